@@ -52,6 +52,7 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
   const outcomes = new Map<string, Outcome>();
   const waiting = new Set(steps);
   const running = new Set<Promise<void>>();
+  const titleOf = (id: string) => steps.find((step) => step.id === id)?.title ?? id;
 
   const end = (step: Step, outcome: Outcome, started: number) => {
     outcomes.set(step.id, outcome);
@@ -75,7 +76,7 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
       } else if (ready === "would-change" && !signal.aborted) {
         end(step, { result: "would-change" }, now());
       } else {
-        end(step, { result: "skipped", because: signal.aborted ? "interrupted" : `${ready} failed` }, now());
+        end(step, { result: "skipped", because: signal.aborted ? "interrupted" : `${titleOf(ready)} failed` }, now());
       }
     }
     if (running.size > 0) await Promise.race(running);
@@ -108,13 +109,7 @@ function readiness(step: Step, outcomes: ReadonlyMap<string, Outcome>): string {
 }
 
 function reportOf(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, signal: AbortSignal): RunReport {
-  if (signal.aborted) {
-    const left = steps.filter(({ id }) => !isSo(outcomes.get(id))).length;
-    throw new FabricError("interrupted", `interrupted with ${left} of ${steps.length} steps left`, {
-      hint: "run the same command again: it goes on where it stopped",
-      cause: signal.reason,
-    });
-  }
+  if (signal.aborted) throw interruption(steps, outcomes, signal.reason);
   const failures = steps.flatMap((step) => {
     const outcome = outcomes.get(step.id);
     return outcome?.result === "failed" ? [{ step, error: outcome.error }] : [];
@@ -131,6 +126,18 @@ function reportOf(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>
   const count = (result: Outcome["result"]) =>
     [...outcomes.values()].filter((outcome) => outcome.result === result).length;
   return { outcomes, changed: count("changed"), unchanged: count("unchanged"), wouldChange: count("would-change") };
+}
+
+/** Ctrl-C or a deadline: whoever aborted the signal says which. */
+function interruption(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, reason: unknown): FabricError {
+  const left = steps.filter(({ id }) => !isSo(outcomes.get(id)));
+  const code = reason instanceof FabricError ? reason.code : "interrupted";
+  const first = left.find(({ id }) => outcomes.get(id)?.result === "failed") ?? left[0];
+  const at = first ? `, at: ${first.title}` : "";
+  return new FabricError(code, `${messageOf(reason)} with ${left.length} of ${steps.length} steps left${at}`, {
+    hint: "run the same command again: it goes on where it stopped",
+    cause: reason,
+  });
 }
 
 function isSo(outcome: Outcome | undefined): boolean {

@@ -1,0 +1,31 @@
+import type { FabricNetwork, FabricNode, Organization } from "./spec.ts";
+
+const prefix = "kubectl-fabric.io/";
+
+export const networkLabel = `${prefix}network`;
+export const organizationLabel = `${prefix}org`;
+export const nodeLabel = `${prefix}node`;
+/** On a namespace: the webhook may act there. */
+export const injectionLabel = `${prefix}injection`;
+/** On a Pod template: give this peer a Docker daemon. */
+export const injectAnnotation = `${prefix}inject`;
+export const dindStorageAnnotation = `${prefix}dind-storage`;
+
+export const managedBy = { "app.kubernetes.io/managed-by": "kubectl-fabric" } as const;
+
+export function organizationLabels(network: FabricNetwork, organization: Organization): Record<string, string> {
+  return { ...managedBy, [networkLabel]: network.metadata.name, [organizationLabel]: organization.name };
+}
+
+export function nodeLabels(network: FabricNetwork, node: FabricNode): Record<string, string> {
+  return {
+    ...organizationLabels(network, node.organization),
+    "app.kubernetes.io/component": node.component,
+    [nodeLabel]: node.name,
+  };
+}
+
+/** What selects the Pod of one node within its namespace. */
+export function nodeSelector(node: FabricNode): Record<string, string> {
+  return { "app.kubernetes.io/component": node.component, [nodeLabel]: node.name };
+}

@@ -1,0 +1,41 @@
+import type { V1ConfigMap, V1Namespace } from "@kubernetes/client-node";
+import { stringify } from "yaml";
+import { injectionLabel, organizationLabels } from "./labels.ts";
+import type { FabricNetwork, Organization } from "./spec.ts";
+
+/**
+ * The namespace of one organization. Peers get a privileged sidecar, so theirs must allow it (Pod Security admission);
+ * orderers need nothing, so theirs allows nothing.
+ */
+export function namespaceOf(network: FabricNetwork, organization: Organization): V1Namespace {
+  const level = "peers" in organization ? "privileged" : "restricted";
+  return {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: {
+      name: organization.namespace,
+      labels: {
+        ...organizationLabels(network, organization),
+        "pod-security.kubernetes.io/enforce": level,
+        ...("peers" in organization ? { [injectionLabel]: "enabled" } : {}),
+      },
+    },
+  };
+}
+
+export const networkConfigMapName = "fabric-network";
+export const networkConfigMapKey = "network.yaml";
+
+/** Each organization's namespace carries the network's definition: whoever may read one namespace can find the rest. */
+export function networkConfigMap(network: FabricNetwork, organization: Organization): V1ConfigMap {
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: {
+      name: networkConfigMapName,
+      namespace: organization.namespace,
+      labels: organizationLabels(network, organization),
+    },
+    data: { [networkConfigMapKey]: stringify(network) },
+  };
+}

@@ -1,0 +1,77 @@
+import type { KubernetesObject, V1Container } from "@kubernetes/client-node";
+import { mspFolder, tlsFolder } from "./identity-secret.ts";
+import { dindStorageAnnotation, injectAnnotation } from "./labels.ts";
+import { claimOf, fabricUser, ledgerClaimName, serviceOf, statefulSetOf, type NodeDesign } from "./node-objects.ts";
+import { hostOf, ports, type FabricNetwork, type FabricNode } from "./spec.ts";
+
+const dataPath = "/var/hyperledger/production";
+
+const dockerClaimName = (node: FabricNode): string => `${node.name}-docker`;
+
+/**
+ * Everything of one peer but its identity. Settings are those of Fabric's sampleconfig/core.yaml, by environment; all
+ * that has to do with Docker and the chaincode address is left to the webhook.
+ */
+export function peerObjects(network: FabricNetwork, node: FabricNode): KubernetesObject[] {
+  const design = peerDesign(network, node);
+  return [
+    serviceOf(network, node, design),
+    claimOf(network, node, ledgerClaimName(node), network.spec.storage.ledger),
+    claimOf(network, node, dockerClaimName(node), network.spec.storage.docker),
+    statefulSetOf(network, node, design),
+  ];
+}
+
+function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
+  const address = `${hostOf(node)}:${ports.peer}`;
+  return {
+    image: network.spec.images.peer,
+    command: ["peer", "node", "start"],
+    memoryRequest: "256Mi",
+    ports: { grpc: ports.peer, operations: ports.peerOperations },
+    operationsPort: ports.peerOperations,
+    dataPath,
+    podAnnotations: { [injectAnnotation]: "true", [dindStorageAnnotation]: `pvc:${dockerClaimName(node)}` },
+    initContainers: [ledgerOwner(network)],
+    env: {
+      FABRIC_LOGGING_SPEC: "info",
+      CORE_PEER_ID: hostOf(node),
+      CORE_PEER_NETWORKID: network.metadata.name,
+      CORE_PEER_ADDRESS: address,
+      CORE_PEER_LISTENADDRESS: `0.0.0.0:${ports.peer}`,
+      CORE_PEER_LOCALMSPID: node.organization.mspId,
+      CORE_PEER_MSPCONFIGPATH: mspFolder,
+      CORE_PEER_TLS_ENABLED: "true",
+      CORE_PEER_TLS_CERT_FILE: `${tlsFolder}/server.crt`,
+      CORE_PEER_TLS_KEY_FILE: `${tlsFolder}/server.key`,
+      CORE_PEER_TLS_ROOTCERT_FILE: `${tlsFolder}/ca.crt`,
+      CORE_PEER_FILESYSTEMPATH: dataPath,
+      CORE_LEDGER_SNAPSHOTS_ROOTDIR: `${dataPath}/snapshots`,
+      CORE_PEER_GOSSIP_BOOTSTRAP: `peer0.${node.organization.namespace}:${ports.peer}`,
+      CORE_PEER_GOSSIP_EXTERNALENDPOINT: address,
+      CORE_OPERATIONS_LISTENADDRESS: `0.0.0.0:${ports.peerOperations}`,
+      CORE_METRICS_PROVIDER: "prometheus",
+      CORE_VM_DOCKER_ATTACHSTDOUT: "true", // the chaincode's own output appears in the peer's log
+    },
+  };
+}
+
+/**
+ * Gives the empty ledger volume to the peer's user. Not by fsGroup: kubelet would also change the group of every file
+ * in the Docker graph, which holds other people's images, and hostPath and many NFS volumes ignore it.
+ */
+function ledgerOwner(network: FabricNetwork): V1Container {
+  return {
+    name: "ledger-owner",
+    image: network.spec.images.peer,
+    command: ["chown", `${fabricUser}:${fabricUser}`, dataPath],
+    securityContext: {
+      runAsUser: 0,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"], add: ["CHOWN"] },
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    volumeMounts: [{ name: "ledger", mountPath: dataPath }],
+  };
+}

@@ -1,0 +1,143 @@
+import { z } from "zod";
+import { FabricError } from "../error.ts";
+
+/** RFC 1123 label: what Kubernetes takes as the name of a namespace or Service. */
+const dnsLabel = z
+  .string()
+  .regex(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/, "expected a DNS label (lower case letters, digits, -)");
+/** Fabric takes any string; these are safe in policies, file names and environment variables. */
+const mspId = z.string().regex(/^[A-Za-z][A-Za-z0-9.-]{0,62}$/, "expected an MSP ID like Org1MSP");
+const quantity = z.string().regex(/^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "expected a quantity like 5Gi");
+/** A tag of Fabric's images. */
+const version = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, "expected an image tag like 3.1 or 2.5.15");
+const imageReference = z.string().regex(/^[^\s]+$/, "expected an image reference");
+
+const organization = { name: dnsLabel, mspId, namespace: dnsLabel };
+
+const networkSchema = z.strictObject({
+  apiVersion: z.literal("kubectl-fabric.io/v1alpha1"),
+  kind: z.literal("FabricNetwork"),
+  metadata: z.strictObject({ name: dnsLabel }),
+  spec: z.strictObject({
+    fabricVersion: version,
+    images: z.strictObject({ peer: imageReference, orderer: imageReference }),
+    storage: z.strictObject({ className: z.string().optional(), ledger: quantity, docker: quantity }),
+    ordererOrganization: z.strictObject({ ...organization, orderers: z.int().min(1).max(99) }),
+    peerOrganizations: z.array(z.strictObject({ ...organization, peers: z.int().min(1).max(99) })).min(1),
+  }),
+});
+
+/** The desired network, shaped as the custom resource that it may become. */
+export type FabricNetwork = Readonly<z.infer<typeof networkSchema>>;
+export type PeerOrganization = FabricNetwork["spec"]["peerOrganizations"][number];
+export type OrdererOrganization = FabricNetwork["spec"]["ordererOrganization"];
+export type Organization = PeerOrganization | OrdererOrganization;
+
+/** Checks what was read from a file or the cluster. Throws `invalid` that names each wrong field by its path. */
+export function parseNetwork(value: unknown, source: string): FabricNetwork {
+  const parsed = networkSchema.safeParse(value);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => `  ${path.join(".") || "(whole)"}: ${message}`);
+    throw new FabricError("invalid", `${source} is not a FabricNetwork:\n${problems.join("\n")}`, {
+      hint: "kubectl fabric init --dry-run -o yaml prints a complete one",
+    });
+  }
+  checkUnique(parsed.data, source);
+  return parsed.data;
+}
+
+function checkUnique(network: FabricNetwork, source: string): void {
+  const all = organizations(network);
+  for (const field of ["name", "mspId", "namespace"] as const) {
+    const seen = new Set<string>();
+    for (const { [field]: value } of all) {
+      if (seen.has(value)) throw new FabricError("invalid", `${source}: two organizations have the ${field} ${value}`);
+      seen.add(value);
+    }
+  }
+}
+
+/** What `init` takes from the command line; everything has a default. */
+export interface NetworkOptions {
+  readonly name?: string | undefined;
+  readonly fabricVersion?: string | undefined;
+  readonly ordererOrganization?: string | undefined;
+  readonly orderers?: number | undefined;
+  readonly peerOrganizations?: readonly string[] | undefined;
+  readonly peers?: number | undefined;
+  readonly storageClass?: string | undefined;
+  readonly peerImage?: string | undefined;
+  readonly ordererImage?: string | undefined;
+}
+
+/** One orderer organization with three Raft orderers and two organizations with a peer each, unless told otherwise. */
+export function networkFromOptions(options: NetworkOptions): FabricNetwork {
+  const fabricVersion = options.fabricVersion ?? "3.1";
+  const orderer = options.ordererOrganization ?? "orderer";
+  return parseNetwork(
+    {
+      apiVersion: "kubectl-fabric.io/v1alpha1",
+      kind: "FabricNetwork",
+      metadata: { name: options.name ?? "fabric" },
+      spec: {
+        fabricVersion,
+        images: {
+          peer: options.peerImage ?? `docker.io/hyperledger/fabric-peer:${fabricVersion}`,
+          orderer: options.ordererImage ?? `docker.io/hyperledger/fabric-orderer:${fabricVersion}`,
+        },
+        storage: {
+          ...(options.storageClass === undefined ? {} : { className: options.storageClass }),
+          ledger: "5Gi",
+          docker: "10Gi",
+        },
+        ordererOrganization: { ...named(orderer), orderers: options.orderers ?? 3 },
+        peerOrganizations: (options.peerOrganizations ?? ["org1", "org2"]).map((name) => ({
+          ...named(name),
+          peers: options.peers ?? 1,
+        })),
+      },
+    },
+    "the command line",
+  );
+}
+
+/** Org1MSP of org1, as in the field's samples. */
+function named(name: string): { name: string; mspId: string; namespace: string } {
+  return { name, mspId: `${name.charAt(0).toUpperCase()}${name.slice(1)}MSP`, namespace: name };
+}
+
+export function organizations({ spec }: FabricNetwork): readonly Organization[] {
+  return [spec.ordererOrganization, ...spec.peerOrganizations];
+}
+
+/** A running orderer or peer: its name is that of its Service, StatefulSet and identity. */
+export interface FabricNode {
+  readonly component: "orderer" | "peer";
+  readonly name: string;
+  readonly organization: Organization;
+}
+
+export function nodesOf(organization: Organization): readonly FabricNode[] {
+  const [component, count] =
+    "orderers" in organization
+      ? (["orderer", organization.orderers] as const)
+      : (["peer", organization.peers] as const);
+  return Array.from({ length: count }, (_, index) => ({ component, name: `${component}${index}`, organization }));
+}
+
+export const ordererNodes = ({ spec }: FabricNetwork): readonly FabricNode[] => nodesOf(spec.ordererOrganization);
+export const peerNodes = ({ spec }: FabricNetwork): readonly FabricNode[] => spec.peerOrganizations.flatMap(nodesOf);
+
+/** Service name and namespace: it resolves in every namespace of the cluster, whatever the cluster's domain. */
+export function hostOf({ name, organization }: FabricNode): string {
+  return `${name}.${organization.namespace}`;
+}
+
+/** Ports of Fabric's samples. */
+export const ports = {
+  peer: 7051,
+  orderer: 7050,
+  ordererAdmin: 9443,
+  peerOperations: 9443,
+  ordererOperations: 8443,
+} as const;

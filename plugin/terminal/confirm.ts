@@ -1,0 +1,20 @@
+import { createInterface } from "node:readline/promises";
+import { FabricError } from "../error.ts";
+import type { Terminal } from "./io.ts";
+
+/** Asks for the word before something that cannot be undone. Throws `usage` where nobody can answer, `interrupted` at any other answer. */
+export async function confirm(terminal: Terminal, question: string, word: string): Promise<void> {
+  if (!terminal.stdin.isTTY || !terminal.stderr.isTTY) {
+    throw new FabricError("usage", `expected a confirmation: ${question}`, {
+      hint: "add --yes to go on without being asked",
+    });
+  }
+  const lines = createInterface({ input: terminal.stdin, output: terminal.stderr });
+  try {
+    const answer = await lines.question(`${question}\nType ${word} to go on: `, { signal: terminal.signal });
+    if (answer.trim() !== word)
+      throw new FabricError("interrupted", `expected ${word}, got "${answer.trim()}": nothing was changed`);
+  } finally {
+    lines.close();
+  }
+}

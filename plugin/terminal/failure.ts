@@ -1,0 +1,39 @@
+import { FabricError, messageOf } from "../error.ts";
+import type { OutputFormat } from "./output.ts";
+
+/** Process exit codes, as documented in `kubectl fabric --help`. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, notReady: 3, interrupted: 130 } as const;
+
+export function exitCodeOf(thrown: unknown): number {
+  if (!(thrown instanceof FabricError)) return exitCodes.failed;
+  switch (thrown.code) {
+    case "usage":
+      return exitCodes.usage;
+    case "not-ready":
+      return exitCodes.notReady;
+    case "interrupted":
+      return exitCodes.interrupted;
+    default:
+      return exitCodes.failed;
+  }
+}
+
+/** Two lines: `error:` and, when there is something to type next, `hint:`; as JSON for scripts that asked for it. */
+export function formatFailure(thrown: unknown, format: OutputFormat | undefined, debug: boolean): string {
+  const { code, hint } = thrown instanceof FabricError ? thrown : { code: "internal", hint: undefined };
+  if (format === "json") return `${JSON.stringify({ error: { code, message: messageOf(thrown), hint } })}\n`;
+  const lines = [`error: ${messageOf(thrown)}`];
+  if (hint) lines.push(`hint: ${hint}`);
+  if (debug) lines.push(...stacks(thrown));
+  else if (code === "internal")
+    lines.push("hint: this is a defect of kubectl-fabric; KUBECTL_FABRIC_DEBUG=1 prints where it happened");
+  return `${lines.join("\n")}\n`;
+}
+
+function stacks(thrown: unknown): string[] {
+  if (!(thrown instanceof Error)) return [];
+  return [
+    thrown.stack ?? thrown.message,
+    ...(thrown.cause === undefined ? [] : ["caused by:", ...stacks(thrown.cause)]),
+  ];
+}

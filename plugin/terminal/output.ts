@@ -1,0 +1,33 @@
+import type { Terminal } from "./io.ts";
+
+export const outputFormats = ["table", "json", "yaml", "name"] as const;
+export type OutputFormat = (typeof outputFormats)[number];
+
+/** One result in all the forms that a user may ask for. */
+export interface Result {
+  /** What json and yaml print. */
+  readonly data: unknown;
+  /** For people; ends with a newline when not empty. */
+  readonly table: () => string;
+  /** One name a line, for xargs. */
+  readonly names: () => readonly string[];
+}
+
+export async function printResult({ stdout }: Terminal, format: OutputFormat, result: Result): Promise<void> {
+  stdout.write(await render(format, result));
+}
+
+async function render(format: OutputFormat, { data, table, names }: Result): Promise<string> {
+  switch (format) {
+    case "json":
+      return `${JSON.stringify(data, null, 2)}\n`;
+    case "yaml":
+      return (await import("yaml")).stringify(data);
+    case "name":
+      return names()
+        .map((name) => `${name}\n`)
+        .join("");
+    case "table":
+      return table();
+  }
+}

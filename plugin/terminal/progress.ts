@@ -1,0 +1,81 @@
+import { createLogUpdate } from "log-update";
+import { messageOf } from "../error.ts";
+import type { Outcome, StepEvent } from "../steps/run.ts";
+import { painter } from "./colour.ts";
+import { formatDuration } from "./duration.ts";
+import type { Terminal } from "./io.ts";
+
+export interface Progress {
+  /** A line of its own above the steps that follow. */
+  heading(text: string): void;
+  onEvent(event: StepEvent): void;
+  /** Leaves the terminal as a shell expects it. */
+  close(): void;
+}
+
+const redrawEvery = 100; // milliseconds
+
+/**
+ * Shows steps as they run, on standard error: each ended step is a line that stays; on a terminal the running ones are
+ * redrawn below. Steps that found nothing to do are shown only with `verbose`.
+ */
+export function newProgress({ stderr, env }: Terminal, { verbose = false } = {}): Progress {
+  const paint = painter(stderr, env);
+  const running = new Map<string, { readonly title: string; readonly started: number; text: string }>();
+  const live = stderr.isTTY ? createLogUpdate(stderr as NodeJS.WriteStream, { showCursor: true }) : undefined;
+
+  const draw = () => {
+    live?.(
+      [...running.values()]
+        .map(({ title, started, text }) => {
+          const elapsed = formatDuration(performance.now() - started);
+          return paint("dim", `  … ${title}${text && `: ${text}`} (${elapsed})`);
+        })
+        .join("\n"),
+    );
+  };
+  const line = (text: string) => {
+    live?.clear();
+    stderr.write(`${text}\n`);
+  };
+  const timer = live && setInterval(draw, redrawEvery);
+  timer?.unref();
+
+  return {
+    heading: (text) => line(paint("bold", text)),
+    onEvent(event) {
+      const { step } = event;
+      if (event.type === "started") {
+        running.set(step.id, { title: step.title, started: performance.now(), text: "" });
+      } else if (event.type === "progress") {
+        const entry = running.get(step.id);
+        if (entry) entry.text = event.text;
+      } else {
+        running.delete(step.id);
+        const shown = verbose || (event.outcome.result !== "unchanged" && event.outcome.result !== "skipped");
+        if (shown) line(endedLine(step.title, event.outcome, event.milliseconds, paint));
+      }
+    },
+    close() {
+      clearInterval(timer);
+      live?.clear();
+    },
+  };
+}
+
+function endedLine(title: string, outcome: Outcome, milliseconds: number, paint: ReturnType<typeof painter>): string {
+  const time = paint("dim", `(${formatDuration(milliseconds)})`);
+  const detail = "detail" in outcome && outcome.detail ? `: ${outcome.detail}` : "";
+  switch (outcome.result) {
+    case "unchanged":
+      return `  ${paint("dim", "=")} ${title}${detail} ${time}`;
+    case "changed":
+      return `  ${paint("green", "✓")} ${title}${detail} ${time}`;
+    case "would-change":
+      return `  ${paint("yellow", "+")} ${title}${detail}`;
+    case "failed":
+      return `  ${paint("red", "✗")} ${title}: ${messageOf(outcome.error)} ${time}`;
+    case "skipped":
+      return `  ${paint("dim", "-")} ${title}: ${outcome.because}`;
+  }
+}

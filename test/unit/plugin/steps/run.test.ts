@@ -1,0 +1,125 @@
+import { describe, expect, test } from "vitest";
+import { FabricError } from "../../../../plugin/error.ts";
+import { runSteps, type StepEvent } from "../../../../plugin/steps/run.ts";
+import type { Step } from "../../../../plugin/steps/step.ts";
+
+/** A world of facts; each step makes one true. */
+function steps(graph: Record<string, readonly string[]>, facts: Set<string>, failing: readonly string[] = []): Step[] {
+  return Object.entries(graph).map(([id, after]) => ({
+    id,
+    title: `step ${id}`,
+    after,
+    async observe() {
+      for (const before of after)
+        if (!facts.has(before)) throw new Error(`${id} was looked at before ${before} was so`);
+      return facts.has(id) ? { done: true } : { done: false, change: `make ${id}` };
+    },
+    async act() {
+      if (failing.includes(id)) throw new FabricError("rejected", `${id} is impossible`, { hint: "give up" });
+      facts.add(id);
+    },
+  }));
+}
+
+const diamond = { a: [], b: ["a"], c: ["a"], d: ["b", "c"] };
+
+describe("runSteps", () => {
+  test("makes everything so, in order, and does nothing the second time", async () => {
+    const facts = new Set<string>();
+    const first = await runSteps(steps(diamond, facts));
+    expect(first).toMatchObject({ changed: 4, unchanged: 0 });
+    const second = await runSteps(steps(diamond, facts));
+    expect(second).toMatchObject({ changed: 0, unchanged: 4 });
+  });
+
+  test("a dry run changes nothing and shows what would follow", async () => {
+    const facts = new Set(["a"]);
+    const report = await runSteps(steps(diamond, facts), { dryRun: true });
+    expect([...facts]).toEqual(["a"]);
+    expect(report).toMatchObject({ changed: 0, unchanged: 1, wouldChange: 3 });
+    expect(report.outcomes.get("b")).toEqual({ result: "would-change", detail: "make b" });
+  });
+
+  test("a failure stops what comes after it and nothing else; the error keeps its code", async () => {
+    const facts = new Set<string>();
+    const ended: StepEvent[] = [];
+    const run = runSteps(steps(diamond, facts, ["b"]), { onEvent: (event) => ended.push(event) });
+    await expect(run).rejects.toMatchObject({ code: "rejected", message: "b is impossible" });
+    expect([...facts].sort()).toEqual(["a", "c"]);
+    expect(ended.find(({ type, step }) => type === "ended" && step.id === "d")).toMatchObject({
+      outcome: { result: "skipped", because: "step b failed" },
+    });
+  });
+
+  test("several failures are all named", async () => {
+    const run = runSteps(steps(diamond, new Set(), ["b", "c"]));
+    await expect(run).rejects.toMatchObject({
+      code: "steps-failed",
+      message: "2 steps failed:\n  step b: b is impossible\n  step c: c is impossible",
+      hint: "give up",
+    });
+  });
+
+  test("runs as many side by side as allowed, never more", async () => {
+    let now = 0;
+    let most = 0;
+    const wide = Array.from({ length: 10 }, (_, index) => ({
+      id: String(index),
+      title: "",
+      after: [],
+      async observe() {
+        most = Math.max(most, ++now);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        now--;
+        return { done: true } as const;
+      },
+      act: async () => {},
+    }));
+    await runSteps(wide, { parallel: 3 });
+    expect(most).toBe(3);
+  });
+
+  test("an abort lets running steps end, starts no other, and says what is left", async () => {
+    const controller = new AbortController();
+    const facts = new Set<string>();
+    const plan = steps(diamond, facts);
+    const aborting = plan.map((step) =>
+      step.id === "a"
+        ? { ...step, act: async () => void (facts.add("a"), controller.abort(new Error("Ctrl-C"))) }
+        : step,
+    );
+    await expect(runSteps(aborting, { signal: controller.signal })).rejects.toMatchObject({
+      code: "interrupted",
+      message: "Ctrl-C with 3 of 4 steps left, at: step b",
+    });
+    expect([...facts]).toEqual(["a"]);
+  });
+
+  test.each([
+    [
+      "the same id twice",
+      [
+        { id: "a", after: [] },
+        { id: "a", after: [] },
+      ],
+      /unique/,
+    ],
+    ["an unknown predecessor", [{ id: "a", after: ["z"] }], /a comes after z/],
+    [
+      "a circle",
+      [
+        { id: "a", after: ["b"] },
+        { id: "b", after: ["a"] },
+      ],
+      /a -> b -> a/,
+    ],
+  ])("refuses %s", async (_, shapes, message) => {
+    const plan = shapes.map((shape) => ({
+      ...shape,
+      title: "",
+      observe: async () => ({ done: true }) as const,
+      act: async () => {},
+    }));
+    await expect(runSteps(plan)).rejects.toThrow(message);
+  });
+});
