@@ -1,4 +1,4 @@
-import type { V1Secret, V1Volume } from "@kubernetes/client-node";
+import type { V1Secret, V1Volume } from "../kube/client-node.ts";
 import { organizationLabels } from "./labels.ts";
 import type { FabricNetwork, Organization } from "./spec.ts";
 

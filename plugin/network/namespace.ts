@@ -1,4 +1,4 @@
-import type { V1ConfigMap, V1Namespace } from "@kubernetes/client-node";
+import type { V1ConfigMap, V1Namespace } from "../kube/client-node.ts";
 import { stringify } from "yaml";
 import { injectionLabel, organizationLabels } from "./labels.ts";
 import type { FabricNetwork, Organization } from "./spec.ts";

@@ -7,7 +7,7 @@ import type {
   V1StatefulSet,
   V1Volume,
   V1VolumeMount,
-} from "@kubernetes/client-node";
+} from "../kube/client-node.ts";
 import { identityFolder, identitySecretName, identityVolume } from "./identity-secret.ts";
 import { nodeLabels, nodeSelector } from "./labels.ts";
 import type { FabricNetwork, FabricNode } from "./spec.ts";

@@ -1,4 +1,4 @@
-import type { KubernetesObject } from "@kubernetes/client-node";
+import type { KubernetesObject } from "../kube/client-node.ts";
 import { mspFolder, tlsFolder } from "./identity-secret.ts";
 import { claimOf, fabricUser, ledgerClaimName, serviceOf, statefulSetOf, type NodeDesign } from "./node-objects.ts";
 import { ports, type FabricNetwork, type FabricNode } from "./spec.ts";

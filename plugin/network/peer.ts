@@ -1,4 +1,4 @@
-import type { KubernetesObject, V1Container } from "@kubernetes/client-node";
+import type { KubernetesObject, V1Container } from "../kube/client-node.ts";
 import { mspFolder, tlsFolder } from "./identity-secret.ts";
 import { dindStorageAnnotation, injectAnnotation } from "./labels.ts";
 import { claimOf, fabricUser, ledgerClaimName, serviceOf, statefulSetOf, type NodeDesign } from "./node-objects.ts";

@@ -70,35 +70,61 @@ export interface NetworkOptions {
   readonly ordererImage?: string | undefined;
 }
 
-/** One orderer organization with three Raft orderers and two organizations with a peer each, unless told otherwise. */
-export function networkFromOptions(options: NetworkOptions): FabricNetwork {
-  const fabricVersion = options.fabricVersion ?? "3.1";
-  const orderer = options.ordererOrganization ?? "orderer";
+/**
+ * The definition that the command line asks for. What it does not say stays as it is in the `existing` network, or else
+ * is one orderer organization with three Raft orderers and two organizations with a peer each.
+ */
+export function networkFromOptions(options: NetworkOptions, existing?: FabricNetwork): FabricNetwork {
+  const before = existing?.spec;
+  const fabricVersion = options.fabricVersion ?? before?.fabricVersion ?? "3.1";
+  const sameVersion = fabricVersion === before?.fabricVersion;
+  const image = (component: "peer" | "orderer", asked: string | undefined) =>
+    asked ?? (sameVersion ? before.images[component] : `docker.io/hyperledger/fabric-${component}:${fabricVersion}`);
+  const className = options.storageClass ?? before?.storage.className;
   return parseNetwork(
     {
       apiVersion: "kubectl-fabric.io/v1alpha1",
       kind: "FabricNetwork",
-      metadata: { name: options.name ?? "fabric" },
+      metadata: { name: options.name ?? existing?.metadata.name ?? "fabric" },
       spec: {
         fabricVersion,
-        images: {
-          peer: options.peerImage ?? `docker.io/hyperledger/fabric-peer:${fabricVersion}`,
-          orderer: options.ordererImage ?? `docker.io/hyperledger/fabric-orderer:${fabricVersion}`,
-        },
+        images: { peer: image("peer", options.peerImage), orderer: image("orderer", options.ordererImage) },
         storage: {
-          ...(options.storageClass === undefined ? {} : { className: options.storageClass }),
-          ledger: "5Gi",
-          docker: "10Gi",
+          ...(className === undefined ? {} : { className }),
+          ledger: before?.storage.ledger ?? "5Gi",
+          docker: before?.storage.docker ?? "10Gi",
         },
-        ordererOrganization: { ...named(orderer), orderers: options.orderers ?? 3 },
-        peerOrganizations: (options.peerOrganizations ?? ["org1", "org2"]).map((name) => ({
-          ...named(name),
-          peers: options.peers ?? 1,
-        })),
+        ordererOrganization: ordererOrganization(options, before),
+        peerOrganizations: peerOrganizations(options, before),
       },
     },
     "the command line",
   );
+}
+
+function ordererOrganization(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): OrdererOrganization {
+  const kept = before?.ordererOrganization;
+  const organization = options.ordererOrganization ?? kept?.name ?? "orderer";
+  const orderers = options.orderers ?? kept?.orderers ?? 3;
+  return kept?.name === organization ? { ...kept, orderers } : { ...named(organization), orderers };
+}
+
+function peerOrganizations(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): PeerOrganization[] {
+  const kept = before?.peerOrganizations ?? [];
+  const names = options.peerOrganizations ?? (before ? kept.map(({ name }) => name) : ["org1", "org2"]);
+  return names.map((name) => {
+    const organization = kept.find((other) => other.name === name);
+    return { ...(organization ?? named(name)), peers: options.peers ?? organization?.peers ?? 1 };
+  });
+}
+
+/** What `wanted` no longer has of `existing`: `init` adds and changes, it never takes away a ledger. */
+export function removals(existing: FabricNetwork, wanted: FabricNetwork): readonly string[] {
+  const remaining = new Set(organizations(wanted).flatMap(nodesOf).map(hostOf));
+  return organizations(existing)
+    .flatMap(nodesOf)
+    .map(hostOf)
+    .filter((host) => !remaining.has(host));
 }
 
 /** Org1MSP of org1, as in the field's samples. */

@@ -1,0 +1,27 @@
+import { InvalidArgumentError } from "commander";
+
+/** Parsers of option values; commander turns what they throw into a usage error that names the option. */
+
+export function positiveInteger(value: string): number {
+  if (!/^[1-9][0-9]{0,5}$/.test(value)) throw new InvalidArgumentError("Expected a positive whole number.");
+  return Number(value);
+}
+
+/** "30", "30s", "5m", "1h" as seconds. */
+export function duration(value: string): number {
+  const match = /^([1-9][0-9]{0,5})(s|m|h)?$/.exec(value);
+  if (!match) throw new InvalidArgumentError("Expected a duration like 30s, 5m or 1h.");
+  const seconds = { s: 1, m: 60, h: 3600 }[match[2] ?? "s"] ?? 1;
+  return Number(match[1]) * seconds;
+}
+
+/** "a,b" given once or several times. */
+export function list(value: string, before: readonly string[] | undefined): readonly string[] {
+  const items = value.split(",").map((item) => item.trim());
+  if (items.some((item) => item === "")) throw new InvalidArgumentError("Expected names separated by commas.");
+  return [...(before ?? []), ...items];
+}
+
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}

@@ -1,0 +1,72 @@
+import type { NetworkOptions } from "../network/spec.ts";
+import { list, positiveInteger } from "./arguments.ts";
+import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { conclusion, planOptions, runPlans } from "./plan-run.ts";
+
+interface InitOptions extends PlanOptions, Omit<NetworkOptions, "name"> {
+  readonly file?: string;
+}
+
+export const init: CommandDefinition = (program, terminal) => {
+  const command = program
+    .command("init")
+    .summary("bootstrap a network, one namespace per organization")
+    .description(
+      "Bootstraps a Fabric network: for each organization a namespace with its certificate authorities, identities\n" +
+        "(Secrets), orderers or peers. Peers are annotated for the webhook, which gives them a Docker daemon.\n" +
+        "What is there already is left as it is; run it again after anything that stopped it.",
+    )
+    .option("-f, --file <file>", "a FabricNetwork (YAML) instead of the options below; - for standard input")
+    .option("--fabric-version <tag>", "tag of Fabric's images (default: 3.1)")
+    .option("--peer-orgs <names>", "peer organizations (default: org1,org2)", list)
+    .option("--peers <count>", "peers of each organization (default: 1)", positiveInteger)
+    .option("--orderer-org <name>", "the orderer organization (default: orderer)")
+    .option("--orderers <count>", "Raft orderers (default: 3)", positiveInteger)
+    .option("--storage-class <name>", "StorageClass of ledgers and Docker graphs (default: the cluster's own)")
+    .option("--peer-image <image>", "instead of docker.io/hyperledger/fabric-peer")
+    .option("--orderer-image <image>", "instead of docker.io/hyperledger/fabric-orderer")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric init
+  kubectl fabric init --peer-orgs airline,hotel --peers 2 --orderers 5
+  kubectl fabric init --dry-run -o yaml > network.yaml     the complete definition, to edit
+  kubectl fabric init -f network.yaml`,
+    );
+  planOptions(command, "10m").action(async () => {
+    const options = optionsOf<InitOptions & { peerOrgs?: readonly string[]; ordererOrg?: string }>(command);
+    const [{ connect }, { definitionFor }, { readNetworkFile }, { initSteps }, { printResult }] = await Promise.all([
+      import("./connect.ts"),
+      import("../network/definition.ts"),
+      import("../network/spec-file.ts"),
+      import("../network/init.ts"),
+      import("../terminal/output.ts"),
+    ]);
+    const cluster = await connect(options, terminal);
+    const network = await definitionFor(
+      cluster,
+      options.file
+        ? await readNetworkFile(options.file, terminal.stdin)
+        : {
+            name: options.network,
+            fabricVersion: options.fabricVersion,
+            peerOrganizations: options.peerOrgs,
+            peers: options.peers,
+            ordererOrganization: options.ordererOrg,
+            orderers: options.orderers,
+            storageClass: options.storageClass,
+            peerImage: options.peerImage,
+            ordererImage: options.ordererImage,
+          },
+      terminal.signal,
+    );
+    const title = `network ${network.metadata.name}`;
+    const report = await runPlans(terminal, options, [{ title, steps: () => initSteps(cluster, network) }]);
+    await printResult(terminal, options.output, {
+      data: options.dryRun && options.output === "yaml" ? network : { network, ...report },
+      table: () => conclusion(report, "kubectl fabric join mychannel"),
+      names: () => [network.metadata.name],
+    });
+  });
+};

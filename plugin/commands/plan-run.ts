@@ -1,0 +1,99 @@
+import { Option, type Command } from "commander";
+import { FabricError, messageOf } from "../error.ts";
+import type { Outcome, RunReport } from "../steps/run.ts";
+import type { Step } from "../steps/step.ts";
+import type { Terminal } from "../terminal/io.ts";
+import { duration } from "./arguments.ts";
+import type { GlobalOptions, PlanOptions } from "./command.ts";
+
+/** The options of every command that changes something. */
+export function planOptions(command: Command, defaultTimeout: string): Command {
+  return command
+    .option("--dry-run", "show what would be done and change nothing", false)
+    .addOption(
+      new Option("--timeout <duration>", "give up after this time; what is done stays done")
+        .argParser(duration)
+        .default(duration(defaultTimeout), defaultTimeout),
+    );
+}
+
+/** One plan of a command; `steps` is asked for only when the plans before are done. */
+export interface Plan {
+  readonly title: string;
+  readonly steps: (signal: AbortSignal) => readonly Step[] | Promise<readonly Step[]>;
+}
+
+export interface PlansReport {
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly wouldChange: number;
+  readonly steps: readonly StepReport[];
+}
+
+interface StepReport {
+  readonly id: string;
+  readonly title: string;
+  readonly result: Outcome["result"];
+  readonly detail?: string | undefined;
+}
+
+/** Runs plans one after another, with progress on standard error. In a dry run a plan behind one that would change something cannot be looked at, and is named only. */
+export async function runPlans(
+  terminal: Terminal,
+  options: GlobalOptions & PlanOptions,
+  plans: readonly Plan[],
+): Promise<PlansReport> {
+  const [{ newProgress }, { runSteps }] = await Promise.all([
+    import("../terminal/progress.ts"),
+    import("../steps/run.ts"),
+  ]);
+  const deadline = new AbortController();
+  const timer = setTimeout(
+    () => deadline.abort(new FabricError("timeout", `gave up after ${options.timeout} s`)),
+    options.timeout * 1000,
+  );
+  const signal = AbortSignal.any([terminal.signal, deadline.signal]);
+  const progress = newProgress(terminal, { verbose: options.verbose || options.dryRun });
+  const reports: PlansReport[] = [];
+  try {
+    for (const { title, steps } of plans) {
+      progress.heading(title);
+      if (reports.some(({ wouldChange }) => wouldChange > 0)) continue;
+      const plan = await steps(signal);
+      const report = await runSteps(plan, { dryRun: options.dryRun, signal, onEvent: progress.onEvent });
+      reports.push(summary(plan, report));
+    }
+  } finally {
+    clearTimeout(timer);
+    progress.close();
+  }
+  return {
+    changed: sum(reports.map(({ changed }) => changed)),
+    unchanged: sum(reports.map(({ unchanged }) => unchanged)),
+    wouldChange: sum(reports.map(({ wouldChange }) => wouldChange)),
+    steps: reports.flatMap(({ steps }) => steps),
+  };
+}
+
+function summary(plan: readonly Step[], { outcomes, changed, unchanged, wouldChange }: RunReport): PlansReport {
+  const steps = plan.flatMap(({ id, title }): StepReport[] => {
+    const outcome = outcomes.get(id);
+    if (!outcome) return [];
+    const detail =
+      outcome.result === "failed" ? messageOf(outcome.error) : "detail" in outcome ? outcome.detail : undefined;
+    return [{ id, title, result: outcome.result, detail }];
+  });
+  return { changed, unchanged, wouldChange, steps };
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+/** The last sentence of a plan for people: what came out, and what to type next. */
+export function conclusion(report: PlansReport, next: string): string {
+  if (report.wouldChange > 0)
+    return `dry run: ${report.wouldChange} steps would change something; nothing was changed\n`;
+  const done = report.changed === 0 ? "nothing to do: all is as wanted" : `done: ${count(report.changed, "step")}`;
+  return `${done}\n${next && `next: ${next}\n`}`;
+}
+
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,0 +1,95 @@
+import type { WebhookOptions } from "../network/webhook.ts";
+import { positiveInteger } from "./arguments.ts";
+import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { conclusion, planOptions, runPlans } from "./plan-run.ts";
+
+export const webhook: CommandDefinition = (program, terminal) => {
+  const group = program
+    .command("webhook")
+    .summary("install, look at or remove the webhook that injects Docker into peers")
+    .description("The mutating admission webhook that gives annotated peer Pods a Docker daemon of their own.")
+    .helpCommand(false);
+
+  const install = group
+    .command("install")
+    .summary("install the webhook, or bring it up to date")
+    .description(
+      "Installs the webhook into the namespace kubectl-fabric-system and waits until it answers. Needs cluster rights.",
+    )
+    .option("--image <image>", "instead of the image of this version")
+    .option("--replicas <count>", "Pods of the webhook (default: 2)", positiveInteger)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric webhook install
+  kubectl fabric webhook install --dry-run
+  kubectl apply -k manifests/base                the same without this plugin`,
+    );
+  planOptions(install, "5m").action(async () => {
+    const options = optionsOf<PlanOptions & WebhookOptions>(install);
+    const [{ connect }, { webhookInstallSteps }, { printResult }] = await Promise.all([
+      import("./connect.ts"),
+      import("../network/webhook.ts"),
+      import("../terminal/output.ts"),
+    ]);
+    const cluster = await connect(options, terminal);
+    const report = await runPlans(terminal, options, [
+      { title: "webhook", steps: () => webhookInstallSteps(cluster, options) },
+    ]);
+    await printResult(terminal, options.output, {
+      data: report,
+      table: () => conclusion(report, "kubectl fabric init"),
+      names: () => report.steps.map(({ id }) => id),
+    });
+  });
+
+  const uninstall = group
+    .command("uninstall")
+    .summary("remove the webhook")
+    .description("Removes the webhook and its namespace. Peers that were injected keep running as they are.")
+    .addHelpText("after", "\nExamples:\n  kubectl fabric webhook uninstall");
+  planOptions(uninstall, "5m").action(async () => {
+    const options = optionsOf<PlanOptions>(uninstall);
+    const [{ connect }, { webhookUninstallSteps }, { printResult }] = await Promise.all([
+      import("./connect.ts"),
+      import("../network/webhook.ts"),
+      import("../terminal/output.ts"),
+    ]);
+    const cluster = await connect(options, terminal);
+    const report = await runPlans(terminal, options, [
+      { title: "webhook", steps: () => webhookUninstallSteps(cluster) },
+    ]);
+    await printResult(terminal, options.output, {
+      data: report,
+      table: () => conclusion(report, ""),
+      names: () => report.steps.map(({ id }) => id),
+    });
+  });
+
+  const status = group
+    .command("status")
+    .summary("show whether the webhook can answer")
+    .description(
+      "Shows the webhook's Pods, its certificate and the namespaces it may act in. Ends with 3 when it is not ready.",
+    )
+    .addHelpText("after", "\nExamples:\n  kubectl fabric webhook status\n  kubectl fabric webhook status -o json")
+    .action(async () => {
+      const options = optionsOf<object>(status);
+      const [{ connect }, { webhookStatus }, { printResult }, { table }, { exitCodes }] = await Promise.all([
+        import("./connect.ts"),
+        import("../network/webhook.ts"),
+        import("../terminal/output.ts"),
+        import("../terminal/table.ts"),
+        import("../terminal/failure.ts"),
+      ]);
+      const cluster = await connect(options, terminal);
+      const found = await webhookStatus(cluster, terminal.signal);
+      await printResult(terminal, options.output, {
+        data: found,
+        table: () => table(["what", "state"], found.lines),
+        names: () => found.namespaces,
+      });
+      if (!found.ready) process.exitCode = exitCodes.notReady;
+    });
+};

@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+import { CommanderError } from "commander";
+import { FabricError } from "./error.ts";
+import { newProgram } from "./program.ts";
+import { exitCodes, exitCodeOf, formatFailure } from "./terminal/failure.ts";
+import type { OutputFormat } from "./terminal/output.ts";
+
+const interrupt = new AbortController();
+let interrupts = 0;
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => {
+    interrupts += 1;
+    // Once: finish cleanly. Twice: somebody means it.
+    if (interrupts > 1) process.exit(exitCodes.interrupted);
+    interrupt.abort(new FabricError("interrupted", `stopped by ${name}`));
+  });
+}
+// The reader of a pipe has gone (`| head`): nothing is left to say.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
+const { stdout, stderr, stdin, env } = process;
+const program = newProgram({ stdout, stderr, stdin, env, signal: interrupt.signal });
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+function report(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+  const { output } = program.opts<{ output?: OutputFormat }>();
+  stderr.write(formatFailure(thrown, output, env["KUBECTL_FABRIC_DEBUG"] === "1"));
+  return interrupt.signal.aborted ? exitCodes.interrupted : exitCodeOf(thrown);
+}

@@ -1,0 +1,29 @@
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { parse, YAMLParseError } from "yaml";
+import { FabricError, messageOf } from "../error.ts";
+import { parseNetwork, type FabricNetwork } from "./spec.ts";
+
+/** Reads a FabricNetwork from a YAML file, or from `stdin` for "-". Throws `usage` or `invalid`. */
+export async function readNetworkFile(file: string, stdin: NodeJS.ReadableStream): Promise<FabricNetwork> {
+  const source = file === "-" ? "standard input" : file;
+  const content = await (file === "-" ? text(stdin) : read(file));
+  return parseNetwork(parseYaml(content, source), source);
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new FabricError("usage", `cannot read ${file}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+export function parseYaml(content: string, source: string): unknown {
+  try {
+    return parse(content);
+  } catch (cause) {
+    if (!(cause instanceof YAMLParseError)) throw cause;
+    throw new FabricError("invalid", `${source} is not YAML: ${cause.message}`, { cause });
+  }
+}

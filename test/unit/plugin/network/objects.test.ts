@@ -1,0 +1,28 @@
+import { describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { namespaceOf, networkConfigMap } from "../../../../plugin/network/namespace.ts";
+import { ordererObjects } from "../../../../plugin/network/orderer.ts";
+import { peerObjects } from "../../../../plugin/network/peer.ts";
+import { networkFromOptions, ordererNodes, parseNetwork, peerNodes } from "../../../../plugin/network/spec.ts";
+import { parseYaml } from "../../../../plugin/network/spec-file.ts";
+
+const network = networkFromOptions({ name: "trade", storageClass: "fast" });
+const documents = (objects: readonly object[]) => objects.map((object) => stringify(object)).join("---\n");
+
+describe("objects of a network", () => {
+  test.each([
+    ["orderer", ordererObjects(network, ordererNodes(network)[0]!)],
+    ["peer", peerObjects(network, peerNodes(network)[0]!)],
+    [
+      "namespaces",
+      [network.spec.ordererOrganization, network.spec.peerOrganizations[0]!].map((org) => namespaceOf(network, org)),
+    ],
+  ])("%s", async (name, objects) => {
+    await expect(documents(objects)).toMatchFileSnapshot(`golden/${name}.yaml`);
+  });
+
+  test("each namespace carries the definition, whole", () => {
+    const { data } = networkConfigMap(network, network.spec.ordererOrganization);
+    expect(parseNetwork(parseYaml(data!["network.yaml"]!, "the ConfigMap"), "the ConfigMap")).toEqual(network);
+  });
+});

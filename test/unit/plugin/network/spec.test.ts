@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import {
+  networkFromOptions,
+  nodesOf,
+  hostOf,
+  organizations,
+  parseNetwork,
+  removals,
+} from "../../../../plugin/network/spec.ts";
+
+const hosts = (network: ReturnType<typeof networkFromOptions>) => organizations(network).flatMap(nodesOf).map(hostOf);
+
+describe("networkFromOptions", () => {
+  test("without options: three orderers, two organizations with a peer each", () => {
+    const network = networkFromOptions({});
+    expect(hosts(network)).toEqual([
+      "orderer0.orderer",
+      "orderer1.orderer",
+      "orderer2.orderer",
+      "peer0.org1",
+      "peer0.org2",
+    ]);
+    expect(network.spec.peerOrganizations.map(({ mspId }) => mspId)).toEqual(["Org1MSP", "Org2MSP"]);
+    expect(network.spec.images.peer).toBe("docker.io/hyperledger/fabric-peer:3.1");
+  });
+
+  test("what is not asked for stays as it is", () => {
+    const existing = networkFromOptions({
+      name: "trade",
+      peerOrganizations: ["air", "sea"],
+      peers: 2,
+      fabricVersion: "2.5",
+    });
+    expect(networkFromOptions({}, existing)).toEqual(existing);
+    const grown = networkFromOptions({ peers: 3 }, existing);
+    expect(removals(existing, grown)).toEqual([]);
+    expect(removals(grown, existing)).toEqual(["peer2.air", "peer2.sea"]);
+  });
+
+  test("a new version brings its images", () => {
+    const existing = networkFromOptions({ fabricVersion: "2.5", peerImage: "example.com/peer:1" });
+    expect(networkFromOptions({}, existing).spec.images.peer).toBe("example.com/peer:1");
+    expect(networkFromOptions({ fabricVersion: "3.1" }, existing).spec.images.peer).toBe(
+      "docker.io/hyperledger/fabric-peer:3.1",
+    );
+  });
+});
+
+describe("parseNetwork", () => {
+  const good = networkFromOptions({});
+  const withSpec = (change: object) => ({ ...good, spec: { ...good.spec, ...change } });
+
+  test.each([
+    ["a wrong name", { ...good, metadata: { name: "Fabric!" } }, /metadata\.name: expected a DNS label/],
+    ["a field that does not exist", { ...good, spec: { ...good.spec, peres: 1 } }, /spec: Unrecognized key: "peres"/],
+    ["no peer organization", withSpec({ peerOrganizations: [] }), /spec\.peerOrganizations/],
+    ["nothing", undefined, /\(whole\)/],
+    [
+      "two organizations in one namespace",
+      withSpec({ peerOrganizations: [{ name: "a", mspId: "A", namespace: "orderer", peers: 1 }] }),
+      /two organizations have the namespace orderer/,
+    ],
+  ])("refuses %s and names the field", (_, value, message) => {
+    expect(() => parseNetwork(value, "network.yaml")).toThrow(message);
+    expect(() => parseNetwork(value, "network.yaml")).toThrow(/^network\.yaml/);
+  });
+});
