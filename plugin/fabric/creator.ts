@@ -1,0 +1,9 @@
+import { msp } from "@hyperledger/fabric-protos";
+
+/** An identity as it stands in headers: its organization and its certificate (msp/identities.proto, SerializedIdentity). */
+export function creatorBytes(mspId: string, certificate: string): Uint8Array {
+  const identity = new msp.SerializedIdentity();
+  identity.setMspid(mspId);
+  identity.setIdBytes(Buffer.from(certificate));
+  return identity.serializeBinary();
+}
