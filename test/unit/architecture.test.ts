@@ -1,0 +1,51 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, test } from "vitest";
+
+/** Folder -> what of ours its files may import (besides each other). Imports point downwards only. */
+const layers: Readonly<Record<string, readonly string[]>> = {
+  "plugin/fabric": ["plugin/error.ts"],
+  "plugin/kube": ["plugin/error.ts"],
+  "plugin/steps": ["plugin/error.ts"],
+  "plugin/docker": ["plugin/error.ts", "plugin/kube"],
+  "plugin/terminal": ["plugin/error.ts", "plugin/steps"],
+  "plugin/network": ["plugin/error.ts", "plugin/version.ts", "plugin/steps", "plugin/fabric", "plugin/kube", "plugin/docker"],
+  "plugin/chaincode": ["plugin/error.ts", "plugin/steps", "plugin/fabric", "plugin/kube", "plugin/docker", "plugin/network"],
+  "plugin/orphans": ["plugin/error.ts", "plugin/steps", "plugin/fabric", "plugin/kube", "plugin/docker", "plugin/network"],
+  plugin: ["webhook/inject"],
+  "webhook/inject": [],
+  webhook: [],
+  runner: [],
+};
+
+const root = join(import.meta.dirname, "../..");
+const files = globSync("{plugin,webhook,runner}/**/*.ts", { cwd: root });
+
+/** The innermost folder with rules. */
+function layerOf(file: string): string {
+  const layer = Object.keys(layers)
+    .filter((folder) => file.startsWith(`${folder}/`))
+    .sort((a, b) => b.length - a.length)[0];
+  if (layer === undefined) throw new Error(`no layer for ${file}`);
+  return layer;
+}
+
+function importsOf(file: string): string[] {
+  const source = readFileSync(join(root, file), "utf8");
+  const specifiers = [...source.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map((match) => match[1] ?? "");
+  return specifiers.map((specifier) => normalize(join(dirname(file), specifier)));
+}
+
+describe("imports point downwards only", () => {
+  test("there is something to check", () => {
+    expect(files.length).toBeGreaterThan(20);
+    expect(files.flatMap(importsOf).length).toBeGreaterThan(50);
+  });
+
+  test.each(files)("%s", (file) => {
+    const layer = layerOf(file);
+    const allowed = [layer, ...(layers[layer] ?? [])];
+    const wrong = importsOf(file).filter((path) => !allowed.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)));
+    expect(wrong).toEqual([]);
+  });
+});
