@@ -1,0 +1,232 @@
+import { createHash } from "node:crypto";
+import type { V1Container, V1Pod, V1PodSpec } from "@kubernetes/client-node";
+// applyPatch is in the default export alone: Node does not see the other names in this CommonJS module.
+import jsonPatch, { escapePathComponent, type Operation } from "fast-json-patch";
+import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import type { ClusterFacts } from "./cluster.ts";
+import { removeNodeSockets } from "./docker-socket.ts";
+import { listOperations } from "./list-edit.ts";
+import { Denial, DENIAL_STATUS, type Outcome, type SkipReason, type Warning } from "./outcome.ts";
+import { findOwnDaemon } from "./own-daemon.ts";
+import { findPeerContainer, type PeerContainer } from "./peer-container.ts";
+import { commandWarnings, dockerWarnings, fabricWarnings, wirePeer } from "./peer-wiring.ts";
+import { checkNames, checkPod, checkProfile, podWarnings } from "./pod-checks.ts";
+import { ENDPOINT, SOCKET_GROUP } from "./profile.ts";
+import { parseRequest, type InjectionRequest } from "./request.ts";
+import type { InjectionSettings } from "./settings.ts";
+import {
+  hasSidecar,
+  peerMount,
+  preloadContainer,
+  sidecarContainer,
+  sidecarForm,
+  sidecarVolumes,
+  SOCKET_VOLUME,
+  type SidecarForm,
+} from "./sidecar.ts";
+
+/** What the injection depends on beside the Pod. */
+export interface InjectionContext {
+  readonly settings: InjectionSettings;
+  readonly cluster: ClusterFacts;
+  /** Of kubectl-fabric: written into the Pod's annotation `injected`. */
+  readonly version: string;
+}
+
+/**
+ * Decides on one Pod: untouched, injected by JSON patch operations, or denied. Pure; the Pod is not changed.
+ * What is injected twice is as if injected once.
+ */
+export function inject(pod: V1Pod, context: InjectionContext): Outcome {
+  const skip = skipReason(pod);
+  if (skip !== undefined) return { kind: "untouched", reason: skip };
+  try {
+    return decide(pod, context);
+  } catch (thrown) {
+    if (!(thrown instanceof Denial)) throw thrown;
+    const { reason, message, problem } = thrown;
+    return { kind: "denied", reason, status: DENIAL_STATUS[reason], message, problem };
+  }
+}
+
+/** As `inject`, with the resulting Pod. An untouched Pod is handed back as it came. */
+export function injectPod(pod: V1Pod, context: InjectionContext): Outcome & { readonly pod?: V1Pod } {
+  const outcome = inject(pod, context);
+  if (outcome.kind === "untouched") return { ...outcome, pod };
+  return outcome.kind === "injected" ? { ...outcome, pod: applyOperations(pod, outcome.operations) } : outcome;
+}
+
+/** The Pod that JSON patch operations make; neither the Pod nor the operations are changed. */
+export function applyOperations(pod: V1Pod, operations: readonly Operation[]): V1Pod {
+  return jsonPatch.applyPatch(structuredClone(pod), structuredClone([...operations]), true).newDocument;
+}
+
+/** The kubelet's own mark on the copy of a static Pod. */
+const MIRROR = "kubernetes.io/config.mirror";
+
+function skipReason({ metadata }: V1Pod): SkipReason | undefined {
+  const annotations = metadata?.annotations ?? {};
+  const wish = annotations[ANNOTATIONS.inject];
+  if (wish === undefined) return "no-annotation";
+  if (wish === "false") return "disabled";
+  return annotations[MIRROR] === undefined ? undefined : "mirror-pod";
+}
+
+function decide(pod: V1Pod, context: InjectionContext): Outcome {
+  const annotations = pod.metadata?.annotations ?? {};
+  rejectWish(annotations[ANNOTATIONS.inject] ?? "");
+  const request = parseRequest(annotations, context.settings);
+  checkPod(pod);
+  const peer = findPeerContainer(pod, request.peerContainer);
+  const plan = planFor(pod, peer, request, context);
+  const marked = annotations[ANNOTATIONS.injected] !== undefined;
+  if (marked && plan.operations.length === 0) return { kind: "untouched", reason: "already-injected" };
+  const mark: Operation = {
+    op: "add",
+    path: `/metadata/annotations/${escapePathComponent(ANNOTATIONS.injected)}`,
+    value: `${context.version}/${fingerprint(plan)}`,
+  };
+  return {
+    kind: "injected",
+    operations: [...plan.operations, mark],
+    warnings: plan.warnings,
+    peerContainer: peer.container.name,
+    profile: request.profile.name,
+  };
+}
+
+function rejectWish(value: string): void {
+  if (value === "true") return;
+  const key = ANNOTATIONS.inject;
+  throw new Denial("invalid-value", { key, value, allowed: '"true" or "false"', documentation: documentationOf(key) });
+}
+
+/** What one Pod needs. */
+interface Plan {
+  readonly operations: readonly Operation[];
+  readonly warnings: readonly Warning[];
+  /** What was injected, told apart by its hash. */
+  readonly content: unknown;
+}
+
+/** Tells two injections apart: a restart that changes it would change the Pod. */
+function fingerprint({ content }: Plan): string {
+  return createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 12);
+}
+
+function planFor(pod: V1Pod, peer: PeerContainer, request: InjectionRequest, context: InjectionContext): Plan {
+  const daemon = findOwnDaemon(pod, peer.container, request.dockerSocket === "deny");
+  const warnings = [...fabricWarnings(peer.container), ...commandWarnings(peer.container)];
+  if (daemon !== undefined) {
+    const { endpoint, container } = daemon;
+    const image = container.image ?? "";
+    const wired = wire(pod, peer, request, endpoint, { volumes: [], mounts: [] });
+    const found = [...warnings, ...daemon.warnings, ...dockerWarnings(peer.container, image)];
+    return { ...wired, warnings: [...found, ...wired.warnings], content: { endpoint, wiring: request.wiring } };
+  }
+  return withSidecar(pod, peer, request, context, warnings);
+}
+
+function withSidecar(
+  pod: V1Pod,
+  peer: PeerContainer,
+  request: InjectionRequest,
+  { cluster }: InjectionContext,
+  warnings: readonly Warning[],
+): Plan {
+  const { profile } = request;
+  checkProfile(pod, profile, cluster);
+  const injectedBefore = pod.metadata?.annotations?.[ANNOTATIONS.injected] !== undefined;
+  if (!injectedBefore) checkNames(pod, peer);
+  const spec = pod.spec ?? { containers: [] };
+  const form = sidecarForm(cluster);
+  const sidecar = sidecarContainer(request, form, spec, cluster.mtu);
+  const volumes = sidecarVolumes(request.graph);
+  const known = new Set((spec.volumes ?? []).map(({ name }) => name));
+  const mounted = (peer.container.volumeMounts ?? []).some(({ name }) => name === SOCKET_VOLUME);
+  const wired = wire(pod, peer, request, ENDPOINT, {
+    volumes: volumes.filter(({ name }) => !known.has(name)),
+    mounts: mounted ? [] : [peerMount()],
+  });
+  const added = hasSidecar(pod) ? [] : sidecarOperations(pod, peer, request, sidecar, form);
+  return {
+    operations: [...wired.operations, ...podOperations(spec, request), ...added],
+    warnings: [
+      ...warnings,
+      ...dockerWarnings(peer.container, request.image),
+      ...podWarnings(pod, request, form),
+      ...wired.warnings,
+    ],
+    content: { sidecar, volumes, wiring: request.wiring, preload: request.preload },
+  };
+}
+
+/** The peer's environment and mounts, and the Pod's volumes: the same for a sidecar of ours and a daemon of theirs. */
+function wire(
+  pod: V1Pod,
+  peer: PeerContainer,
+  request: InjectionRequest,
+  endpoint: string,
+  added: {
+    readonly volumes: NonNullable<V1PodSpec["volumes"]>;
+    readonly mounts: NonNullable<V1Container["volumeMounts"]>;
+  },
+): { readonly operations: readonly Operation[]; readonly warnings: readonly Warning[] } {
+  const sockets = removeNodeSockets(pod, peer, request.dockerSocket);
+  const path = `/spec/containers/${peer.index}`;
+  const environment = wirePeer(peer.container, endpoint, request.wiring, request.profile.peerEnvironment ?? []);
+  return {
+    operations: [
+      ...listOperations(`${path}/env`, peer.container.env, environment),
+      ...listOperations(`${path}/volumeMounts`, peer.container.volumeMounts, {
+        remove: sockets.mounts,
+        append: added.mounts,
+      }),
+      ...listOperations("/spec/volumes", pod.spec?.volumes, { remove: sockets.volumes, append: added.volumes }),
+    ],
+    warnings: sockets.warnings,
+  };
+}
+
+/** What the Pod as a whole has to say: the socket's group, and what the profile asks for. */
+function podOperations(
+  { securityContext, hostUsers, runtimeClassName }: V1PodSpec,
+  { profile }: InjectionRequest,
+): readonly Operation[] {
+  const groups = securityContext?.supplementalGroups;
+  const group: Operation[] =
+    securityContext === null || securityContext === undefined
+      ? [{ op: "add", path: "/spec/securityContext", value: { supplementalGroups: [SOCKET_GROUP] } }]
+      : listOperations("/spec/securityContext/supplementalGroups", groups, {
+          append: (groups ?? []).includes(SOCKET_GROUP) ? [] : [SOCKET_GROUP],
+        });
+  const wanted: Operation[] = [];
+  if (profile.pod.hostUsers === false && hostUsers !== false)
+    wanted.push({ op: "add", path: "/spec/hostUsers", value: false });
+  if (profile.pod.runtimeClassName !== undefined && runtimeClassName !== profile.pod.runtimeClassName) {
+    wanted.push({ op: "add", path: "/spec/runtimeClassName", value: profile.pod.runtimeClassName });
+  }
+  return [...group, ...wanted];
+}
+
+/** kubectl logs and exec take this container unless told otherwise, else the first. */
+const DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container";
+
+function sidecarOperations(
+  { metadata, spec }: V1Pod,
+  peer: PeerContainer,
+  request: InjectionRequest,
+  sidecar: V1Container,
+  form: SidecarForm,
+): readonly Operation[] {
+  if (form === "native") {
+    const first = [sidecar, ...(request.preload.length === 0 ? [] : [preloadContainer(request)])];
+    return listOperations("/spec/initContainers", spec?.initContainers, { prepend: first });
+  }
+  const named = metadata?.annotations?.[DEFAULT_CONTAINER] !== undefined;
+  const path = `/metadata/annotations/${escapePathComponent(DEFAULT_CONTAINER)}`;
+  return [
+    ...(named ? [] : [{ op: "add" as const, path, value: peer.container.name }]),
+    ...listOperations("/spec/containers", spec?.containers, { prepend: [sidecar] }),
+  ];
+}

@@ -1,0 +1,101 @@
+import type { Operation } from "fast-json-patch";
+
+/** Why a Pod was left byte for byte as it came. */
+export const SKIP_SENTENCES = {
+  "no-annotation": "the Pod does not ask for injection",
+  disabled: "the Pod asks not to be injected",
+  "already-injected": "the Pod carries the injection already",
+  "mirror-pod": "the Pod mirrors a static Pod, which only the kubelet may change",
+} as const;
+export type SkipReason = keyof typeof SKIP_SENTENCES;
+
+/** Why a Pod was refused, with the HTTP status that the API server hands on. */
+export const DENIAL_STATUS = {
+  "unknown-annotation": 422,
+  "invalid-value": 422,
+  "not-allowed": 403,
+  "out-of-bounds": 403,
+  contradiction: 422,
+  "peer-not-found": 422,
+  "peer-ambiguous": 422,
+  "reserved-name": 422,
+  "docker-socket": 403,
+  "own-daemon": 422,
+  "host-namespace": 403,
+  "operating-system": 422,
+  "fabric-version": 422,
+  "pod-security": 403,
+  "cluster-version": 422,
+} as const satisfies Record<string, 403 | 422>;
+export type DenialReason = keyof typeof DENIAL_STATUS;
+
+/** What a user should know although the Pod was injected. */
+export type WarningReason =
+  | "docker-socket-shared"
+  | "docker-socket-kept"
+  | "own-daemon-tcp"
+  | "own-daemon-graph"
+  | "fabric-version"
+  | "docker-version"
+  | "command-overrides"
+  | "container-fallback"
+  | "fs-group"
+  | "process-namespace"
+  | "experimental-profile";
+
+export interface Warning {
+  readonly reason: WarningReason;
+  /** One line of at most 256 characters: the API server cuts longer ones. */
+  readonly message: string;
+}
+
+/** A value that cannot be taken: which one, what could stand there, and where that is written. */
+export interface Problem {
+  readonly key: string;
+  readonly value: string;
+  readonly allowed: string;
+  readonly documentation: string;
+}
+
+export interface Untouched {
+  readonly kind: "untouched";
+  readonly reason: SkipReason;
+}
+
+export interface Injected {
+  readonly kind: "injected";
+  /** JSON patch (RFC 6902) over the Pod as it came. */
+  readonly operations: readonly Operation[];
+  readonly warnings: readonly Warning[];
+  readonly peerContainer: string;
+  readonly profile: string;
+}
+
+export interface Denied {
+  readonly kind: "denied";
+  readonly reason: DenialReason;
+  /** HTTP status code. */
+  readonly status: 403 | 422;
+  readonly message: string;
+  readonly problem: Problem;
+}
+
+export type Outcome = Untouched | Injected | Denied;
+
+/** Thrown inside the injection, and only there: `inject` turns it into an outcome. */
+export class Denial extends Error {
+  override readonly name = "Denial";
+  readonly reason: DenialReason;
+  readonly problem: Problem;
+
+  constructor(reason: DenialReason, problem: Problem, sentence?: string) {
+    super(sentence === undefined ? sentenceOf(problem) : `${sentence} (${problem.documentation})`);
+    this.reason = reason;
+    this.problem = problem;
+  }
+}
+
+/** "<key>: expected <allowed>, found <value> (<where documented>)" */
+export function sentenceOf({ key, value, allowed, documentation }: Problem): string {
+  return `${key}: expected ${allowed}, found ${JSON.stringify(value)} (${documentation})`;
+}

@@ -1,0 +1,156 @@
+import type { V1Container, V1Pod, V1VolumeMount } from "@kubernetes/client-node";
+import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { isNodeSocket } from "./docker-socket.ts";
+import { literal } from "./environment.ts";
+import { imageName, parseImage } from "./image.ts";
+import { Denial, type Warning } from "./outcome.ts";
+import { SIDECAR } from "./sidecar.ts";
+
+/** A Docker daemon that the Pod brings along: it is wired, not doubled. */
+export interface OwnDaemon {
+  readonly container: V1Container;
+  /** CORE_VM_ENDPOINT, as the peer reaches it. */
+  readonly endpoint: string;
+  readonly warnings: readonly Warning[];
+}
+
+const DEFAULT_SOCKET = "/var/run/docker.sock";
+const DEFAULT_GRAPH = "/var/lib/docker";
+
+/** Whether a container runs a Docker daemon: an image of that name, or the command. */
+export function isDaemon({ name, image, command, args }: V1Container): boolean {
+  if (name === SIDECAR) return true;
+  const parsed = parseImage(image ?? "");
+  const named = parsed !== undefined && (imageName(parsed).includes("dind") || (parsed.tag ?? "").includes("dind"));
+  return (
+    named ||
+    [...(command ?? []), ...(args ?? [])].some((word) => /(?:^|[\s/])dockerd(?:-entrypoint\.sh)?(?:$|\s)/.test(word))
+  );
+}
+
+/**
+ * Finds a daemon of the Pod's own among its containers and native sidecars.
+ * @throws Denial when the peer cannot reach it, or under `strict` when it is open to whoever is in the Pod's network.
+ */
+export function findOwnDaemon(pod: V1Pod, peer: V1Container, strict: boolean): OwnDaemon | undefined {
+  const sidecars = (pod.spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
+  const container = [...sidecars, ...(pod.spec?.containers ?? [])].find(
+    (candidate) => candidate.name !== peer.name && candidate.name !== SIDECAR && isDaemon(candidate),
+  );
+  if (container === undefined) return undefined;
+  const endpoint = endpointOf(pod, peer, container);
+  if (endpoint === undefined) throw unreachable(container);
+  const warnings = [...tcpWarning(container), ...graphWarning(container)];
+  const [unsafe] = warnings;
+  if (strict && unsafe !== undefined) throw refused(container, unsafe);
+  return { container, endpoint, warnings };
+}
+
+/** The peer's own words first, where they mean this Pod; then what the daemon listens on. */
+function endpointOf(pod: V1Pod, peer: V1Container, daemon: V1Container): string | undefined {
+  const shared = sharedVolumes(pod, peer, daemon);
+  const said = [literal(peer, "CORE_VM_ENDPOINT"), literal(peer, "DOCKER_HOST")].map((text) =>
+    localEndpoint(text, shared),
+  );
+  const heard = listeners(daemon).map((host) => seenByPeer(host, shared));
+  return [...said, ...heard].find((endpoint) => endpoint !== undefined);
+}
+
+/** One volume, where the daemon and where the peer have it. */
+interface SharedVolume {
+  readonly daemon: V1VolumeMount;
+  readonly peer: V1VolumeMount;
+}
+
+function sharedVolumes(pod: V1Pod, peer: V1Container, daemon: V1Container): readonly SharedVolume[] {
+  const node = new Set((pod.spec?.volumes ?? []).filter(isNodeSocket).map(({ name }) => name));
+  return (peer.volumeMounts ?? []).flatMap((mount) =>
+    (daemon.volumeMounts ?? [])
+      .filter(({ name }) => name === mount.name && !node.has(name))
+      .map((other) => ({ daemon: other, peer: mount })),
+  );
+}
+
+/** An endpoint within the Pod in the form Fabric's Docker client takes: it insists on a scheme. */
+function localEndpoint(text: string | undefined, shared: readonly SharedVolume[]): string | undefined {
+  if (text === undefined) return undefined;
+  const path = /^unix:\/\/(\/.*)$/.exec(text)?.[1];
+  if (path !== undefined)
+    return shared.some(({ peer }) => below(path, peer.mountPath) !== undefined) ? text : undefined;
+  const port = /^(?:(?:tcp|http):\/\/)?(?:localhost|127\.0\.0\.1):(\d+)\/?$/.exec(text)?.[1];
+  return port === undefined ? undefined : `tcp://localhost:${port}`;
+}
+
+/** What the daemon listens on, sockets first. */
+function listeners(daemon: V1Container): readonly string[] {
+  const words = [...(daemon.command ?? []), ...(daemon.args ?? [])].flatMap((word) => word.split(/\s+/));
+  const hosts = words.flatMap((word, index) => {
+    const joined = /^(?:--host=|-H=?)(.+)$/.exec(word)?.[1];
+    const next = word === "--host" || word === "-H" ? words[index + 1] : undefined;
+    return joined ?? next ?? [];
+  });
+  const defaults = addsDefaultListeners(daemon) ? [`unix://${DEFAULT_SOCKET}`, ...plainTcp(daemon)] : [];
+  const given = hosts.length === 0 && defaults.length === 0 ? [`unix://${DEFAULT_SOCKET}`] : hosts;
+  return [...given, ...defaults].toSorted((a, b) => Number(b.startsWith("unix:")) - Number(a.startsWith("unix:")));
+}
+
+/** The official image's entrypoint adds a socket and a TCP port where the arguments do not begin with a command. */
+function addsDefaultListeners({ command, args }: V1Container): boolean {
+  const viaEntrypoint =
+    command === undefined || command === null || command.some((word) => word.endsWith("dockerd-entrypoint.sh"));
+  const first = (command ?? []).slice(1)[0] ?? args?.[0];
+  return viaEntrypoint && (first === undefined || first.startsWith("-"));
+}
+
+/** Without TLS, that is with an empty DOCKER_TLS_CERTDIR, the port is 2375 and open to all. */
+function plainTcp(daemon: V1Container): readonly string[] {
+  return literal(daemon, "DOCKER_TLS_CERTDIR") === "" ? ["tcp://0.0.0.0:2375"] : [];
+}
+
+function seenByPeer(host: string, shared: readonly SharedVolume[]): string | undefined {
+  const port = /^tcp:\/\/.*:(\d+)$/.exec(host)?.[1];
+  if (port !== undefined) return port === "2376" ? undefined : `tcp://localhost:${port}`;
+  const path = host.replace(/^unix:\/\//, "").replace(/^\/run\//, "/var/run/");
+  for (const { daemon, peer } of shared) {
+    const rest = below(path, daemon.mountPath.replace(/^\/run(?=\/|$)/, "/var/run"));
+    if (rest !== undefined && daemon.subPath === peer.subPath)
+      return `unix://${peer.mountPath.replace(/\/$/, "")}${rest}`;
+  }
+  return undefined;
+}
+
+/** The rest of a path below a directory, with its slash. */
+function below(path: string, directory: string): string | undefined {
+  const base = directory.replace(/\/+$/, "");
+  return path.startsWith(`${base}/`) || path === base ? path.slice(base.length) : undefined;
+}
+
+function tcpWarning(container: V1Container): readonly Warning[] {
+  const open = listeners(container).some((host) => host.startsWith("tcp:"));
+  if (!open) return [];
+  const message = `container ${container.name} opens Docker on TCP: chaincode in host network mode can own the node; start its arguments with "dockerd" and name a unix socket only`;
+  return [{ reason: "own-daemon-tcp", message }];
+}
+
+function graphWarning({ name, args, command, volumeMounts }: V1Container): readonly Warning[] {
+  const words = [...(command ?? []), ...(args ?? [])].join(" ");
+  const graph = /--(?:data-root|graph)[=\s](\S+)/.exec(words)?.[1] ?? DEFAULT_GRAPH;
+  if ((volumeMounts ?? []).some(({ mountPath }) => below(graph, mountPath) !== undefined)) return [];
+  const message = `container ${name} keeps ${graph} on its root file system: mount a volume there, or overlay on overlay fails and the data is charged to nobody`;
+  return [{ reason: "own-daemon-graph", message }];
+}
+
+function problemOf({ name }: V1Container, allowed: string) {
+  const key = ANNOTATIONS.dockerSocket;
+  return { key, value: name, allowed, documentation: documentationOf("own daemon") };
+}
+
+function unreachable(container: V1Container): Denial {
+  const allowed = "a Docker socket on a volume that both containers mount, or Docker without TLS on localhost";
+  const sentence = `container ${container.name} runs Docker where the peer cannot reach it: expected ${allowed}; or remove that container to get a sidecar of ours`;
+  return new Denial("own-daemon", problemOf(container, allowed), sentence);
+}
+
+function refused(container: V1Container, { message }: Warning): Denial {
+  return new Denial("own-daemon", problemOf(container, "a daemon without TCP port and with a graph volume"), message);
+}

@@ -1,0 +1,65 @@
+import type { V1Container, V1Pod } from "@kubernetes/client-node";
+import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { imageName, parseImage } from "./image.ts";
+import { Denial, type DenialReason } from "./outcome.ts";
+import { isDaemon } from "./own-daemon.ts";
+
+/** The container that runs the Fabric peer, and its place in the Pod's containers. */
+export interface PeerContainer {
+  readonly index: number;
+  readonly container: V1Container;
+}
+
+/** What a container runs, as far as the Pod says it. */
+export function commandLine({ command, args }: V1Container): string {
+  return [...(command ?? []), ...(args ?? [])].join(" ");
+}
+
+/** Signs of a peer, the surest first. A tools container may carry the variables, so they come last. */
+const EVIDENCE: readonly ((container: V1Container) => boolean)[] = [
+  (container) => /(?:^|[\s;&|(/"'])peer\s+node\s+start(?:$|[\s;&|)"'])/.test(commandLine(container)),
+  (container) => isPeerImage(container.image ?? ""),
+  ({ env }) => (env ?? []).some(({ name }) => name === "CORE_PEER_ID" || name === "CORE_PEER_ADDRESS"),
+];
+
+/** Whether an image is named as Fabric's peer or a build of it is: fabric-peer, acme-peer. */
+export function isPeerImage(reference: string): boolean {
+  const image = parseImage(reference);
+  return image !== undefined && /(?:^|-)peer$/.test(imageName(image)) && imageName(image) !== "peer";
+}
+
+/**
+ * Finds the peer: the container that the user names, else the only one with the surest sign.
+ * @throws Denial that lists the candidates when there is none or more than one.
+ */
+export function findPeerContainer(pod: V1Pod, named: string | undefined): PeerContainer {
+  const containers = pod.spec?.containers ?? [];
+  const all = containers.map((container, index) => ({ index, container }));
+  if (named !== undefined) return namedContainer(all, named);
+  const candidates = all.filter(({ container }) => !isDaemon(container));
+  for (const sign of EVIDENCE) {
+    const found = candidates.filter(({ container }) => sign(container));
+    const [only, another] = found;
+    if (only !== undefined && another === undefined) return only;
+    if (another !== undefined) throw undecided("peer-ambiguous", "several containers look like a Fabric peer", found);
+  }
+  throw undecided("peer-not-found", "no container looks like a Fabric peer", all);
+}
+
+function namedContainer(all: readonly PeerContainer[], named: string): PeerContainer {
+  const found = all.find(({ container }) => container.name === named);
+  if (found !== undefined) return found;
+  const key = ANNOTATIONS.peerContainer;
+  throw new Denial("peer-not-found", { key, value: named, allowed: namesOf(all), documentation: documentationOf(key) });
+}
+
+function undecided(reason: DenialReason, what: string, found: readonly PeerContainer[]): Denial {
+  const key = ANNOTATIONS.peerContainer;
+  const problem = { key, value: "", allowed: namesOf(found), documentation: documentationOf(key) };
+  return new Denial(reason, problem, `${what}: set the annotation ${key} to ${problem.allowed}`);
+}
+
+function namesOf(containers: readonly PeerContainer[]): string {
+  const names = containers.map(({ container }) => container.name);
+  return names.length === 0 ? "the name of a container" : `one of ${names.join(", ")}`;
+}

@@ -1,0 +1,131 @@
+import type { V1Pod, V1PodSpec } from "@kubernetes/client-node";
+import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { oldestVersion, type ClusterFacts } from "./cluster.ts";
+import { Denial, type DenialReason, type Warning } from "./outcome.ts";
+import type { PeerContainer } from "./peer-container.ts";
+import { POD_SECURITY_LEVELS, SOCKET_DIRECTORY, type Profile } from "./profile.ts";
+import type { InjectionRequest } from "./request.ts";
+import { GRAPH_VOLUME, PRELOADER, SIDECAR, SOCKET_VOLUME, type SidecarForm } from "./sidecar.ts";
+import { isOlder, printVersion } from "./version.ts";
+
+function denial(
+  reason: DenialReason,
+  key: string,
+  value: string,
+  allowed: string,
+  sentence: string,
+  heading: string,
+): Denial {
+  return new Denial(reason, { key, value, allowed, documentation: documentationOf(heading) }, sentence);
+}
+
+/** Pods in which a daemon would reach beyond the Pod, or could not run. @throws Denial */
+export function checkPod({ spec }: V1Pod): void {
+  const heading = "pods that are refused";
+  if (spec?.os?.name === "windows") {
+    const sentence = "a Windows Pod cannot run Docker for a Fabric peer: expected Linux";
+    throw denial("operating-system", "spec.os.name", "windows", "linux", sentence, heading);
+  }
+  // dockerd would write the node's own iptables and bridge, and chaincode would sit on the node's loopback.
+  if (spec?.hostNetwork === true)
+    throw hostNamespace("hostNetwork", "the daemon would change the node's own network", heading);
+  // Chaincode would survive its Pod, as processes of the node.
+  if (spec?.hostPID === true) throw hostNamespace("hostPID", "chaincode would outlive the Pod", heading);
+}
+
+function hostNamespace(field: string, why: string, heading: string): Denial {
+  const sentence = `spec.${field} is true: ${why}; remove it, or leave out the annotation ${ANNOTATIONS.inject}`;
+  return denial("host-namespace", `spec.${field}`, "true", "false", sentence, heading);
+}
+
+/** A name of ours in a Pod that was never injected. @throws Denial */
+export function checkNames({ spec }: V1Pod, { container }: PeerContainer): void {
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ name }) => name);
+  const volumes = (spec?.volumes ?? []).map(({ name }) => name);
+  const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => mountPath.replace(/\/+$/, ""));
+  const taken =
+    containers.find((name) => name === SIDECAR || name === PRELOADER) ??
+    volumes.find((name) => name === SOCKET_VOLUME || name === GRAPH_VOLUME) ??
+    mounts.find((path) => path === SOCKET_DIRECTORY || path.startsWith(`${SOCKET_DIRECTORY}/`));
+  if (taken === undefined) return;
+  const sentence = `${taken} is a name of the injection's own, but this Pod was never injected: give yours another name`;
+  throw denial("reserved-name", "spec", taken, "any other name", sentence, "names");
+}
+
+/** What a profile needs of the Pod, of its namespace and of the cluster. @throws Denial */
+export function checkProfile({ spec }: V1Pod, profile: Profile, cluster: ClusterFacts): void {
+  checkRuntimeClass(spec, profile);
+  checkVersion(profile, cluster);
+  checkPodSecurity(profile, cluster);
+}
+
+function checkRuntimeClass(spec: V1PodSpec | undefined, { name, pod }: Profile): void {
+  const wanted = pod.runtimeClassName;
+  const found = spec?.runtimeClassName;
+  if (wanted === undefined || found === undefined || found === null || found === wanted) return;
+  const sentence = `the profile ${name} needs the runtime class ${wanted}, the Pod asks for ${found}: remove one of the two`;
+  throw denial("contradiction", "spec.runtimeClassName", found, wanted, sentence, "profile");
+}
+
+function checkVersion({ name, requires }: Profile, cluster: ClusterFacts): void {
+  const found = oldestVersion(cluster);
+  if (requires.kubernetes === undefined || found === undefined || !isOlder(found, requires.kubernetes)) return;
+  const allowed = `Kubernetes ${requires.kubernetes} or later`;
+  const sentence = `the profile ${name} needs ${allowed} on every node, found ${printVersion(found)}: use another profile`;
+  throw denial("cluster-version", ANNOTATIONS.profile, name, allowed, sentence, "profile");
+}
+
+const ENFORCE = "pod-security.kubernetes.io/enforce";
+
+/** The API server would refuse the Pod after us (KEP-2579), in words that do not say what to do. */
+function checkPodSecurity({ summary, requires }: Profile, { namespace }: ClusterFacts): void {
+  const enforced = POD_SECURITY_LEVELS.findIndex((level) => level === namespace?.labels[ENFORCE]);
+  if (namespace === undefined || enforced <= POD_SECURITY_LEVELS.indexOf(requires.podSecurity)) return;
+  const found = POD_SECURITY_LEVELS[enforced] ?? "";
+  const command = `kubectl label namespace ${namespace.name} ${ENFORCE}=${requires.podSecurity} --overwrite`;
+  const sentence = `namespace ${namespace.name} enforces Pod Security "${found}", which refuses ${summary}: type ${command}`;
+  throw denial("pod-security", ENFORCE, found, requires.podSecurity, sentence, "pod security");
+}
+
+/** The kubelet gives every file of a claim to the Pod's fsGroup, at each start, unless told to look at the root alone. */
+function changesOwners(spec: V1PodSpec | undefined): boolean {
+  const { fsGroup, fsGroupChangePolicy } = spec?.securityContext ?? {};
+  return fsGroup !== undefined && fsGroup !== null && fsGroupChangePolicy !== "OnRootMismatch";
+}
+
+const GROUP_WARNING: Warning = {
+  reason: "fs-group",
+  message:
+    "the Pod's fsGroup would be given to every file of every image on the claim at each start: set spec.securityContext.fsGroupChangePolicy to OnRootMismatch",
+};
+
+/** What works, but not as the user may think. */
+export function podWarnings(
+  { spec }: V1Pod,
+  { profile, graph }: InjectionRequest,
+  form: SidecarForm,
+): readonly Warning[] {
+  const warnings: Warning[] = [];
+  if (graph.kind === "claim" && changesOwners(spec)) warnings.push(GROUP_WARNING);
+  if (profile.maturity === "experimental") {
+    warnings.push({
+      reason: "experimental-profile",
+      message: `the profile ${profile.name} is experimental: it was not tested on a cluster`,
+    });
+  }
+  if (spec?.shareProcessNamespace === true) {
+    const message =
+      "spec.shareProcessNamespace is true: every container of the Pod sees the daemon's and the chaincode's processes";
+    warnings.push({ reason: "process-namespace", message });
+  }
+  if (form === "container")
+    warnings.push({ reason: "container-fallback", message: fallbackMessage(spec?.restartPolicy) });
+  return warnings;
+}
+
+function fallbackMessage(restartPolicy: string | undefined): string {
+  const base = "below Kubernetes 1.29 the daemon is an ordinary container: it may end before the peer does";
+  return restartPolicy === "Never" || restartPolicy === "OnFailure"
+    ? `${base}, and it keeps a Pod with restartPolicy ${restartPolicy} from ending`
+    : base;
+}

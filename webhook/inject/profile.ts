@@ -1,0 +1,185 @@
+import type { V1EnvVar, V1SecurityContext } from "@kubernetes/client-node";
+
+export const PROFILE_NAMES = ["privileged", "userns", "sysbox", "gvisor", "rootless"] as const;
+export type ProfileName = (typeof PROFILE_NAMES)[number];
+
+export const CHAINCODE_NETWORKS = ["host", "bridge"] as const;
+export type ChaincodeNetwork = (typeof CHAINCODE_NETWORKS)[number];
+
+/** Pod Security levels (KEP-2579), the strictest last. */
+export const POD_SECURITY_LEVELS = ["privileged", "baseline", "restricted"] as const;
+export type PodSecurityLevel = (typeof POD_SECURITY_LEVELS)[number];
+
+/** How chaincode started in one network mode finds the peer. */
+export interface Wiring {
+  /** CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE */
+  readonly networkMode: string;
+  /** Host that chaincode dials; the peer issues the chaincode server's certificate for it (Fabric: common/crypto/tlsgen/key.go). */
+  readonly address: string;
+  /** Host that the peer listens on for chaincode. */
+  readonly listen: string;
+}
+
+/** The same fields without the class: such data may be spread. */
+type Plain<T> = Pick<T, keyof T>;
+
+/**
+ * One way to give a peer something that builds and runs chaincode: data, and all there is to know about it.
+ * In arguments, `{socket}`, `{data}` (within the graph volume), `{group}`, `{mtu}`, `{mirror}` and `{bridge}` stand for values of the one injection;
+ * an argument whose value is not known is left out.
+ */
+export interface Profile {
+  readonly name: ProfileName;
+  readonly maturity: "stable" | "experimental";
+  /** One line for people. */
+  readonly summary: string;
+  readonly image: { readonly default: string; readonly allowed: readonly string[] };
+  readonly arguments: readonly string[];
+  readonly environment: readonly V1EnvVar[];
+  readonly securityContext: Plain<V1SecurityContext>;
+  /** A command inside the sidecar that succeeds as soon as it serves the peer. */
+  readonly ready: readonly string[];
+  /** Where the sidecar keeps images and containers: always a volume. */
+  readonly graph: string;
+  /** What the Pod as a whole has to say. */
+  readonly pod: { readonly hostUsers?: false; readonly runtimeClassName?: string };
+  readonly wiring: Readonly<Partial<Record<ChaincodeNetwork, Wiring>>>;
+  /** Variables that the wiring's addresses refer to. */
+  readonly peerEnvironment?: readonly V1EnvVar[];
+  /** The strictest Pod Security level that admits such a Pod, and the oldest Kubernetes that can run it. */
+  readonly requires: { readonly podSecurity: PodSecurityLevel; readonly kubernetes?: string };
+}
+
+/** The socket's directory, in the sidecar and in the peer. At the root: charts mount over /run, /var/run and /host. */
+export const SOCKET_DIRECTORY = "/kubectl-fabric";
+export const SOCKET = `${SOCKET_DIRECTORY}/docker.sock`;
+export const ENDPOINT = `unix://${SOCKET}`;
+
+/** The socket's group, given to the peer as well, so that a peer that is not root may connect. */
+export const SOCKET_GROUP = 7052;
+
+/** docker0's address where chaincode runs on the bridge: it has to be known to be dialled. */
+export const BRIDGE_ADDRESS = "172.17.0.1";
+
+const LOCAL: Wiring = { networkMode: "host", address: "localhost", listen: "localhost" };
+const BRIDGE: Wiring = { networkMode: "bridge", address: BRIDGE_ADDRESS, listen: BRIDGE_ADDRESS };
+
+/*
+ * `dockerd` comes first: the official image's entrypoint then neither adds tcp://0.0.0.0:2375 nor skips the `dind` script, which
+ * moves the processes into a child cgroup, so that nested containers stay within the Pod's limits on cgroup v2 (moby: hack/dind).
+ * A group may be a number (moby: daemon/listeners/group_unix.go).
+ */
+const DOCKERD = [
+  "dockerd",
+  "--host=unix://{socket}",
+  "--group={group}",
+  "--data-root={data}",
+  "--storage-driver=overlay2",
+  "--mtu={mtu}",
+  "--registry-mirror={mirror}",
+  "--bip={bridge}",
+] as const;
+
+/** Said in full: what a container leaves out it takes from the Pod, and a peer's Pod often says runAsNonRoot. */
+const ROOT: Plain<V1SecurityContext> = {
+  runAsUser: 0,
+  runAsGroup: 0,
+  runAsNonRoot: false,
+  readOnlyRootFilesystem: false,
+  seccompProfile: { type: "Unconfined" },
+};
+
+const DOCKER_IMAGE = {
+  default: "docker.io/library/docker:28-dind",
+  allowed: ["docker.io/library/docker:dind", "docker.io/library/docker:*-dind"],
+} as const;
+
+const DOCKER = {
+  image: DOCKER_IMAGE,
+  arguments: DOCKERD,
+  environment: [{ name: "DOCKER_HOST", value: ENDPOINT }],
+  ready: ["docker", "info"],
+  graph: "/var/lib/docker",
+} as const;
+
+export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
+  privileged: {
+    ...DOCKER,
+    name: "privileged",
+    maturity: "stable",
+    summary: "Docker in a privileged container",
+    securityContext: { ...ROOT, privileged: true, allowPrivilegeEscalation: true },
+    pod: {},
+    wiring: { host: LOCAL, bridge: BRIDGE },
+    requires: { podSecurity: "privileged" },
+  },
+  // KEP-127: root in the Pod is nobody on the node. On by default since 1.33, and the kernel must idmap every volume's file system.
+  userns: {
+    ...DOCKER,
+    name: "userns",
+    maturity: "experimental",
+    summary: "Docker in a privileged container of a Pod with its own user namespace",
+    securityContext: { ...ROOT, privileged: true, allowPrivilegeEscalation: true },
+    pod: { hostUsers: false },
+    wiring: { host: LOCAL, bridge: BRIDGE },
+    requires: { podSecurity: "privileged", kubernetes: "1.33" },
+  },
+  // sysbox-runc emulates what dockerd needs of /proc and /sys, without privilege on the node.
+  sysbox: {
+    ...DOCKER,
+    name: "sysbox",
+    maturity: "experimental",
+    summary: "Docker without privilege under the sysbox-runc runtime",
+    securityContext: { ...ROOT, seccompProfile: { type: "RuntimeDefault" }, privileged: false },
+    pod: { runtimeClassName: "sysbox-runc" },
+    wiring: { host: LOCAL, bridge: BRIDGE },
+    requires: { podSecurity: "baseline" },
+  },
+  // gVisor's kernel grants capabilities inside its sandbox only. It has no bridge netfilter worth relying on: host network alone.
+  gvisor: {
+    ...DOCKER,
+    name: "gvisor",
+    maturity: "experimental",
+    summary: "Docker inside a gVisor sandbox",
+    arguments: [
+      ...DOCKERD.filter((argument) => !argument.startsWith("--bip")),
+      "--iptables=false",
+      "--ip6tables=false",
+    ],
+    securityContext: { ...ROOT, seccompProfile: { type: "RuntimeDefault" }, capabilities: { add: ["ALL"] } },
+    pod: { runtimeClassName: "gvisor" },
+    wiring: { host: LOCAL },
+    requires: { podSecurity: "privileged" },
+  },
+  /*
+   * Rootless Docker still wants a privileged container (seccomp, masked /proc), but its processes are uid 1000 on the node. Its
+   * "host" network is rootlesskit's own: the peer's loopback is out of reach (the entrypoint says --disable-host-loopback), the
+   * Pod's address is not.
+   */
+  rootless: {
+    ...DOCKER,
+    name: "rootless",
+    maturity: "experimental",
+    summary: "Docker as an ordinary user in a privileged container",
+    image: {
+      default: "docker.io/library/docker:28-dind-rootless",
+      allowed: ["docker.io/library/docker:dind-rootless", "docker.io/library/docker:*-dind-rootless"],
+    },
+    arguments: ["dockerd", "--host=unix://{socket}", "--data-root={data}", "--mtu={mtu}", "--registry-mirror={mirror}"],
+    environment: [...DOCKER.environment, { name: "DOCKERD_ROOTLESS_ROOTLESSKIT_NET", value: "slirp4netns" }],
+    securityContext: {
+      privileged: true,
+      allowPrivilegeEscalation: true,
+      runAsUser: 1000,
+      runAsGroup: SOCKET_GROUP,
+      runAsNonRoot: true,
+      readOnlyRootFilesystem: false,
+      seccompProfile: { type: "Unconfined" },
+    },
+    graph: "/home/rootless/.local/share/docker",
+    pod: {},
+    wiring: { host: { networkMode: "host", address: "$(KUBECTL_FABRIC_POD_IP)", listen: "0.0.0.0" } },
+    peerEnvironment: [{ name: "KUBECTL_FABRIC_POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } }],
+    requires: { podSecurity: "privileged" },
+  },
+};

@@ -1,0 +1,210 @@
+import { annotationNames, ANNOTATIONS, documentationOf, unknownAnnotations, type Annotations } from "./annotations.ts";
+import { imageMatches, parseImage } from "./image.ts";
+import { Denial, type DenialReason } from "./outcome.ts";
+import { PROFILES, type ChaincodeNetwork, type Profile, type Wiring } from "./profile.ts";
+import { quantity } from "./quantity.ts";
+import {
+  isMirror,
+  type Bounded,
+  type Choice,
+  type DockerSocketPolicy,
+  type InjectionSettings,
+  type ResourceName,
+} from "./settings.ts";
+
+/** Where the sidecar keeps images and containers. */
+export type GraphVolume =
+  { readonly kind: "emptyDir"; readonly sizeLimit: string } | { readonly kind: "claim"; readonly claim: string };
+
+/** What one Pod is to get: the user's annotations within the operator's settings. */
+export interface InjectionRequest {
+  /** The container that the user names as the peer. */
+  readonly peerContainer: string | undefined;
+  readonly profile: Profile;
+  readonly image: string;
+  readonly resources: Readonly<Record<ResourceName, string>>;
+  readonly graph: GraphVolume;
+  readonly dockerSocket: DockerSocketPolicy;
+  readonly chaincodeNetwork: ChaincodeNetwork;
+  readonly wiring: Wiring;
+  readonly registryMirror: string | undefined;
+  /** Bytes. */
+  readonly mtu: number | undefined;
+  readonly preload: readonly string[];
+}
+
+const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** Reads the annotations of a Pod. @throws Denial that names the annotation, its value and what is allowed. */
+export function parseRequest(annotations: Annotations, settings: InjectionSettings): InjectionRequest {
+  rejectUnknown(annotations);
+  const profile = PROFILES[choice(annotations, ANNOTATIONS.profile, settings.profile)];
+  const chaincodeNetwork = choice(annotations, ANNOTATIONS.chaincodeNetwork, settings.chaincodeNetwork);
+  return {
+    peerContainer: annotations[ANNOTATIONS.peerContainer],
+    profile,
+    image: image(annotations, settings.images[profile.name]),
+    resources: resources(annotations, settings),
+    graph: graph(annotations, settings),
+    dockerSocket: choice(annotations, ANNOTATIONS.dockerSocket, settings.dockerSocket),
+    chaincodeNetwork,
+    wiring: wiring(profile, chaincodeNetwork),
+    registryMirror: registryMirror(annotations, settings.registryMirror),
+    mtu: mtu(annotations),
+    preload: preload(annotations),
+  };
+}
+
+function deny(reason: DenialReason, key: string, value: string, allowed: string): Denial {
+  return new Denial(reason, { key, value, allowed, documentation: documentationOf(key) });
+}
+
+function rejectUnknown(annotations: Annotations): void {
+  const [key] = unknownAnnotations(annotations);
+  if (key === undefined) return;
+  const problem = {
+    key,
+    value: annotations[key] ?? "",
+    allowed: annotationNames().join(", "),
+    documentation: "docs/injection.md#annotations",
+  };
+  throw new Denial(
+    "unknown-annotation",
+    problem,
+    `${key} is not an annotation of kubectl-fabric; known are ${problem.allowed}`,
+  );
+}
+
+/** A word out of those that the operator allows. */
+function choice<T extends string>(annotations: Annotations, key: string, { default: fallback, allowed }: Choice<T>): T {
+  const value = annotations[key];
+  if (value === undefined) return fallback;
+  const found = allowed.find((word) => word === value);
+  if (found === undefined) throw deny("not-allowed", key, value, `one of ${allowed.join(", ")}`);
+  return found;
+}
+
+function image(annotations: Annotations, { default: fallback, allowed }: Choice<string>): string {
+  const key = ANNOTATIONS.image;
+  const value = annotations[key];
+  if (value === undefined) return fallback;
+  const parsed = parseImage(value);
+  if (parsed === undefined) throw deny("invalid-value", key, value, "an image reference");
+  const permitted = value === fallback || allowed.some((entry) => imageMatches(parsed, entry));
+  if (!permitted) throw deny("not-allowed", key, value, `an image that matches one of ${allowed.join(", ")}`);
+  return value;
+}
+
+function resources(annotations: Annotations, settings: InjectionSettings): Readonly<Record<ResourceName, string>> {
+  const bounds = settings.resources;
+  const cpu = pair(annotations, ANNOTATIONS.cpuRequest, bounds.cpuRequest, ANNOTATIONS.cpuLimit, bounds.cpuLimit);
+  const memory = pair(
+    annotations,
+    ANNOTATIONS.memoryRequest,
+    bounds.memoryRequest,
+    ANNOTATIONS.memoryLimit,
+    bounds.memoryLimit,
+  );
+  return { cpuRequest: cpu.request, cpuLimit: cpu.limit, memoryRequest: memory.request, memoryLimit: memory.limit };
+}
+
+/** Request and limit: where only one is given, the other follows it rather than contradict it. */
+function pair(
+  annotations: Annotations,
+  requestKey: string,
+  requestBounds: Bounded,
+  limitKey: string,
+  limitBounds: Bounded,
+): { request: string; limit: string } {
+  const request = bounded(annotations, requestKey, requestBounds);
+  const limit = bounded(annotations, limitKey, limitBounds);
+  if (sizeOf(request) <= sizeOf(limit)) return { request, limit };
+  if (annotations[limitKey] === undefined) return { request, limit: request };
+  if (annotations[requestKey] === undefined) return { request: limit, limit };
+  throw deny("contradiction", requestKey, request, `at most the limit ${limit} of ${limitKey}`);
+}
+
+function bounded(annotations: Annotations, key: string, { default: fallback, minimum, maximum }: Bounded): string {
+  const value = annotations[key];
+  if (value === undefined) return fallback;
+  const size = quantity(value);
+  if (size === undefined) throw deny("invalid-value", key, value, `a quantity from ${minimum} to ${maximum}`);
+  const within = sizeOf(minimum) <= size && size <= sizeOf(maximum);
+  if (!within) throw deny("out-of-bounds", key, value, `a quantity from ${minimum} to ${maximum}`);
+  return value;
+}
+
+function sizeOf(text: string): number {
+  return quantity(text) ?? Number.NaN;
+}
+
+function graph(annotations: Annotations, { storage }: InjectionSettings): GraphVolume {
+  const key = ANNOTATIONS.storage;
+  const value = annotations[key] ?? "emptyDir";
+  if (value === "emptyDir") {
+    return { kind: "emptyDir", sizeLimit: bounded(annotations, ANNOTATIONS.storageLimit, storage.limit) };
+  }
+  const claim = /^pvc:(.+)$/.exec(value)?.[1];
+  if (claim === undefined || !isSubdomain(claim)) throw deny("invalid-value", key, value, "emptyDir or pvc:<claim>");
+  if (!storage.claims) throw deny("not-allowed", key, value, "emptyDir");
+  const limit = annotations[ANNOTATIONS.storageLimit];
+  if (limit !== undefined) {
+    throw deny(
+      "contradiction",
+      ANNOTATIONS.storageLimit,
+      limit,
+      `nothing beside ${key}: ${value}, whose claim has a size of its own`,
+    );
+  }
+  return { kind: "claim", claim };
+}
+
+function isSubdomain(text: string): boolean {
+  return text.length <= 253 && SUBDOMAIN.test(text);
+}
+
+function wiring(profile: Profile, network: ChaincodeNetwork): Wiring {
+  const found = profile.wiring[network];
+  if (found !== undefined) return found;
+  const possible = Object.keys(profile.wiring).join(", ");
+  throw deny("contradiction", ANNOTATIONS.chaincodeNetwork, network, `${possible} under the profile ${profile.name}`);
+}
+
+function registryMirror(annotations: Annotations, { default: fallback, allowed }: Choice<string>): string | undefined {
+  const key = ANNOTATIONS.registryMirror;
+  const value = annotations[key];
+  if (value === undefined) return fallback === "" ? undefined : fallback;
+  if (!isMirror(value))
+    throw deny("invalid-value", key, value, "an http:// or https:// URL without user, query and fragment");
+  const plain = (url: string): string => url.replace(/\/+$/, "");
+  if (!allowed.some((url) => plain(url) === plain(value))) {
+    throw deny(
+      "not-allowed",
+      key,
+      value,
+      allowed.length === 0 ? "nothing: the operator allows no mirror" : `one of ${allowed.join(", ")}`,
+    );
+  }
+  return value;
+}
+
+function mtu(annotations: Annotations): number | undefined {
+  const key = ANNOTATIONS.mtu;
+  const value = annotations[key];
+  if (value === undefined) return undefined;
+  // 576 is what every IPv4 host accepts (RFC 791), 65535 the largest packet.
+  const bytes = /^\d{1,5}$/.test(value) ? Number(value) : 0;
+  if (bytes < 576 || bytes > 65_535)
+    throw deny("invalid-value", key, value, "a whole number of bytes from 576 to 65535");
+  return bytes;
+}
+
+function preload(annotations: Annotations): readonly string[] {
+  const key = ANNOTATIONS.preload;
+  const value = annotations[key];
+  if (value === undefined) return [];
+  const images = value.split(/[\s,]+/).filter((text) => text !== "");
+  const wrong = images.find((reference) => parseImage(reference) === undefined);
+  if (wrong !== undefined) throw deny("invalid-value", key, wrong, "image references separated by commas or spaces");
+  return images;
+}
