@@ -1,0 +1,21 @@
+import { FabricError } from "../error.ts";
+
+/** What to throw when a signal ended something: its own FabricError, `timeout` for AbortSignal.timeout, else `interrupted`. */
+export function abortError(signal: AbortSignal, what: string): FabricError {
+  const reason: unknown = signal.reason;
+  if (reason instanceof FabricError) return reason;
+  const timeout = reason instanceof Error && reason.name === "TimeoutError";
+  return new FabricError(
+    timeout ? "timeout" : "interrupted",
+    `${what} ${timeout ? "took too long" : "was interrupted"}`,
+    {
+      cause: reason,
+    },
+  );
+}
+
+/** The signal that is aborted when any of these is; undefined entries do not count. */
+export function anySignal(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  const given = signals.filter((signal) => signal !== undefined);
+  return given.length === 1 && given[0] ? given[0] : AbortSignal.any(given);
+}

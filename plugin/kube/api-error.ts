@@ -1,0 +1,101 @@
+import { FabricError, type ErrorCode } from "../error.ts";
+import type { V1Status } from "./client-node.ts";
+
+/** The API server said no. `status` is what it said. */
+export class ApiError extends FabricError {
+  readonly httpStatus: number;
+  readonly status: V1Status;
+
+  constructor(httpStatus: number, status: V1Status, context: string) {
+    const { code, message, hint } = readStatus(httpStatus, status, context);
+    super(code, message, { hint });
+    this.httpStatus = httpStatus;
+    this.status = status;
+  }
+}
+
+/** Whether the API server answered that a thing is not there. */
+export function isNotFound(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.httpStatus === 404;
+}
+
+/** Whether the API server answered that a thing is there already or has changed meanwhile. */
+export function isConflict(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.httpStatus === 409;
+}
+
+/** The Status of an answer's body; a proxy in between may have sent anything else. */
+export function parseStatus(httpStatus: number, body: string): V1Status {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (isStatus(parsed)) return parsed;
+  } catch {
+    // Not JSON: told as it is.
+  }
+  const text = body.trim().slice(0, 500);
+  return { kind: "Status", status: "Failure", code: httpStatus, message: text || `HTTP status ${httpStatus}` };
+}
+
+function isStatus(value: unknown): value is V1Status {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "Status";
+}
+
+interface Reading {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+function readStatus(httpStatus: number, status: V1Status, context: string): Reading {
+  const message = status.message ?? `HTTP status ${httpStatus}`;
+  switch (httpStatus) {
+    case 401:
+      return {
+        code: "forbidden",
+        message: `expected valid credentials in context "${context}", the API server answered: ${message}`,
+        hint: "the credentials have expired or are not of this cluster: log in again, then try `kubectl auth whoami`",
+      };
+    case 403:
+      return { code: "forbidden", message, hint: forbiddenHint(message) };
+    case 404:
+      return { code: "not-found", message };
+    case 409:
+      return { code: "conflict", message };
+    case 400:
+    case 413:
+    case 415:
+    case 422:
+      return { code: "invalid", message };
+    case 429:
+    case 503:
+    case 504:
+      return { code: "not-ready", message, hint: "the API server is busy or starting: try again" };
+    default:
+      return {
+        code: "internal",
+        message: `the API server answered ${httpStatus}: ${message}`,
+        hint: webhookHint(message),
+      };
+  }
+}
+
+/** What to type after a 403: the three that occur are RBAC, Pod Security and an admission policy or webhook. */
+function forbiddenHint(message: string): string | undefined {
+  const rbac = /cannot (\S+) resource "([^"]+)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]+)")?/.exec(
+    message,
+  );
+  if (rbac) {
+    const [, verb, resource, group, namespace] = rbac;
+    const where = namespace ? ` -n ${namespace}` : "";
+    return `kubectl auth can-i ${verb} ${resource}${group ? `.${group}` : ""}${where}`;
+  }
+  if (message.includes("violates PodSecurity")) {
+    return "this namespace's Pod Security level rejects the Pod: see `kubectl get namespace --show-labels`, label pod-security.kubernetes.io/enforce";
+  }
+  return undefined;
+}
+
+function webhookHint(message: string): string | undefined {
+  const webhook = /failed calling webhook "([^"]+)"/.exec(message)?.[1];
+  return webhook === undefined ? undefined : `the admission webhook ${webhook} does not answer: is its Pod running?`;
+}

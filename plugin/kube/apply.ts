@@ -1,0 +1,153 @@
+import { compare } from "fast-json-patch";
+import { FabricError } from "../error.ts";
+import { type ApiError, isConflict, isNotFound } from "./api-error.ts";
+import type { KubernetesObject } from "./client-node.ts";
+import type { Cluster } from "./cluster.ts";
+import { describeRef, FIELD_MANAGER, pathOf, received, refOf, type ObjectRef, type WriteOptions } from "./objects.ts";
+import { toWire } from "./serialization.ts";
+
+export const MANAGED_BY = "app.kubernetes.io/managed-by";
+
+export interface Applied<T> {
+  readonly object: T;
+  readonly change: "created" | "updated" | "unchanged";
+}
+
+/** What an apply would do. */
+export interface DryRun<T> {
+  readonly change: "create" | "update" | "none";
+  /** The object as it would be; undefined when not even its namespace is there. */
+  readonly object?: T | undefined;
+  /** JSON pointers of what would differ ("/spec/replicas"); empty unless `change` is "update". */
+  readonly fields: readonly string[];
+}
+
+/**
+ * Server-side apply (KEP-555) as field manager `kubectl-fabric`: what we named before and name no more is removed, what others set stays.
+ * The object must carry the label app.kubernetes.io/managed-by=kubectl-fabric, and so must the one that is there.
+ * Throws `conflict` when it does not, or when another manager owns a field that we would change.
+ */
+export async function apply<T extends KubernetesObject>(
+  cluster: Cluster,
+  object: T,
+  { signal, dryRun }: WriteOptions = {},
+): Promise<Applied<T>> {
+  const before = await readOwn(cluster, object, signal);
+  const after = (await send(cluster, object, dryRun === true, signal)) as T & Wire;
+  return { object: received(after) as T, change: changeOf(before, after) };
+}
+
+/** What `apply` would do, as the server sees it: defaults, admission and all. Changes nothing. Throws as `apply` does. */
+export async function applyDryRun<T extends KubernetesObject>(
+  cluster: Cluster,
+  object: T,
+  signal?: AbortSignal,
+): Promise<DryRun<T>> {
+  const before = await readOwn(cluster, object, signal);
+  try {
+    const after = await send(cluster, object, true, signal);
+    const fields = before === undefined ? [] : changedFields(before, after);
+    const change = before === undefined ? "create" : fields.length > 0 ? "update" : "none";
+    return { change, object: received(after) as T, fields };
+  } catch (error) {
+    // Its namespace would have been made before it.
+    if (before === undefined && isNotFound(error) && error.status.details?.kind === "namespaces") {
+      return { change: "create", fields: [] };
+    }
+    throw error;
+  }
+}
+
+/** Where two states of an object differ, but for what the server counts and notes by itself. */
+export function changedFields(before: object, after: object): readonly string[] {
+  return compare(withoutBookkeeping(before), withoutBookkeeping(after)).map(({ path }) => path);
+}
+
+interface Wire {
+  readonly metadata?: { readonly labels?: Readonly<Record<string, string>>; readonly resourceVersion?: string };
+}
+
+function withoutBookkeeping(object: object): object {
+  const { metadata = {}, ...rest } = object as { readonly metadata?: Readonly<Record<string, unknown>> };
+  const { managedFields: _fields, resourceVersion: _version, generation: _generation, ...kept } = metadata;
+  return { ...rest, metadata: kept };
+}
+
+/** The object that is there, which must be ours. */
+async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: AbortSignal): Promise<Wire | undefined> {
+  const ref = refOf(object);
+  if (object.metadata?.labels?.[MANAGED_BY] !== FIELD_MANAGER) {
+    throw new FabricError("internal", `expected ${describeRef(ref)} to carry the label ${MANAGED_BY}=${FIELD_MANAGER}`);
+  }
+  try {
+    const found = (await cluster.call({ method: "GET", path: await pathOf(cluster, ref, signal), signal })) as Wire;
+    if (found.metadata?.labels?.[MANAGED_BY] === FIELD_MANAGER) return found;
+    throw foreign(ref, found);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function foreign(ref: ObjectRef, found: Wire): FabricError {
+  const owner = found.metadata?.labels?.[MANAGED_BY];
+  const namespace = ref.namespace === undefined ? "" : ` -n ${ref.namespace}`;
+  return new FabricError(
+    "conflict",
+    `expected ${describeRef(ref)} not to exist or to be ours, found one ${owner ? `managed by ${owner}` : "made by somebody else"}`,
+    {
+      hint: `choose another name, or remove it: kubectl delete ${ref.kind.toLowerCase()} ${ref.name}${namespace}`,
+    },
+  );
+}
+
+async function send(
+  cluster: Cluster,
+  object: KubernetesObject,
+  dryRun: boolean,
+  signal?: AbortSignal,
+): Promise<object> {
+  const ref = refOf(object);
+  try {
+    const answer = await cluster.call({
+      method: "PATCH",
+      path: await pathOf(cluster, ref, signal),
+      query: { fieldManager: FIELD_MANAGER, force: false, dryRun: dryRun ? "All" : undefined },
+      // JSON is YAML, which is what this media type says.
+      contentType: "application/apply-patch+yaml",
+      body: toWire(object),
+      signal,
+    });
+    return answer as object;
+  } catch (error) {
+    throw isConflict(error) ? ownedByOthers(ref, error) : named(ref, error);
+  }
+}
+
+function ownedByOthers(ref: ObjectRef, error: ApiError): FabricError {
+  const causes = error.status.details?.causes ?? [];
+  const fields = causes.flatMap(({ field }) => (field === undefined ? [] : [field]));
+  const managers = new Set(causes.flatMap(({ message }) => /conflict with "([^"]+)"/.exec(message ?? "")?.[1] ?? []));
+  if (managers.size === 0) return named(ref, error);
+  const who = [...managers].join(", ");
+  return new FabricError(
+    "conflict",
+    `${describeRef(ref)}: ${fields.join(", ")} ${fields.length > 1 ? "belong" : "belongs"} to ${who}`,
+    {
+      hint: `undo what ${who} set, or change the spec to agree with it: kubectl get ${ref.kind.toLowerCase()} ${ref.name} -n ${ref.namespace ?? "default"} -o yaml --show-managed-fields`,
+      cause: error,
+    },
+  );
+}
+
+/** Most refusals name the object themselves; those that do not get its name. */
+function named(ref: ObjectRef, error: unknown): FabricError {
+  if (!(error instanceof FabricError)) throw error;
+  if (error.message.includes(ref.name)) return error;
+  return new FabricError(error.code, `${describeRef(ref)}: ${error.message}`, { hint: error.hint, cause: error });
+}
+
+function changeOf(before: Wire | undefined, after: Wire): Applied<never>["change"] {
+  if (before === undefined) return "created";
+  return before.metadata?.resourceVersion === after.metadata?.resourceVersion ? "unchanged" : "updated";
+}

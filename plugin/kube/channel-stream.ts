@@ -1,0 +1,145 @@
+import { Duplex } from "node:stream";
+import type { RawData, WebSocket } from "ws";
+import { FabricError } from "../error.ts";
+import { abortError } from "./abort.ts";
+
+/** How the channels of one WebSocket make up a stream (k8s.io/apimachinery pkg/util/httpstream/wsstream: the first byte of a message is its channel). */
+export interface ChannelProtocol {
+  /** The channel that we write to. */
+  readonly input: number;
+  /** The channel that we read from. */
+  readonly output: number;
+  /** A message of any other channel. An error ends the stream with it. */
+  onOther(channel: number, payload: Buffer): Error | undefined;
+  /** A message of the output channel; gives what belongs to the stream. */
+  onOutput?(payload: Buffer): Buffer;
+  /** The message that ends the input and nothing else, if the protocol has one. */
+  readonly endOfInput?: Buffer | undefined;
+  /** The socket is closed: why the stream is broken, or undefined when it is complete. */
+  onClose(code: number, reason: string): Error | undefined;
+}
+
+/** Bytes a message; the server allocates each. */
+const MESSAGE_BYTES = 128 * 1024;
+/** Middleboxes forget a connection that is idle for a minute or more. */
+const PING_MILLISECONDS = 30_000;
+/** How long the other side may be silent after the end of our input, when the protocol cannot tell it of that end. */
+const LINGER_MILLISECONDS = 1_000;
+
+/**
+ * A byte stream over one channel pair of a WebSocket.
+ * Backpressure both ways: a reader that is slow pauses the socket, a write is done when the socket has taken it.
+ */
+export class ChannelStream extends Duplex {
+  readonly #socket: WebSocket;
+  readonly #protocol: ChannelProtocol;
+  readonly #pings: NodeJS.Timeout;
+  #lingering: NodeJS.Timeout | undefined;
+
+  /** The socket must be open and paused. */
+  constructor(socket: WebSocket, protocol: ChannelProtocol, signal?: AbortSignal) {
+    super({ allowHalfOpen: true, highWaterMark: MESSAGE_BYTES });
+    this.#socket = socket;
+    this.#protocol = protocol;
+    this.#pings = setInterval(() => socket.ping(), PING_MILLISECONDS).unref();
+    socket.on("message", (data, binary) => this.#receive(data, binary));
+    socket.once("close", (code, reason) => this.#closed(code, reason.toString()));
+    if (signal) this.#endWith(signal);
+    socket.resume();
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#send(chunk, 0, done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    const { endOfInput } = this.#protocol;
+    if (this.#socket.readyState !== this.#socket.OPEN) done();
+    else if (endOfInput) this.#socket.send(endOfInput, () => done());
+    else {
+      this.#linger();
+      done();
+    }
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearInterval(this.#pings);
+    clearTimeout(this.#lingering);
+    this.#socket.terminate();
+    done(error);
+  }
+
+  #send(chunk: Buffer, offset: number, done: (error?: Error | null) => void): void {
+    const part = chunk.subarray(offset, offset + MESSAGE_BYTES);
+    const message = Buffer.allocUnsafe(part.length + 1);
+    message.writeUInt8(this.#protocol.input, 0);
+    part.copy(message, 1);
+    this.#socket.send(message, (error) => {
+      // A socket that closes tells why by itself, and better.
+      if (error) done(this.destroyed ? error : lost("it was closed", error));
+      else if (offset + part.length < chunk.length) this.#send(chunk, offset + part.length, done);
+      else done();
+    });
+  }
+
+  #receive(data: RawData, binary: boolean): void {
+    const message = asBuffer(data);
+    if (!binary || message.length === 0) return;
+    const channel = message.readUInt8(0);
+    const payload = message.subarray(1);
+    if (channel === this.#protocol.output) this.#deliver(payload);
+    else {
+      const error = this.#protocol.onOther(channel, payload);
+      if (error) this.destroy(error);
+    }
+  }
+
+  #deliver(payload: Buffer): void {
+    const bytes = this.#protocol.onOutput?.(payload) ?? payload;
+    if (this.#lingering) this.#linger();
+    if (bytes.length > 0 && !this.readableEnded && !this.push(bytes)) this.#socket.pause();
+  }
+
+  #linger(): void {
+    clearTimeout(this.#lingering);
+    this.#lingering = setTimeout(() => this.#socket.close(1000), LINGER_MILLISECONDS);
+  }
+
+  #closed(code: number, reason: string): void {
+    clearInterval(this.#pings);
+    clearTimeout(this.#lingering);
+    const error = this.#protocol.onClose(code, reason);
+    if (error) this.destroy(error);
+    else {
+      this.push(null);
+      // Nothing that is written now arrives anywhere.
+      if (!this.writableEnded) this.end();
+    }
+  }
+
+  #endWith(signal: AbortSignal): void {
+    const abort = () => this.destroy(abortError(signal, "the stream"));
+    if (signal.aborted) abort();
+    else {
+      signal.addEventListener("abort", abort, { once: true });
+      this.once("close", () => signal.removeEventListener("abort", abort));
+    }
+  }
+}
+
+/** The error of a stream that was cut. */
+export function lost(how: string, cause?: unknown): FabricError {
+  return new FabricError("connection", `the connection through the API server was lost: ${how}`, {
+    hint: "try again: what was begun is taken up where it stopped",
+    cause,
+  });
+}
+
+function asBuffer(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+}

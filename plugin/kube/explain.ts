@@ -1,0 +1,174 @@
+import type {
+  CoreV1Event,
+  V1ContainerState,
+  V1ContainerStatus,
+  V1PersistentVolumeClaim,
+  V1Pod,
+} from "./client-node.ts";
+
+/** Why a Pod does not run. */
+export interface PodProblem {
+  /** One sentence. */
+  readonly text: string;
+  readonly hint?: string | undefined;
+  /** No time will cure it: somebody has to change something. */
+  readonly final: boolean;
+}
+
+/**
+ * Why a Pod does not start or does not become ready, from its status, its events and its claims; undefined when nothing is wrong with it
+ * that we know of. Pure.
+ */
+export function explainPod(
+  pod: V1Pod,
+  events: readonly CoreV1Event[] = [],
+  claims: readonly V1PersistentVolumeClaim[] = [],
+): PodProblem | undefined {
+  return unscheduled(pod, claims) ?? brokenContainer(pod) ?? ended(pod) ?? warned(pod, events) ?? unready(pod);
+}
+
+/** Why a controller (ReplicaSet, StatefulSet, Job) cannot even create its Pods, from its events. Pure. */
+export function explainController(events: readonly CoreV1Event[]): PodProblem | undefined {
+  const refused = newest(events.filter(({ type, reason }) => type === "Warning" && reason === "FailedCreate"));
+  if (!refused) return undefined;
+  const message = refused.message ?? "its Pods cannot be created";
+  const webhook = /admission webhook "([^"]+)" denied the request/.exec(message)?.[1];
+  if (webhook) return { text: message, hint: `the admission webhook ${webhook} refuses the Pod`, final: false };
+  if (message.includes("violates PodSecurity")) {
+    const namespace = refused.involvedObject.namespace ?? "";
+    return {
+      text: message,
+      hint: `allow it: kubectl label namespace ${namespace} --overwrite pod-security.kubernetes.io/enforce=privileged`,
+      final: false,
+    };
+  }
+  if (message.includes("exceeded quota"))
+    return { text: message, hint: "kubectl describe resourcequota", final: false };
+  return { text: message, final: false };
+}
+
+function unscheduled(pod: V1Pod, claims: readonly V1PersistentVolumeClaim[]): PodProblem | undefined {
+  const scheduled = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
+  if (scheduled?.status !== "False") return undefined;
+  const pending = claims.filter(({ status }) => status?.phase !== "Bound").map(describeClaim);
+  const text = `no node takes the Pod: ${scheduled.message ?? scheduled.reason ?? "unschedulable"}`;
+  return pending.length > 0
+    ? { text: `${text}; ${pending.join("; ")}`, hint: "kubectl get storageclass,pvc", final: false }
+    : { text, hint: "kubectl describe nodes: what is allocated, which taints", final: false };
+}
+
+function describeClaim({ metadata, spec, status }: V1PersistentVolumeClaim): string {
+  const storageClass = spec?.storageClassName
+    ? `storage class ${spec.storageClassName}`
+    : "no storage class, and no default";
+  return `claim ${metadata?.name} is ${status?.phase ?? "Pending"} (${storageClass})`;
+}
+
+/** Waiting reasons, as kubelet writes them (pkg/kubelet/images/types.go, pkg/kubelet/kuberuntime/kuberuntime_container.go). */
+const imageReasons: ReadonlySet<string> = new Set([
+  "ErrImagePull",
+  "ImagePullBackOff",
+  "ErrImageNeverPull",
+  "InvalidImageName",
+  "ImageInspectError",
+  "RegistryUnavailable",
+  "SignatureValidationFailed",
+]);
+const configReasons: ReadonlySet<string> = new Set([
+  "CreateContainerConfigError",
+  "CreateContainerError",
+  "RunContainerError",
+]);
+
+function brokenContainer(pod: V1Pod): PodProblem | undefined {
+  for (const container of containerStatuses(pod)) {
+    const problem = explainContainer(container);
+    if (problem) return problem;
+  }
+  return undefined;
+}
+
+/** In the order in which they start. */
+function containerStatuses({ status }: V1Pod): readonly V1ContainerStatus[] {
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+}
+
+function explainContainer({ name, image, state, lastState, restartCount }: V1ContainerStatus): PodProblem | undefined {
+  const { reason = "", message } = state?.waiting ?? {};
+  const told = message ? `: ${oneLine(message)}` : "";
+  if (imageReasons.has(reason)) {
+    return {
+      text: `container ${name} has no image ${image} (${reason})${told}`,
+      hint: "is the image's name right, and may the cluster pull it? Load it into the nodes, or set imagePullSecrets",
+      final: reason === "ErrImageNeverPull" || reason === "InvalidImageName",
+    };
+  }
+  if (configReasons.has(reason)) return { text: `container ${name} cannot be made (${reason})${told}`, final: false };
+  if (reason === "CrashLoopBackOff") {
+    const times = restartCount === 1 ? "once" : `${restartCount} times`;
+    return {
+      text: `container ${name} ended ${times}, ${lastEnd(lastState)}`,
+      hint: `kubectl logs -c ${name} --previous`,
+      final: false,
+    };
+  }
+  return undefined;
+}
+
+function lastEnd(state: V1ContainerState | undefined): string {
+  const { exitCode, signal, reason, message } = state?.terminated ?? {};
+  const how = signal ? `by signal ${signal}` : `with exit code ${exitCode ?? "unknown"}`;
+  const why = reason && reason !== "Error" && reason !== "Completed" ? ` (${reason})` : "";
+  return `last ${how}${why}${message ? `: ${oneLine(message)}` : ""}`;
+}
+
+function ended(pod: V1Pod): PodProblem | undefined {
+  const { phase, reason, message } = pod.status ?? {};
+  if (phase !== "Failed") return undefined;
+  const why = [reason, message].filter((part) => part).join(": ");
+  const container = containerStatuses(pod).find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0);
+  const how = container ? `container ${container.name} ended ${lastEnd(container.state)}` : "";
+  return {
+    text: `the Pod has failed${why || how ? `: ${[why, how].filter((part) => part).join("; ")}` : ""}`,
+    final: true,
+  };
+}
+
+const tellingEvents: ReadonlySet<string> = new Set([
+  "FailedMount",
+  "FailedAttachVolume",
+  "FailedCreatePodSandBox",
+  "FailedScheduling",
+  "Evicted",
+]);
+
+function warned(pod: V1Pod, events: readonly CoreV1Event[]): PodProblem | undefined {
+  if (isReady(pod) || containerStatuses(pod).some(({ state }) => state?.running)) return undefined;
+  const own = events.filter(({ involvedObject }) => involvedObject.name === pod.metadata?.name);
+  const event = newest(own.filter(({ type, reason }) => type === "Warning" && tellingEvents.has(reason ?? "")));
+  return event && { text: `${event.reason}: ${oneLine(event.message ?? "")}`, final: false };
+}
+
+function unready(pod: V1Pod): PodProblem | undefined {
+  if (isReady(pod)) return undefined;
+  const starting = containerStatuses(pod).find(({ state, started }) => state?.running && started === false);
+  if (starting) return { text: `container ${starting.name} is starting (its startup probe)`, final: false };
+  const waiting = (pod.status?.containerStatuses ?? []).find(({ state, ready }) => state?.running && !ready);
+  return waiting && { text: `container ${waiting.name} runs but is not ready (its readiness probe)`, final: false };
+}
+
+function isReady(pod: V1Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+}
+
+function newest(events: readonly CoreV1Event[]): CoreV1Event | undefined {
+  return [...events].sort((a, b) => timeOf(a) - timeOf(b)).at(-1);
+}
+
+function timeOf({ lastTimestamp, eventTime, metadata }: CoreV1Event): number {
+  return (lastTimestamp ?? eventTime ?? metadata.creationTimestamp)?.getTime() ?? 0;
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s+/g, " ");
+}

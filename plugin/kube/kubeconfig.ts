@@ -1,0 +1,149 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { FabricError, messageOf } from "../error.ts";
+import { KubeConfig } from "./client-node.ts";
+
+const IN_CLUSTER_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/** Where to look; everything has kubectl's default. */
+export interface KubeconfigSource {
+  /** As `--kubeconfig`: this file and no other. */
+  readonly kubeconfig?: string | undefined;
+  /** As `--context`. */
+  readonly context?: string | undefined;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** A loaded configuration and the context that counts. */
+export interface LoadedKubeconfig {
+  readonly config: KubeConfig;
+  readonly context: string;
+  readonly server: string;
+  /** The context's namespace, or "default". */
+  readonly namespace: string;
+  /** The user's name in the kubeconfig. */
+  readonly user: string;
+}
+
+/**
+ * Loads what kubectl would load (client-go tools/clientcmd/loader.go): `--kubeconfig`, else the files of KUBECONFIG, else
+ * ~/.kube/config, else the service account of the Pod. Of several files the first that names a thing wins; files of KUBECONFIG that
+ * do not exist are passed over.
+ * Throws `cluster-unreachable` when there is no configuration or no such context, `invalid` when a file is not a kubeconfig.
+ */
+export function loadKubeconfig({ kubeconfig, context, env = process.env }: KubeconfigSource = {}): LoadedKubeconfig {
+  const files = kubeconfigFiles(kubeconfig, env);
+  const config = files.length > 0 ? mergeFirstWins(files.map(readKubeconfig)) : inCluster(env);
+  if (context !== undefined) config.setCurrentContext(context);
+  return chosen(withoutTraps(config, files), files);
+}
+
+function kubeconfigFiles(explicit: string | undefined, env: NodeJS.ProcessEnv): readonly string[] {
+  if (explicit !== undefined) {
+    if (existsSync(explicit)) return [explicit];
+    throw new FabricError("cluster-unreachable", `expected a kubeconfig at ${explicit}, found no such file`, {
+      hint: "name an existing file with --kubeconfig",
+    });
+  }
+  if (env.KUBECONFIG) return env.KUBECONFIG.split(delimiter).filter((file) => file !== "" && existsSync(file));
+  const standard = join(env.HOME ?? homedir(), ".kube", "config");
+  return existsSync(standard) ? [standard] : [];
+}
+
+function readKubeconfig(file: string): KubeConfig {
+  const config = new KubeConfig();
+  try {
+    config.loadFromFile(file, { onInvalidEntry: "filter" });
+  } catch (cause) {
+    throw new FabricError("invalid", `expected a kubeconfig in ${file}, got: ${messageOf(cause)}`, {
+      hint: `kubectl config view --kubeconfig ${file}`,
+      cause,
+    });
+  }
+  config.users = config.users.map((user) => {
+    const command: unknown = user.exec?.command;
+    // client-go, plugin/pkg/client/auth/exec: a command with a path is relative to its kubeconfig.
+    if (typeof command !== "string" || !/[\\/]/.test(command)) return user;
+    return { ...user, exec: { ...user.exec, command: resolve(dirname(file), command) } };
+  });
+  return config;
+}
+
+function mergeFirstWins(configs: readonly KubeConfig[]): KubeConfig {
+  const merged = new KubeConfig();
+  merged.loadFromOptions({
+    clusters: firstOfEachName(configs.flatMap(({ clusters }) => clusters)),
+    users: firstOfEachName(configs.flatMap(({ users }) => users)),
+    contexts: firstOfEachName(configs.flatMap(({ contexts }) => contexts)),
+    currentContext: configs.map((config) => config.getCurrentContext()).find((name) => name),
+  });
+  return merged;
+}
+
+function firstOfEachName<T extends { readonly name: string }>(items: readonly T[]): T[] {
+  return [...new Map(items.toReversed().map((item) => [item.name, item])).values()].toReversed();
+}
+
+function inCluster(env: NodeJS.ProcessEnv): KubeConfig {
+  const config = new KubeConfig();
+  if (env.KUBERNETES_SERVICE_HOST && existsSync(IN_CLUSTER_TOKEN)) {
+    config.loadFromCluster();
+    return config;
+  }
+  const looked = env.KUBECONFIG ? `KUBECONFIG=${env.KUBECONFIG}` : join(env.HOME ?? homedir(), ".kube", "config");
+  throw new FabricError("cluster-unreachable", `expected a kubeconfig, found none (${looked})`, {
+    hint: "set KUBECONFIG or name a file with --kubeconfig; `kubectl config get-contexts` must list a cluster",
+  });
+}
+
+/** What client-node would trip over: an http:// server (kubectl proxy), a context without a user, an exec plugin that wants its info. */
+function withoutTraps(config: KubeConfig, files: readonly string[]): KubeConfig {
+  const noUser = "kubectl-fabric/no-user";
+  const repaired = new KubeConfig();
+  repaired.loadFromOptions({
+    currentContext: config.getCurrentContext(),
+    // Without TLS there is nothing to verify; client-node asks that it be said.
+    clusters: config.clusters.map((it) => (it.server.startsWith("http:") ? { ...it, skipTLSVerify: true } : it)),
+    contexts: config.contexts.map((it) => (it.user ? it : { ...it, user: noUser })),
+    users: [...config.users.map(withExecInfo), { name: noUser }],
+  });
+  if (files.length === 0) repaired.users = [...config.users, { name: noUser }];
+  return repaired;
+}
+
+/** client-go tells each credential plugin which version of ExecCredential it expects (KEP-541); client-node does not. */
+function withExecInfo(user: KubeConfig["users"][number]): KubeConfig["users"][number] {
+  if (!user.exec) return user;
+  const exec = user.exec as { apiVersion?: string; env?: readonly { name: string; value: string }[] | null };
+  const info = { kind: "ExecCredential", apiVersion: exec.apiVersion, spec: { interactive: false } };
+  const env = [...(exec.env ?? []), { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }];
+  return { ...user, exec: { ...exec, env } };
+}
+
+function chosen(config: KubeConfig, files: readonly string[]): LoadedKubeconfig {
+  const name = config.getCurrentContext() ?? "";
+  const known = config.contexts.map((context) => context.name);
+  const context = config.getContextObject(name);
+  if (!context) {
+    const found = name ? `expected a context named "${name}"` : "expected a current context";
+    throw new FabricError("cluster-unreachable", `${found}, found ${known.length ? known.join(", ") : "no context"}`, {
+      hint: known.length
+        ? `choose one with --context, for example --context ${known[0]}`
+        : `no context in ${files.join(", ")}`,
+    });
+  }
+  const cluster = config.getCurrentCluster();
+  if (!cluster) {
+    throw new FabricError("invalid", `context "${name}" names the cluster "${context.cluster}", which is not there`, {
+      hint: "kubectl config view",
+    });
+  }
+  return {
+    config,
+    context: name,
+    server: cluster.server,
+    namespace: context.namespace ?? "default",
+    user: context.user,
+  };
+}

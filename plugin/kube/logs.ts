@@ -1,0 +1,43 @@
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import type { Cluster } from "./cluster.ts";
+import { resourcePath, type Resource } from "./resources.ts";
+import { knownResources } from "./resources.ts";
+
+/** Which log, and how much of it. */
+export interface LogOptions {
+  readonly namespace: string;
+  readonly pod: string;
+  /** Needed when the Pod has several. */
+  readonly container?: string | undefined;
+  /** Goes on as the container writes. */
+  readonly follow?: boolean | undefined;
+  /** Only the last lines. */
+  readonly tailLines?: number | undefined;
+  readonly sinceSeconds?: number | undefined;
+  /** Of the container's life before this one. */
+  readonly previous?: boolean | undefined;
+  readonly timestamps?: boolean | undefined;
+}
+
+/** A container's log as bytes. Throws ApiError `not-found` without Pod, `invalid` while the container has not started. */
+export async function openLog(cluster: Cluster, options: LogOptions, signal?: AbortSignal): Promise<Readable> {
+  const { namespace, pod, ...query } = options;
+  const path = `${resourcePath(knownResources.get("Pod") as Resource, namespace, pod)}/log`;
+  return cluster.stream({ method: "GET", path, query, signal });
+}
+
+/** A container's log line by line. Stopping the loop ends the request. */
+export async function* logLines(
+  cluster: Cluster,
+  options: LogOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<string, void, void> {
+  const stream = await openLog(cluster, options, signal);
+  try {
+    yield* createInterface({ input: stream, crlfDelay: Infinity });
+    if (stream.errored && !signal?.aborted) throw stream.errored;
+  } finally {
+    stream.destroy();
+  }
+}

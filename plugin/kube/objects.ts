@@ -1,0 +1,233 @@
+import type { Cluster } from "./cluster.ts";
+import { isConflict, isNotFound } from "./api-error.ts";
+import { findResource } from "./discovery.ts";
+import { knownResources, resourcePath, type ObjectOf, type Resource } from "./resources.ts";
+import { fromWire, toWire } from "./serialization.ts";
+import type { KubernetesObject } from "./client-node.ts";
+
+/** Names one object. `apiVersion` is needed only for kinds that are not in our table. */
+export interface ObjectRef<K extends string = string> {
+  readonly kind: K;
+  readonly apiVersion?: string | undefined;
+  /** The context's namespace unless told; ignored for kinds without. */
+  readonly namespace?: string | undefined;
+  readonly name: string;
+}
+
+/** Names the objects of a kind, in one namespace or in all. */
+export interface Selection<K extends string = string> {
+  readonly kind: K;
+  readonly apiVersion?: string | undefined;
+  /** `undefined` is every namespace. */
+  readonly namespace?: string | undefined;
+  /** Labels that must be equal, or a selector in kubectl's syntax. */
+  readonly labels?: Readonly<Record<string, string>> | string | undefined;
+  /** "involvedObject.name=peer0" */
+  readonly fields?: string | undefined;
+}
+
+export const FIELD_MANAGER = "kubectl-fabric";
+
+/** Items a page of `list`. */
+const PAGE = 500;
+
+/** Reads an object; undefined when it is not there. */
+export async function get<K extends string>(
+  cluster: Cluster,
+  ref: ObjectRef<K>,
+  signal?: AbortSignal,
+): Promise<ObjectOf<K> | undefined> {
+  const path = await pathOf(cluster, ref, signal);
+  try {
+    return received(await cluster.call({ method: "GET", path, signal })) as ObjectOf<K>;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Reads all objects of a selection, page by page; complete, or it throws. */
+export async function list<K extends string>(
+  cluster: Cluster,
+  selection: Selection<K>,
+  signal?: AbortSignal,
+): Promise<readonly ObjectOf<K>[]> {
+  return (await listWithVersion(cluster, selection, signal)).items;
+}
+
+/** A list and the version of the cluster that it shows: a watch goes on from there. */
+export async function listWithVersion<K extends string>(
+  cluster: Cluster,
+  selection: Selection<K>,
+  signal?: AbortSignal,
+): Promise<{ readonly items: readonly ObjectOf<K>[]; readonly resourceVersion: string }> {
+  const resource = await findResource(cluster, selection, signal);
+  const path = resourcePath(resource, selection.namespace);
+  const items: ObjectOf<K>[] = [];
+  let next: string | undefined;
+  for (;;) {
+    const page = (await cluster.call({
+      method: "GET",
+      path,
+      query: { ...selectionQuery(selection), limit: PAGE, continue: next },
+      signal,
+    })) as ListPage;
+    // The items of a list carry neither kind nor apiVersion.
+    for (const item of page.items ?? []) {
+      items.push(received({ apiVersion: resource.apiVersion, kind: resource.kind, ...item }) as ObjectOf<K>);
+    }
+    next = page.metadata?.continue || undefined;
+    if (next === undefined) return { items, resourceVersion: page.metadata?.resourceVersion ?? "" };
+  }
+}
+
+interface ListPage {
+  readonly metadata?: { readonly continue?: string; readonly resourceVersion?: string };
+  readonly items?: readonly object[] | null;
+}
+
+/** The query that a selection stands for. */
+export function selectionQuery({ labels, fields }: Selection): Readonly<Record<string, string | undefined>> {
+  const labelSelector =
+    labels === undefined || typeof labels === "string"
+      ? labels
+      : Object.entries(labels)
+          .map(([name, value]) => `${name}=${value}`)
+          .join(",");
+  return { labelSelector, fieldSelector: fields };
+}
+
+/** Creates an object. Throws ApiError `conflict` when it is there already. `generateName` may stand for a name. */
+export async function create<T extends KubernetesObject>(
+  cluster: Cluster,
+  object: T,
+  options: WriteOptions = {},
+): Promise<T> {
+  const resource = await findResource(cluster, kindOf(object), options.signal);
+  const namespace = object.metadata?.namespace ?? cluster.namespace;
+  const answer = await cluster.call({
+    method: "POST",
+    path: resourcePath(resource, namespace),
+    query: { fieldManager: FIELD_MANAGER, dryRun: options.dryRun ? "All" : undefined },
+    body: toWire(object),
+    signal: options.signal,
+  });
+  return received(answer) as T;
+}
+
+/** Creates an object, or reads the one that is there. */
+export async function createOrGet<T extends KubernetesObject>(
+  cluster: Cluster,
+  object: T,
+  options: WriteOptions = {},
+): Promise<{ readonly object: T; readonly created: boolean }> {
+  try {
+    return { object: await create(cluster, object, options), created: true };
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    const path = await pathOf(cluster, refOf(object), options.signal);
+    return {
+      object: received(await cluster.call({ method: "GET", path, signal: options.signal })) as T,
+      created: false,
+    };
+  }
+}
+
+export interface WriteOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The server checks and answers, and keeps nothing. */
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface RemoveOptions extends WriteOptions {
+  /** Remove only this very object: one that was made anew under the same name stays. Throws `conflict` then. */
+  readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+  /** What becomes of dependents; "Background" unless told. */
+  readonly propagation?: "Foreground" | "Background" | "Orphan" | undefined;
+  readonly gracePeriodSeconds?: number | undefined;
+}
+
+/** Asks for an object's removal; tells whether it was there. It may take a while to go: see `gone`. */
+export async function remove(cluster: Cluster, ref: ObjectRef, options: RemoveOptions = {}): Promise<boolean> {
+  const { uid, resourceVersion, propagation = "Background", gracePeriodSeconds, dryRun, signal } = options;
+  const path = await pathOf(cluster, ref, signal);
+  const body = {
+    kind: "DeleteOptions",
+    apiVersion: "v1",
+    propagationPolicy: propagation,
+    gracePeriodSeconds,
+    preconditions: uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion },
+    dryRun: dryRun ? ["All"] : undefined,
+  };
+  try {
+    await cluster.call({ method: "DELETE", path, body, signal });
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+}
+
+/** A change to part of an object. */
+export type Patch =
+  | { readonly type: "merge"; readonly patch: object }
+  | { readonly type: "strategic"; readonly patch: object }
+  | { readonly type: "json"; readonly patch: readonly object[] };
+
+const patchTypes = {
+  merge: "application/merge-patch+json",
+  strategic: "application/strategic-merge-patch+json",
+  json: "application/json-patch+json",
+} as const;
+
+/** Changes part of an object, in JSON's own names. Throws ApiError `not-found` when it is not there. */
+export async function patch<K extends string>(
+  cluster: Cluster,
+  ref: ObjectRef<K>,
+  change: Patch,
+  options: WriteOptions = {},
+): Promise<ObjectOf<K>> {
+  const answer = await cluster.call({
+    method: "PATCH",
+    path: await pathOf(cluster, ref, options.signal),
+    query: { fieldManager: FIELD_MANAGER, dryRun: options.dryRun ? "All" : undefined },
+    contentType: patchTypes[change.type],
+    body: toWire(change.patch),
+    signal: options.signal,
+  });
+  return received(answer) as ObjectOf<K>;
+}
+
+/** The path of one object. */
+export async function pathOf(cluster: Cluster, ref: ObjectRef, signal?: AbortSignal): Promise<string> {
+  const resource = await findResource(cluster, ref, signal);
+  return resourcePath(resource, ref.namespace ?? cluster.namespace, ref.name);
+}
+
+/** What an object is called. */
+export function refOf(object: KubernetesObject): ObjectRef {
+  const { kind, apiVersion } = kindOf(object);
+  return { kind, apiVersion, namespace: object.metadata?.namespace, name: object.metadata?.name ?? "" };
+}
+
+/** "StatefulSet org1/peer0" */
+export function describeRef({ kind, namespace, name }: ObjectRef): string {
+  return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+}
+
+/** A built-in object's kind and apiVersion are in our table or in the object. */
+export function kindOf(object: KubernetesObject): { readonly kind: string; readonly apiVersion: string | undefined } {
+  return { kind: object.kind ?? "", apiVersion: object.apiVersion };
+}
+
+/** Parses at the boundary: the server has checked the object against its kind. */
+export function received(json: unknown): unknown {
+  const { kind, apiVersion } = json as { readonly kind?: string; readonly apiVersion?: string };
+  return fromWire(json, isBuiltIn(kind, apiVersion));
+}
+
+function isBuiltIn(kind = "", apiVersion?: string): boolean {
+  const known: Resource | undefined = knownResources.get(kind);
+  return known !== undefined && known.apiVersion === apiVersion;
+}

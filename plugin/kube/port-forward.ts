@@ -1,0 +1,193 @@
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { FabricError } from "../error.ts";
+import { abortError } from "./abort.ts";
+import { ChannelStream, lost, type ChannelProtocol } from "./channel-stream.ts";
+import type { V1Pod } from "./client-node.ts";
+import type { Cluster } from "./cluster.ts";
+import { podReady } from "./conditions.ts";
+import { describeRef, get, list } from "./objects.ts";
+import { knownResources, resourcePath, type Resource } from "./resources.ts";
+
+/** A port of a Pod. */
+export interface PodPort {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly port: number;
+}
+
+/** What a forward leads to: a Pod by its name, or whichever Pod of a workload or selector is ready when a connection is made. */
+export type ForwardTarget =
+  | PodPort
+  | { readonly namespace: string; readonly labels: Readonly<Record<string, string>> | string; readonly port: number }
+  | {
+      readonly namespace: string;
+      readonly workload: "StatefulSet" | "Deployment";
+      readonly name: string;
+      readonly port: number;
+    };
+
+/** A local port that leads into the cluster. */
+export interface Forward {
+  readonly host: "127.0.0.1";
+  readonly port: number;
+  /** Why the last connection that failed did so: a client of the local port sees only a reset. */
+  lastFailure(): FabricError | undefined;
+  /** Ends the listener and every connection. */
+  close(): Promise<void>;
+}
+
+/** Channels of one port (kubernetes pkg/kubelet/cri/streaming/portforward/websocket.go): data, then error. */
+const DATA = 0;
+const ERROR = 1;
+const PROTOCOLS = ["v4.channel.k8s.io"];
+/** Each channel begins with the port's number. */
+const PORT_BYTES = 2;
+
+/**
+ * A connection to a port within a Pod. What the other side refuses after that ("connection refused") is an error of the stream.
+ * The protocol cannot tell the Pod that our side has ended: `end()` closes the connection when the Pod has been silent for a second.
+ * Throws ApiError `not-found` without Pod, `forbidden` without the right to portforward; `connection` when the Pod does not run.
+ */
+export async function openPort(cluster: Cluster, target: PodPort, signal?: AbortSignal): Promise<Duplex> {
+  const path = `${resourcePath(knownResources.get("Pod") as Resource, target.namespace, target.pod)}/portforward`;
+  const socket = await cluster.webSocket(path, { ports: target.port }, PROTOCOLS, signal);
+  return new ChannelStream(socket, new PortProtocol(target), signal);
+}
+
+class PortProtocol implements ChannelProtocol {
+  readonly input = DATA;
+  readonly output = DATA;
+  readonly #target: PodPort;
+  readonly #prefix: Record<number, number> = { [DATA]: PORT_BYTES, [ERROR]: PORT_BYTES };
+
+  constructor(target: PodPort) {
+    this.#target = target;
+  }
+
+  onOutput(payload: Buffer): Buffer {
+    return this.#withoutPrefix(DATA, payload);
+  }
+
+  onOther(channel: number, payload: Buffer): Error | undefined {
+    const message = channel === ERROR ? this.#withoutPrefix(ERROR, payload).toString().trim() : "";
+    return message === "" ? undefined : refused(this.#target, message);
+  }
+
+  onClose(code: number, reason: string): Error | undefined {
+    return isClean(code) ? undefined : lost(reason || `closed with code ${code}`);
+  }
+
+  #withoutPrefix(channel: number, payload: Buffer): Buffer {
+    const skip = Math.min(this.#prefix[channel] ?? 0, payload.length);
+    this.#prefix[channel] = (this.#prefix[channel] ?? 0) - skip;
+    return payload.subarray(skip);
+  }
+}
+
+/** 1000 and 1005 are proper ends. */
+function isClean(code: number): boolean {
+  return code === 1000 || code === 1005;
+}
+
+function refused({ namespace, pod, port }: PodPort, message: string): FabricError {
+  const where = `port ${port} of Pod ${namespace}/${pod}`;
+  if (message.includes("connection refused")) {
+    return new FabricError("connection", `${where}: connection refused`, {
+      hint: `nothing listens on that port: kubectl logs -n ${namespace} ${pod}`,
+      cause: message,
+    });
+  }
+  return new FabricError("connection", `${where}: ${message}`, { cause: message });
+}
+
+/**
+ * Listens on a random port of 127.0.0.1; each connection there becomes one into the cluster, its Pod looked up anew: a Pod that was
+ * restarted is found again. A connection that cannot be made is reset.
+ */
+export async function forwardPort(cluster: Cluster, target: ForwardTarget, signal?: AbortSignal): Promise<Forward> {
+  const ended = new AbortController();
+  const connections = new Set<Promise<void>>();
+  let failure: FabricError | undefined;
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    const connection = carry(cluster, target, client, ended.signal)
+      .catch((error: unknown) => {
+        if (!ended.signal.aborted && error instanceof FabricError) failure = error;
+      })
+      .finally(() => connections.delete(connection));
+    connections.add(connection);
+  });
+  const port = await listen(server, signal);
+  const close = async () => {
+    signal?.removeEventListener("abort", abort);
+    ended.abort(new FabricError("interrupted", "the port-forward was closed"));
+    await Promise.all([new Promise((resolve) => server.close(resolve)), ...connections]);
+  };
+  const abort = () => void close();
+  signal?.addEventListener("abort", abort, { once: true });
+  return { host: "127.0.0.1", port, lastFailure: () => failure, close };
+}
+
+/** One connection: from the client's first byte to the last of both sides. */
+async function carry(cluster: Cluster, target: ForwardTarget, client: Socket, signal: AbortSignal): Promise<void> {
+  // Errors before the pipeline takes over: the client went away.
+  client.on("error", () => {});
+  const gone = new AbortController();
+  client.once("close", () => gone.abort());
+  try {
+    const pod = await resolveTarget(cluster, target, AbortSignal.any([signal, gone.signal]));
+    const remote = await openPort(cluster, pod, AbortSignal.any([signal, gone.signal]));
+    await Promise.all([pipeline(client, remote, { end: true }), pipeline(remote, client)]);
+  } catch (error) {
+    client.resetAndDestroy();
+    throw error;
+  }
+}
+
+async function listen(server: Server, signal: AbortSignal | undefined): Promise<number> {
+  if (signal?.aborted) throw abortError(signal, "the port-forward");
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** The Pod that a connection goes to now. Throws `not-ready` when none is ready. */
+export async function resolveTarget(cluster: Cluster, target: ForwardTarget, signal?: AbortSignal): Promise<PodPort> {
+  if ("pod" in target) return target;
+  const { namespace, port } = target;
+  const labels = "labels" in target ? target.labels : await selectorOf(cluster, target, signal);
+  const pods = await list(cluster, { kind: "Pod", namespace, labels }, signal);
+  const pod = pods.find((candidate) => podReady(candidate).so === true) ?? pods.find(isRunning);
+  if (pod?.metadata?.name) return { namespace, pod: pod.metadata.name, port };
+  const name =
+    "labels" in target
+      ? `the Pods of ${JSON.stringify(target.labels)}`
+      : `${target.workload} ${namespace}/${target.name}`;
+  throw new FabricError(
+    "not-ready",
+    `expected a running Pod of ${name}, found ${pods.length === 0 ? "none" : `${pods.length} not running`}`,
+    {
+      hint: `kubectl get pods -n ${namespace}`,
+    },
+  );
+}
+
+function isRunning({ status, metadata }: V1Pod): boolean {
+  return status?.phase === "Running" && metadata?.deletionTimestamp === undefined;
+}
+
+async function selectorOf(
+  cluster: Cluster,
+  { namespace, workload: kind, name }: Extract<ForwardTarget, { readonly workload: string }>,
+  signal?: AbortSignal,
+): Promise<Readonly<Record<string, string>>> {
+  const found = await get(cluster, { kind, namespace, name }, signal);
+  const labels = found?.spec?.selector.matchLabels;
+  if (labels) return labels;
+  throw new FabricError("not-found", `expected ${describeRef({ kind, namespace, name })}, found none`, {
+    hint: `kubectl get ${kind.toLowerCase()} -n ${namespace}`,
+  });
+}

@@ -1,0 +1,114 @@
+import { createInterface } from "node:readline";
+import { ApiError } from "./api-error.ts";
+import { abortError } from "./abort.ts";
+import { FabricError } from "../error.ts";
+import type { KubernetesObject, V1Status } from "./client-node.ts";
+import type { Cluster } from "./cluster.ts";
+import { findResource } from "./discovery.ts";
+import { listWithVersion, received, selectionQuery, type Selection } from "./objects.ts";
+import { resourcePath, type ObjectOf } from "./resources.ts";
+
+/** The state of a selection: first all there is, then after every change. Keys are "namespace/name". */
+export type Snapshot<K extends string> = ReadonlyMap<string, ObjectOf<K>>;
+
+/** The server ends a watch after this; it is then taken up where it stopped. */
+const WATCH_SECONDS = 290;
+
+interface WatchEvent {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+  readonly object: object;
+}
+
+/**
+ * Follows a selection by list and watch: yields what there is, and again after each change, until the caller stops or the signal ends it.
+ * A watch that ends or is cut is taken up at the last version seen; when that is too old (410), everything is listed again.
+ * Throws what the API server refuses, `cluster-unreachable` when it stays away, `interrupted` or `timeout` with the signal.
+ */
+export async function* watch<K extends string>(
+  cluster: Cluster,
+  selection: Selection<K>,
+  signal: AbortSignal,
+): AsyncGenerator<Snapshot<K>, never, void> {
+  let failures = 0;
+  for (;;) {
+    const { items, resourceVersion } = await listWithVersion(cluster, selection, signal);
+    const state = new Map(items.map((item) => [keyOf(item), item]));
+    yield state;
+    let version: string | undefined = resourceVersion;
+    while (version !== undefined) {
+      const seen: string = version;
+      try {
+        for await (const event of events(cluster, selection, seen, signal)) {
+          failures = 0;
+          if (event.type === "ERROR") throw new ApiError(codeOf(event.object), event.object, cluster.context);
+          version = versionOf(event.object) ?? version;
+          if (event.type === "BOOKMARK") continue;
+          const object = received(event.object) as ObjectOf<K>;
+          if (event.type === "DELETED") state.delete(keyOf(object));
+          else state.set(keyOf(object), object);
+          yield state;
+        }
+      } catch (error) {
+        if (signal.aborted) throw abortError(signal, `watching ${selection.kind}`);
+        if (error instanceof ApiError && error.httpStatus === 410) version = undefined;
+        else if (!isPassing(error) || ++failures > 5) throw error;
+        else await pause(failures, signal);
+      }
+      if (signal.aborted) throw abortError(signal, `watching ${selection.kind}`);
+    }
+  }
+}
+
+/** One connection's events. */
+async function* events(
+  cluster: Cluster,
+  selection: Selection,
+  resourceVersion: string,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent, void, void> {
+  const resource = await findResource(cluster, selection, signal);
+  const answer = await cluster.stream({
+    method: "GET",
+    path: resourcePath(resource, selection.namespace),
+    query: {
+      ...selectionQuery(selection),
+      watch: true,
+      allowWatchBookmarks: true,
+      resourceVersion,
+      timeoutSeconds: WATCH_SECONDS,
+    },
+    signal,
+  });
+  try {
+    const lines = createInterface({ input: answer, crlfDelay: Infinity });
+    for await (const line of lines) {
+      if (line !== "") yield JSON.parse(line) as WatchEvent;
+    }
+    // readline ends quietly when its input fails.
+    if (answer.errored) throw answer.errored;
+  } finally {
+    answer.destroy();
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  if (error instanceof FabricError) return error.code === "cluster-unreachable" || error.code === "not-ready";
+  return error instanceof SyntaxError || (error instanceof Error && "code" in error);
+}
+
+async function pause(failures: number, signal: AbortSignal): Promise<void> {
+  const { setTimeout: sleep } = await import("node:timers/promises");
+  await sleep(100 * 2 ** failures, undefined, { signal }).catch(() => {});
+}
+
+function codeOf(status: V1Status): number {
+  return status.code ?? 500;
+}
+
+function versionOf(object: object): string | undefined {
+  return (object as KubernetesObject).metadata?.resourceVersion;
+}
+
+function keyOf({ metadata }: KubernetesObject): string {
+  return `${metadata?.namespace ?? ""}/${metadata?.name ?? ""}`;
+}
