@@ -1,0 +1,8 @@
+/** How long a request to a node may take. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds until it fails with `timeout`; 30 s unless told. */
+  readonly timeout?: number | undefined;
+}
+
+export const defaultTimeout = 30_000;

@@ -1,0 +1,39 @@
+import { type ServiceError, status } from "@grpc/grpc-js";
+import { type ErrorCode, FabricError } from "../error.ts";
+
+/** Whether this is what a gRPC call fails with. */
+export function isServiceError(thrown: unknown): thrown is ServiceError {
+  return thrown instanceof Error && "code" in thrown && typeof thrown.code === "number" && "details" in thrown;
+}
+
+/** A failed gRPC call as a user meets it. `what` was to be done: "joining mychannel at peer0.org1". */
+export function grpcError(what: string, error: ServiceError): FabricError {
+  return new FabricError(grpcErrorCode(error.code), `${what}: ${error.details || error.message}`, {
+    hint: grpcErrorHint(error),
+    cause: error,
+  });
+}
+
+/** What gRPC statuses mean (https://grpc.github.io/grpc/core/md_doc_statuscodes.html) as Fabric uses them. */
+const codes: ReadonlyMap<number, ErrorCode> = new Map([
+  [status.UNAVAILABLE, "connection"],
+  [status.DEADLINE_EXCEEDED, "timeout"],
+  [status.CANCELLED, "interrupted"],
+  [status.NOT_FOUND, "not-found"],
+]);
+
+export function grpcErrorCode(code: number): ErrorCode {
+  return codes.get(code) ?? "rejected";
+}
+
+export function grpcErrorHint({ code, details }: Pick<ServiceError, "code" | "details">): string | undefined {
+  if (/self.signed certificate|unable to (verify|get local issuer)|altnames|certificate has expired/i.test(details)) {
+    return "the node's TLS certificate is not what its organization's TLS authority vouches for: kubectl fabric status shows certificates";
+  }
+  if (/certificate required|bad certificate|handshake failure/i.test(details)) {
+    return "the node asks for a client certificate (mutual TLS) and did not like ours";
+  }
+  if (code === status.UNIMPLEMENTED)
+    return "the node does not offer this service: is it a peer where a peer is expected, with its gateway enabled?";
+  return undefined;
+}
