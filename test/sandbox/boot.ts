@@ -11,6 +11,7 @@ import { admissionRules } from "./firewall.ts";
 import { writeAtomically } from "./freshness.ts";
 import { loadImages } from "./images/load.ts";
 import type { KeptImage } from "./images/make.ts";
+import { newKubectl } from "./kubectl.ts";
 import type { Layout } from "./layout.ts";
 import type { Machine } from "./machine.ts";
 import { addressOfCertificates, issueCertificates, readKeyPair } from "./pki.ts";
@@ -46,7 +47,7 @@ export async function boot(context: BootContext): Promise<boolean> {
   await until(nodeReady(layout));
   start("kube-proxy", "node-agent"); // kube-proxy asks for the node, and backs off for seconds while there is none
   await until(proxyHealthy);
-  await kubectl(layout, ["apply", "-f", join(import.meta.dirname, "system.yaml")]);
+  await newKubectl(layout.bin, layout.kubeconfig)(["apply", "-f", join(import.meta.dirname, "system.yaml")]);
   await until(servicesResolve(layout));
   await until(defaultAccountExists(layout));
   return started;
@@ -150,10 +151,6 @@ function defaultAccountExists(layout: Layout): Expectation {
     seconds: 30,
     holds: () => kubectlSucceeds(layout, ["-n", "default", "get", "serviceaccount", "default"]),
   };
-}
-
-export function kubectl(layout: Layout, args: readonly string[]): Promise<string> {
-  return run(join(layout.bin, "kubectl"), ["--kubeconfig", layout.kubeconfig, ...args]);
 }
 
 function kubectlSucceeds(layout: Layout, args: readonly string[]): Promise<boolean> {
