@@ -1,4 +1,4 @@
-import { compare } from "fast-json-patch";
+import jsonPatch from "fast-json-patch";
 import { FabricError } from "../error.ts";
 import { type ApiError, isConflict, isNotFound } from "./api-error.ts";
 import type { KubernetesObject } from "./client-node.ts";
@@ -51,7 +51,8 @@ export async function applyDryRun<T extends KubernetesObject>(
     return { change, object: received(after) as T, fields };
   } catch (error) {
     // Its namespace would have been made before it.
-    if (before === undefined && isNotFound(error) && error.status.details?.kind === "namespaces") {
+    const answer = isNotFound(error) ? error : error instanceof FabricError ? error.cause : undefined;
+    if (before === undefined && isNotFound(answer) && answer.status.details?.kind === "namespaces") {
       return { change: "create", fields: [] };
     }
     throw error;
@@ -60,7 +61,7 @@ export async function applyDryRun<T extends KubernetesObject>(
 
 /** Where two states of an object differ, but for what the server counts and notes by itself. */
 export function changedFields(before: object, after: object): readonly string[] {
-  return compare(withoutBookkeeping(before), withoutBookkeeping(after)).map(({ path }) => path);
+  return jsonPatch.compare(withoutBookkeeping(before), withoutBookkeeping(after)).map(({ path }) => path);
 }
 
 interface Wire {

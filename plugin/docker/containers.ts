@@ -1,0 +1,110 @@
+import type { Readable } from "node:stream";
+import { isAbsent, type Engine } from "./engine.ts";
+import { logFrames } from "./log-frames.ts";
+
+/** A container as a daemon lists it. */
+export interface ContainerSummary {
+  readonly Id: string;
+  /** Each with a slash before it. */
+  readonly Names: readonly string[];
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly State: "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+  readonly Status: string;
+  /** Seconds since 1970. */
+  readonly Created: number;
+  readonly Labels: Readonly<Record<string, string>>;
+}
+
+/** A container in detail. */
+export interface Container {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Image: string;
+  readonly Created: string;
+  readonly State: {
+    readonly Status: string;
+    readonly Running: boolean;
+    readonly ExitCode: number;
+    readonly Error: string;
+    readonly OOMKilled: boolean;
+    readonly StartedAt: string;
+    readonly FinishedAt: string;
+  };
+  readonly Config: {
+    readonly Image: string;
+    readonly Tty: boolean;
+    readonly Env: readonly string[] | null;
+    readonly Cmd: readonly string[] | null;
+    readonly Labels: Readonly<Record<string, string>> | null;
+  };
+  readonly HostConfig: { readonly NetworkMode: string };
+}
+
+/** All containers, those that have ended too; or only those whose name contains `name`. */
+export async function listContainers(
+  engine: Engine,
+  name?: string,
+  signal?: AbortSignal,
+): Promise<readonly ContainerSummary[]> {
+  const filters = name === undefined ? undefined : JSON.stringify({ name: [name] });
+  const query = { all: true, filters };
+  return (await engine.call({ method: "GET", path: "/containers/json", query, signal })) as ContainerSummary[];
+}
+
+/** A container by name or id; undefined when the daemon has none. */
+export async function inspectContainer(
+  engine: Engine,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Container | undefined> {
+  try {
+    return (await engine.call({
+      method: "GET",
+      path: `/containers/${encodeURIComponent(name)}/json`,
+      signal,
+    })) as Container;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Stops and removes a container with its anonymous volumes; tells whether it was there. */
+export async function removeContainer(engine: Engine, name: string, signal?: AbortSignal): Promise<boolean> {
+  const query = { force: true, v: true };
+  try {
+    await engine.call({ method: "DELETE", path: `/containers/${encodeURIComponent(name)}`, query, signal });
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
+
+export interface ContainerLogOptions {
+  readonly follow?: boolean | undefined;
+  /** Only the last lines. */
+  readonly tailLines?: number | undefined;
+  readonly timestamps?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a container wrote, both streams in the order of writing. Throws EngineError `not-found` without container. */
+export async function containerLog(engine: Engine, name: string, options: ContainerLogOptions = {}): Promise<Readable> {
+  const { follow, tailLines: tail, timestamps, signal } = options;
+  const body = await engine.stream({
+    method: "GET",
+    path: `/containers/${encodeURIComponent(name)}/logs`,
+    query: { stdout: true, stderr: true, follow, tail, timestamps },
+    signal,
+  });
+  // A container with a terminal has one raw stream; before API 1.42 the media type does not tell.
+  const multiplexed = body.headers["content-type"] === "application/vnd.docker.multiplexed-stream";
+  const raw = !multiplexed && (await inspectContainer(engine, name, signal))?.Config.Tty === true;
+  if (raw) return body;
+  const frames = logFrames();
+  body.once("error", (error) => frames.destroy(error));
+  frames.once("close", () => body.destroy());
+  return body.pipe(frames);
+}
