@@ -1,11 +1,11 @@
-import { connect, createServer, type Server } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { FabricError } from "../../plugin/error.ts";
 
 /**
  * Two runs must not trample each other. The lock is a listening socket with an abstract name: the kernel
  * takes it back however its owner ends, and those who wait notice at once because their connection closes.
  */
-const name = "\0kubectl-fabric-sandbox";
+const machineLock = "\0kubectl-fabric-sandbox";
 
 export interface Lock {
   release(): Promise<void>;
@@ -16,21 +16,27 @@ export interface Lock {
  * @param purpose what the owner does, told to those who wait
  * @param waiting called with the owner's purpose before each wait
  */
-export async function takeLock(purpose: string, waiting: (owner: string) => void, signal?: AbortSignal): Promise<Lock> {
+export async function takeLock(
+  purpose: string,
+  waiting: (owner: string) => void,
+  signal?: AbortSignal,
+  name: string = machineLock,
+): Promise<Lock> {
   for (;;) {
-    const server = await listen(purpose);
-    if (server) return { release: () => closed(server) };
-    await ownerEnds(waiting, signal);
+    const owned = await listen(name, purpose);
+    if (owned) return owned;
+    await ownerEnds(name, waiting, signal);
     if (signal?.aborted) throw new FabricError("interrupted", "interrupted while waiting for another sandbox command");
   }
 }
 
-function listen(purpose: string): Promise<Server | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<Server | undefined>();
+function listen(name: string, purpose: string): Promise<Lock | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<Lock | undefined>();
+  const waiting = new Set<Socket>();
   const server = createServer((socket) => {
-    sockets.add(socket);
+    waiting.add(socket);
     socket.on("error", () => {});
-    socket.on("close", () => sockets.delete(socket));
+    socket.on("close", () => waiting.delete(socket));
     socket.write(`${purpose} (pid ${process.pid})`);
   });
   server.once("error", (error: NodeJS.ErrnoException) =>
@@ -38,21 +44,19 @@ function listen(purpose: string): Promise<Server | undefined> {
   );
   server.listen(name, () => {
     server.unref();
-    resolve(server);
+    resolve({ release: () => released(server, waiting) });
   });
   return promise;
 }
 
-const sockets = new Set<{ destroy(): void }>();
-
-function closed(server: Server): Promise<void> {
+function released(server: Server, waiting: ReadonlySet<Socket>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
-  for (const socket of sockets) socket.destroy();
+  for (const socket of waiting) socket.destroy();
   return promise;
 }
 
-function ownerEnds(waiting: (owner: string) => void, signal: AbortSignal | undefined): Promise<void> {
+function ownerEnds(name: string, waiting: (owner: string) => void, signal: AbortSignal | undefined): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const socket = connect({ path: name });
   const abort = () => socket.destroy();
