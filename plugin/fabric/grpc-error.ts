@@ -26,14 +26,21 @@ export function grpcErrorCode(code: number): ErrorCode {
   return codes.get(code) ?? "rejected";
 }
 
-export function grpcErrorHint({ code, details }: Pick<ServiceError, "code" | "details">): string | undefined {
+const unimplemented: number = status.UNIMPLEMENTED;
+
+interface GrpcFailure {
+  readonly code: number;
+  readonly details: string;
+}
+
+export function grpcErrorHint({ code, details }: GrpcFailure): string | undefined {
   if (/self.signed certificate|unable to (verify|get local issuer)|altnames|certificate has expired/i.test(details)) {
     return "the node's TLS certificate is not what its organization's TLS authority vouches for: kubectl fabric status shows certificates";
   }
   if (/certificate required|bad certificate|handshake failure/i.test(details)) {
     return "the node asks for a client certificate (mutual TLS) and did not like ours";
   }
-  if (code === status.UNIMPLEMENTED)
+  if (code === unimplemented)
     return "the node does not offer this service: is it a peer where a peer is expected, with its gateway enabled?";
   return undefined;
 }

@@ -1,0 +1,59 @@
+import { CommitError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
+import { type ErrorCode, FabricError } from "../error.ts";
+import { grpcErrorCode, grpcErrorHint } from "./grpc-error.ts";
+import { rejectionHint } from "./proposal.ts";
+
+/** A failed gateway call as a user meets it, with what every endorser said. `what` was to be done. */
+export function gatewayFailure(what: string, thrown: unknown): unknown {
+  if (thrown instanceof CommitError) return commitFailure(what, thrown);
+  if (!(thrown instanceof GatewayError)) return thrown;
+  const { details, cause } = thrown;
+  const reasons = details.map(({ address, mspId, message }) => `  ${address} (${mspId}): ${message}`);
+  const text = [cause.details || thrown.message, ...reasons].join("\n");
+  return new FabricError(codeOf(thrown, text), `${what}: ${text}`, { hint: hintOf(thrown, text), cause: thrown });
+}
+
+/**
+ * Whether a transaction failed only because another one changed what it had read: the same call may succeed now.
+ * Approvals by several organizations at once meet this.
+ */
+export function isReadConflict(error: unknown): boolean {
+  if (!(error instanceof FabricError) || !(error.cause instanceof CommitError)) return false;
+  const { code } = error.cause;
+  return code === StatusCode.MVCC_READ_CONFLICT || code === StatusCode.PHANTOM_READ_CONFLICT;
+}
+
+function commitFailure(what: string, error: CommitError): FabricError {
+  return new FabricError("rejected", `${what}: ${error.message}`, { hint: commitHints.get(error.code), cause: error });
+}
+
+const commitHints: ReadonlyMap<number, string> = new Map([
+  [StatusCode.MVCC_READ_CONFLICT, "another transaction changed the same keys first: try again"],
+  [StatusCode.PHANTOM_READ_CONFLICT, "another transaction changed the queried range first: try again"],
+  [
+    StatusCode.ENDORSEMENT_POLICY_FAILURE,
+    "not all organizations that the endorsement policy asks for have endorsed it",
+  ],
+]);
+
+/** The peer's words when the chaincode itself answered with an error (internal/pkg/gateway, endorse.go and evaluate.go). */
+const chaincodeAnswer = /chaincode response \d+/;
+
+function codeOf(error: GatewayError, text: string): ErrorCode {
+  if (chaincodeAnswer.test(text)) return "chaincode";
+  if (/no combination of peers|failed to (select|find)|no peers available|no orderers? /.test(text)) return "not-ready";
+  return grpcErrorCode(error.code);
+}
+
+function hintOf(error: GatewayError, text: string): string | undefined {
+  if (/no combination of peers|failed to select a set of endorsers|failed to find any endorsing peers/.test(text)) {
+    return "peers of the endorsing organizations must have the chaincode installed and approved, and find each other by gossip (anchor peers, CORE_PEER_GOSSIP_EXTERNALENDPOINT)";
+  }
+  if (/chaincode definition for '.*' exists, but chaincode is not installed/.test(text)) {
+    return "the peer's organization has not approved a package for the committed definition: kubectl fabric deploy-cc";
+  }
+  if (/make sure the chaincode .* has been successfully defined/.test(text)) {
+    return "no such chaincode is committed on the channel: kubectl fabric deploy-cc";
+  }
+  return grpcErrorHint({ code: error.code, details: text }) ?? rejectionHint(text);
+}
