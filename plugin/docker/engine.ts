@@ -153,10 +153,6 @@ class DialAgent extends Agent {
     return true;
   }
 
-  override reuseSocket(_stream: Duplex, request: ClientRequest): void {
-    request.reusedSocket = true;
-  }
-
   /** How the process that carried a request ended, or what became of it instead; undefined when nothing was connected. */
   async endOf({ socket }: ClientRequest): Promise<unknown> {
     try {
@@ -167,7 +163,8 @@ class DialAgent extends Agent {
   }
 
   async #open(): Promise<ExecStream> {
-    const stream = await this.#dial();
+    // Agent.reuseSocket asks for ref(), which an exec has none of either.
+    const stream = Object.assign(await this.#dial(), { ref: () => {} });
     this.#streams.set(stream, stream);
     return stream;
   }

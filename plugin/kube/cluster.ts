@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { X509Certificate } from "node:crypto";
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
@@ -297,7 +298,6 @@ function hasCode(error: unknown, ...codes: readonly string[]): boolean {
 }
 
 async function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  const { setTimeout: sleep } = await import("node:timers/promises");
   try {
     await sleep(milliseconds, undefined, { signal });
   } catch {

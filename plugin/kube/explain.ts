@@ -165,7 +165,8 @@ function newest(events: readonly CoreV1Event[]): CoreV1Event | undefined {
   return [...events].sort((a, b) => timeOf(a) - timeOf(b)).at(-1);
 }
 
-function timeOf({ lastTimestamp, eventTime, metadata }: CoreV1Event): number {
+/** When an event last happened, in milliseconds. */
+export function timeOf({ lastTimestamp, eventTime, metadata }: CoreV1Event): number {
   return (lastTimestamp ?? eventTime ?? metadata.creationTimestamp)?.getTime() ?? 0;
 }
 

@@ -1,9 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { FabricError } from "../error.ts";
 import { anySignal } from "./abort.ts";
 import type { CoreV1Event, V1LabelSelector, V1Pod } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Condition } from "./conditions.ts";
-import { explainController, explainPod, type PodProblem } from "./explain.ts";
+import { explainController, explainPod, timeOf, type PodProblem } from "./explain.ts";
 import { describeRef, get, list, type ObjectRef, type Selection } from "./objects.ts";
 import type { ObjectOf } from "./resources.ts";
 import { watch } from "./watch.ts";
@@ -17,10 +18,12 @@ export interface WaitOptions {
 }
 
 const TIMEOUT = 5 * 60_000;
+const PATIENCE = 5_000;
 
 /**
  * Waits until an object is as it should be, by watching it; gives the object then (undefined for `gone`).
- * Throws `timeout`, or `not-ready` as soon as it is clear that it will never be so; both tell why the Pods behind it do not run.
+ * Of a workload its Pods are watched, too: `progress` tells why they do not run.
+ * Throws `timeout`, or `not-ready` as soon as it is clear that it will never be so; both tell the reason.
  */
 export async function waitFor<K extends string>(
   cluster: Cluster,
@@ -28,28 +31,131 @@ export async function waitFor<K extends string>(
   condition: Condition<ObjectOf<K>>,
   { signal, timeout = TIMEOUT, progress = () => {} }: WaitOptions = {},
 ): Promise<ObjectOf<K> | undefined> {
-  const namespace = ref.namespace ?? cluster.namespace;
+  const named = { ...ref, namespace: ref.namespace ?? cluster.namespace };
   const limit = AbortSignal.timeout(timeout);
   const done = new AbortController();
   const within = anySignal(signal, limit, done.signal);
-  const selection: Selection<K> = { ...ref, namespace, fields: `metadata.name=${ref.name}` };
   let told = "";
+  const tell = (text: string) => {
+    if (text !== told) progress((told = text));
+  };
   try {
-    for await (const state of watch(cluster, selection, within)) {
-      const [object] = state.values();
-      const verdict = condition(object);
-      if (verdict.so === true) return object;
-      if (verdict.so === "never")
-        throw new FabricError("not-ready", `${describeRef({ ...ref, namespace })}: ${verdict.because}`);
-      if (verdict.progress !== told) progress((told = verdict.progress));
-    }
-    throw new FabricError("internal", "a watch ended by itself");
+    return await Promise.race([
+      settled(cluster, named, condition, within, tell),
+      // Only ever ends by an error.
+      hopeless(cluster, named, within, tell),
+    ]);
   } catch (error) {
     if (!limit.aborted || signal?.aborted) throw error;
-    throw await overdue(cluster, { ...ref, namespace }, told, timeout, signal);
+    throw await overdue(cluster, named, told, timeout, signal);
   } finally {
     done.abort();
   }
+}
+
+async function settled<K extends string>(
+  cluster: Cluster,
+  ref: ObjectRef<K>,
+  condition: Condition<ObjectOf<K>>,
+  signal: AbortSignal,
+  tell: (text: string) => void,
+): Promise<ObjectOf<K> | undefined> {
+  const selection: Selection<K> = { ...ref, fields: `metadata.name=${ref.name}` };
+  for await (const state of watch(cluster, selection, signal)) {
+    const [object] = state.values();
+    const verdict = condition(object);
+    if (verdict.so === true) return object;
+    if (verdict.so === "never") throw new FabricError("not-ready", `${describeRef(ref)}: ${verdict.because}`);
+    tell(verdict.progress);
+  }
+  throw new FabricError("internal", "a watch ended by itself");
+}
+
+/** Follows a workload's Pods and why they cannot be created; throws `not-ready` when a Pod will never run. */
+async function hopeless(
+  cluster: Cluster,
+  ref: ObjectRef,
+  signal: AbortSignal,
+  tell: (text: string) => void,
+): Promise<never> {
+  try {
+    const labels = workloads.has(ref.kind) ? await selectorOf(cluster, ref, signal) : undefined;
+    if (labels === undefined) return await never();
+    return await Promise.race([
+      hopelessPods(cluster, ref, labels, signal, tell),
+      refusedPods(cluster, ref, signal, tell),
+    ]);
+  } catch (error) {
+    // Who may not read Pods or events waits without knowing why.
+    if (error instanceof FabricError && error.code === "forbidden") return never();
+    throw error;
+  }
+}
+
+function never(): Promise<never> {
+  return new Promise<never>(() => {});
+}
+
+const workloads: ReadonlySet<string> = new Set(["Deployment", "StatefulSet", "DaemonSet", "Job"]);
+
+async function hopelessPods(
+  cluster: Cluster,
+  { namespace, ...ref }: ObjectRef,
+  labels: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+  tell: (text: string) => void,
+): Promise<never> {
+  for await (const pods of watch(cluster, { kind: "Pod", namespace, labels }, signal)) {
+    for (const pod of pods.values()) {
+      const problem = problemOf(pod);
+      if (!problem) continue;
+      tell(problem.text);
+      // A Job makes another Pod when one has failed.
+      if (!problem.final || ref.kind === "Job") continue;
+      const still = await later(cluster, pod, signal);
+      if (still?.final) throw new FabricError("not-ready", still.text, { hint: still.hint });
+    }
+  }
+  throw new FabricError("internal", "a watch ended by itself");
+}
+
+function problemOf(pod: V1Pod): PodProblem | undefined {
+  const problem = pod.metadata?.deletionTimestamp ? undefined : explainPod(pod);
+  return problem && { ...problem, text: `Pod ${pod.metadata?.name}: ${problem.text}` };
+}
+
+/** What is wrong with the same Pod after a while: one that its controller is about to replace must not end a wait. */
+async function later(cluster: Cluster, { metadata }: V1Pod, signal: AbortSignal): Promise<PodProblem | undefined> {
+  const ref = { kind: "Pod", namespace: metadata?.namespace, name: metadata?.name ?? "" } as const;
+  await sleep(PATIENCE, undefined, { signal });
+  const pod = await get(cluster, ref, signal);
+  return pod && pod.metadata?.uid === metadata?.uid ? problemOf(pod) : undefined;
+}
+
+async function refusedPods(
+  cluster: Cluster,
+  ref: ObjectRef,
+  signal: AbortSignal,
+  tell: (text: string) => void,
+): Promise<never> {
+  // Events of an earlier attempt under the same name would only mislead.
+  const since = Date.now() - 60_000;
+  const selection = { kind: "Event", namespace: ref.namespace, fields: "reason=FailedCreate" } as const;
+  for await (const events of watch(cluster, selection, signal)) {
+    const fresh = [...events.values()].filter((event) => timeOf(event) >= since);
+    const problem = explainController(ofController(fresh, ref));
+    if (problem) tell(problem.text);
+  }
+  throw new FabricError("internal", "a watch ended by itself");
+}
+
+async function selectorOf(
+  cluster: Cluster,
+  ref: ObjectRef,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  const workload = await get(cluster, ref, signal);
+  return workload && matchLabels(workload);
 }
 
 async function overdue(
@@ -96,8 +202,12 @@ async function podsOf(
   namespace: string,
   signal: AbortSignal | undefined,
 ): Promise<readonly V1Pod[]> {
-  const selector = (object as { readonly spec?: { readonly selector?: V1LabelSelector } }).spec?.selector?.matchLabels;
-  return selector ? list(cluster, { kind: "Pod", namespace, labels: selector }, signal) : [];
+  const labels = matchLabels(object);
+  return labels ? list(cluster, { kind: "Pod", namespace, labels }, signal) : [];
+}
+
+function matchLabels(object: object): Readonly<Record<string, string>> | undefined {
+  return (object as { readonly spec?: { readonly selector?: V1LabelSelector } }).spec?.selector?.matchLabels;
 }
 
 async function claimsOf(cluster: Cluster, pod: V1Pod, namespace: string, signal: AbortSignal | undefined) {

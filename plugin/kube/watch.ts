@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createInterface } from "node:readline";
 import { ApiError } from "./api-error.ts";
 import { abortError } from "./abort.ts";
@@ -97,7 +98,6 @@ function isPassing(error: unknown): boolean {
 }
 
 async function pause(failures: number, signal: AbortSignal): Promise<void> {
-  const { setTimeout: sleep } = await import("node:timers/promises");
   await sleep(100 * 2 ** failures, undefined, { signal }).catch(() => {});
 }
 
