@@ -1,0 +1,5 @@
+"use strict";
+
+const { AssetTransfer } = require("./lib/asset-transfer");
+
+exports.contracts = [AssetTransfer];
