@@ -1,0 +1,119 @@
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from "express";
+import type { ClusterFacts } from "./inject/cluster.ts";
+import { inject } from "./inject/inject.ts";
+import type { Outcome } from "./inject/outcome.ts";
+import type { InjectionSettings } from "./inject/settings.ts";
+import { reasonOf, type Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import {
+  answer,
+  InvalidReview,
+  isPodCreation,
+  parseReview,
+  passed,
+  type AdmissionRequest,
+  type AdmissionReview,
+} from "./review.ts";
+
+/** Where the API server sends reviews. */
+export const INJECT_PATH = "/inject";
+
+/** An object of 3 MiB, etcd's limit with room, may come twice in a review (object and oldObject). */
+const BODY_LIMIT = "7mb";
+
+/** What an answer depends on, asked for anew with each review. */
+export interface AdmissionDependencies {
+  readonly settings: () => InjectionSettings;
+  /** Facts about the cluster and the Pod's namespace, as far as they can be had in good time. */
+  readonly cluster: (namespace: string) => Promise<ClusterFacts>;
+  /** Seconds, of any epoch. */
+  readonly seconds: () => number;
+  readonly version: string;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** The express application that answers admission reviews. */
+export function newAdmissionApp(dependencies: AdmissionDependencies): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.post(INJECT_PATH, express.raw({ type: "application/json", limit: BODY_LIMIT }), (request, response) =>
+    admit(request, response, dependencies),
+  );
+  app.use((_, response) => refuse(response, 404, `expected POST ${INJECT_PATH}`));
+  app.use(failure(dependencies));
+  return app;
+}
+
+async function admit(request: Request, response: Response, dependencies: AdmissionDependencies): Promise<void> {
+  const { metrics, seconds } = dependencies;
+  const begin = seconds();
+  const body: unknown = request.body;
+  if (!Buffer.isBuffer(body)) return refuse(response, 415, "expected content of type application/json");
+  const review = parseReview(body.toString("utf8"));
+  const { result, reason, reply } = await decide(review, dependencies);
+  send(response, 200, reply);
+  metrics.admitted(result, reason, seconds() - begin);
+}
+
+interface Decision {
+  readonly result: string;
+  readonly reason: string;
+  readonly reply: AdmissionReview;
+}
+
+async function decide(review: AdmissionRequest, dependencies: AdmissionDependencies): Promise<Decision> {
+  if (!isPodCreation(review)) return { result: "passed", reason: "not-a-pod-creation", reply: passed(review.uid) };
+  const { settings, version, log } = dependencies;
+  const cluster = await dependencies.cluster(review.namespace);
+  const outcome = inject(review.pod, { settings: settings(), cluster, version });
+  report(log, review, outcome);
+  return {
+    result: outcome.kind,
+    reason: outcome.kind === "injected" ? "" : outcome.reason,
+    reply: answer(review.uid, outcome),
+  };
+}
+
+/** Who was decided on: a Pod from a controller has no name yet. */
+function report(log: Log, { uid, namespace, pod }: AdmissionRequest, outcome: Outcome): void {
+  const { name, generateName } = pod.metadata ?? {};
+  const who = { uid, namespace, pod: name ?? `${generateName ?? ""}*` };
+  if (outcome.kind === "denied") log.warn("denied", { ...who, reason: outcome.reason, sentence: outcome.message });
+  else if (outcome.kind === "untouched") log.info("untouched", { ...who, reason: outcome.reason });
+  else
+    log.info("injected", {
+      ...who,
+      container: outcome.peerContainer,
+      profile: outcome.profile,
+      warnings: outcome.warnings.length,
+    });
+}
+
+function failure({ metrics, log }: AdmissionDependencies): ErrorRequestHandler {
+  return (thrown: unknown, _request, response, next) => {
+    if (response.headersSent) return next(thrown);
+    const status = statusOf(thrown);
+    const reason = status === 500 ? "internal" : status === 413 ? "too-large" : "malformed";
+    metrics.admitted("invalid", reason, 0);
+    log.warn("not answered", { status, reason: reasonOf(thrown) });
+    // What went wrong inside stays in the log.
+    refuse(response, status, status === 500 ? "internal error" : reasonOf(thrown));
+  };
+}
+
+/** body-parser's errors carry a status of their own. */
+function statusOf(thrown: unknown): number {
+  if (thrown instanceof InvalidReview) return 400;
+  const status = thrown instanceof Error && "status" in thrown ? thrown.status : undefined;
+  return typeof status === "number" && status >= 400 && status < 500 ? status : 500;
+}
+
+function refuse(response: Response, status: number, message: string): void {
+  send(response, status, { error: message });
+}
+
+function send(response: Response, status: number, body: object): void {
+  response.status(status).type("application/json").end(JSON.stringify(body));
+}

@@ -1,0 +1,105 @@
+import {
+  ApiException,
+  PatchStrategy,
+  setHeaderOptions,
+  type AdmissionregistrationV1Api,
+  type CoreV1Api,
+  type V1Secret,
+} from "@kubernetes/client-node";
+import { splitBundle, type KeyPair } from "./certificate.ts";
+import type { CertificateStore, Versioned, Written } from "./store.ts";
+
+/** Names of the objects that hold our certificates. They are made with the manifests: we may change them, not create them. */
+export interface CertificateObjects {
+  readonly namespace: string;
+  readonly authoritySecret: string;
+  readonly leafSecret: string;
+  readonly configuration: string;
+}
+
+const CERT = "tls.crt";
+const KEY = "tls.key";
+const BUNDLE = "ca.crt";
+
+/** The store in a cluster. */
+export function newClusterStore(
+  core: CoreV1Api,
+  admission: AdmissionregistrationV1Api,
+  names: CertificateObjects,
+): CertificateStore {
+  const { namespace, authoritySecret, leafSecret, configuration } = names;
+
+  const readSecret = (name: string): Promise<V1Secret> => core.readNamespacedSecret({ name, namespace });
+
+  /** Writes data into a Secret as it was read, so that labels and owners stay. */
+  const writeSecret = async (
+    name: string,
+    data: Readonly<Record<string, string>>,
+    resourceVersion: string,
+  ): Promise<Written> => {
+    const secret = await readSecret(name);
+    const encoded = Object.fromEntries(
+      Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString("base64")]),
+    );
+    const body = Object.assign(secret, {
+      data: encoded,
+      metadata: Object.assign({}, secret.metadata, { resourceVersion }),
+    });
+    return written(core.replaceNamespacedSecret({ name, namespace, body }));
+  };
+
+  return {
+    readAuthority: async () => {
+      const secret = await readSecret(authoritySecret);
+      const [cert = ""] = splitBundle(textOf(secret, CERT));
+      return versioned(secret, { cert, key: textOf(secret, KEY), bundle: splitBundle(textOf(secret, BUNDLE)) });
+    },
+    writeAuthority: ({ cert, key, bundle }, resourceVersion) =>
+      writeSecret(authoritySecret, { [CERT]: cert, [KEY]: key, [BUNDLE]: bundle.join("") }, resourceVersion),
+    readLeaf: async () => {
+      const secret = await readSecret(leafSecret);
+      return versioned<KeyPair>(secret, { cert: textOf(secret, CERT), key: textOf(secret, KEY) });
+    },
+    writeLeaf: ({ cert, key }, resourceVersion) =>
+      writeSecret(leafSecret, { [CERT]: cert, [KEY]: key }, resourceVersion),
+    readTrusted: async () => {
+      const found = await admission.readMutatingWebhookConfiguration({ name: configuration });
+      const bundles = (found.webhooks ?? []).map(({ clientConfig }) => splitBundle(decoded(clientConfig.caBundle)));
+      return versioned(found, bundles);
+    },
+    writeTrusted: async (bundle, resourceVersion) => {
+      const found = await admission.readMutatingWebhookConfiguration({ name: configuration });
+      const caBundle = Buffer.from(bundle.join("")).toString("base64");
+      // A strategic merge finds each webhook by its name and touches nothing else of it; the version makes it fail when late.
+      const webhooks = (found.webhooks ?? []).map(({ name }) => ({ name, clientConfig: { caBundle } }));
+      const body = { metadata: { resourceVersion }, webhooks };
+      const options = setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch);
+      return written(admission.patchMutatingWebhookConfiguration({ name: configuration, body }, options));
+    },
+  };
+}
+
+function textOf({ data }: V1Secret, key: string): string {
+  return decoded(data?.[key]);
+}
+
+function decoded(base64: string | undefined): string {
+  return Buffer.from(base64 ?? "", "base64").toString("utf8");
+}
+
+function versioned<T>(
+  { metadata }: { readonly metadata?: { readonly resourceVersion?: string } },
+  value: T,
+): Versioned<T> {
+  return { value, resourceVersion: metadata?.resourceVersion ?? "" };
+}
+
+async function written(request: Promise<unknown>): Promise<Written> {
+  try {
+    await request;
+    return "written";
+  } catch (thrown) {
+    if (thrown instanceof ApiException && thrown.code === 409) return "conflict";
+    throw thrown;
+  }
+}

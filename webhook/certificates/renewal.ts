@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { reasonOf, type Log } from "../log.ts";
+import { readCertificate, type KeyPair } from "./certificate.ts";
+import { reconcile, type Reconciled, type RotationDependencies } from "./rotation.ts";
+
+/**
+ * How often certificates are looked at: three small reads. Expiry alone would do with every 12 h; a webhook configuration that
+ * somebody replaced, and with it the CA, keeps every peer from starting until it is mended.
+ */
+const CHECK_MS = 60_000;
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 30_000;
+
+export interface RenewalDependencies extends RotationDependencies {
+  /** Called with each leaf to serve from now on. */
+  readonly serve: (leaf: KeyPair) => Promise<void>;
+  readonly renewed: (certificates: Reconciled) => void;
+  readonly log: Log;
+  readonly checkMs?: number;
+}
+
+/** Keeps certificates valid and published for as long as the process runs. */
+export interface Renewal {
+  /** What is missing for the API server to reach us; nothing when all is there. */
+  missing(now: Date): readonly string[];
+  /** Runs until the signal is aborted. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** A renewal that has not begun. */
+export function newRenewal(dependencies: RenewalDependencies): Renewal {
+  const { serve, renewed, log, checkMs = CHECK_MS } = dependencies;
+  let current: Reconciled | undefined;
+
+  const check = async (): Promise<void> => {
+    const next = await reconcile(dependencies);
+    if (next.leaf.cert !== current?.leaf.cert) await serve(next.leaf);
+    current = next;
+    renewed(next);
+  };
+
+  return {
+    missing: (now) => {
+      if (current === undefined) return ["no certificate is issued and published yet"];
+      const ends = readCertificate(current.leaf.cert)?.validToDate ?? new Date(0);
+      return ends <= now ? ["the certificate has expired"] : [];
+    },
+    run: async (signal) => {
+      let retryMs = FIRST_RETRY_MS;
+      while (!signal.aborted) {
+        try {
+          await check();
+          retryMs = FIRST_RETRY_MS;
+          await pause(checkMs, signal);
+        } catch (thrown) {
+          log.warn("certificates could not be checked", { reason: reasonOf(thrown), retryMs });
+          await pause(retryMs, signal);
+          retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+        }
+      }
+    },
+  };
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  // Aborted: the caller sees the signal.
+  await sleep(milliseconds, undefined, { signal }).catch(() => {});
+}

@@ -1,0 +1,176 @@
+import { isCurrent, isSignedBy, isUsable, names, readCertificate, type KeyPair } from "./certificate.ts";
+import type { Issuer } from "./issue.ts";
+import type { Authority, CertificateStore, Versioned, Written } from "./store.ts";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** How often every replica must look at its certificates; it does so more often, to mend what others overwrote. */
+export const CHECK_MS = 12 * HOUR;
+
+/** A CA is followed by the next, and a leaf by the next, when so much of it is left. */
+export const AUTHORITY_RENEWAL_MS = 60 * DAY;
+export const LEAF_RENEWAL_MS = 30 * DAY;
+
+/** Every API server has read a bundle by then: only then may a leaf of its new CA be served. */
+export const SETTLING_MS = HOUR;
+
+/** Every replica serves a new leaf by then: only then may the CA of the old one go. */
+export const PRUNING_MS = 2 * CHECK_MS + HOUR;
+
+/** All that decides, as it was read. */
+export interface CertificateState {
+  readonly authority: Authority;
+  readonly leaf: KeyPair;
+  readonly trusted: readonly (readonly string[])[];
+}
+
+/** The next thing to do: each is safe while the others are undone, in whatever order replicas come by. */
+export type RotationStep =
+  | { readonly kind: "issue-authority"; readonly keep: readonly string[] }
+  | { readonly kind: "publish"; readonly bundle: readonly string[] }
+  | { readonly kind: "issue-leaf" }
+  | { readonly kind: "prune" }
+  | { readonly kind: "done" };
+
+/** Decides on the next step. Pure. */
+export function nextStep(
+  { authority, leaf, trusted }: CertificateState,
+  hosts: readonly string[],
+  now: Date,
+): RotationStep {
+  const bundle = authority.bundle.filter((pem) => isCurrentPem(pem, now));
+  if (!isAuthority(authority, now) || leftMs(authority.cert, now) < AUTHORITY_RENEWAL_MS) {
+    return { kind: "issue-authority", keep: bundle };
+  }
+  const whole = bundle.includes(authority.cert) ? bundle : [authority.cert, ...bundle];
+  if (!trusted.every((list) => sameCertificates(list, whole))) return { kind: "publish", bundle: whole };
+  if (!isServable(leaf, whole, hosts, now)) return { kind: "issue-leaf" };
+  if (whole.length === 1) return leftMs(leaf.cert, now) < LEAF_RENEWAL_MS ? { kind: "issue-leaf" } : { kind: "done" };
+  return changeOver({ authority, leaf }, now);
+}
+
+/** Two CAs are trusted: the leaf follows the new one when that is known everywhere, and then the old one goes. */
+function changeOver({ authority, leaf }: Pick<CertificateState, "authority" | "leaf">, now: Date): RotationStep {
+  if (ageMs(authority.cert, now) < SETTLING_MS) return { kind: "done" };
+  if (!signedBy(leaf.cert, authority.cert) || leftMs(leaf.cert, now) < LEAF_RENEWAL_MS) return { kind: "issue-leaf" };
+  return { kind: ageMs(leaf.cert, now) < PRUNING_MS ? "done" : "prune" };
+}
+
+function isAuthority(pair: KeyPair, now: Date): boolean {
+  return isUsable(pair, now) && readCertificate(pair.cert)?.ca === true;
+}
+
+/** Whether the API server would take this leaf. */
+export function isServable(leaf: KeyPair, bundle: readonly string[], hosts: readonly string[], now: Date): boolean {
+  const certificate = readCertificate(leaf.cert);
+  if (certificate === undefined || !isUsable(leaf, now) || !names(certificate, hosts)) return false;
+  return bundle.some((pem) => signedBy(leaf.cert, pem) && isCurrentPem(pem, now));
+}
+
+function signedBy(pem: string, authorityPem: string): boolean {
+  const certificate = readCertificate(pem);
+  const authority = readCertificate(authorityPem);
+  return certificate !== undefined && authority !== undefined && isSignedBy(certificate, authority);
+}
+
+function isCurrentPem(pem: string, now: Date): boolean {
+  const certificate = readCertificate(pem);
+  return certificate !== undefined && isCurrent(certificate, now);
+}
+
+function leftMs(pem: string, now: Date): number {
+  return (readCertificate(pem)?.validToDate.getTime() ?? 0) - now.getTime();
+}
+
+function ageMs(pem: string, now: Date): number {
+  return now.getTime() - (readCertificate(pem)?.validFromDate.getTime() ?? now.getTime());
+}
+
+function sameCertificates(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((pem) => b.includes(pem));
+}
+
+/** What reconciling depends on. */
+export interface RotationDependencies {
+  readonly store: CertificateStore;
+  readonly issuer: Issuer;
+  /** DNS names of the Service. */
+  readonly hosts: readonly string[];
+  readonly now: () => Date;
+  /** Told about each step taken. */
+  readonly stepped?: (kind: RotationStep["kind"], written: Written) => void;
+}
+
+/** The outcome of a round of steps. */
+export interface Reconciled {
+  readonly leaf: KeyPair;
+  readonly authorityEnds: Date;
+  readonly leafEnds: Date;
+}
+
+/** More conflicts than replicas could cause: something else writes all the time. */
+const ROUNDS = 50;
+
+/**
+ * Takes steps until there is none to take. A step that lost against another replica's is looked at anew.
+ * @throws what the store throws, and an Error when there is no end to conflicts.
+ */
+export async function reconcile(dependencies: RotationDependencies): Promise<Reconciled> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const done = await takeStep(dependencies);
+    if (done !== undefined) return done;
+  }
+  throw new Error(`certificates were written by others ${ROUNDS} times in a row`);
+}
+
+async function takeStep({ store, issuer, hosts, now, stepped }: RotationDependencies): Promise<Reconciled | undefined> {
+  // What is trusted is read first: a bundle is then never replaced by one of a CA that was read before it.
+  const trusted = await store.readTrusted();
+  const leaf = await store.readLeaf();
+  const authority = await store.readAuthority();
+  const state = { authority: authority.value, leaf: leaf.value, trusted: trusted.value };
+  const time = now();
+  const step = nextStep(state, hosts, time);
+  if (step.kind === "done") return { ...ends(state), leaf: leaf.value };
+  stepped?.(
+    step.kind,
+    await write(step, { authority, leaf, trusted: trusted.resourceVersion }, { store, issuer, hosts }, time),
+  );
+  return undefined;
+}
+
+function ends({ authority, leaf }: CertificateState): { readonly authorityEnds: Date; readonly leafEnds: Date } {
+  const end = (pem: string): Date => readCertificate(pem)?.validToDate ?? new Date(0);
+  return { authorityEnds: end(authority.cert), leafEnds: end(leaf.cert) };
+}
+
+interface Read {
+  readonly authority: Versioned<Authority>;
+  readonly leaf: Versioned<KeyPair>;
+  readonly trusted: string;
+}
+
+async function write(
+  step: Exclude<RotationStep, { kind: "done" }>,
+  { authority, leaf, trusted }: Read,
+  { store, issuer, hosts }: Pick<RotationDependencies, "store" | "issuer" | "hosts">,
+  time: Date,
+): Promise<Written> {
+  switch (step.kind) {
+    case "issue-authority": {
+      const pair = await issuer.authority(time);
+      return store.writeAuthority({ ...pair, bundle: [pair.cert, ...step.keep] }, authority.resourceVersion);
+    }
+    case "publish":
+      return store.writeTrusted(step.bundle, trusted);
+    case "issue-leaf": {
+      const { authorityEnds } = ends({ authority: authority.value, leaf: leaf.value, trusted: [] });
+      return store.writeLeaf(await issuer.leaf(authority.value, authorityEnds, hosts, time), leaf.resourceVersion);
+    }
+    case "prune": {
+      const { value, resourceVersion } = authority;
+      return store.writeAuthority({ ...value, bundle: [value.cert] }, resourceVersion);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { parseArgs } from "node:util";
+
+/** How one process is to run: from its command line, and the namespace from its environment. */
+export interface Configuration {
+  /** HTTPS, for the API server. */
+  readonly port: number;
+  /** Plain HTTP, for the kubelet and Prometheus. */
+  readonly probesPort: number;
+  readonly namespace: string;
+  readonly service: string;
+  /** Name of the MutatingWebhookConfiguration. */
+  readonly configuration: string;
+  readonly authoritySecret: string;
+  readonly leafSecret: string;
+  /** File with the operator's settings. */
+  readonly settings: string | undefined;
+  /** How long the Service's endpoints may take to forget a process that ends, in milliseconds. */
+  readonly drainMs: number;
+}
+
+const OPTIONS = {
+  port: { type: "string", default: "8443" },
+  "probes-port": { type: "string", default: "8080" },
+  namespace: { type: "string" },
+  service: { type: "string", default: "kubectl-fabric-webhook" },
+  configuration: { type: "string", default: "kubectl-fabric-webhook" },
+  "authority-secret": { type: "string", default: "kubectl-fabric-webhook-authority" },
+  "leaf-secret": { type: "string", default: "kubectl-fabric-webhook-tls" },
+  settings: { type: "string" },
+  "drain-seconds": { type: "string", default: "5" },
+} as const;
+
+/** Reads the command line. @throws an Error that names the flag, what was expected and what was found. */
+export function parseConfiguration(argv: readonly string[], env: NodeJS.ProcessEnv): Configuration {
+  const { values } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: false });
+  return {
+    port: number("port", values.port, 65_535),
+    probesPort: number("probes-port", values["probes-port"], 65_535),
+    namespace: values.namespace ?? env["POD_NAMESPACE"] ?? "kubectl-fabric-system",
+    service: values.service,
+    configuration: values.configuration,
+    authoritySecret: values["authority-secret"],
+    leafSecret: values["leaf-secret"],
+    settings: values.settings,
+    drainMs: number("drain-seconds", values["drain-seconds"], 3600) * 1000,
+  };
+}
+
+function number(flag: string, text: string, maximum: number): number {
+  if (/^\d+$/.test(text) && Number(text) <= maximum) return Number(text);
+  throw new Error(`--${flag}: expected a whole number up to ${maximum}, found ${JSON.stringify(text)}`);
+}
+
+/** The DNS names under which the API server and people inside the cluster reach the Service. */
+export function serviceHosts({ service, namespace }: Configuration): readonly string[] {
+  return [
+    `${service}.${namespace}.svc`,
+    `${service}.${namespace}`,
+    service,
+    `${service}.${namespace}.svc.cluster.local`,
+  ];
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AdmissionregistrationV1Api, CoreV1Api, KubeConfig, VersionApi } from "@kubernetes/client-node";
+import { newAdmissionApp } from "./admission.ts";
+import { newClusterStore } from "./certificates/cluster-store.ts";
+import { issuer } from "./certificates/issue.ts";
+import { newRenewal } from "./certificates/renewal.ts";
+import { newClusterReader } from "./cluster-reader.ts";
+import { parseConfiguration, serviceHosts, type Configuration } from "./configuration.ts";
+import { newLog, reasonOf, type Log } from "./log.ts";
+import { newMetrics } from "./metrics.ts";
+import { newProbesApp } from "./probes.ts";
+import { serve, serveTls, type RunningTlsServer } from "./server.ts";
+import { openSettings } from "./settings-file.ts";
+import { VERSION } from "./version.ts";
+
+const now = (): Date => new Date();
+
+/** Runs until a signal ends the process. */
+async function run(configuration: Configuration, log: Log): Promise<void> {
+  const ending = new AbortController();
+  const metrics = newMetrics(VERSION);
+  const cluster = new KubeConfig();
+  cluster.loadFromDefault();
+  const core = cluster.makeApiClient(CoreV1Api);
+  const settings = await openSettings(configuration.settings, { log, valid: (is) => metrics.settingsValid(is) });
+  const reader = newClusterReader({ core, version: cluster.makeApiClient(VersionApi), mtu: await readMtu(), now, log });
+  const app = newAdmissionApp({
+    settings: () => settings.settings(),
+    cluster: (namespace) => reader.facts(namespace),
+    seconds: () => performance.now() / 1000,
+    version: VERSION,
+    metrics,
+    log,
+  });
+
+  let admission: RunningTlsServer | undefined;
+  const renewal = newRenewal({
+    store: newClusterStore(core, cluster.makeApiClient(AdmissionregistrationV1Api), configuration),
+    issuer,
+    hosts: serviceHosts(configuration),
+    now,
+    log,
+    stepped: (step, written) => log.info("certificates", { step, written }),
+    serve: async (leaf) => {
+      if (admission === undefined) admission = await serveTls(app, configuration.port, leaf);
+      else admission.use(leaf);
+      log.info("serving a certificate", { port: admission.port });
+    },
+    renewed: ({ authorityEnds, leafEnds }) => metrics.certificatesEnd(authorityEnds, leafEnds),
+  });
+
+  const missing = (): readonly string[] => [
+    ...(ending.signal.aborted ? ["shutting down"] : []),
+    ...renewal.missing(now()),
+  ];
+  const readiness = (): readonly string[] => {
+    const lines = missing();
+    metrics.ready(lines.length === 0);
+    return lines;
+  };
+  const probes = await serve(newProbesApp(readiness, metrics), configuration.probesPort);
+  log.info("started", { version: VERSION, probesPort: probes.port });
+  const background = Promise.all([renewal.run(ending.signal), settings.run(ending.signal)]);
+
+  log.info("ending", { signal: await endingSignal() });
+  ending.abort();
+  await admission?.drain(sleep(configuration.drainMs));
+  await background;
+  await probes.drain(Promise.resolve());
+  log.info("ended");
+}
+
+function endingSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  return promise;
+}
+
+/** Bytes, where this machine has an eth0: that is so in every Pod. */
+async function readMtu(): Promise<number | undefined> {
+  const text = await readFile("/sys/class/net/eth0/mtu", "utf8").catch(() => "");
+  return /^\d+\s*$/.test(text) ? Number(text) : undefined;
+}
+
+const log = newLog((line) => process.stdout.write(line), now);
+try {
+  await run(parseConfiguration(process.argv.slice(2), process.env), log);
+} catch (thrown) {
+  log.error("cannot run", { reason: reasonOf(thrown) });
+  process.exitCode = 1;
+}

@@ -1,0 +1,111 @@
+import type { V1Pod } from "@kubernetes/client-node";
+import type { Outcome } from "./inject/outcome.ts";
+
+/** The part of an AdmissionRequest (admission.k8s.io/v1) that decides. */
+export interface AdmissionRequest {
+  readonly uid: string;
+  readonly operation: string;
+  readonly namespace: string;
+  readonly resource: string;
+  readonly subResource: string;
+  readonly pod: V1Pod;
+}
+
+/** An AdmissionReview as it is sent back. */
+export interface AdmissionReview {
+  readonly apiVersion: "admission.k8s.io/v1";
+  readonly kind: "AdmissionReview";
+  readonly response: AdmissionResponse;
+}
+
+export interface AdmissionResponse {
+  readonly uid: string;
+  readonly allowed: boolean;
+  readonly patchType?: "JSONPatch";
+  /** Base64 of the JSON patch. */
+  readonly patch?: string;
+  readonly warnings?: readonly string[];
+  readonly auditAnnotations?: Readonly<Record<string, string>>;
+  readonly status?: { readonly code: number; readonly message: string; readonly reason: string };
+}
+
+/** What was sent is not an AdmissionReview that can be answered. */
+export class InvalidReview extends Error {
+  override readonly name = "InvalidReview";
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** Reads an AdmissionReview. @throws InvalidReview */
+export function parseReview(body: string): AdmissionRequest {
+  const review = fieldsOf(parseJson(body));
+  if (review["apiVersion"] !== "admission.k8s.io/v1" || review["kind"] !== "AdmissionReview") {
+    const found = `${textOf(review["apiVersion"])} ${textOf(review["kind"])}`.trim();
+    throw new InvalidReview(
+      `expected admission.k8s.io/v1 AdmissionReview, found ${found === "" ? "neither" : found.slice(0, 100)}`,
+    );
+  }
+  const request = fieldsOf(review["request"]);
+  const uid = textOf(request["uid"]);
+  if (uid === "") throw new InvalidReview("expected a request with a uid, found none");
+  return {
+    uid,
+    operation: textOf(request["operation"]),
+    namespace: textOf(request["namespace"]),
+    resource: textOf(fieldsOf(request["resource"])["resource"]),
+    subResource: textOf(request["subResource"]),
+    pod: fieldsOf(request["object"]),
+  };
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (cause) {
+    throw new InvalidReview("expected JSON, found something else", { cause });
+  }
+}
+
+/** Whether there is a Pod to decide on: updates, deletions and subresources pass as they are. */
+export function isPodCreation({ operation, resource, subResource }: AdmissionRequest): boolean {
+  return operation === "CREATE" && resource === "pods" && subResource === "";
+}
+
+/** The answer that lets an object pass as it came. */
+export function passed(uid: string): AdmissionReview {
+  return reviewOf({ uid, allowed: true });
+}
+
+/** The answer to a Pod's creation. */
+export function answer(uid: string, outcome: Outcome): AdmissionReview {
+  switch (outcome.kind) {
+    case "untouched":
+      return reviewOf({ uid, allowed: true, auditAnnotations: { outcome: outcome.reason } });
+    case "denied": {
+      const { status: code, message, reason } = outcome;
+      const status = { code, message, reason: code === 403 ? "Forbidden" : "Invalid" };
+      return reviewOf({ uid, allowed: false, status, auditAnnotations: { outcome: reason } });
+    }
+    case "injected":
+      return reviewOf({
+        uid,
+        allowed: true,
+        patchType: "JSONPatch",
+        patch: Buffer.from(JSON.stringify(outcome.operations)).toString("base64"),
+        ...(outcome.warnings.length === 0 ? {} : { warnings: outcome.warnings.map(({ message }) => message) }),
+        auditAnnotations: { outcome: "injected", "peer-container": outcome.peerContainer, profile: outcome.profile },
+      });
+  }
+}
+
+function reviewOf(response: AdmissionResponse): AdmissionReview {
+  return { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response };
+}

@@ -1,0 +1,61 @@
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parse } from "yaml";
+import { sentenceOf } from "./inject/outcome.ts";
+import { DEFAULT_SETTINGS, parseSettings, type InjectionSettings } from "./inject/settings.ts";
+import { reasonOf, type Log } from "./log.ts";
+
+/** A mounted ConfigMap changes by a swap of links, which no watch of a file sees on every system: it is read again instead. */
+const READ_MS = 5000;
+
+/** The operator's settings as last read well. */
+export interface SettingsFile {
+  settings(): InjectionSettings;
+  /** Reads the file again and again until the signal is aborted; a bad one is reported and changes nothing. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface SettingsFileDependencies {
+  readonly log: Log;
+  readonly valid: (valid: boolean) => void;
+  readonly readMs?: number;
+}
+
+/** Reads settings from a file, or takes the defaults where there is none to read. @throws an Error that names every bad value. */
+export async function openSettings(
+  path: string | undefined,
+  dependencies: SettingsFileDependencies,
+): Promise<SettingsFile> {
+  if (path === undefined) return { settings: () => DEFAULT_SETTINGS, run: async () => {} };
+  let text = await readFile(path, "utf8");
+  let settings = settingsOf(text);
+  dependencies.valid(true);
+
+  const readAgain = async (): Promise<void> => {
+    const next = await readFile(path, "utf8");
+    if (next === text) return;
+    text = next;
+    settings = settingsOf(next);
+    dependencies.valid(true);
+    dependencies.log.info("settings were read again");
+  };
+
+  return {
+    settings: () => settings,
+    run: async (signal) => {
+      while (!signal.aborted) {
+        await sleep(dependencies.readMs ?? READ_MS, undefined, { signal }).catch(() => {});
+        await readAgain().catch((thrown: unknown) => {
+          dependencies.valid(false);
+          dependencies.log.error("settings are not taken; those before stay", { reason: reasonOf(thrown) });
+        });
+      }
+    },
+  };
+}
+
+function settingsOf(text: string): InjectionSettings {
+  const parsed = parseSettings(parse(text));
+  if (!parsed.valid) throw new Error(parsed.problems.map(sentenceOf).join("; "));
+  return parsed.settings;
+}
