@@ -4,7 +4,7 @@ import type { CallOptions } from "./call-options.ts";
 import { statusName } from "./deliver.ts";
 import { grpcError, isServiceError } from "./grpc-error.ts";
 import { deadlineOf, type NodeConnection } from "./node-connection.ts";
-import { rejectionHint } from "./proposal.ts";
+import { rejectionHint } from "./rejection.ts";
 
 /**
  * Hands a transaction or a configuration update to an orderer, which accepts it or says why not. Accepted is not

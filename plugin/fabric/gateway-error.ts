@@ -1,7 +1,6 @@
 import { CommitError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
 import { type ErrorCode, FabricError } from "../error.ts";
 import { grpcErrorCode, grpcErrorHint } from "./grpc-error.ts";
-import { rejectionHint } from "./proposal.ts";
 
 /** A failed gateway call as a user meets it, with what every endorser said. `what` was to be done. */
 export function gatewayFailure(what: string, thrown: unknown): unknown {
@@ -52,8 +51,8 @@ function hintOf(error: GatewayError, text: string): string | undefined {
   if (/chaincode definition for '.*' exists, but chaincode is not installed/.test(text)) {
     return "the peer's organization has not approved a package for the committed definition: kubectl fabric deploy-cc";
   }
-  if (/make sure the chaincode .* has been successfully defined/.test(text)) {
-    return "no such chaincode is committed on the channel: kubectl fabric deploy-cc";
+  if (/no peers available to evaluate chaincode/.test(text)) {
+    return "no such chaincode is committed on the channel, or no peer runs it: kubectl fabric deploy-cc";
   }
-  return grpcErrorHint({ code: error.code, details: text }) ?? rejectionHint(text);
+  return grpcErrorHint({ code: error.code, details: text });
 }

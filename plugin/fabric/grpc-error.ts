@@ -1,5 +1,6 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { type ErrorCode, FabricError } from "../error.ts";
+import { rejectionHint } from "./rejection.ts";
 
 /** Whether this is what a gRPC call fails with. */
 export function isServiceError(thrown: unknown): thrown is ServiceError {
@@ -42,5 +43,5 @@ export function grpcErrorHint({ code, details }: GrpcFailure): string | undefine
   }
   if (code === unimplemented)
     return "the node does not offer this service: is it a peer where a peer is expected, with its gateway enabled?";
-  return undefined;
+  return rejectionHint(details);
 }

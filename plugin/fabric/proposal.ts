@@ -3,6 +3,7 @@ import { FabricError } from "../error.ts";
 import type { CallOptions } from "./call-options.ts";
 import { channelHeader, newNonce, signatureHeader, transactionId } from "./header.ts";
 import { deadlineOf, type NodeConnection, unary } from "./node-connection.ts";
+import { rejectionHint } from "./rejection.ts";
 import type { SigningIdentity } from "./signing-identity.ts";
 
 /** A call of a chaincode at one peer. */
@@ -93,17 +94,4 @@ function proposalError(what: string, message: string): FabricError {
     });
   }
   return new FabricError("rejected", `${what}: ${message}`, { hint: rejectionHint(message) });
-}
-
-/** What helps, for refusals that say little (core/policy, msp/mspimplvalidate.go). */
-export function rejectionHint(message: string): string | undefined {
-  if (
-    /access denied|creator.*(not valid|unauthorized)|implicit policy evaluation failed|does not satisfy/i.test(message)
-  ) {
-    return "this needs another identity: an administrator of the node's own organization, or a member of the channel";
-  }
-  if (/certificate has expired|expired|not yet valid/i.test(message)) {
-    return "a certificate has expired: kubectl fabric status shows which, kubectl fabric renew renews it";
-  }
-  return undefined;
 }

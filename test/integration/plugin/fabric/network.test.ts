@@ -1,0 +1,352 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import type { common } from "@hyperledger/fabric-protos";
+import { afterAll, beforeAll, describe, expect, it, onTestFailed } from "vitest";
+import { broadcast } from "../../../../plugin/fabric/broadcast.ts";
+import { defaultEndorsementPolicyBytes } from "../../../../plugin/fabric/chaincode-definition.ts";
+import type { ChaincodePackage } from "../../../../plugin/fabric/chaincode-package.ts";
+import { packageChaincodeFolder } from "../../../../plugin/fabric/chaincode-source.ts";
+import {
+  joinOrderer,
+  ordererChannel,
+  ordererChannels,
+  removeOrderer,
+} from "../../../../plugin/fabric/channel-participation.ts";
+import { configOf, type ChannelConfig } from "../../../../plugin/fabric/config.ts";
+import { anchorPeers, consenters, setAnchorPeers } from "../../../../plugin/fabric/config-change.ts";
+import {
+  computeConfigUpdate,
+  configUpdateEnvelope,
+  signConfigUpdate,
+} from "../../../../plugin/fabric/config-update.ts";
+import { fetchBlock, fetchConfigBlock } from "../../../../plugin/fabric/deliver.ts";
+import { openGateway } from "../../../../plugin/fabric/gateway.ts";
+import { genesisBlock } from "../../../../plugin/fabric/genesis.ts";
+import {
+  approvedDefinition,
+  approveDefinition,
+  commitDefinition,
+  commitReadiness,
+  committedDefinition,
+  committedDefinitions,
+  installChaincode,
+  installedChaincodes,
+  installedPackage,
+} from "../../../../plugin/fabric/lifecycle.ts";
+import { connectNode, type NodeConnection } from "../../../../plugin/fabric/node-connection.ts";
+import { chainInfo, joinPeer, peerChannels, peerConfigBlock } from "../../../../plugin/fabric/peer-channels.ts";
+import type { SigningIdentity } from "../../../../plugin/fabric/signing-identity.ts";
+import { fabricReleases } from "./fabric-release.ts";
+import { newOrganization, realFabric, type RealFabric, type TestNode, type TestOrganization } from "./real-fabric.ts";
+
+const channel = "mychannel";
+const chaincodeFolder = join(import.meta.dirname, "../../../chaincode/asset-transfer");
+const releases = fabricReleases();
+
+describe
+  .skipIf(releases.length === 0)
+  .each(releases.length > 0 ? releases : [{ version: "(none here: set FABRIC_HOME)", home: "" }])(
+  "a real Fabric $version network",
+  (release) => {
+    let fabric: RealFabric;
+    let ordererOrg: TestOrganization;
+    let org1: TestOrganization;
+    let org2: TestOrganization;
+    let orderers: readonly TestNode[];
+    let peers: readonly [TestNode, TestNode];
+    let connections: NodeConnection[] = [];
+    let ordererConnection: NodeConnection;
+    let peer1: NodeConnection;
+    let peer2: NodeConnection;
+    let genesis: common.Block;
+    let chaincode: ChaincodePackage;
+
+    const connected = (node: TestNode) => {
+      const connection = connectNode(node.endpoint);
+      connections.push(connection);
+      return connection;
+    };
+
+    beforeAll(async () => {
+      if (!existsSync(join(chaincodeFolder, "node_modules"))) {
+        await promisify(execFile)("npm", ["ci", "--omit=dev"], { cwd: chaincodeFolder });
+      }
+      [ordererOrg, org1, org2] = await Promise.all([
+        newOrganization("OrdererMSP", "orderers"),
+        newOrganization("Org1MSP", "org1"),
+        newOrganization("Org2MSP", "org2"),
+      ]);
+      fabric = await realFabric(release);
+      orderers = await Promise.all(
+        ["orderer0", "orderer1", "orderer2"].map((name) => fabric.startOrderer(ordererOrg, name)),
+      );
+      peers = await Promise.all([fabric.startPeer(org1, "peer0"), fabric.startPeer(org2, "peer0")]);
+      ordererConnection = connected(first(orderers));
+      [peer1, peer2] = [connected(peers[0]), connected(peers[1])];
+      genesis = genesisBlock(
+        {
+          name: channel,
+          consensus: {
+            type: "raft",
+            consenters: orderers.map(({ address, tls }) => ({
+              ...address,
+              clientTlsCertificate: tls.certificate,
+              serverTlsCertificate: tls.certificate,
+            })),
+          },
+          ordererOrganizations: [{ msp: ordererOrg.msp, endpoints: orderers.map(({ address }) => address) }],
+          peerOrganizations: [{ msp: org1.msp }, { msp: org2.msp }],
+          batch: { timeout: "200ms" },
+        },
+        { now: new Date() },
+      );
+    });
+
+    afterAll(async () => {
+      for (const connection of connections) connection.close();
+      connections = [];
+      await fabric?.stop();
+    });
+
+    /** Logs of what went wrong are gone with the folder: show their ends. */
+    const showLogs = () =>
+      onTestFailed(async () => {
+        for (const node of [...orderers, ...peers]) {
+          console.error(`--- ${node.name}.${node.organization.domain}\n${(await node.log()).slice(-2500)}`);
+        }
+      });
+
+    it("joins orderers by channel participation, once", async () => {
+      showLogs();
+      expect(await ordererChannels(first(orderers).admin)).toEqual([]);
+      expect(await ordererChannel(first(orderers).admin, channel)).toBeUndefined();
+      expect(await Promise.all(orderers.map(({ admin }) => joinOrderer(admin, genesis)))).toEqual([true, true, true]);
+      expect(await joinOrderer(first(orderers).admin, genesis)).toBe(false);
+      expect(await ordererChannels(first(orderers).admin)).toEqual([channel]);
+      expect(await ordererChannel(first(orderers).admin, channel)).toMatchObject({
+        name: channel,
+        consensusRelation: "consenter",
+        status: "active",
+      });
+    });
+
+    it("delivers its genesis block as we made it", async () => {
+      showLogs();
+      const block = await eventually(() => fetchBlock(ordererConnection, "orderer", org1.admin, channel, "oldest"));
+      expect(Buffer.from(block.getData()?.serializeBinary() ?? [])).toEqual(
+        Buffer.from(genesis.getData()?.serializeBinary() ?? []),
+      );
+      expect(configOf(block).channel).toBe(channel);
+    });
+
+    it("joins peers, once", async () => {
+      showLogs();
+      expect(await peerChannels(peer1, org1.admin)).toEqual([]);
+      expect(await joinPeer(peer1, org1.admin, genesis)).toBe(true);
+      expect(await joinPeer(peer2, org2.admin, genesis)).toBe(true);
+      expect(await joinPeer(peer1, org1.admin, genesis)).toBe(false);
+      expect(await peerChannels(peer1, org1.admin)).toEqual([channel]);
+      expect(configOf(await peerConfigBlock(peer1, org1.admin, channel)).channel).toBe(channel);
+    });
+
+    it("takes anchor peers by a config update", async () => {
+      showLogs();
+      for (const [organization, node] of [
+        [org1, peers[0]],
+        [org2, peers[1]],
+      ] as const) {
+        const current = configOf(await fetchConfigBlock(ordererConnection, "orderer", organization.admin, channel));
+        const wanted = setAnchorPeers(current, organization.mspId, [node.address]);
+        await update(current, wanted, [], organization.admin);
+      }
+      const config = await eventually(async () => {
+        const committed = configOf(await fetchConfigBlock(peer1, "peer", org1.admin, channel));
+        expect(anchorPeers(committed, "Org2MSP")).toEqual([peers[1].address]);
+        return committed;
+      });
+      expect(anchorPeers(config, "Org1MSP")).toEqual([peers[0].address]);
+      expect(consenters(config)).toHaveLength(3);
+      expect(computeConfigUpdate(config, setAnchorPeers(config, "Org1MSP", [peers[0].address]))).toBeUndefined();
+    });
+
+    it("installs a package, once, and gives it back", async () => {
+      showLogs();
+      chaincode = await packageChaincodeFolder(chaincodeFolder, "assets_1.0");
+      expect(await installedChaincodes(peer1, org1.admin)).toEqual([]);
+      expect(await installChaincode(peer1, org1.admin, chaincode)).toBe(true);
+      expect(await installChaincode(peer2, org2.admin, chaincode)).toBe(true);
+      expect(await installChaincode(peer1, org1.admin, chaincode)).toBe(false);
+      expect(await installedChaincodes(peer1, org1.admin)).toEqual([
+        { packageId: chaincode.id, label: "assets_1.0", references: [] },
+      ]);
+      const back = await installedPackage(peer1, org1.admin, chaincode.id);
+      expect(Buffer.compare(back ?? new Uint8Array(), chaincode.bytes)).toBe(0);
+      expect(await installedPackage(peer1, org1.admin, `assets_1.0:${"0".repeat(64)}`)).toBeUndefined();
+    });
+
+    const definition = {
+      name: "assets",
+      version: "1.0",
+      sequence: 1,
+      endorsementPolicy: defaultEndorsementPolicyBytes(),
+      collections: new Uint8Array(),
+      initRequired: false,
+    };
+
+    it("approves and commits a definition", async () => {
+      showLogs();
+      const gateway = openGateway(peer1, org1.admin);
+      const gateway2 = openGateway(peer2, org2.admin);
+      expect(await committedDefinition(peer1, org1.admin, channel, "assets")).toBeUndefined();
+      expect(await approvedDefinition(peer1, org1.admin, channel, { name: "assets", sequence: 1 })).toBeUndefined();
+      expect(await approveDefinition(gateway, channel, "Org1MSP", definition, chaincode.id)).toBeDefined();
+      expect(await approveDefinition(gateway, channel, "Org1MSP", definition, chaincode.id)).toBeUndefined();
+      expect((await commitReadiness(peer1, org1.admin, channel, definition)).approvals).toEqual(
+        new Map([
+          ["Org1MSP", true],
+          ["Org2MSP", false],
+        ]),
+      );
+      await approveDefinition(gateway2, channel, "Org2MSP", definition, chaincode.id);
+      const approved = await approvedDefinition(peer1, org1.admin, channel, { name: "assets" });
+      expect(approved).toEqual({ ...definition, packageId: chaincode.id });
+      await eventually(() => commitDefinition(gateway, channel, ["Org1MSP", "Org2MSP"], definition));
+      expect(await committedDefinition(peer1, org1.admin, channel, "assets")).toEqual({
+        ...definition,
+        approvals: new Map([
+          ["Org1MSP", true],
+          ["Org2MSP", true],
+        ]),
+      });
+      expect(await committedDefinitions(peer1, org1.admin, channel)).toEqual([definition]);
+      gateway.close();
+      gateway2.close();
+    });
+
+    it("submits, evaluates and announces", async () => {
+      showLogs();
+      const gateway = openGateway(peer1, org1.admin);
+      const { height } = await chainInfo(peer1, org1.admin, channel);
+      const events = await gateway.chaincodeEvents(channel, "assets", BigInt(height));
+      const call = (name: string, ...args: readonly string[]) => ({
+        channel,
+        chaincode: "assets",
+        function: name,
+        arguments: args,
+      });
+      const created = await eventually(() => gateway.submit(call("CreateAsset", "a1", "Ann", "5")));
+      expect(text(created.result)).toBe('{"id":"a1","owner":"Ann","value":5}');
+      expect(text(await gateway.evaluate(call("ListAssets", "", "")))).toBe('[{"id":"a1","owner":"Ann","value":5}]');
+      const received = await events[Symbol.asyncIterator]().next();
+      expect(received.value).toMatchObject({ eventName: "AssetCreated", transactionId: created.transactionId });
+      events.close();
+
+      await expect(gateway.evaluate(call("ReadAsset", "nobody"))).rejects.toMatchObject({
+        code: "chaincode",
+        message: expect.stringContaining("the asset nobody does not exist"),
+      });
+      await expect(gateway.submit(call("CreateAsset", "a1", "Ann", "5"))).rejects.toMatchObject({
+        code: "chaincode",
+        message: expect.stringMatching(/localhost:\d+ \(Org\dMSP\): .*the asset a1 already exists/),
+      });
+      await expect(gateway.evaluate({ ...call("ReadAsset", "a1"), chaincode: "other" })).rejects.toMatchObject({
+        code: "not-ready",
+        message: expect.stringContaining("no peers available to evaluate chaincode other"),
+        hint: expect.stringContaining("kubectl fabric deploy-cc"),
+      });
+      await expect(
+        gateway.submit(call("CreateAsset", "a2", "Ann", "5"), { signal: AbortSignal.abort() }),
+      ).rejects.toMatchObject({ code: "interrupted" });
+      gateway.close();
+    });
+
+    it("says clearly what it refuses", async () => {
+      showLogs();
+      await expect(joinPeer(peer1, org2.admin, genesis)).rejects.toMatchObject({
+        code: "rejected",
+        hint: expect.stringContaining("another identity"),
+      });
+      await expect(fetchConfigBlock(ordererConnection, "orderer", org1.admin, "nochannel")).rejects.toMatchObject({
+        code: "not-found",
+      });
+      await expect(chainInfo(peer1, org1.admin, "nochannel")).rejects.toMatchObject({ code: "not-found" });
+      const stranger = await newOrganization("Org1MSP", "org1");
+      await expect(fetchBlock(ordererConnection, "orderer", stranger.admin, channel, "newest")).rejects.toMatchObject({
+        code: "rejected",
+      });
+      const current = configOf(await fetchConfigBlock(ordererConnection, "orderer", org1.admin, channel));
+      const foreign = setAnchorPeers(current, "Org2MSP", []);
+      await expect(update(current, foreign, [], org1.admin)).rejects.toMatchObject({ code: "rejected" });
+    });
+
+    it("verifies whom it talks to, and shows who we are", async () => {
+      showLogs();
+      const other = { ...first(orderers).admin, serverName: "orderer9.orderers" };
+      await expect(ordererChannels(other)).rejects.toMatchObject({
+        code: "connection",
+        message: expect.stringContaining("altnames"),
+      });
+      const { client: _, ...anonymous } = first(orderers).admin;
+      await expect(ordererChannels(anonymous)).rejects.toMatchObject({ code: "connection" });
+      const strange = connectNode({ ...peers[0].endpoint, tlsRootCertificates: org2.tls.certificate });
+      await expect(peerChannels(strange, org1.admin, { timeout: 3000 })).rejects.toMatchObject({
+        code: "connection",
+        hint: expect.stringContaining("TLS certificate"),
+      });
+      strange.close();
+      const nobody = connectNode({ ...peers[0].endpoint, port: 1 });
+      await expect(peerChannels(nobody, org1.admin, { timeout: 3000 })).rejects.toMatchObject({ code: "connection" });
+      nobody.close();
+    });
+
+    it("removes an orderer from the channel, once", async () => {
+      showLogs();
+      const last = orderers[2] ?? first(orderers);
+      expect(await removeOrderer(last.admin, channel)).toBe(true);
+      await eventually(async () => expect(await removeOrderer(last.admin, channel)).toBe(false));
+      expect(await ordererChannels(last.admin)).toEqual([]);
+    });
+
+    async function update(
+      current: ChannelConfig,
+      wanted: ChannelConfig,
+      signers: readonly SigningIdentity[],
+      sender: SigningIdentity,
+    ): Promise<void> {
+      const change = computeConfigUpdate(current, wanted);
+      if (!change) throw new Error("expected a difference");
+      const signatures = await Promise.all([sender, ...signers].map((signer) => signConfigUpdate(change, signer)));
+      await broadcast(
+        ordererConnection,
+        await configUpdateEnvelope(change, signatures, sender),
+        "updating the channel",
+      );
+    }
+  },
+);
+
+function first<Item>(items: readonly Item[]): Item {
+  const [item] = items;
+  if (item === undefined) throw new Error("expected an item");
+  return item;
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("utf8");
+}
+
+/** What becomes true a moment later: an elected leader, gossip between organizations. */
+async function eventually<Result>(act: () => Promise<Result>, milliseconds = 30_000): Promise<Result> {
+  const deadline = Date.now() + milliseconds;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(200);
+    }
+  }
+}
