@@ -82,7 +82,7 @@ function mergeFirstWins(configs: readonly KubeConfig[]): KubeConfig {
 }
 
 function firstOfEachName<T extends { readonly name: string }>(items: readonly T[]): T[] {
-  return [...new Map(items.toReversed().map((item) => [item.name, item])).values()].toReversed();
+  return items.filter(({ name }, index) => items.findIndex((other) => other.name === name) === index);
 }
 
 function inCluster(env: NodeJS.ProcessEnv): KubeConfig {
