@@ -1,0 +1,18 @@
+import type { BuildOptions } from "esbuild";
+
+/** One file as `npm run build` makes it, without touching dist/. */
+export function bundleOf(entry: string, outfile: string): BuildOptions {
+  return {
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    format: "esm",
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    define: { __VERSION__: '"9.9.9"' },
+    logLevel: "error",
+    entryPoints: [entry],
+    outfile,
+  };
+}
