@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { chmod, rm } from "node:fs/promises";
 import { build, type BuildOptions } from "esbuild";
+import { readManifests } from "./plugin/network/manifests.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 
@@ -14,8 +15,9 @@ const options: BuildOptions = {
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
-  define: { __VERSION__: JSON.stringify(version) },
-  loader: { ".yaml": "text" },
+  define: { __VERSION__: JSON.stringify(version), __MANIFESTS__: JSON.stringify(readManifests("manifests/base")) },
+  // For keys in a hardware module, which fabric-gateway loads only when asked for one; native code cannot be bundled.
+  external: ["pkcs11js"],
   legalComments: "none",
   minifySyntax: true,
   minifyWhitespace: true,

@@ -55,7 +55,9 @@ Examples:
     try {
       const title = `chaincode ${name} on ${options.channel}`;
       const request = { name, ...options, version: options.chaincodeVersion, organizations: options.orgs };
-      const report = await runPlans(terminal, options, [{ title, steps: () => deploySteps(network, request) }]);
+      const report = await runPlans(terminal, options, [
+        { title, steps: (signal) => deploySteps(network, request, signal) },
+      ]);
       await printResult(terminal, options.output, {
         data: { chaincode: name, channel: options.channel, ...report },
         table: () =>

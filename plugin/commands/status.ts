@@ -20,13 +20,13 @@ Examples:
       const [{ openNetwork }, { networkStatus }, { statusTable }, { printResult }, { exitCodes }] = await Promise.all([
         import("./connect.ts"),
         import("../network/status.ts"),
-        import("../terminal/status-table.ts"),
+        import("./status-table.ts"),
         import("../terminal/output.ts"),
         import("../terminal/failure.ts"),
       ]);
       const network = await openNetwork(options, terminal);
       try {
-        const found = await networkStatus(network);
+        const found = await networkStatus(network, terminal.signal);
         await printResult(terminal, options.output, {
           data: found,
           table: () => statusTable(found),

@@ -39,7 +39,7 @@ export async function runTransaction(command: Command, terminal: Terminal, kind:
       channel: options.channel,
       organization: options.org,
     };
-    const result = await transact(network, kind, request, options.timeout * 1000);
+    const result = await transact(network, kind, request, options.timeout * 1000, terminal.signal);
     await printResult(terminal, options.output, {
       data: { chaincode, channel: options.channel, ...result },
       table: () => (result.payload === "" ? "" : `${result.payload}\n`),

@@ -59,7 +59,7 @@ Examples:
         { title: "webhook", steps: () => webhookInstallSteps(cluster, {}) },
         { title: `network ${definition.metadata.name}`, steps: () => initSteps(cluster, definition) },
         { title: `channel ${options.channel}`, steps: () => joinSteps(network, options.channel) },
-        { title: `chaincode ${name}`, steps: () => deploySteps(network, deployment) },
+        { title: `chaincode ${name}`, steps: (signal) => deploySteps(network, deployment, signal) },
       ]);
       const next = `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`;
       await printResult(terminal, options.output, {

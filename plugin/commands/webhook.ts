@@ -87,7 +87,19 @@ Examples:
       const found = await webhookStatus(cluster, terminal.signal);
       await printResult(terminal, options.output, {
         data: found,
-        table: () => table(["what", "state"], found.lines),
+        table: () =>
+          table(
+            ["ready", "image", "replicas", "trusted", "namespaces"],
+            [
+              [
+                found.ready ? "yes" : "no",
+                found.image ?? "-",
+                `${found.replicas.ready}/${found.replicas.wanted}`,
+                found.trusted ? "yes" : "no",
+                found.namespaces.join(",") || "-",
+              ],
+            ],
+          ),
         names: () => found.namespaces,
       });
       if (!found.ready) process.exitCode = exitCodes.notReady;

@@ -7,7 +7,7 @@ export interface StepContext {
   /** Aborted by Ctrl-C and by the deadline of the whole run. */
   readonly signal: AbortSignal;
   /** Tells the user what the step is at, in a few words ("2 of 3 Pods ready"). */
-  progress(text: string): void;
+  readonly progress: (text: string) => void;
 }
 
 /**

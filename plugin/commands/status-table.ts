@@ -1,0 +1,18 @@
+import type { NetworkStatus } from "../network/status.ts";
+import { table } from "../terminal/table.ts";
+
+export function statusTable({ network, fabricVersion, nodes }: NetworkStatus): string {
+  const rows = nodes.map((node) => [
+    node.organization,
+    node.name,
+    node.ready ? "yes" : "no",
+    node.channels.map(({ name, height }) => `${name}:${height}`).join(",") || "-",
+    node.channels.flatMap(({ chaincodes }) => chaincodes).join(", ") || "-",
+    node.certificateDaysLeft === undefined ? "?" : `${node.certificateDaysLeft} days`,
+  ]);
+  const problems = nodes.flatMap(({ name, namespace, problem }) =>
+    problem === undefined ? [] : [`${name}.${namespace}: ${problem}\n`],
+  );
+  const headings = ["organization", "node", "ready", "channels (blocks)", "chaincode", "certificates"];
+  return `network ${network}, Fabric ${fabricVersion}\n${table(headings, rows)}${problems.join("")}`;
+}

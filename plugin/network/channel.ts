@@ -1,0 +1,107 @@
+import type { ChannelGenesis } from "../fabric/genesis.ts";
+import { mspDefinition } from "../fabric/msp.ts";
+import type { V1ConfigMap } from "../kube/client-node.ts";
+import { get } from "../kube/objects.ts";
+import { FabricError } from "../error.ts";
+import { identitySecretName, readIdentitySecret } from "./identity-secret.ts";
+import { organizationLabels } from "./labels.ts";
+import type { OpenNetwork } from "./open-network.ts";
+import { hostOf, nodesOf, ordererNodes, ports, type FabricNode, type PeerOrganization } from "./spec.ts";
+
+const channelConfigMapPrefix = "channel-";
+const genesisKey = "genesis.block";
+
+export const channelConfigMapName = (channel: string): string => channelConfigMapPrefix + channel.toLowerCase();
+
+/** The genesis block, kept by the orderer organization: every orderer and peer has to be given the same bytes. */
+export function channelConfigMap(network: OpenNetwork, channel: string, block: Uint8Array): V1ConfigMap {
+  const { ordererOrganization } = network.definition.spec;
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: {
+      name: channelConfigMapName(channel),
+      namespace: ordererOrganization.namespace,
+      labels: {
+        ...organizationLabels(network.definition, ordererOrganization),
+        "app.kubernetes.io/component": "channel",
+      },
+      annotations: { "kubectl-fabric.io/channel": channel },
+    },
+    binaryData: { [genesisKey]: Buffer.from(block).toString("base64") },
+  };
+}
+
+/** The stored genesis block; undefined when the channel has not been made. */
+export async function readGenesis(
+  network: OpenNetwork,
+  channel: string,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const { namespace } = network.definition.spec.ordererOrganization;
+  const ref = { kind: "ConfigMap", namespace, name: channelConfigMapName(channel) } as const;
+  const map = await get(network.cluster, ref, signal);
+  const block = map?.binaryData?.[genesisKey];
+  return block === undefined ? undefined : Buffer.from(block, "base64");
+}
+
+/** All organizations of the network on one channel: every orderer a consenter, the first peer of each organization its anchor. */
+export async function channelGenesis(network: OpenNetwork, name: string, signal: AbortSignal): Promise<ChannelGenesis> {
+  const { ordererOrganization, peerOrganizations } = network.definition.spec;
+  const orderers = ordererNodes(network.definition);
+  const [ordererCertificates, peerCertificates, consenters] = await Promise.all([
+    network.certificates(ordererOrganization, signal),
+    Promise.all(peerOrganizations.map((organization) => network.certificates(organization, signal))),
+    Promise.all(orderers.map((node) => consenterOf(network, node, signal))),
+  ]);
+  return {
+    name,
+    consensus: { type: "raft", consenters },
+    // Fabric's samples wait 2 s for a block to fill; who deploys chaincode or tries an invoke waits every time.
+    batch: { timeout: "500ms", maxMessageCount: 500 },
+    ordererOrganizations: [
+      {
+        msp: mspDefinition(ordererOrganization.mspId, ordererCertificates.root, ordererCertificates.tlsRoot),
+        endpoints: orderers.map((node) => ({ host: hostOf(node), port: ports.orderer })),
+      },
+    ],
+    peerOrganizations: peerOrganizations.map((organization, index) => ({
+      msp: mspDefinition(
+        organization.mspId,
+        peerCertificates[index]?.root ?? "",
+        peerCertificates[index]?.tlsRoot ?? "",
+      ),
+      anchorPeers: anchorPeers(organization),
+    })),
+  };
+}
+
+export function anchorPeers(
+  organization: PeerOrganization,
+): readonly { readonly host: string; readonly port: number }[] {
+  return nodesOf(organization)
+    .slice(0, 1)
+    .map((node) => ({ host: hostOf(node), port: ports.peer }));
+}
+
+async function consenterOf(network: OpenNetwork, node: FabricNode, signal: AbortSignal) {
+  const ref = { kind: "Secret", namespace: node.organization.namespace, name: identitySecretName(node.name) } as const;
+  const secret = await get(network.cluster, ref, signal);
+  const identity = secret && readIdentitySecret(secret);
+  if (!identity || "missing" in identity) {
+    throw new FabricError(
+      "not-found",
+      `expected the identity of ${hostOf(node)} in Secret ${ref.namespace}/${ref.name}`,
+      {
+        hint: "kubectl fabric init makes what is missing",
+      },
+    );
+  }
+  const certificate = identity["tls-cert.pem"];
+  return {
+    host: hostOf(node),
+    port: ports.orderer,
+    clientTlsCertificate: certificate,
+    serverTlsCertificate: certificate,
+  };
+}

@@ -1,0 +1,138 @@
+import { FabricError } from "../error.ts";
+import type { Cluster } from "../kube/cluster.ts";
+import { createOrGet, get } from "../kube/objects.ts";
+import type { Step } from "../steps/step.ts";
+import { identitySecret, identitySecretName, readIdentitySecret } from "./identity-secret.ts";
+import {
+  adminIdentity,
+  authoritiesSecret,
+  authoritiesSecretName,
+  identityDefect,
+  issueIdentity,
+  mspConfigMap,
+  newAuthorities,
+  nodeIdentity,
+  readAuthorities,
+  type Authorities,
+  type IdentityRequest,
+} from "./identities.ts";
+import { appliedStep } from "./object-steps.ts";
+import { nodesOf, type FabricNetwork, type Organization } from "./spec.ts";
+
+/** The clock that certificates are dated by. */
+export type Clock = () => Date;
+
+/** Who an organization is: its authorities, its public half, its administrator and its nodes. Nothing that exists is made anew. */
+export function identitySteps(
+  cluster: Cluster,
+  network: FabricNetwork,
+  organization: Organization,
+  after: string,
+  now: Clock,
+): readonly Step[] {
+  const { name } = organization;
+  const authorities = authoritiesStep(cluster, network, organization, after, now);
+  const requests = [adminIdentity(organization), ...nodesOf(organization).map(nodeIdentity)];
+  return [
+    authorities,
+    mspStep(cluster, network, organization, authorities.id),
+    ...requests.map((request) => identityStep(cluster, network, organization, request, authorities.id, now)),
+  ].map((step) => ({ ...step, title: `${name}: ${step.title}` }));
+}
+
+export const identityStepId = (organization: Organization, name: string): string =>
+  `${organization.name}/identity/${name}`;
+
+function authoritiesStep(
+  cluster: Cluster,
+  network: FabricNetwork,
+  organization: Organization,
+  after: string,
+  now: Clock,
+): Step {
+  const { namespace } = organization;
+  return {
+    id: `${organization.name}/authorities`,
+    title: "certificate authorities",
+    after: [after],
+    async observe({ signal }) {
+      const secret = await get(cluster, { kind: "Secret", namespace, name: authoritiesSecretName }, signal);
+      if (!secret) return { done: false, change: "new keys" };
+      await authoritiesOf(cluster, organization, signal);
+      return { done: true };
+    },
+    async act({ signal }) {
+      // Created, never applied: who comes second finds the first one's keys and uses those.
+      await createOrGet(cluster, authoritiesSecret(network, organization, await newAuthorities(organization, now())), {
+        signal,
+      });
+    },
+  };
+}
+
+/** Reads the organization's authorities. Throws `invalid` when the Secret is not what we make. */
+async function authoritiesOf(cluster: Cluster, { namespace }: Organization, signal: AbortSignal): Promise<Authorities> {
+  const secret = await get(cluster, { kind: "Secret", namespace, name: authoritiesSecretName }, signal);
+  const authorities = secret && readAuthorities(secret);
+  if (authorities) return authorities;
+  throw new FabricError(
+    "invalid",
+    `expected the keys of two certificate authorities in Secret ${namespace}/${authoritiesSecretName}`,
+    {
+      hint: "restore the Secret from a backup; without it no certificate of this organization can be issued or renewed",
+    },
+  );
+}
+
+function mspStep(cluster: Cluster, network: FabricNetwork, organization: Organization, after: string): Step {
+  // What is to be applied is known only when the authorities are there.
+  const inner = async (signal: AbortSignal) =>
+    appliedStep(cluster, {
+      id: "",
+      title: "",
+      after: [],
+      objects: [mspConfigMap(network, organization, await authoritiesOf(cluster, organization, signal))],
+    });
+  return {
+    id: `${organization.name}/msp`,
+    title: "public certificates",
+    after: [after],
+    observe: async (context) => (await inner(context.signal)).observe(context),
+    act: async (context) => (await inner(context.signal)).act(context),
+  };
+}
+
+function identityStep(
+  cluster: Cluster,
+  network: FabricNetwork,
+  organization: Organization,
+  request: IdentityRequest,
+  after: string,
+  now: Clock,
+): Step {
+  const ref = { kind: "Secret", namespace: organization.namespace, name: identitySecretName(request.name) } as const;
+  return {
+    id: identityStepId(organization, request.name),
+    title: `identity of ${request.name}`,
+    after: [after],
+    async observe({ signal }) {
+      const secret = await get(cluster, ref, signal);
+      if (!secret) return { done: false, change: `certificates for ${request.commonName}` };
+      const identity = readIdentitySecret(secret);
+      const authorities = await authoritiesOf(cluster, organization, signal);
+      const defect =
+        "missing" in identity
+          ? `it lacks ${identity.missing.join(", ")}`
+          : identityDefect(identity, authorities, request, now());
+      if (defect === undefined) return { done: true };
+      throw new FabricError("conflict", `Secret ${ref.namespace}/${ref.name} cannot be used as it is: ${defect}`, {
+        hint: `look whether it is still needed; kubectl -n ${ref.namespace} delete secret ${ref.name} lets the next run make a new one`,
+      });
+    },
+    async act({ signal }) {
+      const authorities = await authoritiesOf(cluster, organization, signal);
+      const identity = await issueIdentity(authorities, request, now());
+      await createOrGet(cluster, identitySecret(network, organization, request.name, identity), { signal });
+    },
+  };
+}

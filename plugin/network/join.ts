@@ -1,0 +1,96 @@
+import { joinOrderer, ordererChannel } from "../fabric/channel-participation.ts";
+import { readBlock } from "../fabric/block.ts";
+import { checkChannelName } from "../fabric/channel-name.ts";
+import { genesisBlock } from "../fabric/genesis.ts";
+import { joinPeer, peerChannels } from "../fabric/peer-channels.ts";
+import { FabricError } from "../error.ts";
+import { createOrGet } from "../kube/objects.ts";
+import type { Step } from "../steps/step.ts";
+import { anchorStep } from "./anchor-step.ts";
+import { channelConfigMap, channelGenesis, readGenesis } from "./channel.ts";
+import type { Clock } from "./identity-steps.ts";
+import type { OpenNetwork } from "./open-network.ts";
+import { reachPeer } from "./reach.ts";
+import { hostOf, ordererNodes, peerNodes, ports, type FabricNode } from "./spec.ts";
+
+/** A channel of all organizations: its genesis block, orderers and peers that have joined it, anchor peers. */
+export function joinSteps(network: OpenNetwork, channel: string, now: Clock = () => new Date()): readonly Step[] {
+  checkChannelName(channel);
+  const genesis = genesisStep(network, channel, now);
+  const orderers = ordererNodes(network.definition).map((node) => ordererStep(network, channel, node, genesis.id));
+  const peers = peerNodes(network.definition).map((node) => peerStep(network, channel, node, genesis.id));
+  const joined = [...orderers, ...peers].map(({ id }) => id);
+  const { peerOrganizations } = network.definition.spec;
+  const anchors = peerOrganizations.map((organization) => anchorStep(network, channel, organization, joined));
+  return [genesis, ...orderers, ...peers, ...anchors];
+}
+
+function genesisStep(network: OpenNetwork, channel: string, now: Clock): Step {
+  return {
+    id: `${channel}/genesis`,
+    title: "genesis block",
+    after: [],
+    async observe({ signal }) {
+      return (await readGenesis(network, channel, signal))
+        ? { done: true }
+        : {
+            done: false,
+            change: `a channel of ${network.definition.spec.peerOrganizations.map(({ name }) => name).join(", ")}`,
+          };
+    },
+    async act({ signal }) {
+      const block = genesisBlock(await channelGenesis(network, channel, signal), { now: now() });
+      // Created, never applied: two genesis blocks would be two channels.
+      await createOrGet(network.cluster, channelConfigMap(network, channel, block.serializeBinary()), { signal });
+    },
+  };
+}
+
+function ordererStep(network: OpenNetwork, channel: string, node: FabricNode, after: string): Step {
+  const endpoint = async (signal: AbortSignal) => {
+    const [plain, { tls }] = await Promise.all([
+      network.endpoint(node, ports.ordererAdmin, signal),
+      network.administrator(node.organization, signal),
+    ]);
+    return { ...plain, client: tls };
+  };
+  return {
+    id: `${channel}/${hostOf(node)}`,
+    title: `${hostOf(node)} has joined`,
+    after: [after],
+    async observe({ signal }) {
+      const found = await ordererChannel(await endpoint(signal), channel, { signal });
+      return found
+        ? { done: true, detail: `${found.height} blocks` }
+        : { done: false, change: "it orders the channel" };
+    },
+    async act({ signal }) {
+      await joinOrderer(await endpoint(signal), await genesisOf(network, channel, signal), { signal });
+    },
+  };
+}
+
+function peerStep(network: OpenNetwork, channel: string, node: FabricNode, after: string): Step {
+  return {
+    id: `${channel}/${hostOf(node)}`,
+    title: `${hostOf(node)} has joined`,
+    after: [after],
+    async observe({ signal }) {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      const joined = await peerChannels(connection, identity, { signal });
+      return joined.includes(channel) ? { done: true } : { done: false, change: "it keeps the channel's ledger" };
+    },
+    async act({ signal }) {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      await joinPeer(connection, identity, await genesisOf(network, channel, signal), { signal });
+    },
+  };
+}
+
+async function genesisOf(network: OpenNetwork, channel: string, signal: AbortSignal) {
+  const bytes = await readGenesis(network, channel, signal);
+  if (bytes) return readBlock(bytes);
+  throw new FabricError("not-found", `expected the genesis block of ${channel}, found none`, {
+    hint: `kubectl fabric join ${channel} makes it`,
+  });
+}

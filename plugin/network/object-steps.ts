@@ -1,0 +1,58 @@
+import type { Cluster } from "../kube/cluster.ts";
+import type { KubernetesObject } from "../kube/client-node.ts";
+import { apply, applyDryRun } from "../kube/apply.ts";
+import { rolledOut } from "../kube/conditions.ts";
+import { describeRef, get, refOf } from "../kube/objects.ts";
+import { waitFor } from "../kube/wait.ts";
+import type { Step } from "../steps/step.ts";
+
+/** Objects are as wanted: server-side apply, a dry run of it to look. */
+export function appliedStep(
+  cluster: Cluster,
+  { objects, ...step }: Pick<Step, "id" | "title" | "after"> & { readonly objects: readonly KubernetesObject[] },
+): Step {
+  return {
+    ...step,
+    async observe({ signal }) {
+      const differing = await wanting(cluster, objects, signal);
+      return differing.length === 0
+        ? { done: true }
+        : { done: false, change: differing.map((object) => describeRef(refOf(object))).join(", ") };
+    },
+    async act({ signal }) {
+      for (const object of objects) await apply(cluster, object, { signal });
+    },
+  };
+}
+
+async function wanting(
+  cluster: Cluster,
+  objects: readonly KubernetesObject[],
+  signal: AbortSignal,
+): Promise<readonly KubernetesObject[]> {
+  const looks = await Promise.all(objects.map((object) => applyDryRun(cluster, object, signal)));
+  return objects.filter((_, index) => looks[index]?.change !== "none");
+}
+
+/** A workload's Pods run what was applied last and are ready. */
+export function readyStep(
+  cluster: Cluster,
+  {
+    ref,
+    ...step
+  }: Pick<Step, "id" | "title" | "after"> & {
+    readonly ref: { readonly kind: "StatefulSet" | "Deployment"; readonly namespace: string; readonly name: string };
+  },
+): Step {
+  return {
+    ...step,
+    async observe({ signal }) {
+      const verdict = rolledOut(await get(cluster, ref, signal));
+      return verdict.so === true ? { done: true } : { done: false, change: "wait for its Pod" };
+    },
+    async act({ signal, progress }) {
+      await waitFor(cluster, ref, rolledOut, { signal, progress });
+      return "";
+    },
+  };
+}

@@ -1,0 +1,194 @@
+import { FabricError } from "../error.ts";
+import type { Cluster } from "../kube/cluster.ts";
+import type { KubernetesObject, V1Deployment } from "../kube/client-node.ts";
+import { gone, rolledOut } from "../kube/conditions.ts";
+import { createOrGet, describeRef, get, list, refOf, remove } from "../kube/objects.ts";
+import { waitFor } from "../kube/wait.ts";
+import type { Step } from "../steps/step.ts";
+import { injectionLabel } from "./labels.ts";
+import { webhookManifests } from "./manifests.ts";
+import { appliedStep, readyStep } from "./object-steps.ts";
+
+export interface WebhookOptions {
+  readonly image?: string;
+  readonly replicas?: number;
+}
+
+export const webhookNamespace = "kubectl-fabric-system";
+const webhookName = "kubectl-fabric-webhook";
+const deployment = { kind: "Deployment", namespace: webhookNamespace, name: webhookName } as const;
+const registration = { kind: "MutatingWebhookConfiguration", name: webhookName } as const;
+
+/** The webhook is installed as manifests/base says, runs, and the API server trusts it. */
+export function webhookInstallSteps(cluster: Cluster, options: WebhookOptions): readonly Step[] {
+  const objects = webhookManifests().map((object) =>
+    object.kind === "Deployment" ? adjusted(object as V1Deployment, options) : object,
+  );
+  const namespaces = objects.filter(isNamespace);
+  const settings = objects.filter(({ kind }) => kind === "ConfigMap");
+  const rest = objects.filter((object) => !isNamespace(object) && !settings.includes(object));
+  return [
+    appliedStep(cluster, {
+      id: "webhook/namespace",
+      title: `namespace ${webhookNamespace}`,
+      after: [],
+      objects: namespaces,
+    }),
+    ...settings.map((object) => presentStep(cluster, object, "webhook/namespace")),
+    appliedStep(cluster, {
+      id: "webhook/objects",
+      title: "webhook",
+      after: ["webhook/namespace", ...settings.map(settingsStepId)],
+      objects: rest,
+    }),
+    readyStep(cluster, { id: "webhook/ready", title: "webhook is ready", after: ["webhook/objects"], ref: deployment }),
+    trustedStep(cluster, "webhook/ready"),
+  ];
+}
+
+const settingsStepId = ({ metadata }: KubernetesObject): string => `webhook/settings/${metadata?.name}`;
+
+/** Settings are the operator's from the moment they exist: made once, never overwritten. */
+function presentStep(cluster: Cluster, object: KubernetesObject, after: string): Step {
+  return {
+    id: settingsStepId(object),
+    title: "settings",
+    after: [after],
+    async observe({ signal }) {
+      return (await get(cluster, refOf(object), signal))
+        ? { done: true }
+        : { done: false, change: describeRef(refOf(object)) };
+    },
+    async act({ signal }) {
+      await createOrGet(cluster, object, { signal });
+    },
+  };
+}
+
+const isNamespace = ({ kind }: KubernetesObject): boolean => kind === "Namespace";
+
+function adjusted(object: V1Deployment, { image, replicas }: WebhookOptions): V1Deployment {
+  const copy = structuredClone(object);
+  if (!copy.spec) return copy;
+  if (replicas !== undefined) copy.spec.replicas = replicas;
+  const [container] = copy.spec.template.spec?.containers ?? [];
+  if (container && image !== undefined) container.image = image;
+  return copy;
+}
+
+/** The webhook writes its own authority into its registration; until then the API server cannot call it. */
+function trustedStep(cluster: Cluster, after: string): Step {
+  return {
+    id: "webhook/trusted",
+    title: "the API server trusts the webhook",
+    after: [after],
+    async observe({ signal }) {
+      return trusted(await get(cluster, registration, signal))
+        ? { done: true }
+        : { done: false, change: "wait for its certificate" };
+    },
+    async act({ signal, progress }) {
+      const condition = (object: Registration | undefined) =>
+        trusted(object) ? ({ so: true } as const) : ({ so: false, progress: "no CA bundle yet" } as const);
+      await waitFor(cluster, registration, condition, { signal, progress, timeout: 60_000 });
+    },
+  };
+}
+
+type Registration = NonNullable<Awaited<ReturnType<typeof get<"MutatingWebhookConfiguration">>>>;
+
+function trusted(object: Registration | undefined): boolean {
+  const webhooks = object?.webhooks ?? [];
+  return webhooks.length > 0 && webhooks.every(({ clientConfig }) => Boolean(clientConfig.caBundle));
+}
+
+/** Nothing of the webhook is left. Its registration goes first: nobody is asked any more when nobody can answer. */
+export function webhookUninstallSteps(cluster: Cluster): readonly Step[] {
+  const global = webhookManifests().filter(
+    (object) => object.metadata?.namespace === undefined && !isNamespace(object),
+  );
+  const registrations = global
+    .filter(({ kind }) => kind === registration.kind)
+    .map((object) => removedStep(cluster, object, []));
+  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: webhookNamespace } };
+  const others = [...global.filter(({ kind }) => kind !== registration.kind), namespace];
+  return [
+    ...registrations,
+    ...others.map((object) =>
+      removedStep(
+        cluster,
+        object,
+        registrations.map(({ id }) => id),
+      ),
+    ),
+  ];
+}
+
+function removedStep(cluster: Cluster, object: KubernetesObject, after: readonly string[]): Step {
+  const ref = refOf(object);
+  return {
+    id: `webhook/${ref.kind}/${ref.name}/gone`,
+    title: `${describeRef(ref)} is gone`,
+    after,
+    async observe({ signal }) {
+      return (await get(cluster, ref, signal)) ? { done: false } : { done: true };
+    },
+    async act({ signal, progress }) {
+      await remove(cluster, ref, { signal });
+      await waitFor(cluster, ref, gone, { signal, progress });
+    },
+  };
+}
+
+/** A peer that is made before there is a webhook would run without Docker: better to say so first. */
+export function webhookReadyStep(cluster: Cluster): Step {
+  return {
+    id: "webhook",
+    title: "the webhook is there",
+    after: [],
+    async observe({ signal }) {
+      try {
+        if (trusted(await get(cluster, registration, signal))) return { done: true };
+      } catch (error) {
+        // An organization's own administrator may not look at it: whoever installed it knows.
+        if (error instanceof FabricError && error.code === "forbidden")
+          return { done: true, detail: "not allowed to look" };
+        throw error;
+      }
+      return { done: false, change: "it has to be installed: kubectl fabric webhook install" };
+    },
+    async act() {
+      throw new FabricError("not-ready", "the webhook is not installed: peers would start without Docker", {
+        hint: "kubectl fabric webhook install",
+      });
+    },
+  };
+}
+
+export interface WebhookStatus {
+  readonly ready: boolean;
+  readonly installed: boolean;
+  readonly image: string | undefined;
+  readonly replicas: { readonly ready: number; readonly wanted: number };
+  /** Whether its registration carries its certificate authority. */
+  readonly trusted: boolean;
+  /** Namespaces that opted in. */
+  readonly namespaces: readonly string[];
+}
+
+export async function webhookStatus(cluster: Cluster, signal: AbortSignal): Promise<WebhookStatus> {
+  const [found, configuration, optedIn] = await Promise.all([
+    get(cluster, deployment, signal),
+    get(cluster, registration, signal),
+    list(cluster, { kind: "Namespace", labels: { [injectionLabel]: "enabled" } }, signal),
+  ]);
+  const isTrusted = trusted(configuration);
+  return {
+    ready: isTrusted && rolledOut(found).so === true,
+    installed: found !== undefined && configuration !== undefined,
+    image: found?.spec?.template.spec?.containers[0]?.image,
+    replicas: { ready: found?.status?.readyReplicas ?? 0, wanted: found?.spec?.replicas ?? 0 },
+    trusted: isTrusted,
+    namespaces: optedIn.flatMap(({ metadata }) => metadata?.name ?? []),
+  };
+}

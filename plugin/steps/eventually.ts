@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { FabricError, type ErrorCode } from "../error.ts";
+
+export interface Patience {
+  readonly signal: AbortSignal;
+  /** Milliseconds; 60 s unless told. */
+  readonly within?: number;
+  /** Failures of these kinds are tried again: the other side is not there yet. */
+  readonly retry: readonly ErrorCode[];
+}
+
+const firstPause = 100; // milliseconds
+const longestPause = 2000;
+
+/**
+ * Tries until it works, with growing pauses: for what nobody can watch (a Raft leader, gossip between peers).
+ * Throws the last failure when time is over, any other failure at once.
+ */
+export async function eventually<T>(
+  attempt: () => Promise<T>,
+  { signal, within = 60_000, retry }: Patience,
+): Promise<T> {
+  const end = performance.now() + within;
+  for (let pause = firstPause; ; pause = Math.min(2 * pause, longestPause)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const again = error instanceof FabricError && retry.includes(error.code);
+      if (!again || signal.aborted || performance.now() + pause > end) throw error;
+    }
+    // Aborted while asleep: the next attempt says so in its own words.
+    await sleep(pause, undefined, { signal }).catch(() => {});
+  }
+}
