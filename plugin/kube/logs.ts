@@ -1,8 +1,9 @@
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { abortError } from "./abort.ts";
+import { lost } from "./channel-stream.ts";
 import type { Cluster } from "./cluster.ts";
-import { resourcePath, type Resource } from "./resources.ts";
-import { knownResources } from "./resources.ts";
+import { knownResources, resourcePath, type Resource } from "./resources.ts";
 
 /** Which log, and how much of it. */
 export interface LogOptions {
@@ -36,7 +37,8 @@ export async function* logLines(
   const stream = await openLog(cluster, options, signal);
   try {
     yield* createInterface({ input: stream, crlfDelay: Infinity });
-    if (stream.errored && !signal?.aborted) throw stream.errored;
+    if (signal?.aborted) throw abortError(signal, `the log of Pod ${options.pod}`);
+    if (stream.errored) throw lost(stream.errored.message, stream.errored);
   } finally {
     stream.destroy();
   }

@@ -138,6 +138,8 @@ async function carry(cluster: Cluster, target: ForwardTarget, client: Socket, si
   try {
     const pod = await resolveTarget(cluster, target, AbortSignal.any([signal, gone.signal]));
     const remote = await openPort(cluster, pod, AbortSignal.any([signal, gone.signal]));
+    // Before the pipelines see it: they would end the client properly, as if that had been all.
+    remote.once("error", () => client.resetAndDestroy());
     await Promise.all([pipeline(client, remote, { end: true }), pipeline(remote, client)]);
   } catch (error) {
     client.resetAndDestroy();

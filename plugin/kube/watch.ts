@@ -8,6 +8,7 @@ import type { Cluster } from "./cluster.ts";
 import { findResource } from "./discovery.ts";
 import { listWithVersion, received, selectionQuery, type Selection } from "./objects.ts";
 import { resourcePath, type ObjectOf } from "./resources.ts";
+import { unreachable } from "./unreachable.ts";
 
 /** The state of a selection: first all there is, then after every change. Keys are "namespace/name". */
 export type Snapshot<K extends string> = ReadonlyMap<string, ObjectOf<K>>;
@@ -52,7 +53,7 @@ export async function* watch<K extends string>(
       } catch (error) {
         if (signal.aborted) throw abortError(signal, `watching ${selection.kind}`);
         if (error instanceof ApiError && error.httpStatus === 410) version = undefined;
-        else if (!isPassing(error) || ++failures > 5) throw error;
+        else if (!isPassing(error) || ++failures > 5) throw told(error, cluster);
         else await pause(failures, signal);
       }
       if (signal.aborted) throw abortError(signal, `watching ${selection.kind}`);
@@ -95,6 +96,10 @@ async function* events(
 function isPassing(error: unknown): boolean {
   if (error instanceof FabricError) return error.code === "cluster-unreachable" || error.code === "not-ready";
   return error instanceof SyntaxError || (error instanceof Error && "code" in error);
+}
+
+function told(error: unknown, { server, context }: Cluster): unknown {
+  return error instanceof FabricError ? error : unreachable(error, { server, context, user: "" });
 }
 
 async function pause(failures: number, signal: AbortSignal): Promise<void> {
