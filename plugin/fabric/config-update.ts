@@ -57,6 +57,44 @@ export async function configUpdateEnvelope(
   return envelope;
 }
 
+/**
+ * The policies that an update's signatures have to satisfy, as absolute paths, in order: that of every element which it
+ * changes, as the configuration has it now (common/configtx/update.go, verifyDeltaSet). What is new needs none of its
+ * own: the group that gets it changes.
+ */
+export function policiesToSatisfy({ config }: ChannelConfig, update: common.ConfigUpdate): readonly string[] {
+  const policies = new Set<string>();
+  const [current, read, write] = [config.getChannelGroup(), update.getReadSet(), update.getWriteSet()];
+  if (current && write) collectPolicies({ current, read, write }, "/Channel", policies);
+  return [...policies].sort();
+}
+
+interface ChangedGroup {
+  readonly current: common.ConfigGroup;
+  readonly read: common.ConfigGroup | undefined;
+  readonly write: common.ConfigGroup;
+}
+
+function collectPolicies({ current, read, write }: ChangedGroup, path: string, policies: Set<string>): void {
+  const add = (element: Pick<common.ConfigValue, "getModPolicy">) => {
+    const policy = element.getModPolicy();
+    policies.add(policy.startsWith("/") ? policy : `${path}/${policy}`);
+  };
+  if (write.getVersion() !== read?.getVersion()) add(current);
+  for (const kind of ["getValuesMap", "getPoliciesMap"] as const) {
+    for (const [key] of write[kind]().getEntryList()) {
+      const before = current[kind]().get(key);
+      const after = write[kind]().get(key);
+      if (before && after?.getVersion() !== read?.[kind]().get(key)?.getVersion()) add(before);
+    }
+  }
+  for (const [key] of write.getGroupsMap().getEntryList()) {
+    const [before, after] = [current.getGroupsMap().get(key), write.getGroupsMap().get(key)];
+    if (!before || !after) continue;
+    collectPolicies({ current: before, read: read?.getGroupsMap().get(key), write: after }, `${path}/${key}`, policies);
+  }
+}
+
 interface GroupUpdate {
   readonly read: common.ConfigGroup;
   readonly write: common.ConfigGroup;
