@@ -24,6 +24,15 @@ export interface ChaincodePackage {
 /** Messages to a peer have to stay below its 100 MiB (core/comm/config.go, MaxRecvMsgSize). */
 const largest = 99 * 1024 * 1024;
 
+/** Throws `usage` when a package has more bytes than a peer takes. */
+export function checkPackageSize(bytes: number): void {
+  if (bytes <= largest) return;
+  const size = (bytes / 1024 / 1024).toFixed(1);
+  throw new FabricError("usage", `expected a package below 99 MiB, found ${size} MiB`, {
+    hint: "leave development dependencies out: npm ci --omit=dev",
+  });
+}
+
 /** Packs source code (names as inside code.tar.gz). The same files and label give the same ID on any machine. */
 export async function packChaincode(
   metadata: ChaincodePackageMetadata,
@@ -31,19 +40,14 @@ export async function packChaincode(
 ): Promise<ChaincodePackage> {
   checkChaincodeLabel(metadata.label);
   const { path, type, label } = metadata;
-  const bytes = await packTarball([
-    { name: "metadata.json", content: Buffer.from(JSON.stringify({ path, type, label })) },
-    { name: "code.tar.gz", content: await packTarball(code) },
-  ]);
-  if (bytes.length > largest) {
-    throw new FabricError(
-      "usage",
-      `expected a package below 99 MiB, found ${(bytes.length / 1024 / 1024).toFixed(1)} MiB`,
-      {
-        hint: "leave development dependencies out: npm ci --omit=dev",
-      },
-    );
-  }
+  const bytes = await packTarball(
+    [
+      { name: "metadata.json", content: Buffer.from(JSON.stringify({ path, type, label })) },
+      { name: "code.tar.gz", content: await packTarball(code) },
+    ],
+    { level: 0 },
+  );
+  checkPackageSize(bytes.length);
   return { id: packageId(label, bytes), metadata, bytes };
 }
 

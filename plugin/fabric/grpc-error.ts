@@ -27,6 +27,7 @@ export function grpcErrorCode(code: number): ErrorCode {
   return codes.get(code) ?? "rejected";
 }
 
+const unavailable: number = status.UNAVAILABLE;
 const unimplemented: number = status.UNIMPLEMENTED;
 
 interface GrpcFailure {
@@ -35,13 +36,19 @@ interface GrpcFailure {
 }
 
 export function grpcErrorHint({ code, details }: GrpcFailure): string | undefined {
+  if (code === unavailable) return connectionHint(details);
+  if (code === unimplemented)
+    return "the node does not offer this service: is it a peer where a peer is expected, with its gateway enabled?";
+  return rejectionHint(details);
+}
+
+/** By the words of OpenSSL and Node's TLS. */
+function connectionHint(details: string): string | undefined {
   if (/self.signed certificate|unable to (verify|get local issuer)|altnames|certificate has expired/i.test(details)) {
     return "the node's TLS certificate is not what its organization's TLS authority vouches for: kubectl fabric status shows certificates";
   }
   if (/certificate required|bad certificate|handshake failure/i.test(details)) {
     return "the node asks for a client certificate (mutual TLS) and did not like ours";
   }
-  if (code === unimplemented)
-    return "the node does not offer this service: is it a peer where a peer is expected, with its gateway enabled?";
-  return rejectionHint(details);
+  return undefined;
 }

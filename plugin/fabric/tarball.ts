@@ -14,8 +14,12 @@ export interface ArchiveFile {
  * A tar.gz that depends on nothing but names and contents: entries sorted, times zero, owner and mode fixed
  * (uid 500 as the peer command gives, core/chaincode/platforms/util/writer.go), and compressed by fflate, which is plain
  * JavaScript: zlib's bytes differ between its builds and processors, and with them a package ID.
+ * Level 0 only stores, for what is compressed already.
  */
-export async function packTarball(files: readonly ArchiveFile[]): Promise<Uint8Array> {
+export async function packTarball(
+  files: readonly ArchiveFile[],
+  { level = 6 }: { readonly level?: 0 | 6 } = {},
+): Promise<Uint8Array> {
   const archive = pack();
   for (const { name, content } of [...files].sort((left, right) => compare(left.name, right.name))) {
     archive.entry(
@@ -26,7 +30,7 @@ export async function packTarball(files: readonly ArchiveFile[]): Promise<Uint8A
   archive.finalize();
   const chunks: Uint8Array[] = [];
   for await (const chunk of archive as AsyncIterable<Uint8Array>) chunks.push(chunk);
-  return gzipSync(Buffer.concat(chunks), { mtime: 0, level: 6 });
+  return gzipSync(Buffer.concat(chunks), { mtime: 0, level });
 }
 
 /** The regular files of a tar.gz. Throws `invalid` when it is none, or has other entries than files and folders. */
