@@ -10,24 +10,15 @@ export interface Before {
   readonly sysctls: Readonly<Record<string, string>>;
   /** nft tables as `family name`. */
   readonly tables: readonly string[];
-  /** Paths of the sandbox's programs' own choice that were there already. */
+  /** Those of the foreign paths that were there already. */
   readonly paths: readonly string[];
 }
 
 /** What kube-proxy and we set. */
 const sysctls = ["net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet"] as const;
 
-/** Places that kubelet, containerd and the CNI library choose themselves. */
-export const foreignPaths = [
-  "/var/lib/kubelet",
-  "/var/lib/cni",
-  "/var/log/containers",
-  "/run/cni",
-  "/run/containerd",
-  "/etc/cni",
-  "/opt/cni",
-  "/usr/libexec/kubernetes",
-] as const;
+/** Directories that kubelet, containerd and the CNI library make at places of their own choice. */
+export const foreignPaths = ["/var/lib/kubelet", "/var/lib/cni", "/var/log/containers", "/run/containerd"] as const;
 
 /** Remembers how the machine is, unless that is remembered already. */
 export async function remember(layout: Layout): Promise<void> {

@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { FabricError } from "../../plugin/error.ts";
 import { forwardPackets, remember } from "./before.ts";
 import { cluster } from "./cluster.ts";
-import { run, succeeds } from "./command.ts";
-import { components, type ComponentName } from "./components.ts";
+import { CommandFailure, run, succeeds } from "./command.ts";
+import { components, type Component, type ComponentName } from "./components.ts";
 import { configurationFiles, kubeconfig, kubeconfigOf, kubeconfigUsers } from "./configuration.ts";
 import { admissionRules } from "./firewall.ts";
 import { writeAtomically } from "./freshness.ts";
@@ -15,8 +15,9 @@ import { newKubectl } from "./kubectl.ts";
 import type { Layout } from "./layout.ts";
 import type { Machine } from "./machine.ts";
 import { addressOfCertificates, issueCertificates, readKeyPair } from "./pki.ts";
+import { areListening, requireFreePorts } from "./ports.ts";
 import type { Progress } from "./progress.ts";
-import { startComponent, waitUntil, type Expectation } from "./supervise.ts";
+import { isRunning, startComponent, waitUntil, type Expectation } from "./supervise.ts";
 
 export interface BootContext {
   readonly layout: Layout;
@@ -29,8 +30,10 @@ export interface BootContext {
 /** Starts what does not run of the cluster, and waits until it works. Gives whether anything had to be started. */
 export async function boot(context: BootContext): Promise<boolean> {
   const { layout, machine, images, progress, signal } = context;
-  await configure(layout, machine);
   const all = components(layout, machine.address);
+  // Before anything is started that would have to be stopped again.
+  requireFreePorts(portsOfStopped(layout, all));
+  await configure(layout, machine);
   let started = false;
   const start = (...names: readonly ComponentName[]) => {
     for (const name of names) started = startComponent(layout, all[name]) || started;
@@ -44,6 +47,8 @@ export async function boot(context: BootContext): Promise<boolean> {
   await loadImages(layout, images, progress, signal);
   await until(apiServerReady(layout));
   start("kube-controller-manager", "kube-scheduler", "kubelet");
+  // A node may still count as Ready from before its kubelet died.
+  await until(listening(all["kube-controller-manager"], all["kube-scheduler"], all.kubelet));
   await until(nodeReady(layout));
   start("kube-proxy", "node-agent"); // kube-proxy asks for the node, and backs off for seconds while there is none
   await until(proxyHealthy);
@@ -51,6 +56,10 @@ export async function boot(context: BootContext): Promise<boolean> {
   await until(servicesResolve(layout));
   await until(defaultAccountExists(layout));
   return started;
+}
+
+function portsOfStopped(layout: Layout, all: Readonly<Record<ComponentName, Component>>): readonly number[] {
+  return Object.values(all).flatMap(({ name, ports }) => (isRunning(layout, name) ? [] : ports));
 }
 
 async function configure(layout: Layout, machine: Machine): Promise<void> {
@@ -116,6 +125,16 @@ function apiServerReady(layout: Layout): Expectation {
   };
 }
 
+function listening(...expected: readonly Component[]): Expectation {
+  const ports = expected.flatMap((component) => component.ports);
+  return {
+    what: "controllers and kubelet listen",
+    needs: expected.map(({ name }) => name),
+    seconds: 60,
+    holds: async () => areListening(ports),
+  };
+}
+
 function nodeReady(layout: Layout): Expectation {
   return {
     what: "node Ready",
@@ -153,8 +172,14 @@ function defaultAccountExists(layout: Layout): Expectation {
   };
 }
 
-function kubectlSucceeds(layout: Layout, args: readonly string[]): Promise<boolean> {
-  return succeeds(join(layout.bin, "kubectl"), ["--kubeconfig", layout.kubeconfig, ...args]);
+async function kubectlSucceeds(layout: Layout, args: readonly string[]): Promise<boolean> {
+  try {
+    await newKubectl(layout.bin, layout.kubeconfig)(args);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandFailure) return false;
+    throw error;
+  }
 }
 
 function answersOk(url: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { run, type CommandOptions } from "./command.ts";
 
 /** kubectl against one cluster. */
@@ -15,12 +15,15 @@ export interface Kubectl {
 export function newKubectl(binDirectory: string, kubeconfig: string): Kubectl {
   const program = join(binDirectory, "kubectl");
   const full = (args: readonly string[]) => ["--kubeconfig", kubeconfig, ...args];
-  const kubectl = (args: readonly string[], options?: CommandOptions) => run(program, full(args), options);
+  // Else it writes to the caller's home directory.
+  const env = { KUBECACHEDIR: join(dirname(kubeconfig), "kubectl-cache") };
+  const kubectl = (args: readonly string[], options?: CommandOptions) => run(program, full(args), { ...options, env });
   return Object.assign(kubectl, {
     async apply(...objects: readonly object[]) {
       const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: objects });
       await kubectl(["apply", "-f", "-"], { input });
     },
-    start: (args: readonly string[]) => spawn(program, full(args), { stdio: ["ignore", "pipe", "pipe"] }),
+    start: (args: readonly string[]) =>
+      spawn(program, full(args), { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } }),
   });
 }

@@ -12,6 +12,8 @@ export interface Layout {
   readonly layers: string;
   /** Images as docker-archive files. */
   readonly images: string;
+  /** Unfinished things of the command that runs: removed by the next one. */
+  readonly work: string;
   /** containerd's content and snapshots: loaded images stay loaded. */
   readonly containerd: string;
   /** One cluster's life: keys, etcd, logs, volumes. */
@@ -34,6 +36,7 @@ export function newLayout(environment: NodeJS.ProcessEnv = process.env): Layout 
     builds: join(cache, "builds"),
     layers: join(cache, "layers"),
     images: join(cache, "images"),
+    work: join(cache, "work"),
     containerd: join(cache, "containerd"),
     state,
     logs: join(state, "log"),

@@ -18,6 +18,10 @@ export interface Machine {
 /** @throws FabricError if there can be no sandbox here */
 export function inspectMachine(): Machine {
   requireLinuxRoot(process.platform, process.getuid?.());
+  requireOwnControlGroups(
+    readOrUndefined("/sys/fs/cgroup/cgroup.type"),
+    readOrUndefined("/sys/fs/cgroup/cgroup.procs"),
+  );
   return {
     architecture: architectureOf(process.arch),
     cgroup: existsSync("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1,
@@ -40,6 +44,17 @@ export function requireLinuxRoot(platform: string, uid: number | undefined): voi
   }
 }
 
+/**
+ * In a container of cgroup v2, the visible root is an ordinary group: it has a type, which the real root lacks,
+ * and while processes are in it no Pod can get a group with limits.
+ */
+export function requireOwnControlGroups(type: string | undefined, processes: string | undefined): void {
+  if (type === undefined || (processes ?? "").trim() === "") return;
+  throw new FabricError("usage", "expected a machine, found a container with processes in its root control group", {
+    hint: "run it on the machine itself, or start the container with docker run --privileged --cgroupns=host",
+  });
+}
+
 export function architectureOf(arch: string): "amd64" | "arm64" {
   if (arch === "x64") return "amd64";
   if (arch === "arm64") return "arm64";
@@ -60,6 +75,10 @@ export function rootDeviceOf(mountinfo: string, exists: (path: string) => boolea
     if (mount.split(" ")[4] === "/" && device?.startsWith("/dev/") && exists(device)) return device;
   }
   return undefined;
+}
+
+function readOrUndefined(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }
 
 type Interfaces = ReturnType<typeof networkInterfaces>;

@@ -16,11 +16,20 @@ export function listeningPorts(table: string): ReadonlyMap<number, string> {
 
 /** @throws FabricError naming the first port that somebody else listens on, and who that is */
 export function requireFreePorts(ports: readonly number[]): void {
-  const taken = new Map([...tableOf("/proc/net/tcp"), ...tableOf("/proc/net/tcp6")]);
+  const taken = allListening();
   for (const port of ports) {
     const inode = taken.get(port);
     if (inode !== undefined) throw portTaken(port, ownerOf(inode));
   }
+}
+
+export function areListening(ports: readonly number[]): boolean {
+  const listening = allListening();
+  return ports.every((port) => listening.has(port));
+}
+
+function allListening(): ReadonlyMap<number, string> {
+  return new Map([...tableOf("/proc/net/tcp"), ...tableOf("/proc/net/tcp6")]);
 }
 
 function tableOf(path: string): ReadonlyMap<number, string> {

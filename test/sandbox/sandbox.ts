@@ -164,13 +164,15 @@ function tellAbsent(chosen: readonly CatalogueEntry[], { images }: SandboxOption
 
 async function locked<T>(purpose: string, options: SandboxOptions, work: () => Promise<T>): Promise<T> {
   const { progress = silent, signal, environment } = options;
-  await mkdir(newLayout(environment).cache, { recursive: true });
+  const layout = newLayout(environment);
   const lock = await takeLock(
     purpose,
     (owner) => progress.say(`waiting for another sandbox command: ${owner}`),
     signal,
   );
   try {
+    await rm(layout.work, { recursive: true, force: true }); // of one that was killed
+    await mkdir(layout.cache, { recursive: true });
     return await work();
   } finally {
     await lock.release();

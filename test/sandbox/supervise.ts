@@ -6,7 +6,6 @@ import { FabricError } from "../../plugin/error.ts";
 import { lastLines } from "./command.ts";
 import type { Component, ComponentName } from "./components.ts";
 import type { Layout } from "./layout.ts";
-import { requireFreePorts } from "./ports.ts";
 import { runningAs } from "./processes.ts";
 
 export const programOf = (layout: Layout, name: ComponentName) => join(layout.bin, name);
@@ -19,11 +18,9 @@ export function isRunning(layout: Layout, name: ComponentName): boolean {
 /**
  * Starts a component unless it runs. It outlives us, in a session of its own.
  * @returns whether it was started
- * @throws FabricError when one of its ports is taken by somebody else
  */
 export function startComponent(layout: Layout, component: Component): boolean {
   if (isRunning(layout, component.name)) return false;
-  requireFreePorts(component.ports);
   const log = openSync(logOf(layout, component.name), "a");
   const program = programOf(layout, component.name);
   const environment = { ...process.env, PATH: `${layout.bin}:${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };

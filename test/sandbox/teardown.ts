@@ -109,23 +109,43 @@ async function directoriesIn(path: string): Promise<readonly string[]> {
   return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
 }
 
+/** Only what is ours, file by file: others may use the same directories. */
 async function removeForeignFiles(layout: Layout, before: Before | undefined): Promise<void> {
   await removeLinksInto("/var/log/containers", layout.state);
-  for (const file of await readdir("/var/lib/cni/results").catch(() => [])) {
-    if (file.startsWith("sandbox-")) await rm(join("/var/lib/cni/results", file));
-  }
+  const results = "/var/lib/cni/results";
+  for (const name of networkResults(await namesIn(results))) await rm(join(results, name));
   await rm("/var/lib/kubelet/device-plugins/kubelet.sock", { force: true });
-  if (!before) return;
-  for (const path of foreignPaths) {
-    if (!before.paths.includes(path)) await rm(path, { recursive: true, force: true });
+  const sockets = "/run/containerd/s";
+  const bound = readFileSync("/proc/net/unix", "utf8");
+  for (const name of await namesIn(sockets)) {
+    if (!bound.includes(join(sockets, name))) await rm(join(sockets, name)); // a killed shim's
   }
+  for (const path of foreignPaths) if (before && !before.paths.includes(path)) await removeEmpty(path);
+}
+
+/** What the CNI library remembers of our Pods: their links, and the loopback interfaces beside them. */
+export function networkResults(names: readonly string[]): readonly string[] {
+  const pods = names.flatMap((name) => /^sandbox-(\w+)-eth0$/.exec(name)?.[1] ?? []);
+  return names.filter((name) =>
+    pods.some((pod) => name === `sandbox-${pod}-eth0` || name === `cni-loopback-${pod}-lo`),
+  );
 }
 
 async function removeLinksInto(directory: string, target: string): Promise<void> {
-  for (const name of await readdir(directory).catch(() => [])) {
+  for (const name of await namesIn(directory)) {
     const link = await readlink(join(directory, name)).catch(() => "");
     if (link.startsWith(`${target}/`)) await rm(join(directory, name));
   }
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  return readdir(directory).catch(() => []);
+}
+
+/** Removes directories that hold nothing but such directories. */
+async function removeEmpty(directory: string): Promise<void> {
+  for (const name of await directoriesIn(directory)) await removeEmpty(join(directory, name));
+  await rmdir(directory).catch(() => {}); // not empty: somebody else's
 }
 
 async function restore(before: Before): Promise<void> {

@@ -1,5 +1,4 @@
 import { chmod, copyFile, cp, lstat, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { FabricError } from "../../../plugin/error.ts";
 import { CommandFailure, run } from "../command.ts";
@@ -50,7 +49,8 @@ export async function makeLayer(
   const file = join(layout.layers, `${recipe.name}-${key}.tar`);
   if (await exists(file)) return file;
   await mkdir(layout.layers, { recursive: true });
-  const work = await mkdtemp(join(tmpdir(), "sandbox-layer-"));
+  await mkdir(layout.work, { recursive: true });
+  const work = await mkdtemp(join(layout.work, "layer-"));
   try {
     const root = join(work, "root");
     if (recipe.debian) progress.say(`  from Debian packages: ${recipe.debian.join(", ")}`);

@@ -1,6 +1,13 @@
 import type { networkInterfaces } from "node:os";
 import { describe, expect, test } from "vitest";
-import { addressOf, architectureOf, hasCapability, requireLinuxRoot, rootDeviceOf } from "../../sandbox/machine.ts";
+import {
+  addressOf,
+  architectureOf,
+  hasCapability,
+  requireLinuxRoot,
+  requireOwnControlGroups,
+  rootDeviceOf,
+} from "../../sandbox/machine.ts";
 
 const sysResource = 24;
 
@@ -17,6 +24,12 @@ describe("who may start it", () => {
   test("root on Linux may", () => {
     expect(() => requireLinuxRoot("linux", 0)).not.toThrow();
   });
+});
+
+test("a container's control groups cannot hold Pods; a machine's and systemd's can", () => {
+  expect(() => requireOwnControlGroups("domain\n", "1\n17\n")).toThrow(/found a container/);
+  expect(() => requireOwnControlGroups(undefined, "1\n17\n")).not.toThrow();
+  expect(() => requireOwnControlGroups("domain\n", "")).not.toThrow();
 });
 
 test("processors go by Go's names", () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { compareVersions, newestOfEachLine, releaseHomes, versionOf } from "../../sandbox/fabric-release.ts";
 import { missingPackages } from "../../sandbox/packages.ts";
 import { goArguments, goBuilds, isRecentGo, keyOfBuild } from "../../sandbox/programs.ts";
-import { mountsBelow } from "../../sandbox/teardown.ts";
+import { mountsBelow, networkResults } from "../../sandbox/teardown.ts";
 
 const sources = (name: string) => join(import.meta.dirname, "../../sandbox", name);
 
@@ -66,4 +66,9 @@ test("mounts are taken away from the inside out, and only ours", () => {
     "tmpfs /run/ours-not tmpfs rw 0 0",
   ].join("\n");
   expect(mountsBelow(mounts, ["/run/ours"])).toEqual(["/run/ours/a/b c", "/run/ours/a"]);
+});
+
+test("of the network library's notes only those about our Pods go", () => {
+  const ours = ["sandbox-abc1-eth0", "cni-loopback-abc1-lo"];
+  expect(networkResults([...ours, "cni-loopback-def2-lo", "calico-def2-eth0"])).toEqual(ours);
 });
