@@ -7,7 +7,7 @@ type TxPvtReadWriteSet = ledger.rwset.TxPvtReadWriteSet;
 const { kvrwset } = ledger.rwset;
 
 interface CollectionAccess {
-  /** By hash of the key in base64. */
+  /** By key: Fabric sorts them so, although only hashes are written. */
   readonly hashedReads: Map<string, Version | undefined>;
   readonly writes: Map<string, Uint8Array | undefined>;
   readsValues: boolean;
@@ -154,8 +154,8 @@ export class Simulator {
     const hash = sha256(Buffer.from(key)).toString("base64");
     const found = this.#state.get(hashedNamespace(namespace, collection), hash);
     const { hashedReads } = this.#collection(namespace, collection);
-    if (!hashedReads.has(hash)) {
-      hashedReads.set(hash, found?.version);
+    if (!hashedReads.has(key)) {
+      hashedReads.set(key, found?.version);
     }
     return found;
   }
@@ -200,9 +200,9 @@ function namespaceSet(name: string, access: NamespaceAccess): ledger.rwset.NsRea
 
 function hashedSet(collection: string, access: CollectionAccess): ledger.rwset.CollectionHashedReadWriteSet {
   const hashed = new kvrwset.HashedRWSet();
-  for (const [hash, version] of sorted(access.hashedReads)) {
+  for (const [key, version] of sorted(access.hashedReads)) {
     const read = new kvrwset.KVReadHash();
-    read.setKeyHash(Buffer.from(hash, "base64"));
+    read.setKeyHash(sha256(Buffer.from(key)));
     read.setVersion(newVersion(version));
     hashed.addHashedReads(read);
   }

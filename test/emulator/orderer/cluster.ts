@@ -10,8 +10,8 @@ import {
 } from "@grpc/grpc-js";
 import type { Consenter } from "../channel/channel-config.ts";
 import { messageOf } from "../log.ts";
-import { maxMessageBytes, type Service } from "../transport/grpc-server.ts";
-import { clientCredentials } from "../transport/tls.ts";
+import type { Service } from "../transport/grpc-server.ts";
+import { dial } from "../transport/tls.ts";
 import type { RaftReply, RaftRequest } from "./raft.ts";
 
 /** A message for the leader to order. */
@@ -144,11 +144,8 @@ export class ClusterClient {
       return existing;
     }
     const { certificate, key: privateKey, roots: more } = this.#identity;
-    const client = new Client(address, clientCredentials([...roots, ...more], { certificate, key: privateKey }), {
-      "grpc.max_receive_message_length": maxMessageBytes,
-      "grpc.max_reconnect_backoff_ms": 1000,
-      "grpc.initial_reconnect_backoff_ms": 200,
-    });
+    const { credentials, options } = dial(address, [...roots, ...more], { certificate, key: privateKey });
+    const client = new Client(address, credentials, options);
     this.#clients.set(key, client);
     return client;
   }

@@ -6,8 +6,8 @@ import type { TxPvtReadWriteSet } from "../ledger/simulator.ts";
 import { messageOf, type Log } from "../log.ts";
 import { MspManager, type Msp } from "../msp/msp.ts";
 import type { Signer } from "../msp/signer.ts";
-import { maxMessageBytes, type Service } from "../transport/grpc-server.ts";
-import { clientCredentials } from "../transport/tls.ts";
+import type { Service } from "../transport/grpc-server.ts";
+import { dial } from "../transport/tls.ts";
 import { ledger } from "@hyperledger/fabric-protos";
 import type { PeerChannels } from "./peer-channels.ts";
 
@@ -278,12 +278,8 @@ export class Membership {
     const roots = this.tlsRootsOf(mspId);
     const key = `${endpoint} ${roots.join("")}`;
     const existing = this.#clients.get(key);
-    const client =
-      existing ??
-      new Client(endpoint, clientCredentials(roots), {
-        "grpc.max_receive_message_length": maxMessageBytes,
-        "grpc.max_reconnect_backoff_ms": 1000,
-      });
+    const { credentials, options } = dial(endpoint, roots);
+    const client = existing ?? new Client(endpoint, credentials, options);
     this.#clients.set(key, client);
     return client;
   }

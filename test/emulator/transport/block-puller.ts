@@ -3,8 +3,7 @@ import { common, orderer } from "@hyperledger/fabric-protos";
 import { newSignedEnvelope } from "../channel/envelope.ts";
 import { messageOf, type Log } from "../log.ts";
 import type { Signer } from "../msp/signer.ts";
-import { maxMessageBytes } from "./grpc-server.ts";
-import { clientCredentials } from "./tls.ts";
+import { dial } from "./tls.ts";
 
 export interface OrdererEndpoint {
   /** host:port. */
@@ -46,8 +45,9 @@ export async function pullBlocks(pull: BlockPull): Promise<void> {
 }
 
 async function pullFrom(endpoint: OrdererEndpoint, pull: BlockPull): Promise<void> {
-  const client = new orderer.AtomicBroadcastClient(endpoint.address, clientCredentials(endpoint.tlsRoots), {
-    "grpc.max_receive_message_length": maxMessageBytes,
+  const { credentials, options } = dial(endpoint.address, endpoint.tlsRoots);
+  const client = new orderer.AtomicBroadcastClient(endpoint.address, credentials, {
+    ...options,
     "grpc.keepalive_time_ms": 10_000,
     "grpc.keepalive_timeout_ms": 5000,
   });

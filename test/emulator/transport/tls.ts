@@ -1,5 +1,8 @@
-import { credentials, ServerCredentials, type ChannelCredentials } from "@grpc/grpc-js";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
+import { credentials, ServerCredentials, type ChannelCredentials, type ClientOptions } from "@grpc/grpc-js";
 import type { Environment } from "../environment.ts";
+import { maxMessageBytes } from "./grpc-server.ts";
 
 /** What a server of a node presents, and whom it lets in. */
 export interface ServerTls {
@@ -41,12 +44,35 @@ export function serverTls(
   };
 }
 
-/** For calls to a node whose TLS roots are known; no roots means no TLS. */
-export function clientCredentials(
+export interface Dialing {
+  readonly credentials: ChannelCredentials;
+  readonly options: ClientOptions;
+}
+
+/** How to call a node whose TLS roots are known; no roots means no TLS. `address` is host:port. */
+export function dial(
+  address: string,
   roots: readonly (string | Buffer)[],
   client?: { readonly certificate: Buffer; readonly key: Buffer },
-): ChannelCredentials {
-  return roots.length === 0
-    ? credentials.createInsecure()
-    : credentials.createSsl(Buffer.from(roots.join("\n")), client?.key ?? null, client?.certificate ?? null);
+): Dialing {
+  const options: ClientOptions = {
+    "grpc.max_receive_message_length": maxMessageBytes,
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 1000,
+  };
+  if (roots.length === 0) {
+    return { credentials: credentials.createInsecure(), options };
+  }
+  const host = address.slice(0, address.lastIndexOf(":")).replace(/[[\]]/g, "");
+  // An IP address may not be asked for by name (RFC 6066), but it is what the certificate must be for.
+  const byAddress = isIP(host) !== 0;
+  return {
+    credentials: credentials.createSsl(
+      Buffer.from(roots.join("\n")),
+      client?.key ?? null,
+      client?.certificate ?? null,
+      byAddress ? { checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate) } : {},
+    ),
+    options: byAddress ? { ...options, "grpc.ssl_target_name_override": "localhost" } : options,
+  };
 }

@@ -3,8 +3,7 @@ import { peer } from "@hyperledger/fabric-protos";
 import type { Faults } from "../../faults.ts";
 import { messageOf, type Log } from "../../log.ts";
 import type { Metrics } from "../../metrics.ts";
-import { maxMessageBytes } from "../../transport/grpc-server.ts";
-import { clientCredentials } from "../../transport/tls.ts";
+import { dial } from "../../transport/tls.ts";
 import type { ChaincodePackage } from "../lifecycle/package-store.ts";
 import { ChaincodeHandler, type ChaincodeStream } from "./handler.ts";
 import type { ChaincodeInstance, ChaincodeServer, PeerConnection, Runtime } from "./runtime.ts";
@@ -162,10 +161,8 @@ export class ChaincodeLauncher {
       tls?.clientKey === undefined || tls.clientCertificate === undefined
         ? undefined
         : { certificate: Buffer.from(tls.clientCertificate), key: Buffer.from(tls.clientKey) };
-    const credentials = clientCredentials(tls === undefined ? [] : [tls.rootCertificate], client);
-    const chaincode = new peer.ChaincodeClient(server.address, credentials, {
-      "grpc.max_receive_message_length": maxMessageBytes,
-    });
+    const { credentials, options } = dial(server.address, tls === undefined ? [] : [tls.rootCertificate], client);
+    const chaincode = new peer.ChaincodeClient(server.address, credentials, options);
     try {
       await new Promise<void>((resolve, reject) => {
         chaincode.waitForReady(Date.now() + server.dialTimeoutMilliseconds, (error) =>

@@ -1,8 +1,7 @@
 import { peer } from "@hyperledger/fabric-protos";
 import type { Identity } from "../../msp/msp.ts";
 import { satisfies, type Policy } from "../../policy/policy.ts";
-import { maxMessageBytes } from "../../transport/grpc-server.ts";
-import { clientCredentials } from "../../transport/tls.ts";
+import { dial } from "../../transport/tls.ts";
 import { isSystemChaincode, type Endorser } from "../endorser.ts";
 import { endorsementPolicy } from "../lifecycle/endorsement-policy.ts";
 import type { Member, Membership } from "../membership.ts";
@@ -80,12 +79,8 @@ export class PeerDirectory {
   #client({ endpoint, mspId }: Member): peer.EndorserClient {
     const roots = this.#membership.tlsRootsOf(mspId);
     const key = `${endpoint} ${roots.join("")}`;
-    const client =
-      this.#clients.get(key) ??
-      new peer.EndorserClient(endpoint, clientCredentials(roots), {
-        "grpc.max_receive_message_length": maxMessageBytes,
-        "grpc.max_reconnect_backoff_ms": 1000,
-      });
+    const { credentials, options } = dial(endpoint, roots);
+    const client = this.#clients.get(key) ?? new peer.EndorserClient(endpoint, credentials, options);
     this.#clients.set(key, client);
     return client;
   }

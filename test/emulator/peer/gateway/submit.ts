@@ -1,6 +1,6 @@
 import { common, gateway, orderer } from "@hyperledger/fabric-protos";
 import { messageOf } from "../../log.ts";
-import { clientCredentials } from "../../transport/tls.ts";
+import { dial } from "../../transport/tls.ts";
 import type { PeerChannels } from "../peer-channels.ts";
 import { code, RpcError, type ErrorDetail } from "./rpc-error.ts";
 
@@ -81,7 +81,8 @@ async function toQuorum(endpoints: readonly Endpoint[], transaction: common.Enve
 }
 
 async function broadcast(endpoint: Endpoint, transaction: common.Envelope): Promise<orderer.BroadcastResponse> {
-  const client = new orderer.AtomicBroadcastClient(endpoint.address, clientCredentials(endpoint.tlsRoots));
+  const { credentials, options } = dial(endpoint.address, endpoint.tlsRoots);
+  const client = new orderer.AtomicBroadcastClient(endpoint.address, credentials, options);
   const stream = client.broadcast({ deadline: Date.now() + timeoutMilliseconds });
   try {
     return await new Promise((resolve, reject) => {

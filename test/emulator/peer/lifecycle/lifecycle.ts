@@ -348,7 +348,12 @@ class Invocation {
     try {
       checkNames(name, version);
       const read: LifecycleState = { get: (key) => this.#simulator.get(lifecycleNamespace, key) };
-      checkCollections(collections, readDefinition(name, read)?.collections, this.#config);
+      const committed = readDefinition(name, read);
+      if (committed === undefined) {
+        // Fabric looks whether the old lifecycle has it, which is read too (deployedcc_infoprovider.go).
+        this.#simulator.get("lscc", name);
+      }
+      checkCollections(collections, committed?.collections, this.#config);
     } catch (error) {
       throw new Error(`error validating chaincode definition: ${messageOf(error)}`, { cause: error });
     }
