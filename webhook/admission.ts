@@ -1,6 +1,6 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from "express";
 import type { ClusterFacts } from "./inject/cluster.ts";
-import { inject } from "./inject/inject.ts";
+import { inject, skipReason } from "./inject/inject.ts";
 import type { Outcome } from "./inject/outcome.ts";
 import type { InjectionSettings } from "./inject/settings.ts";
 import { reasonOf, type Log } from "./log.ts";
@@ -65,15 +65,20 @@ interface Decision {
 
 async function decide(review: AdmissionRequest, dependencies: AdmissionDependencies): Promise<Decision> {
   if (!isPodCreation(review)) return { result: "passed", reason: "not-a-pod-creation", reply: passed(review.uid) };
-  const { settings, version, log } = dependencies;
-  const cluster = await dependencies.cluster(review.namespace);
-  const outcome = inject(review.pod, { settings: settings(), cluster, version });
-  report(log, review, outcome);
+  const outcome = await outcomeOf(review, dependencies);
+  report(dependencies.log, review, outcome);
   return {
     result: outcome.kind,
     reason: outcome.kind === "injected" ? "" : outcome.reason,
     reply: answer(review.uid, outcome),
   };
+}
+
+async function outcomeOf({ pod, namespace }: AdmissionRequest, dependencies: AdmissionDependencies): Promise<Outcome> {
+  const skip = skipReason(pod);
+  if (skip !== undefined) return { kind: "untouched", reason: skip };
+  const { settings, version } = dependencies;
+  return inject(pod, { settings: settings(), cluster: await dependencies.cluster(namespace), version });
 }
 
 /** Who was decided on: a Pod from a controller has no name yet. */

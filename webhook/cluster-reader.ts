@@ -6,8 +6,11 @@ import { reasonOf, type Log } from "./log.ts";
 /** Versions change with an upgrade of the cluster. */
 const VERSIONS_MS = 5 * 60_000;
 
-/** The namespace has to be known within the API server's patience, which is 5 s by our manifests. */
-const NAMESPACE_MS = 1500;
+/** Facts have to be there within the API server's patience, which is 5 s by our manifests. */
+const PATIENCE_MS = 1500;
+
+/** A review is asked twice where another mutation follows ours (reinvocation): one reading of the namespace does for both. */
+const NAMESPACE_KEPT_MS = 1000;
 
 const NODES_A_PAGE = 250;
 
@@ -25,48 +28,52 @@ export interface ClusterReader {
   facts(namespace: string): Promise<ClusterFacts>;
 }
 
-type Versions = Pick<ClusterFacts, "apiServer" | "oldestKubelet">;
-
 export function newClusterReader(dependencies: ClusterReaderDependencies): ClusterReader {
-  const { mtu, now } = dependencies;
-  let versions: { readonly at: number; readonly read: Promise<Versions> } | undefined;
-
-  const currentVersions = (): Promise<Versions> => {
-    const time = now().getTime();
-    if (versions === undefined || time - versions.at >= VERSIONS_MS)
-      versions = { at: time, read: readVersions(dependencies) };
-    return versions.read;
-  };
-
+  const { core, mtu, now, log } = dependencies;
+  const apiServers = kept(VERSIONS_MS, now, () => readApiServer(dependencies));
+  const kubelets = kept(VERSIONS_MS, now, () => readOldestKubelet(core));
+  const namespaces = kept(NAMESPACE_KEPT_MS, now, (name) => readNamespace(name, dependencies));
   return {
     facts: async (name) => {
-      const [read, namespace] = await Promise.all([inTime(currentVersions(), {}), readNamespace(name, dependencies)]);
-      return { ...read, namespace, mtu };
+      const [apiServer, oldestKubelet, namespace] = await Promise.all([
+        inTime("its version", apiServers(""), log),
+        inTime("its kubelets' versions", kubelets(""), log),
+        inTime(`namespace ${name}`, namespaces(name), log),
+      ]);
+      return { apiServer, oldestKubelet, namespace, mtu };
     },
   };
 }
 
-/** A late answer counts for the next one who asks. */
-function inTime<T>(work: Promise<T>, otherwise: T): Promise<T> {
-  const { promise, resolve } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => resolve(otherwise), NAMESPACE_MS);
-  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
+/** Remembers what was read for a while; who asks meanwhile gets the same reading, finished or not. A failure is not remembered. */
+function kept<T>(
+  milliseconds: number,
+  now: () => Date,
+  read: (key: string) => Promise<T>,
+): (key: string) => Promise<T> {
+  const readings = new Map<string, { readonly at: number; readonly value: Promise<T> }>();
+  return (key) => {
+    const time = now().getTime();
+    for (const [other, { at }] of readings) if (time - at >= milliseconds) readings.delete(other);
+    const found = readings.get(key) ?? { at: time, value: read(key) };
+    readings.set(key, found);
+    found.value.catch(() => readings.delete(key));
+    return found.value;
+  };
 }
 
-async function readVersions({ core, version, log }: ClusterReaderDependencies): Promise<Versions> {
-  const [apiServer, oldestKubelet] = await Promise.allSettled([
-    version.getCode().then(({ gitVersion }) => parseVersion(gitVersion)),
-    readOldestKubelet(core),
-  ]);
-  for (const read of [apiServer, oldestKubelet]) {
-    if (read.status === "rejected")
-      log.warn("a version of the cluster is not known", { reason: reasonOf(read.reason) });
+/** What is read in time; otherwise nothing, and a late answer counts for the next one who asks. */
+async function inTime<T>(what: string, work: Promise<T>, log: Log): Promise<T | undefined> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+  try {
+    return await Promise.race([work, late]);
+  } catch (thrown) {
+    log.warn("the cluster does not tell", { what, reason: reasonOf(thrown) });
+    return undefined;
+  } finally {
+    clearTimeout(timer);
   }
-  return { apiServer: valueOf(apiServer), oldestKubelet: valueOf(oldestKubelet) };
-}
-
-function valueOf<T>(settled: PromiseSettledResult<T>): T | undefined {
-  return settled.status === "fulfilled" ? settled.value : undefined;
 }
 
 async function readOldestKubelet(core: ClusterReaderDependencies["core"]): Promise<Version | undefined> {
@@ -92,16 +99,12 @@ function olderOf(a: Version | undefined, b: Version | undefined): Version | unde
   return compareVersions(a, b) <= 0 ? a : b;
 }
 
-async function readNamespace(
-  name: string,
-  { core, log }: ClusterReaderDependencies,
-): Promise<NamespaceFacts | undefined> {
-  const read = core.readNamespace({ name }).then(
-    ({ metadata }) => ({ name, labels: metadata?.labels ?? {} }),
-    (thrown: unknown) => {
-      log.warn("a namespace is not known", { namespace: name, reason: reasonOf(thrown) });
-      return undefined;
-    },
-  );
-  return inTime<NamespaceFacts | undefined>(read, undefined);
+async function readNamespace(name: string, { core }: ClusterReaderDependencies): Promise<NamespaceFacts> {
+  const { metadata } = await core.readNamespace({ name });
+  return { name, labels: metadata?.labels ?? {} };
+}
+
+async function readApiServer({ version }: ClusterReaderDependencies): Promise<Version | undefined> {
+  const { gitVersion } = await version.getCode();
+  return parseVersion(gitVersion);
 }

@@ -64,7 +64,8 @@ export function applyOperations(pod: V1Pod, operations: readonly Operation[]): V
 /** The kubelet's own mark on the copy of a static Pod. */
 const MIRROR = "kubernetes.io/config.mirror";
 
-function skipReason({ metadata }: V1Pod): SkipReason | undefined {
+/** Why a Pod is left alone, as far as the Pod alone tells: no settings and no cluster need be known. */
+export function skipReason({ metadata }: V1Pod): SkipReason | undefined {
   const annotations = metadata?.annotations ?? {};
   const wish = annotations[ANNOTATIONS.inject];
   if (wish === undefined) return "no-annotation";
