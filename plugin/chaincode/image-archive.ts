@@ -47,7 +47,7 @@ async function smallFiles(file: string): Promise<ReadonlyMap<string, Buffer>> {
   const tar = extract();
   const read = async () => {
     for await (const entry of tar) {
-      const { name, type, size = 0 } = entry.header;
+      const { name, type, size } = entry.header;
       if (type === "file" && size <= largestRead) files.set(name, await buffer(entry));
       else entry.resume();
     }

@@ -25,6 +25,7 @@ export interface PlanOptions {
 export type CommandDefinition = (program: Command, terminal: Terminal) => void;
 
 /** A command's options together with the global ones. */
-export function optionsOf<T>(command: Command): GlobalOptions & T {
-  return command.optsWithGlobals<GlobalOptions & T>();
+export function optionsOf<T = object>(command: Command): GlobalOptions & T {
+  const options: GlobalOptions & T = command.optsWithGlobals();
+  return options;
 }

@@ -16,7 +16,7 @@ Examples:
   kubectl fabric status -o json | jq '.nodes[] | select(.ready | not)'`,
     )
     .action(async () => {
-      const options = optionsOf<object>(command);
+      const options = optionsOf(command);
       const [{ openNetwork }, { networkStatus }, { statusTable }, { printResult }, { exitCodes }] = await Promise.all([
         import("./connect.ts"),
         import("../network/status.ts"),

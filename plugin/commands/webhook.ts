@@ -75,7 +75,7 @@ Examples:
     )
     .addHelpText("after", "\nExamples:\n  kubectl fabric webhook status\n  kubectl fabric webhook status -o json")
     .action(async () => {
-      const options = optionsOf<object>(status);
+      const options = optionsOf(status);
       const [{ connect }, { webhookStatus }, { printResult }, { table }, { exitCodes }] = await Promise.all([
         import("./connect.ts"),
         import("../network/webhook.ts"),

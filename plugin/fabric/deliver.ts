@@ -16,6 +16,11 @@ export type BlockPosition = "newest" | "oldest" | number;
 /** The kinds of node that deliver blocks: same messages, different service. */
 export type DeliverSource = "orderer" | "peer";
 
+export interface FetchOptions extends CallOptions {
+  /** Waits for a block that is not there yet, instead of failing with `not-found`. */
+  readonly wait?: boolean | undefined;
+}
+
 /**
  * One block from a node. Readers of the channel may have it. Throws `not-found` when the node is not on the channel
  * or has no such block, `rejected` when the identity may not read it, `not-ready` while an orderer has no leader.
@@ -26,10 +31,10 @@ export async function fetchBlock(
   identity: SigningIdentity,
   channel: string,
   position: BlockPosition,
-  options: CallOptions = {},
+  options: FetchOptions = {},
 ): Promise<common.Block> {
   const what = `fetching block ${position} of ${channel} from ${connection.name}`;
-  const seek = await seekEnvelope(connection, identity, channel, position);
+  const seek = await seekEnvelope(connection, identity, channel, seekInfo(position, options));
   const stream = openDeliver(connection, source, options);
   const { signal } = options;
   const abort = () => stream.cancel();
@@ -84,7 +89,7 @@ async function seekEnvelope(
   { endpoint }: NodeConnection,
   identity: SigningIdentity,
   channel: string,
-  position: BlockPosition,
+  seek: orderer.SeekInfo,
 ): Promise<common.Envelope> {
   const header = channelHeader({
     type: common.HeaderType.DELIVER_SEEK_INFO,
@@ -94,19 +99,23 @@ async function seekEnvelope(
       tlsCertificateHash: createHash("sha256").update(certificateBytes(endpoint.client.certificate)).digest(),
     }),
   });
-  const seek = seekInfo(position).serializeBinary();
-  const bytes = payload(header, signatureHeader(identity.creator, newNonce()), seek).serializeBinary();
+  const bytes = payload(
+    header,
+    signatureHeader(identity.creator, newNonce()),
+    seek.serializeBinary(),
+  ).serializeBinary();
   const envelope = new common.Envelope();
   envelope.setPayload(bytes);
   envelope.setSignature(await identity.sign(bytes));
   return envelope;
 }
 
-function seekInfo(position: BlockPosition): orderer.SeekInfo {
+function seekInfo(position: BlockPosition, { wait = false }: FetchOptions): orderer.SeekInfo {
   const seek = new orderer.SeekInfo();
   seek.setStart(seekPosition(position));
   seek.setStop(seekPosition(position));
-  seek.setBehavior(orderer.SeekInfo.SeekBehavior.FAIL_IF_NOT_READY);
+  const { BLOCK_UNTIL_READY, FAIL_IF_NOT_READY } = orderer.SeekInfo.SeekBehavior;
+  seek.setBehavior(wait ? BLOCK_UNTIL_READY : FAIL_IF_NOT_READY);
   return seek;
 }
 

@@ -57,7 +57,11 @@ export function identitySecret(
 export function readIdentitySecret(secret: V1Secret): IdentityData | { readonly missing: readonly string[] } {
   const data = decode(secret);
   const missing = keys.filter((key) => !data[key]);
-  return missing.length > 0 ? { missing } : (data as IdentityData);
+  return isComplete(data) ? data : { missing };
+}
+
+function isComplete(data: Readonly<Record<string, string>>): data is IdentityData {
+  return keys.every((key) => data[key]);
 }
 
 /** Text -> a Secret's base64. */

@@ -7,10 +7,10 @@ import type { Terminal } from "./io.ts";
 
 export interface Progress {
   /** A line of its own above the steps that follow. */
-  heading(text: string): void;
-  onEvent(event: StepEvent): void;
+  readonly heading: (text: string) => void;
+  readonly onEvent: (event: StepEvent) => void;
   /** Leaves the terminal as a shell expects it. */
-  close(): void;
+  readonly close: () => void;
 }
 
 const redrawEvery = 100; // milliseconds
@@ -22,7 +22,7 @@ const redrawEvery = 100; // milliseconds
 export function newProgress({ stderr, env }: Terminal, { verbose = false } = {}): Progress {
   const paint = painter(stderr, env);
   const running = new Map<string, { readonly title: string; readonly started: number; text: string }>();
-  const live = stderr.isTTY ? createLogUpdate(stderr as NodeJS.WriteStream, { showCursor: true }) : undefined;
+  const live = stderr.isTTY ? createLogUpdate(stderr, { showCursor: true }) : undefined;
 
   const draw = () => {
     live?.(

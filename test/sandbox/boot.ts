@@ -2,9 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { get } from "node:http";
 import { dirname, join } from "node:path";
 import { FabricError } from "../../plugin/error.ts";
+import { askApiServer, isReady } from "./api-server.ts";
 import { forwardPackets, remember } from "./before.ts";
 import { cluster } from "./cluster.ts";
-import { CommandFailure, run, succeeds } from "./command.ts";
+import { run, succeeds } from "./command.ts";
 import { components, type Component, type ComponentName } from "./components.ts";
 import { configurationFiles, kubeconfig, kubeconfigOf, kubeconfigUsers } from "./configuration.ts";
 import { admissionRules } from "./firewall.ts";
@@ -47,19 +48,25 @@ export async function boot(context: BootContext): Promise<boolean> {
   await loadImages(layout, images, progress, signal);
   await until(apiServerReady(layout));
   start("kube-controller-manager", "kube-scheduler", "kubelet");
+  const resolving = servicesResolve(layout);
+  // Early, so that CoreDNS waits for the node and not the other way round.
+  if (started || !(await resolving.holds())) await applySystem(layout);
   // A node may still count as Ready from before its kubelet died.
   await until(listening(all["kube-controller-manager"], all["kube-scheduler"], all.kubelet));
   await until(nodeReady(layout));
   start("kube-proxy", "node-agent"); // kube-proxy asks for the node, and backs off for seconds while there is none
   await until(proxyHealthy);
-  await newKubectl(layout.bin, layout.kubeconfig)(["apply", "-f", join(import.meta.dirname, "system.yaml")]);
-  await until(servicesResolve(layout));
+  await until(resolving);
   await until(defaultAccountExists(layout));
   return started;
 }
 
 function portsOfStopped(layout: Layout, all: Readonly<Record<ComponentName, Component>>): readonly number[] {
   return Object.values(all).flatMap(({ name, ports }) => (isRunning(layout, name) ? [] : ports));
+}
+
+function applySystem(layout: Layout): Promise<string> {
+  return newKubectl(layout.bin, layout.kubeconfig)(["apply", "-f", join(import.meta.dirname, "system.yaml")]);
 }
 
 async function configure(layout: Layout, machine: Machine): Promise<void> {
@@ -121,7 +128,7 @@ function apiServerReady(layout: Layout): Expectation {
     what: "API server ready",
     needs: ["etcd", "kube-apiserver"],
     seconds: 90,
-    holds: () => kubectlSucceeds(layout, ["get", "--raw", "/readyz"]),
+    holds: () => found(layout, "/readyz"),
   };
 }
 
@@ -140,7 +147,10 @@ function nodeReady(layout: Layout): Expectation {
     what: "node Ready",
     needs: ["kube-controller-manager", "kube-scheduler", "kubelet"],
     seconds: 90,
-    holds: () => kubectlSucceeds(layout, ["wait", "--for=condition=Ready", `node/${cluster.node}`, "--timeout=5s"]),
+    holds: async () => {
+      const answer = await askApiServer(layout, `/api/v1/nodes/${cluster.node}`);
+      return answer?.status === 200 && isReady(answer.text);
+    },
   };
 }
 
@@ -158,7 +168,7 @@ function servicesResolve(layout: Layout): Expectation {
     what: "Services and DNS work",
     needs: ["kubelet", "kube-proxy"],
     seconds: 90,
-    holds: () => succeeds(join(layout.bin, "node"), ["lookup", name, `${cluster.dns}:53`]),
+    holds: () => succeeds(join(layout.bin, "kube-node"), ["lookup", name, `${cluster.dns}:53`]),
   };
 }
 
@@ -168,18 +178,12 @@ function defaultAccountExists(layout: Layout): Expectation {
     what: "Pods can be created",
     needs: ["kube-controller-manager"],
     seconds: 30,
-    holds: () => kubectlSucceeds(layout, ["-n", "default", "get", "serviceaccount", "default"]),
+    holds: () => found(layout, "/api/v1/namespaces/default/serviceaccounts/default"),
   };
 }
 
-async function kubectlSucceeds(layout: Layout, args: readonly string[]): Promise<boolean> {
-  try {
-    await newKubectl(layout.bin, layout.kubeconfig)(args);
-    return true;
-  } catch (error) {
-    if (error instanceof CommandFailure) return false;
-    throw error;
-  }
+async function found(layout: Layout, path: string): Promise<boolean> {
+  return (await askApiServer(layout, path))?.status === 200;
 }
 
 function answersOk(url: string): Promise<boolean> {

@@ -164,7 +164,12 @@ async function linkPrograms(build: GoBuild, programs: string, bin: string): Prom
   if (build.name === "docker" || build.name === "pause") return; // for images only
   await mkdir(bin, { recursive: true });
   const names = await readdir(programs);
-  const links = [...names.map((name) => [name, name]), ...build.links.map((link) => [link, build.name])];
+  // Not "node": whoever puts this directory on PATH still wants Node.js.
+  await rm(join(bin, "node"), { force: true });
+  const links = [
+    ...names.map((name) => [name === "node" ? "kube-node" : name, name]),
+    ...build.links.map((link) => [link, build.name]),
+  ];
   for (const [link = "", name = ""] of links) {
     const [target, path] = [join(programs, name), join(bin, link)];
     if ((await readlink(path).catch(() => undefined)) === target) continue;

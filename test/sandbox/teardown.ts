@@ -56,7 +56,7 @@ async function askContainerd(layout: Layout): Promise<void> {
   const holds = () => succeeds(join(layout.bin, "ctr"), ["-a", layout.containerdSocket, "version"]);
   try {
     await waitUntil(layout, { what: "containerd answers", needs: ["containerd"], seconds: 10, holds });
-    await run(join(layout.bin, "node"), ["remove-pods", layout.containerdSocket], { timeout: 45_000 });
+    await run(join(layout.bin, "kube-node"), ["remove-pods", layout.containerdSocket], { timeout: 45_000 });
   } catch {
     // It hangs or ends: what it leaves over is killed next.
   }

@@ -1,0 +1,119 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { FabricError } from "../error.ts";
+import { broadcast } from "./broadcast.ts";
+import { lastConfigIndex } from "./block.ts";
+import type { CallOptions } from "./call-options.ts";
+import { type ChannelConfig, configOf } from "./config.ts";
+import { computeConfigUpdate, configUpdateEnvelope, signConfigUpdate } from "./config-update.ts";
+import { fetchBlock } from "./deliver.ts";
+import type { NodeConnection } from "./node-connection.ts";
+import type { SigningIdentity } from "./signing-identity.ts";
+
+/** A change of a channel's configuration. */
+export interface ConfigChange {
+  readonly channel: string;
+  /** For people: "setting the anchor peers of Org1MSP". */
+  readonly what: string;
+  /** What the configuration should be, from what it is; called again when it has changed meanwhile. */
+  readonly change: (current: ChannelConfig) => ChannelConfig;
+  /** Who consents; the first sends it. Enough for `policiesToSatisfy`. */
+  readonly signers: readonly [SigningIdentity, ...SigningIdentity[]];
+}
+
+/** How long a change that an orderer accepted may take until it counts as lost. */
+const lostAfter = 5_000;
+const changeTimeout = 120_000;
+
+/**
+ * Makes a change and waits until the orderer has it in a block. False when there was nothing to change. An orderer that
+ * accepts an update may still lose it (its leader went away), and another update may come first: then it is computed
+ * and sent again. Throws `rejected` when Fabric refuses it, `timeout` after 2 minutes unless told.
+ */
+export async function commitConfigChange(
+  orderer: NodeConnection,
+  change: ConfigChange,
+  { signal, timeout = changeTimeout }: CallOptions = {},
+): Promise<boolean> {
+  const deadline = Date.now() + timeout;
+  for (let sent = false; ;) {
+    const { newest, current } = await untilReady(() => currentConfig(orderer, change, signal), deadline, signal);
+    const update = computeConfigUpdate(current, change.change(current));
+    if (!update) return sent;
+    if (Date.now() > deadline) throw late(orderer, change);
+    const [sender] = change.signers;
+    const signatures = await Promise.all(change.signers.map((signer) => signConfigUpdate(update, signer)));
+    const envelope = await configUpdateEnvelope(update, signatures, sender);
+    sent = await untilReady(() => send(orderer, change, envelope, signal), deadline, signal);
+    if (sent) await waitForConfig(orderer, change, newest, signal);
+  }
+}
+
+async function currentConfig(orderer: NodeConnection, { channel, signers }: ConfigChange, signal?: AbortSignal) {
+  const [sender] = signers;
+  const newest = await fetchBlock(orderer, "orderer", sender, channel, "newest", { signal });
+  const number = newest.getHeader()?.getNumber() ?? 0;
+  const index = lastConfigIndex(newest);
+  const block = index === number ? newest : await fetchBlock(orderer, "orderer", sender, channel, index, { signal });
+  return { newest: number, current: configOf(block) };
+}
+
+/** False when another update came first (common/configtx/update.go, verifyReadSet and verifyDeltaSet). */
+async function send(
+  orderer: NodeConnection,
+  { what }: ConfigChange,
+  envelope: Parameters<typeof broadcast>[1],
+  signal?: AbortSignal,
+): Promise<boolean> {
+  try {
+    await broadcast(orderer, envelope, what, { signal });
+    return true;
+  } catch (error) {
+    const outdated = /requires that key .* be at version|attempt to set key .* to version/;
+    if (error instanceof FabricError && error.code === "rejected" && outdated.test(error.message)) return false;
+    throw error;
+  }
+}
+
+/** Until a block after `newest` brings another configuration, or the change counts as lost. */
+async function waitForConfig(
+  orderer: NodeConnection,
+  { channel, signers: [sender] }: ConfigChange,
+  newest: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const lost = Date.now() + lostAfter;
+  for (let number = newest + 1; ; number += 1) {
+    try {
+      const timeout = Math.max(1, lost - Date.now());
+      const block = await fetchBlock(orderer, "orderer", sender, channel, number, { signal, timeout, wait: true });
+      if (lastConfigIndex(block) === number) return;
+    } catch (error) {
+      if (error instanceof FabricError && error.code === "timeout") return;
+      throw error;
+    }
+  }
+}
+
+/** Tries again while the orderers have no leader. */
+async function untilReady<Result>(
+  act: () => Promise<Result>,
+  deadline: number,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      const notReady = error instanceof FabricError && error.code === "not-ready";
+      if (!notReady || Date.now() > deadline) throw error;
+      // An orderer tells nobody when it has a leader: there is nothing to watch.
+      await pause(500, undefined, { signal });
+    }
+  }
+}
+
+function late({ name }: NodeConnection, { what }: ConfigChange): FabricError {
+  return new FabricError("timeout", `${what} at ${name}: accepted, but not in a block in the time allowed`, {
+    hint: "more than half of the channel's consenters must run and reach each other",
+  });
+}
