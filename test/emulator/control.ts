@@ -20,7 +20,7 @@ export async function serveControl(address: string, faults: Faults, dropStreams:
           response.writeHead(404).end();
           return;
         }
-        response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify({ ...faults }));
+        response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(faults.show()));
       } catch (error) {
         response.writeHead(400).end(messageOf(error));
       }

@@ -45,7 +45,7 @@ export function flatten(tree: unknown, prefix = ""): ReadonlyMap<string, string>
         found.set(name, inner),
       );
     }
-  } else if (tree !== null && tree !== undefined) {
+  } else if (typeof tree === "string" || typeof tree === "number" || typeof tree === "boolean") {
     found.set(prefix, String(tree));
   }
   return found;

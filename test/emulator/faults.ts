@@ -16,6 +16,12 @@ export class Faults {
     return new Date(this.certificatesExpired ? "9999-01-01" : Date.now());
   }
 
+  /** Everything that can be set, as it is. */
+  show(): Readonly<Record<string, unknown>> {
+    const { endorsementDelayMilliseconds, conflicts, refuseInstall, vanishedImage, certificatesExpired } = this;
+    return { endorsementDelayMilliseconds, conflicts, refuseInstall, vanishedImage, certificatesExpired };
+  }
+
   /** Applies what a request names; throws on a name or type that is none. */
   set(changes: Readonly<Record<string, unknown>>): void {
     for (const [name, value] of Object.entries(changes)) {

@@ -1,4 +1,4 @@
-import { common, ledger, peer } from "@hyperledger/fabric-protos";
+import { ledger, peer, type common } from "@hyperledger/fabric-protos";
 import { sha256 } from "./block.ts";
 import { openEnvelope, type OpenEnvelope } from "./envelope.ts";
 

@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 
 /** The organizational units of a certificate's subject. fabric-ca puts several into one relative distinguished name. */
 export function organizationalUnits(certificate: X509Certificate): readonly string[] {

@@ -322,11 +322,7 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
     clearTimeout(this.#batchTimer);
     this.#batchTimer = setTimeout(() => {
       this.#batchTimer = undefined;
-      this.#queue = this.#queue.then(() => {
-        if (!signal.aborted) {
-          this.#proposePending();
-        }
-      });
+      this.#queue = this.#queue.then(() => (signal.aborted ? undefined : this.#proposePending()));
     }, this.#config.orderer.batchTimeoutMilliseconds);
   }
 

@@ -157,6 +157,6 @@ export function findSelf(consenters: readonly Consenter[], identity: ClusterIden
   return consenters.find(({ serverTlsCertificate }) => publicKeyOf(serverTlsCertificate) === own);
 }
 
-function publicKeyOf(certificate: string | Buffer): string {
-  return new X509Certificate(certificate).publicKey.export({ type: "spki", format: "pem" }).toString();
+function publicKeyOf(certificate: string | Buffer): string | Buffer {
+  return new X509Certificate(certificate).publicKey.export({ type: "spki", format: "pem" });
 }

@@ -32,7 +32,7 @@ export interface RaftOptions {
   readonly log: RaftLog;
   /** Index of the last entry known to be committed at start. */
   readonly committed: number;
-  members(): readonly string[];
+  readonly members: () => readonly string[];
   send(member: string, request: RaftRequest): Promise<RaftReply>;
   /** Called for each committed entry, in order. */
   onCommit(entry: Entry): void;
@@ -193,6 +193,10 @@ export class Raft {
         this.#lead();
       }
     };
+    const counted = (member: string): void => {
+      votes.add(member);
+      count();
+    };
     count();
     const request = {
       kind: "vote",
@@ -202,12 +206,7 @@ export class Raft {
       lastTerm: log.term(log.lastIndex),
     };
     for (const member of members().filter((one) => one !== self)) {
-      void this.#ask(member, request as RaftRequest).then((reply) => {
-        if (reply?.granted) {
-          votes.add(member);
-          count();
-        }
-      });
+      void this.#ask(member, request as RaftRequest).then((reply) => (reply?.granted ? counted(member) : undefined));
     }
   }
 

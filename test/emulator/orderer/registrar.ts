@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { common } from "@hyperledger/fabric-protos";
+import type { common } from "@hyperledger/fabric-protos";
 import { lastConfigOf } from "../channel/block.ts";
 import { messageOf } from "../log.ts";
 import { OrdererChannel, type ChannelInfo, type OrdererNode } from "./channel.ts";

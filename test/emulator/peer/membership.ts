@@ -51,7 +51,7 @@ export interface MembershipOptions {
   readonly bootstrap: readonly string[];
   /** PEM; for peers of the own organization. Empty without TLS. */
   readonly ownTlsRoots: readonly (string | Buffer)[];
-  chaincodesOf(channelId: string): readonly string[];
+  readonly chaincodesOf: (channelId: string) => readonly string[];
   readonly log: Log;
 }
 

@@ -1,6 +1,5 @@
 import { common, peer } from "@hyperledger/fabric-protos";
 import { computeTransactionId, proposalHash } from "../channel/transaction.ts";
-import { messageOf } from "../log.ts";
 import type { MspManager } from "../msp/msp.ts";
 import type { SignedData } from "../policy/policy.ts";
 
@@ -103,7 +102,7 @@ function checkCreator(channelId: string, signed: SignedData, msps: MspManager): 
     msps.verify(creator, signed.data, signed.signature);
   } catch (error) {
     throw new Error(`access denied: channel [${channelId}] creator org [${creator.mspId}]`, {
-      cause: messageOf(error),
+      cause: error,
     });
   }
 }

@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
+import { createServer as createHttpServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { messageOf } from "../log.ts";
@@ -8,7 +8,7 @@ import type { ServerTls } from "./tls.ts";
 /** A part of the node whose health is asked for; rejects when it is not well. */
 export interface HealthCheck {
   readonly component: string;
-  check(): Promise<void>;
+  readonly check: () => Promise<void>;
 }
 
 /** /healthz, /version and /metrics of the operations port (fabric-lib-go healthz). */
@@ -20,17 +20,7 @@ export function newOperations(
   return (request, response) => {
     const path = new URL(request.url ?? "/", "http://node").pathname;
     if (path === "/healthz") {
-      void health(checks).then((failed) => {
-        response.writeHead(failed.length === 0 ? 200 : 503, { "Content-Type": "application/json" });
-        const time = new Date().toISOString();
-        response.end(
-          JSON.stringify(
-            failed.length === 0
-              ? { status: "OK", time }
-              : { status: "Service Unavailable", time, failed_checks: failed },
-          ),
-        );
-      });
+      void health(checks).then((failed) => answerHealth(response, failed));
     } else if (path === "/metrics" && metrics !== undefined) {
       response.writeHead(200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" });
       response.end(metrics());
@@ -43,7 +33,22 @@ export function newOperations(
   };
 }
 
-async function health(checks: readonly HealthCheck[]): Promise<readonly { component: string; reason: string }[]> {
+interface FailedCheck {
+  readonly component: string;
+  readonly reason: string;
+}
+
+function answerHealth(response: ServerResponse, failed: readonly FailedCheck[]): void {
+  const time = new Date().toISOString();
+  response.writeHead(failed.length === 0 ? 200 : 503, { "Content-Type": "application/json" });
+  response.end(
+    JSON.stringify(
+      failed.length === 0 ? { status: "OK", time } : { status: "Service Unavailable", time, failed_checks: failed },
+    ),
+  );
+}
+
+async function health(checks: readonly HealthCheck[]): Promise<readonly FailedCheck[]> {
   const results = await Promise.all(
     checks.map(async ({ component, check }) => {
       try {

@@ -15,7 +15,9 @@ interface Connection {
 
 /** Packages of type ccaas: what Fabric's ccaas_builder makes of them. `templateValues` is CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG. */
 export function newCcaasRuntime(templateValues: string): Runtime {
-  const values = (templateValues === "" ? {} : JSON.parse(templateValues)) as Readonly<Record<string, unknown>>;
+  const values = (templateValues === "" ? {} : JSON.parse(templateValues)) as Readonly<
+    Record<string, string | number | boolean>
+  >;
   return {
     build: async (chaincode) =>
       chaincode.type.toLowerCase() === "ccaas"
@@ -26,7 +28,7 @@ export function newCcaasRuntime(templateValues: string): Runtime {
 
 async function serverOf(
   chaincode: ChaincodePackage,
-  values: Readonly<Record<string, unknown>>,
+  values: Readonly<Record<string, string | number | boolean>>,
 ): Promise<ChaincodeServer> {
   const file = (await regularFiles(gunzipSync(chaincode.code))).get("connection.json");
   if (file === undefined) {
@@ -51,7 +53,7 @@ async function serverOf(
 }
 
 /** Go's templates as far as connection files use them: `{{.peername}}`. */
-function fill(template: string, values: Readonly<Record<string, unknown>>): string {
+function fill(template: string, values: Readonly<Record<string, string | number | boolean>>): string {
   return template.replace(/\{\{\s*\.(\w+)\s*\}\}/g, (_, key: string) => {
     if (values[key] === undefined) {
       throw new Error(`map has no entry for key "${key}"`);

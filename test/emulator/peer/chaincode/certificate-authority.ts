@@ -23,7 +23,7 @@ export class CertificateAuthority {
   }
 
   static async create(now: Date): Promise<CertificateAuthority> {
-    x509.cryptoProvider.set(webcrypto as Crypto);
+    x509.cryptoProvider.set(webcrypto);
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       name: "CN=chaincode",
@@ -72,6 +72,6 @@ export class CertificateAuthority {
       ],
     });
     const key = KeyObject.from(keys.privateKey).export({ type: "sec1", format: "pem" });
-    return { certificate: certificate.toString("pem"), key: key.toString() };
+    return { certificate: certificate.toString("pem"), key };
   }
 }

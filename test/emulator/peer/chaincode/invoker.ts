@@ -96,7 +96,7 @@ export class ChaincodeInvoker {
   }
 
   async #invoke(invocation: Invocation): Promise<peer.ChaincodeMessage> {
-    const { channel, chaincodeName, input, simulator } = invocation;
+    const { chaincodeName, input, simulator } = invocation;
     const info = this.#info(invocation);
     const needsInit =
       info.initRequired && Buffer.from(simulator.get(chaincodeName, initializedKey) ?? []).toString() !== info.version;
@@ -110,7 +110,7 @@ export class ChaincodeInvoker {
       const context = this.#context(invocation, input.getIsInit());
       return await handler.execute(type, context, input, this.#executeTimeoutMilliseconds);
     } catch (error) {
-      throw new Error(`error sending: ${messageOf(error)}`, { cause: { channel: channel.channelId, error } });
+      throw new Error(`error sending: ${messageOf(error)}`, { cause: error });
     }
   }
 

@@ -75,7 +75,7 @@ export class ChaincodeLauncher {
 
   /** Serves a chaincode that dialled in. */
   accept(stream: ServerDuplexStream<peer.ChaincodeMessage, peer.ChaincodeMessage>): void {
-    this.#converse(stream as unknown as ChaincodeStream);
+    this.#converse(stream);
   }
 
   /** Stops every container that was started here. */
@@ -175,7 +175,7 @@ export class ChaincodeLauncher {
         );
       });
       await new Promise<void>((resolve) => {
-        this.#converse(chaincode.connect() as unknown as ChaincodeStream, resolve);
+        this.#converse(chaincode.connect(), resolve);
       });
     } finally {
       chaincode.close();

@@ -1,4 +1,4 @@
-import { msp, peer, type common } from "@hyperledger/fabric-protos";
+import { msp, type common, type peer } from "@hyperledger/fabric-protos";
 import type { ChannelConfig } from "../../channel/channel-config.ts";
 import { messageOf } from "../../log.ts";
 

@@ -1,0 +1,208 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { buildEmulator } from "../../../emulator/build.ts";
+import { genesisBlock } from "./genesis.ts";
+import { newNode, newOrganization, type Node, type Organization } from "./organization.ts";
+import { freePorts, newProcess, type NodeProcess } from "./processes.ts";
+
+export const channelId = "mychannel";
+
+export interface OrdererNode extends Node {
+  readonly process: NodeProcess;
+  readonly port: number;
+  readonly adminPort: number;
+}
+
+export interface PeerNode extends Node {
+  readonly process: NodeProcess;
+  readonly organization: Organization;
+  readonly address: string;
+  readonly operations: string;
+  readonly control: string;
+}
+
+/** Three orderers of one organization and a peer for each of two, as processes on loopback. */
+export interface Network {
+  readonly directory: string;
+  readonly ordererOrganization: Organization;
+  readonly orderers: readonly OrdererNode[];
+  readonly peers: readonly PeerNode[];
+  readonly genesis: Buffer;
+  /** File of the genesis block. */
+  readonly genesisFile: string;
+  stop(): Promise<void>;
+}
+
+export async function startNetwork(): Promise<Network> {
+  const directory = await mkdtemp(join(tmpdir(), "emulator-"));
+  const program = await buildEmulator(join(directory, "fabric"));
+  const ordererOrganization = await newOrganization(directory, "OrdererMSP");
+  const orderers = await Promise.all(
+    [0, 1, 2].map((index) => newOrderer(directory, program, ordererOrganization, index)),
+  );
+  const peers = await Promise.all(
+    ["Org1MSP", "Org2MSP"].map(async (mspId) => newPeer(directory, program, await newOrganization(directory, mspId))),
+  );
+  const block = genesisBlock({
+    channelId,
+    ordererOrganization,
+    consenters: orderers.map(({ port, tls }) => ({ host: "127.0.0.1", port, tlsCertificate: tls.certificate })),
+    organizations: peers.map(({ organization, address }) => ({
+      organization,
+      anchor: { host: "127.0.0.1", port: Number(address.split(":")[1]) },
+    })),
+  });
+  const genesis = Buffer.from(block.serializeBinary());
+  const genesisFile = join(directory, "genesis.block");
+  await writeFile(genesisFile, genesis);
+  const nodes = [...orderers, ...peers];
+  await Promise.all(nodes.map(({ process: node }) => node.start()));
+  return {
+    directory,
+    ordererOrganization,
+    orderers,
+    peers,
+    genesis,
+    genesisFile,
+    stop: async () => {
+      await Promise.all(nodes.map(({ process: node }) => node.stop()));
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function newOrderer(
+  directory: string,
+  program: string,
+  organization: Organization,
+  index: number,
+): Promise<OrdererNode> {
+  const [port = 0, adminPort = 0, operationsPort = 0] = await freePorts(3);
+  const node = await newNode(directory, organization, `orderer${index}`, "orderer");
+  const { tlsDirectory } = node;
+  const environment = {
+    ORDERER_GENERAL_LISTENADDRESS: "127.0.0.1",
+    ORDERER_GENERAL_LISTENPORT: String(port),
+    ORDERER_GENERAL_LOCALMSPID: organization.mspId,
+    ORDERER_GENERAL_LOCALMSPDIR: node.mspDirectory,
+    ORDERER_GENERAL_BOOTSTRAPMETHOD: "none",
+    ORDERER_GENERAL_TLS_ENABLED: "true",
+    ORDERER_GENERAL_TLS_CERTIFICATE: `${tlsDirectory}/server.crt`,
+    ORDERER_GENERAL_TLS_PRIVATEKEY: `${tlsDirectory}/server.key`,
+    ORDERER_GENERAL_TLS_ROOTCAS: `[${tlsDirectory}/ca.crt]`,
+    ORDERER_CHANNELPARTICIPATION_ENABLED: "true",
+    ORDERER_ADMIN_LISTENADDRESS: `127.0.0.1:${adminPort}`,
+    ORDERER_ADMIN_TLS_ENABLED: "true",
+    ORDERER_ADMIN_TLS_CERTIFICATE: `${tlsDirectory}/server.crt`,
+    ORDERER_ADMIN_TLS_PRIVATEKEY: `${tlsDirectory}/server.key`,
+    ORDERER_ADMIN_TLS_CLIENTAUTHREQUIRED: "true",
+    ORDERER_ADMIN_TLS_CLIENTROOTCAS: `[${tlsDirectory}/ca.crt]`,
+    ORDERER_FILELEDGER_LOCATION: `${directory}/orderer${index}/ledger`,
+    ORDERER_CONSENSUS_WALDIR: `${directory}/orderer${index}/wal`,
+    ORDERER_OPERATIONS_LISTENADDRESS: `127.0.0.1:${operationsPort}`,
+  };
+  const command = [process.execPath, program, "orderer"];
+  return { ...node, process: newProcess(command, environment, /Beginning to serve/), port, adminPort };
+}
+
+async function newPeer(directory: string, program: string, organization: Organization): Promise<PeerNode> {
+  const [port = 0, chaincodePort = 0, operationsPort = 0, controlPort = 0] = await freePorts(4);
+  const node = await newNode(directory, organization, "peer0", "peer");
+  const address = `127.0.0.1:${port}`;
+  const environment = {
+    CORE_PEER_ID: `peer0.${organization.mspId}`,
+    CORE_PEER_ADDRESS: address,
+    CORE_PEER_LISTENADDRESS: address,
+    CORE_PEER_LOCALMSPID: organization.mspId,
+    CORE_PEER_MSPCONFIGPATH: node.mspDirectory,
+    CORE_PEER_FILESYSTEMPATH: `${directory}/${organization.mspId}/data`,
+    CORE_PEER_TLS_ENABLED: "true",
+    CORE_PEER_TLS_CERT_FILE: `${node.tlsDirectory}/server.crt`,
+    CORE_PEER_TLS_KEY_FILE: `${node.tlsDirectory}/server.key`,
+    CORE_PEER_TLS_ROOTCERT_FILE: `${node.tlsDirectory}/ca.crt`,
+    CORE_PEER_CHAINCODEADDRESS: `127.0.0.1:${chaincodePort}`,
+    CORE_PEER_CHAINCODELISTENADDRESS: `127.0.0.1:${chaincodePort}`,
+    CORE_PEER_GOSSIP_EXTERNALENDPOINT: address,
+    CORE_OPERATIONS_LISTENADDRESS: `127.0.0.1:${operationsPort}`,
+    CORE_METRICS_PROVIDER: "prometheus",
+    EMULATOR_CONTROL_ADDRESS: `127.0.0.1:${controlPort}`,
+  };
+  const command = [process.execPath, program, "peer", "node", "start"];
+  return {
+    ...node,
+    process: newProcess(command, environment, /Started peer/),
+    organization,
+    address,
+    operations: `http://127.0.0.1:${operationsPort}`,
+    control: `http://127.0.0.1:${controlPort}`,
+  };
+}
+
+export interface ParticipationAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** A call of channel participation, with the orderer's own certificate as client. */
+export function participate(
+  orderer: OrdererNode,
+  organization: Organization,
+  method: string,
+  path: string,
+  block?: Buffer,
+): Promise<ParticipationAnswer> {
+  const boundary = "----block";
+  const body =
+    block &&
+    Buffer.concat([
+      Buffer.from(
+        `--${boundary}\r\nContent-Disposition: form-data; name="config-block"; filename="b"\r\nContent-Type: application/octet-stream\r\n\r\n`,
+      ),
+      block,
+      Buffer.from(`\r\n--${boundary}--\r\n`),
+    ]);
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      {
+        host: "localhost",
+        port: orderer.adminPort,
+        method,
+        path: `/participation/v1/channels${path}`,
+        ca: organization.tlsCa.certificate,
+        cert: orderer.tls.certificate,
+        key: orderer.tls.key,
+        headers: body === undefined ? {} : { "Content-Type": `multipart/form-data; boundary=${boundary}` },
+      },
+      (response) => {
+        resolve(answerOf(response));
+      },
+    );
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+async function answerOf(response: IncomingMessage): Promise<ParticipationAnswer> {
+  const content = await text(response);
+  return { status: response.statusCode ?? 0, body: content === "" ? undefined : (JSON.parse(content) as unknown) };
+}
+
+/** Waits until it is so; rejects after half a minute. */
+export async function eventually<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) {
+      return found;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`expected ${what} within 30 seconds`);
+    }
+    await sleep(50);
+  }
+}

@@ -1,0 +1,66 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A process of the network, which can be killed and started again with the same settings. */
+export interface NodeProcess {
+  /** Everything it wrote to standard error so far. */
+  output(): string;
+  start(): Promise<void>;
+  /** As the machine losing power would. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** `ready` is what the process writes when it serves. */
+export function newProcess(
+  command: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  ready: RegExp,
+): NodeProcess {
+  let child: ChildProcess | undefined;
+  let output = "";
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const exited = once(child, "exit");
+      child.kill(signal);
+      await exited;
+    }
+  };
+  return {
+    output: () => output,
+    start: async () => {
+      output = "";
+      const [program = "", ...args] = command;
+      child = spawn(program, args, {
+        env: { PATH: process.env["PATH"] ?? "", ...environment },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      child.stdout?.on("data", (data: Buffer) => (output += data.toString()));
+      child.stderr?.on("data", (data: Buffer) => (output += data.toString()));
+      while (!ready.test(output)) {
+        if (child.exitCode !== null) {
+          throw new Error(`expected ${command.join(" ")} to run, found it ended: ${output}`);
+        }
+        await sleep(20);
+      }
+    },
+    kill: () => end("SIGKILL"),
+    stop: () => end("SIGTERM"),
+  };
+}
+
+/** Ports that nobody used a moment ago. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map(async (server) => once(server.close(), "close")));
+  return ports;
+}
