@@ -38,6 +38,11 @@ export async function broadcast(
 /** orderer/common/broadcast/broadcast.go, ClassifyError. */
 function broadcastError(what: string, response: orderer.BroadcastResponse): FabricError {
   const message = `${what}: ${response.getInfo() || statusName(response.getStatus())}`;
+  // While a leader does not yet hear of its followers it thinks them dead (orderer/consensus/etcdraft/chain.go,
+  // ValidateConsensusMetadata).
+  if (/nodes are alive, configuration will result in quorum loss/.test(message)) {
+    return new FabricError("not-ready", message, { hint: "wait until all of the channel's consenters run" });
+  }
   switch (response.getStatus()) {
     case common.Status.SERVICE_UNAVAILABLE:
       return new FabricError("not-ready", message, {

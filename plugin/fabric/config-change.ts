@@ -76,9 +76,11 @@ export function consenters({ config }: ChannelConfig): readonly Consenter[] {
 }
 
 /**
- * Replaces the certificates (renewal) of the consenter at an address. Raft and BFT allow one consenter to change at a
- * time: commit it, have the node use it, and wait for a leader before the next
- * (orderer/consensus/etcdraft/membership.go, UpdateRequired). Throws `not-found`.
+ * Gives the consenter at an address other TLS certificates. Only a new *key* needs this: orderers compare public keys, so
+ * a certificate renewed with the key it had needs no update (since 1.4.9 and 2.2.1; docs, certs_management.md;
+ * orderer/common/cluster/connections.go). One consenter at a time, in this order, or the channel loses its quorum: commit
+ * the update, wait until *that orderer itself* has it in a block, restart it with the new key, see it active, then the next.
+ * An orderer restarted too early takes itself for a stranger to the channel. Throws `not-found`.
  */
 export function replaceConsenter(current: ChannelConfig, replacement: Consenter): ChannelConfig {
   return changeConsenters(current, (list) => {

@@ -35,16 +35,17 @@ export async function commitConfigChange(
   { signal, timeout = changeTimeout }: CallOptions = {},
 ): Promise<boolean> {
   const deadline = Date.now() + timeout;
-  for (let sent = false; ;) {
+  for (let wanted: ChannelConfig | undefined; ;) {
     const { newest, current } = await untilReady(() => currentConfig(orderer, change, signal), deadline, signal);
-    const update = computeConfigUpdate(current, change.change(current));
-    if (!update) return sent;
+    if (wanted && !computeConfigUpdate(current, wanted)) return true;
+    wanted = change.change(current);
+    const update = computeConfigUpdate(current, wanted);
+    if (!update) return false;
     if (Date.now() > deadline) throw late(orderer, change);
-    const [sender] = change.signers;
     const signatures = await Promise.all(change.signers.map((signer) => signConfigUpdate(update, signer)));
-    const envelope = await configUpdateEnvelope(update, signatures, sender);
-    sent = await untilReady(() => send(orderer, change, envelope, signal), deadline, signal);
-    if (sent) await waitForConfig(orderer, change, newest, signal);
+    const envelope = await configUpdateEnvelope(update, signatures, change.signers[0]);
+    const accepted = await untilReady(() => send(orderer, change, envelope, signal), deadline, signal);
+    if (accepted) await waitForConfig(orderer, change, newest, signal);
   }
 }
 
@@ -88,8 +89,9 @@ async function waitForConfig(
       const block = await fetchBlock(orderer, "orderer", sender, channel, number, { signal, timeout, wait: true });
       if (lastConfigIndex(block) === number) return;
     } catch (error) {
-      if (error instanceof FabricError && error.code === "timeout") return;
-      throw error;
+      const lostOrLeaderless = error instanceof FabricError && (error.code === "timeout" || error.code === "not-ready");
+      if (!lostOrLeaderless) throw error;
+      return;
     }
   }
 }

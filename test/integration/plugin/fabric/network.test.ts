@@ -1,11 +1,9 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { common } from "@hyperledger/fabric-protos";
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from "vitest";
-import { broadcast } from "../../../../plugin/fabric/broadcast.ts";
 import { defaultEndorsementPolicyBytes } from "../../../../plugin/fabric/chaincode-definition.ts";
 import type { ChaincodePackage } from "../../../../plugin/fabric/chaincode-package.ts";
 import { packageChaincodeFolder } from "../../../../plugin/fabric/chaincode-source.ts";
@@ -15,16 +13,11 @@ import {
   ordererChannels,
   removeOrderer,
 } from "../../../../plugin/fabric/channel-participation.ts";
-import { configOf, type ChannelConfig } from "../../../../plugin/fabric/config.ts";
+import { type ChannelConfig, configOf } from "../../../../plugin/fabric/config.ts";
 import { anchorPeers, consenters, setAnchorPeers } from "../../../../plugin/fabric/config-change.ts";
-import {
-  computeConfigUpdate,
-  configUpdateEnvelope,
-  signConfigUpdate,
-} from "../../../../plugin/fabric/config-update.ts";
+import { commitConfigChange } from "../../../../plugin/fabric/config-commit.ts";
 import { fetchBlock, fetchConfigBlock } from "../../../../plugin/fabric/deliver.ts";
 import { openGateway } from "../../../../plugin/fabric/gateway.ts";
-import { genesisBlock } from "../../../../plugin/fabric/genesis.ts";
 import {
   approvedDefinition,
   approveDefinition,
@@ -38,11 +31,11 @@ import {
 } from "../../../../plugin/fabric/lifecycle.ts";
 import { connectNode, type NodeConnection } from "../../../../plugin/fabric/node-connection.ts";
 import { chainInfo, joinPeer, peerChannels, peerConfigBlock } from "../../../../plugin/fabric/peer-channels.ts";
-import type { SigningIdentity } from "../../../../plugin/fabric/signing-identity.ts";
+import { eventually } from "./eventually.ts";
 import { fabricReleases } from "./fabric-release.ts";
 import { newOrganization, realFabric, type RealFabric, type TestNode, type TestOrganization } from "./real-fabric.ts";
+import { channel, genesisOf } from "./test-channel.ts";
 
-const channel = "mychannel";
 const chaincodeFolder = join(import.meta.dirname, "../../../chaincode/asset-transfer");
 const releases = fabricReleases();
 
@@ -86,23 +79,7 @@ describe
       peers = await Promise.all([fabric.startPeer(org1, "peer0"), fabric.startPeer(org2, "peer0")]);
       ordererConnection = connected(first(orderers));
       [peer1, peer2] = [connected(peers[0]), connected(peers[1])];
-      genesis = genesisBlock(
-        {
-          name: channel,
-          consensus: {
-            type: "raft",
-            consenters: orderers.map(({ address, tls }) => ({
-              ...address,
-              clientTlsCertificate: tls.certificate,
-              serverTlsCertificate: tls.certificate,
-            })),
-          },
-          ordererOrganizations: [{ msp: ordererOrg.msp, endpoints: orderers.map(({ address }) => address) }],
-          peerOrganizations: [{ msp: org1.msp }, { msp: org2.msp }],
-          batch: { timeout: "200ms" },
-        },
-        { now: new Date() },
-      );
+      genesis = genesisOf("raft", orderers, [org1, org2]);
     });
 
     afterAll(async () => {
@@ -158,9 +135,14 @@ describe
         [org1, peers[0]],
         [org2, peers[1]],
       ] as const) {
-        const current = configOf(await fetchConfigBlock(ordererConnection, "orderer", organization.admin, channel));
-        const wanted = setAnchorPeers(current, organization.mspId, [node.address]);
-        await update(current, wanted, [], organization.admin);
+        const change = {
+          channel,
+          what: "setting anchor peers",
+          change: (current: ChannelConfig) => setAnchorPeers(current, organization.mspId, [node.address]),
+          signers: [organization.admin] as const,
+        };
+        expect(await commitConfigChange(ordererConnection, change)).toBe(true);
+        expect(await commitConfigChange(ordererConnection, change)).toBe(false);
       }
       const config = await eventually(async () => {
         const committed = configOf(await fetchConfigBlock(peer1, "peer", org1.admin, channel));
@@ -169,7 +151,6 @@ describe
       });
       expect(anchorPeers(config, "Org1MSP")).toEqual([peers[0].address]);
       expect(consenters(config)).toHaveLength(3);
-      expect(computeConfigUpdate(config, setAnchorPeers(config, "Org1MSP", [peers[0].address]))).toBeUndefined();
     });
 
     it("installs a package, once, and gives it back", async () => {
@@ -277,9 +258,13 @@ describe
       await expect(fetchBlock(ordererConnection, "orderer", stranger.admin, channel, "newest")).rejects.toMatchObject({
         code: "rejected",
       });
-      const current = configOf(await fetchConfigBlock(ordererConnection, "orderer", org1.admin, channel));
-      const foreign = setAnchorPeers(current, "Org2MSP", []);
-      await expect(update(current, foreign, [], org1.admin)).rejects.toMatchObject({ code: "rejected" });
+      const foreign = {
+        channel,
+        what: "setting another's anchor peers",
+        change: (current: ChannelConfig) => setAnchorPeers(current, "Org2MSP", []),
+        signers: [org1.admin] as const,
+      };
+      await expect(commitConfigChange(ordererConnection, foreign)).rejects.toMatchObject({ code: "rejected" });
     });
 
     it("verifies whom it talks to, and shows who we are", async () => {
@@ -309,22 +294,6 @@ describe
       await eventually(async () => expect(await removeOrderer(last.admin, channel)).toBe(false));
       expect(await ordererChannels(last.admin)).toEqual([]);
     });
-
-    async function update(
-      current: ChannelConfig,
-      wanted: ChannelConfig,
-      signers: readonly SigningIdentity[],
-      sender: SigningIdentity,
-    ): Promise<void> {
-      const change = computeConfigUpdate(current, wanted);
-      if (!change) throw new Error("expected a difference");
-      const signatures = await Promise.all([sender, ...signers].map((signer) => signConfigUpdate(change, signer)));
-      await broadcast(
-        ordererConnection,
-        await configUpdateEnvelope(change, signatures, sender),
-        "updating the channel",
-      );
-    }
   },
 );
 
@@ -336,17 +305,4 @@ function first<Item>(items: readonly Item[]): Item {
 
 function text(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("utf8");
-}
-
-/** What becomes true a moment later: an elected leader, gossip between organizations. */
-async function eventually<Result>(act: () => Promise<Result>, milliseconds = 30_000): Promise<Result> {
-  const deadline = Date.now() + milliseconds;
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await sleep(200);
-    }
-  }
 }

@@ -165,10 +165,11 @@ async function issueNode(organization: TestOrganization, name: string, role: Nod
   return { identity, tls: await issueNodeTls(organization, name) };
 }
 
-export function issueNodeTls(organization: TestOrganization, name: string): Promise<Credential> {
+/** With the key it had, if given: a renewal. */
+export function issueNodeTls(organization: TestOrganization, name: string, privateKey?: string): Promise<Credential> {
   const commonName = `${name}.${organization.domain}`;
   const hosts = [name, commonName, "localhost", "127.0.0.1"];
-  return issueTlsCertificate(organization.tls, { commonName, hosts, now: new Date() });
+  return issueTlsCertificate(organization.tls, { commonName, hosts, privateKey, now: new Date() });
 }
 
 function tlsFiles(organization: TestOrganization, { certificate, privateKey }: Credential) {
