@@ -1,6 +1,6 @@
 import { ledger, peer } from "@hyperledger/fabric-protos";
 import { sameVersion } from "./simulator.ts";
-import { hashedNamespace, type State, type Version, type Write } from "./state.ts";
+import { compareKeys, hashedNamespace, type State, type Version, type Write } from "./state.ts";
 
 const { kvrwset } = ledger.rwset;
 const { TxValidationCode } = peer;
@@ -20,7 +20,8 @@ export class PendingWrites {
   /** The keys of a namespace within a range that would be there, or no longer. */
   inRange(namespace: string, start: string, end: string): boolean {
     return [...this.#keys.values()].some(
-      (write) => write.namespace === namespace && write.key >= start && (end === "" || write.key < end),
+      ({ namespace: written, key }) =>
+        written === namespace && compareKeys(key, start) >= 0 && (end === "" || compareKeys(key, end) < 0),
     );
   }
 }

@@ -8,7 +8,29 @@ export function organizationalUnits(certificate: X509Certificate): readonly stri
     .map((part) => part.slice("OU=".length));
 }
 
-/** From a leaf to its root, both included; throws when no root is reached. Expiry is not looked at: Fabric verifies at the time the certificate was issued (msp/mspimpl.go). */
+/** As `certificationChain`, at the time the leaf was issued: expiry is not looked at, but issuers that came later are (msp/mspimpl.go getUniqueValidationChain). */
+export function validCertificationChain(
+  leaf: X509Certificate,
+  roots: readonly X509Certificate[],
+  intermediates: readonly X509Certificate[],
+): readonly X509Certificate[] {
+  const chain = certificationChain(leaf, roots, intermediates);
+  const issued = new Date(new Date(leaf.validFrom).getTime() + 1000);
+  for (const certificate of chain) {
+    const [from, to] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
+    if (issued < from || issued > to) {
+      const bound = issued < from ? `before ${utc(from)}` : `after ${utc(to)}`;
+      throw new Error(`x509: certificate has expired or is not yet valid: current time ${utc(issued)} is ${bound}`);
+    }
+  }
+  return chain;
+}
+
+function utc(date: Date): string {
+  return date.toISOString().replace(".000", "");
+}
+
+/** From a leaf to its root, both included; throws when no root is reached. */
 export function certificationChain(
   leaf: X509Certificate,
   roots: readonly X509Certificate[],

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { msp } from "@hyperledger/fabric-protos";
-import { certificationChain, organizationalUnits, same } from "./certificate.ts";
+import { certificationChain, organizationalUnits, same, validCertificationChain } from "./certificate.ts";
 import { verify } from "./signature.ts";
 
 export type Role = "client" | "peer" | "admin" | "orderer";
@@ -131,7 +131,7 @@ export class Msp {
       return "An X509 certificate with Basic Constraint: Certificate Authority equals true cannot be used as an identity";
     }
     try {
-      certificationChain(identity.certificate, roots, intermediates);
+      validCertificationChain(identity.certificate, roots, intermediates);
     } catch (error) {
       return `could not obtain certification chain: the supplied identity is not valid: ${(error as Error).message}`;
     }

@@ -37,7 +37,7 @@ export class Authority {
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       name: `CN=${name}`,
-      notBefore: new Date(Date.now() - day),
+      notBefore: new Date(Date.now() - 3 * day),
       notAfter: new Date(Date.now() + 365 * day),
       signingAlgorithm: algorithm,
       keys,
