@@ -33,7 +33,7 @@ export interface ApprovedDefinition extends ChaincodeDefinition {
 export interface CommitReadiness {
   /** MSP ID -> has approved exactly this definition. */
   readonly approvals: ReadonlyMap<string, boolean>;
-  /** MSP ID -> the parts in which it has approved something else (Fabric 2.5 and later). */
+  /** MSP ID -> the parts in which it has approved something else: EndorsementInfo, ValidationInfo, Collections. Fabric 3 tells. */
   readonly mismatches: ReadonlyMap<string, readonly string[]>;
 }
 

@@ -16,6 +16,8 @@ import {
 import { type ChannelConfig, configOf } from "../../../../plugin/fabric/config.ts";
 import { anchorPeers, consenters, setAnchorPeers } from "../../../../plugin/fabric/config-change.ts";
 import { commitConfigChange } from "../../../../plugin/fabric/config-commit.ts";
+import { collectionsBytes } from "../../../../plugin/fabric/collections.ts";
+import { parseEndorsementPolicy } from "../../../../plugin/fabric/endorsement-policy.ts";
 import { fetchBlock, fetchConfigBlock } from "../../../../plugin/fabric/deliver.ts";
 import { openGateway } from "../../../../plugin/fabric/gateway.ts";
 import {
@@ -242,6 +244,47 @@ describe
         gateway.submit(call("CreateAsset", "a2", "Ann", "5"), { signal: AbortSignal.abort() }),
       ).rejects.toMatchObject({ code: "interrupted" });
       gateway.close();
+    });
+
+    it("upgrades to another policy with a private data collection, and shows just what was agreed", async () => {
+      showLogs();
+      const upgrade = {
+        ...definition,
+        version: "2.0",
+        sequence: 2,
+        endorsementPolicy: parseEndorsementPolicy("OR('Org1MSP.peer', 'Org2MSP.peer')").serializeBinary(),
+        collections: collectionsBytes([
+          { name: "secrets", policy: "OR('Org1MSP.member', 'Org2MSP.member')", requiredPeerCount: 0, maxPeerCount: 1 },
+        ]),
+      };
+      const [gateway, gateway2] = [openGateway(peer1, org1.admin), openGateway(peer2, org2.admin)];
+      await approveDefinition(gateway, channel, "Org1MSP", { ...upgrade, version: "1.9" }, chaincode.id);
+      const readiness = await commitReadiness(peer1, org1.admin, channel, upgrade);
+      expect(readiness.approvals.get("Org1MSP")).toBe(false);
+      // Only Fabric 3 tells what differs.
+      expect([undefined, ["EndorsementInfo"]]).toContainEqual(readiness.mismatches.get("Org1MSP"));
+      await expect(commitDefinition(gateway, channel, ["Org1MSP", "Org2MSP"], upgrade)).rejects.toMatchObject({
+        message: expect.stringContaining("chaincode definition not agreed to by this org"),
+      });
+      await approveDefinition(gateway, channel, "Org1MSP", upgrade, chaincode.id);
+      await approveDefinition(gateway2, channel, "Org2MSP", upgrade, undefined);
+      await eventually(() => commitDefinition(gateway, channel, ["Org1MSP", "Org2MSP"], upgrade));
+      expect(await committedDefinition(peer1, org1.admin, channel, "assets")).toMatchObject(upgrade);
+      expect(await approvedDefinition(peer2, org2.admin, channel, { name: "assets" })).toEqual({
+        ...upgrade,
+        packageId: undefined,
+      });
+      const read = { channel, chaincode: "assets", function: "ReadAsset", arguments: ["a1"] };
+      expect(text(await eventually(() => gateway.evaluate(read)))).toContain('"owner":"Ann"');
+      const transfer = { channel, chaincode: "assets", function: "TransferAsset", arguments: ["a1", "Bob"] };
+      expect(text((await eventually(() => gateway.submit(transfer))).result)).toBe("Ann");
+      await expect(
+        commitDefinition(gateway, channel, ["Org1MSP", "Org2MSP"], { ...upgrade, sequence: 9 }),
+      ).rejects.toMatchObject({ message: expect.stringContaining("new definition must be sequence 3") });
+      const [{ references } = { references: [] }] = await installedChaincodes(peer1, org1.admin);
+      expect(references).toEqual([{ channel, name: "assets", version: "2.0" }]);
+      gateway.close();
+      gateway2.close();
     });
 
     it("says clearly what it refuses", async () => {
