@@ -35,6 +35,7 @@ export class ChannelStream extends Duplex {
   readonly #protocol: ChannelProtocol;
   readonly #pings: NodeJS.Timeout;
   #lingering: NodeJS.Timeout | undefined;
+  #message: Buffer | undefined;
 
   /** The socket must be open and paused. */
   constructor(socket: WebSocket, protocol: ChannelProtocol, signal?: AbortSignal) {
@@ -75,8 +76,7 @@ export class ChannelStream extends Duplex {
 
   #send(chunk: Buffer, offset: number, done: (error?: Error | null) => void): void {
     const part = chunk.subarray(offset, offset + MESSAGE_BYTES);
-    const message = Buffer.allocUnsafe(part.length + 1);
-    message.writeUInt8(this.#protocol.input, 0);
+    const message = this.#outgoing(part.length);
     part.copy(message, 1);
     this.#socket.send(message, (error) => {
       // A socket that closes tells why by itself, and better.
@@ -84,6 +84,13 @@ export class ChannelStream extends Duplex {
       else if (offset + part.length < chunk.length) this.#send(chunk, offset + part.length, done);
       else done();
     });
+  }
+
+  /** One message is under way at a time (and ws masks a copy of it): its memory serves the next. */
+  #outgoing(bytes: number): Buffer {
+    if (bytes < MESSAGE_BYTES / 2) return Buffer.concat([Buffer.of(this.#protocol.input)], bytes + 1);
+    this.#message ??= Buffer.concat([Buffer.of(this.#protocol.input)], MESSAGE_BYTES + 1);
+    return this.#message.subarray(0, bytes + 1);
   }
 
   #receive(data: RawData, binary: boolean): void {

@@ -82,7 +82,7 @@ const configReasons: ReadonlySet<string> = new Set([
 
 function brokenContainer(pod: V1Pod): PodProblem | undefined {
   for (const container of containerStatuses(pod)) {
-    const problem = explainContainer(container);
+    const problem = explainContainer(container, pod);
     if (problem) return problem;
   }
   return undefined;
@@ -93,7 +93,10 @@ function containerStatuses({ status }: V1Pod): readonly V1ContainerStatus[] {
   return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
 }
 
-function explainContainer({ name, image, state, lastState, restartCount }: V1ContainerStatus): PodProblem | undefined {
+function explainContainer(
+  { name, image, state, lastState, restartCount }: V1ContainerStatus,
+  { metadata }: V1Pod,
+): PodProblem | undefined {
   const { reason = "", message } = state?.waiting ?? {};
   const told = message ? `: ${oneLine(message)}` : "";
   if (imageReasons.has(reason)) {
@@ -108,7 +111,7 @@ function explainContainer({ name, image, state, lastState, restartCount }: V1Con
     const times = restartCount === 1 ? "once" : `${restartCount} times`;
     return {
       text: `container ${name} ended ${times}, ${lastEnd(lastState)}`,
-      hint: `kubectl logs -c ${name} --previous`,
+      hint: `kubectl logs -n ${metadata?.namespace} ${metadata?.name} -c ${name} --previous`,
       final: false,
     };
   }

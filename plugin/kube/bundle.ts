@@ -1,0 +1,33 @@
+import type { Plugin } from "esbuild";
+
+const CLIENT_NODE = /[\\/]@kubernetes[\\/]client-node[\\/]/;
+
+/**
+ * An esbuild plugin that keeps of client-node only what client-node.ts names. Its package does not say that its modules are free of side
+ * effects, so that a bundler keeps all 700 models; and KubeConfig imports undici for the typed API alone, which we do not use.
+ * Measured: 1.86 MB and 176 ms to load without, 0.2 MB and about 100 ms less with it.
+ */
+export const leanClientNode: Plugin = {
+  name: "lean-client-node",
+  setup(build) {
+    build.onResolve({ filter: /^undici$/ }, ({ importer }) =>
+      CLIENT_NODE.test(importer) ? { path: "undici", namespace: "left-out", sideEffects: false } : undefined,
+    );
+    build.onLoad({ filter: /^undici$/, namespace: "left-out" }, () => ({ contents: leftOut, loader: "js" }));
+    build.onResolve(
+      { filter: /^(\.|@kubernetes\/client-node)/ },
+      async ({ path, importer, resolveDir, kind, pluginData }) => {
+        if (pluginData === leanClientNode.name || !CLIENT_NODE.test(`${importer}|/${path}/`)) return undefined;
+        const found = await build.resolve(path, { importer, resolveDir, kind, pluginData: leanClientNode.name });
+        return found.errors.length > 0 ? found : { path: found.path, sideEffects: false };
+      },
+    );
+  },
+};
+
+const leftOut = `
+const absent = () => { throw new Error("undici is not bundled: client-node's typed API cannot be used here"); };
+export const fetch = absent;
+export class Agent { constructor() { absent(); } }
+export class ProxyAgent { constructor() { absent(); } }
+`;
