@@ -21,11 +21,3 @@ export function capabilitiesValue(names: readonly string[]): common.Capabilities
   for (const name of names) value.getCapabilitiesMap().set(name, new common.Capability());
   return value;
 }
-
-export function readCapabilities(value: common.Capabilities): readonly string[] {
-  return value
-    .getCapabilitiesMap()
-    .toArray()
-    .map(([name]) => name)
-    .sort();
-}

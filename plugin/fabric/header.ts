@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { common } from "@hyperledger/fabric-protos";
-import { Timestamp } from "google-protobuf/google/protobuf/timestamp_pb.js";
+// CommonJS whose names Node cannot see before it runs: only the whole can be imported.
+import timestampMessages from "google-protobuf/google/protobuf/timestamp_pb.js";
 
 export interface ChannelHeaderFields {
   readonly type: common.HeaderTypeMap[keyof common.HeaderTypeMap];
@@ -17,7 +18,7 @@ export function channelHeader(fields: ChannelHeaderFields): common.ChannelHeader
   const header = new common.ChannelHeader();
   header.setType(fields.type);
   header.setVersion(1);
-  header.setTimestamp(Timestamp.fromDate(fields.now));
+  header.setTimestamp(timestampMessages.Timestamp.fromDate(fields.now));
   header.setChannelId(fields.channel);
   if (fields.transactionId !== undefined) header.setTxId(fields.transactionId);
   if (fields.extension) header.setExtension$(fields.extension);

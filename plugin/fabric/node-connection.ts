@@ -36,19 +36,6 @@ export function connectNode(endpoint: Endpoint): NodeConnection {
   };
 }
 
-/** Runs something over a connection and closes it. */
-export async function withConnection<Result>(
-  endpoint: Endpoint,
-  use: (connection: NodeConnection) => Promise<Result>,
-): Promise<Result> {
-  const connection = connectNode(endpoint);
-  try {
-    return await use(connection);
-  } finally {
-    connection.close();
-  }
-}
-
 /** When a call has to be over. */
 export function deadlineOf({ timeout = defaultTimeout }: CallOptions): { readonly deadline: Date } {
   return { deadline: new Date(Date.now() + timeout) };

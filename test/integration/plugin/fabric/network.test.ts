@@ -15,6 +15,7 @@ import {
 } from "../../../../plugin/fabric/channel-participation.ts";
 import { type ChannelConfig, configOf } from "../../../../plugin/fabric/config.ts";
 import { anchorPeers, consenters, setAnchorPeers } from "../../../../plugin/fabric/config-change.ts";
+import { blockEntries } from "../../../../plugin/fabric/block.ts";
 import { commitConfigChange } from "../../../../plugin/fabric/config-commit.ts";
 import { collectionsBytes } from "../../../../plugin/fabric/collections.ts";
 import { parseEndorsementPolicy } from "../../../../plugin/fabric/endorsement-policy.ts";
@@ -32,8 +33,16 @@ import {
   installedPackage,
 } from "../../../../plugin/fabric/lifecycle.ts";
 import { connectNode, type NodeConnection } from "../../../../plugin/fabric/node-connection.ts";
-import { chainInfo, joinPeer, peerChannels, peerConfigBlock } from "../../../../plugin/fabric/peer-channels.ts";
+import {
+  chainInfo,
+  joinPeer,
+  peerBlock,
+  peerChannels,
+  peerConfigBlock,
+} from "../../../../plugin/fabric/peer-channels.ts";
 import { eventually } from "./eventually.ts";
+import { issueEnrolmentCertificate } from "../../../../plugin/fabric/certificate-authority.ts";
+import { newSigningIdentity } from "../../../../plugin/fabric/signing-identity.ts";
 import { fabricReleases } from "./fabric-release.ts";
 import { newOrganization, realFabric, type RealFabric, type TestNode, type TestOrganization } from "./real-fabric.ts";
 import { channel, genesisOf } from "./test-channel.ts";
@@ -213,6 +222,8 @@ describe
       showLogs();
       const gateway = openGateway(peer1, org1.admin);
       const { height } = await chainInfo(peer1, org1.admin, channel);
+      const last = await peerBlock(peer1, org1.admin, channel, height - 1);
+      expect(blockEntries(last)[0]?.channelHeader.getChannelId()).toBe(channel);
       const events = await gateway.chaincodeEvents(channel, "assets", BigInt(height));
       const call = (name: string, ...args: readonly string[]) => ({
         channel,
@@ -297,6 +308,13 @@ describe
         code: "not-found",
       });
       await expect(chainInfo(peer1, org1.admin, "nochannel")).rejects.toMatchObject({ code: "not-found" });
+      const yesterday = new Date(Date.now() - 48 * 3_600_000);
+      const request = { commonName: "old", role: "admin", now: yesterday, days: 1 } as const;
+      const expired = newSigningIdentity("Org1MSP", await issueEnrolmentCertificate(org1.enrolment, request));
+      await expect(peerChannels(peer1, expired)).rejects.toMatchObject({
+        code: "rejected",
+        hint: expect.stringContaining("kubectl fabric renew"),
+      });
       const stranger = await newOrganization("Org1MSP", "org1");
       await expect(fetchBlock(ordererConnection, "orderer", stranger.admin, channel, "newest")).rejects.toMatchObject({
         code: "rejected",
