@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { isReady } from "../../sandbox/api-server.ts";
 import { CommandFailure, lastLines, run, succeeds } from "../../sandbox/command.ts";
 import { newProgress } from "../../sandbox/progress.ts";
 import { stateOf, statusText, type SandboxStatus } from "../../sandbox/status.ts";
@@ -95,4 +96,19 @@ Fabric releases: none (set FABRIC_HOME)
     expect(stateOf([{ name: "etcd", pid: 1 }, { name: "kubelet" }])).toBe("partly up");
     expect(stateOf([{ name: "etcd", pid: 1 }])).toBe("up");
   });
+});
+
+test("a node is ready when it says so", () => {
+  const node = (status: string) =>
+    JSON.stringify({
+      status: {
+        conditions: [
+          { type: "MemoryPressure", status: "False" },
+          { type: "Ready", status },
+        ],
+      },
+    });
+  expect(isReady(node("True"))).toBe(true);
+  expect(isReady(node("Unknown"))).toBe(false);
+  expect(isReady("{}")).toBe(false);
 });
