@@ -1,0 +1,144 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { newKubectl } from "../sandbox/kubectl.ts";
+import { listProcesses } from "../sandbox/processes.ts";
+import { killedAfter, killedAt, pluginJson, pluginOutput, runPlugin } from "./plugin-process.ts";
+
+const { kubeconfig, binDir, fabricVersions, nodeenvArchive } = inject("sandbox");
+const kubectl = newKubectl(binDir, kubeconfig);
+const chaincode = join(import.meta.dirname, "../chaincode/asset-transfer");
+
+/** "3.1.5" is the image tag 3.1. */
+const tagOf = (version: string) => version.split(".").slice(0, 2).join(".");
+const newest = fabricVersions.toSorted((left, right) => right.localeCompare(left, "en", { numeric: true }))[0];
+
+/** All that a peer's daemon started and has not ended: its containers' processes and its own. */
+const dockerProcesses = () =>
+  listProcesses().filter(
+    ({ argv }) =>
+      argv[0]?.endsWith("dockerd") ||
+      argv.some((word) => word.includes("chaincode")) ||
+      argv.includes("--peer.address"),
+  );
+
+beforeAll(async () => {
+  execFileSync("npm", ["ci", "--silent", "--prefix", chaincode], { stdio: "inherit" });
+  await pluginOutput(["webhook", "install"]);
+});
+
+afterAll(async () => {
+  await pluginOutput(["webhook", "uninstall"]);
+});
+
+describe.skipIf(fabricVersions.length === 0).each(fabricVersions.length === 0 ? ["none found"] : [...fabricVersions])(
+  "a network of Fabric %s",
+  (version) => {
+    const deploy = ["deploy-cc", "asset", "--path", chaincode, "-C", "mychannel", "--load-image", nodeenvArchive];
+    const commands = [["init", "--fabric-version", tagOf(version)], ["join", "mychannel"], deploy] as const;
+
+    afterAll(async () => {
+      await pluginOutput(["down", "--yes"]);
+      expect(dockerProcesses()).toEqual([]);
+    });
+
+    test("four commands lead to a transaction", async () => {
+      for (const command of commands) expect((await pluginJson(command)).changed).toBeGreaterThan(0);
+      const created = await pluginJson<{ payload: string; transactionId: string }>([
+        "invoke",
+        "asset",
+        "CreateAsset",
+        "a1",
+        "tom",
+        "100",
+        "-C",
+        "mychannel",
+      ]);
+      expect(JSON.parse(created.payload)).toEqual({ id: "a1", owner: "tom", value: 100 });
+      expect(created.transactionId).toMatch(/^[0-9a-f]{64}$/);
+      const read = await pluginOutput(["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org2"]);
+      expect(JSON.parse(read)).toEqual({ id: "a1", owner: "tom", value: 100 });
+    });
+
+    test.each(commands.map((command) => [command[0], command] as const))(
+      "%s again changes nothing",
+      async (_, command) => {
+        expect(await pluginJson(command)).toMatchObject({ changed: 0, wouldChange: 0 });
+      },
+    );
+
+    test("status shows every node on the channel with its chaincode", async () => {
+      const { ready, nodes } = await pluginJson<{ ready: boolean; nodes: { component: string; channels: object[] }[] }>(
+        ["status"],
+      );
+      expect(ready).toBe(true);
+      expect(nodes).toHaveLength(5);
+      for (const { component, channels } of nodes) {
+        const chaincodes = component === "peer" ? ["asset 1 (sequence 1)"] : [];
+        expect(channels).toEqual([{ name: "mychannel", height: expect.any(Number), chaincodes }]);
+      }
+    });
+
+    test("the chaincode runs in the peer's own Pod and dials localhost:7052", async () => {
+      const docker = (...args: string[]) =>
+        kubectl(["-n", "org1", "exec", "peer0-0", "-c", "kubectl-fabric-dind", "--", "docker", ...args]);
+      const [id = ""] = (await docker("ps", "-q")).trim().split("\n");
+      const [found] = JSON.parse(await docker("inspect", id)) as [
+        { Name: string; HostConfig: { NetworkMode: string } },
+      ];
+      expect(found.Name).toMatch(/^\/fabric-peer0\.org1-asset-[0-9a-f]{64}$/);
+      expect(found.HostConfig.NetworkMode).toBe("host");
+      const processes = listProcesses().filter(({ argv }) => argv.includes("--peer.address"));
+      expect(processes.length).toBeGreaterThan(0);
+      for (const { argv } of processes) expect(argv[argv.indexOf("--peer.address") + 1]).toBe("localhost:7052");
+    });
+
+    test("an error of the chaincode is told in its own words", async () => {
+      const { code, stderr } = await runPlugin(["invoke", "asset", "CreateAsset", "a1", "tom", "1", "-C", "mychannel"]);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/the asset a1 already exists/);
+    });
+
+    test("after its Pod was deleted a peer comes back with ledger and chaincode, and the old Pod leaves no process", async () => {
+      const before = new Set(dockerProcesses().map(({ pid }) => pid));
+      await kubectl(["-n", "org1", "delete", "pod", "peer0-0", "--wait=true"]);
+      await kubectl(["-n", "org1", "rollout", "status", "statefulset/peer0", "--timeout=120s"]);
+      const read = ["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org1"];
+      expect(JSON.parse(await pluginOutput(read))).toMatchObject({ owner: "tom" });
+      const org2 = before.size / 2;
+      expect(dockerProcesses().filter(({ pid }) => before.has(pid))).toHaveLength(org2);
+    });
+
+    test("changed chaincode takes the next sequence", async () => {
+      const upgraded = [...deploy, "--label", "asset-v2"];
+      expect((await pluginJson(upgraded)).changed).toBeGreaterThan(0);
+      expect(await pluginOutput(["status"])).toMatch(/asset 2 \(sequence 2\)/);
+      expect(await pluginJson(upgraded)).toMatchObject({ changed: 0 });
+    });
+  },
+);
+
+describe.skipIf(newest === undefined)(`commands of Fabric ${newest ?? "(no release found)"} killed half-way`, () => {
+  const tag = tagOf(newest ?? "");
+  const deploy = ["deploy-cc", "asset", "--path", chaincode, "-C", "mychannel", "--load-image", nodeenvArchive];
+
+  afterAll(async () => {
+    await pluginOutput(["down", "--yes"]);
+  });
+
+  test.each([
+    ["init", ["init", "--fabric-version", tag], [1, 6, 15, 25]],
+    ["join", ["join", "mychannel"], [1, 3]],
+    ["deploy-cc", deploy, [1, 3, 5]],
+  ] as const)("%s: killed after a few steps, the same command goes on", async (_, command, afterSteps) => {
+    for (const steps of afterSteps) expect((await killedAfter(steps, command)).signal).toBe("SIGKILL");
+    await pluginOutput(command);
+    expect(await pluginJson(command)).toMatchObject({ changed: 0 });
+  });
+
+  test("down: killed at once, the same command goes on", async () => {
+    await killedAt(700, ["down", "--yes"]);
+    await pluginOutput(["down", "--yes"]);
+    expect(await pluginJson(["down", "--yes"])).toMatchObject({ changed: 0, namespaces: [] });
+  });
+});
