@@ -12,6 +12,8 @@ export interface Configuration {
   readonly configuration: string;
   readonly authoritySecret: string;
   readonly leafSecret: string;
+  /** Directory of a certificate that somebody else issues; without it we issue and publish our own. */
+  readonly certificates: string | undefined;
   /** File with the operator's settings. */
   readonly settings: string | undefined;
   /** How long the Service's endpoints may take to forget a process that ends, in milliseconds. */
@@ -26,6 +28,7 @@ const OPTIONS = {
   configuration: { type: "string", default: "kubectl-fabric-webhook" },
   "authority-secret": { type: "string", default: "kubectl-fabric-webhook-authority" },
   "leaf-secret": { type: "string", default: "kubectl-fabric-webhook-tls" },
+  certificates: { type: "string" },
   settings: { type: "string" },
   "drain-seconds": { type: "string", default: "5" },
 } as const;
@@ -41,6 +44,7 @@ export function parseConfiguration(argv: readonly string[], env: NodeJS.ProcessE
     configuration: values.configuration,
     authoritySecret: values["authority-secret"],
     leafSecret: values["leaf-secret"],
+    certificates: values.certificates,
     settings: values.settings,
     drainMs: number("drain-seconds", values["drain-seconds"], 3600) * 1000,
   };

@@ -5,7 +5,8 @@ import { AdmissionregistrationV1Api, CoreV1Api, KubeConfig, VersionApi } from "@
 import { newAdmissionApp } from "./admission.ts";
 import { newClusterStore } from "./certificates/cluster-store.ts";
 import { issuer } from "./certificates/issue.ts";
-import { newRenewal } from "./certificates/renewal.ts";
+import { newMountedCertificates } from "./certificates/mounted.ts";
+import { newRenewal, type Renewal, type RenewalDependencies } from "./certificates/renewal.ts";
 import { newClusterReader } from "./cluster-reader.ts";
 import { parseConfiguration, serviceHosts, type Configuration } from "./configuration.ts";
 import { newLog, reasonOf, type Log } from "./log.ts";
@@ -36,13 +37,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   });
 
   let admission: RunningTlsServer | undefined;
-  const renewal = newRenewal({
-    store: newClusterStore(core, cluster.makeApiClient(AdmissionregistrationV1Api), configuration),
-    issuer,
-    hosts: serviceHosts(configuration),
-    now,
-    log,
-    stepped: (step, written) => log.info("certificates", { step, written }),
+  const certificates = newCertificates(configuration, cluster, log, {
     serve: async (leaf) => {
       if (admission === undefined) admission = await serveTls(app, configuration.port, leaf);
       else admission.use(leaf);
@@ -53,7 +48,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
 
   const missing = (): readonly string[] => [
     ...(ending.signal.aborted ? ["shutting down"] : []),
-    ...renewal.missing(now()),
+    ...certificates.missing(now()),
   ];
   const readiness = (): readonly string[] => {
     const lines = missing();
@@ -62,7 +57,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   };
   const probes = await serve(newProbesApp(readiness, metrics), configuration.probesPort);
   log.info("started", { version: VERSION, probesPort: probes.port });
-  const background = Promise.all([renewal.run(ending.signal), settings.run(ending.signal)]);
+  const background = Promise.all([certificates.run(ending.signal), settings.run(ending.signal)]);
 
   log.info("ending", { signal: await endingSignal() });
   ending.abort();
@@ -70,6 +65,21 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   await background;
   await probes.drain(Promise.resolve());
   log.info("ended");
+}
+
+/** Issued by ourselves, unless a directory is given. */
+function newCertificates(
+  configuration: Configuration,
+  cluster: KubeConfig,
+  log: Log,
+  use: Pick<RenewalDependencies, "serve" | "renewed">,
+): Renewal {
+  const admission = cluster.makeApiClient(AdmissionregistrationV1Api);
+  const store = newClusterStore(cluster.makeApiClient(CoreV1Api), admission, configuration);
+  const given = { ...use, store, hosts: serviceHosts(configuration), now, log };
+  const directory = configuration.certificates;
+  if (directory !== undefined) return newMountedCertificates({ ...given, directory });
+  return newRenewal({ ...given, issuer, stepped: (step, written) => log.info("certificates", { step, written }) });
 }
 
 function endingSignal(): Promise<string> {
