@@ -43,8 +43,15 @@ import {
 import { eventually } from "./eventually.ts";
 import { issueEnrolmentCertificate } from "../../../../plugin/fabric/certificate-authority.ts";
 import { newSigningIdentity } from "../../../../plugin/fabric/signing-identity.ts";
-import { fabricReleases } from "./fabric-release.ts";
-import { newOrganization, realFabric, type RealFabric, type TestNode, type TestOrganization } from "./real-fabric.ts";
+import { fabricReleases, tool } from "./fabric-release.ts";
+import {
+  newOrganization,
+  realFabric,
+  writeFiles,
+  type RealFabric,
+  type TestNode,
+  type TestOrganization,
+} from "./real-fabric.ts";
 import { channel, genesisOf } from "./test-channel.ts";
 
 const chaincodeFolder = join(import.meta.dirname, "../../../chaincode/asset-transfer");
@@ -257,16 +264,64 @@ describe
       gateway.close();
     });
 
+    // Org1 alone is enough, so that Org2 can do without a package.
+    const upgradePolicy =
+      "OutOf(1, AND('Org1MSP.peer', 'Org2MSP.peer'), 'Org1MSP.peer', OR('Org2MSP.admin', \"Org2MSP.peer\"))";
+    const upgradeCollections = [
+      {
+        name: "secrets",
+        policy: "OR('Org1MSP.member', 'Org2MSP.member')",
+        requiredPeerCount: 0,
+        maxPeerCount: 1,
+        blockToLive: 5,
+        memberOnlyRead: true,
+        memberOnlyWrite: true,
+        endorsementPolicy: { signaturePolicy: "AND('Org1MSP.peer', 'Org2MSP.peer')" },
+      },
+      { name: "open", policy: "OR('Org1MSP.member')", requiredPeerCount: 0, maxPeerCount: 0 },
+    ];
+
+    async function readinessByPeerCommand(): Promise<unknown> {
+      const folder = join(fabric.folder, "command");
+      await writeFiles(folder, {
+        ...Object.fromEntries(Object.entries(org1.adminMsp).map(([path, content]) => [`msp/${path}`, content])),
+        "tlsca.pem": org1.tls.certificate,
+        "collections.json": JSON.stringify(upgradeCollections),
+      });
+      const env = {
+        PATH: process.env["PATH"],
+        FABRIC_CFG_PATH: join(release.home, "config"),
+        CORE_PEER_LOCALMSPID: "Org1MSP",
+        CORE_PEER_MSPCONFIGPATH: join(folder, "msp"),
+        CORE_PEER_ADDRESS: `localhost:${peers[0].address.port}`,
+        CORE_PEER_TLS_ENABLED: "true",
+        CORE_PEER_TLS_ROOTCERT_FILE: join(folder, "tlsca.pem"),
+      };
+      const terms = ["-n", "assets", "-v", "2.0", "--sequence", "2", "--signature-policy", upgradePolicy];
+      const collections = ["--collections-config", join(folder, "collections.json")];
+      const args = [
+        "lifecycle",
+        "chaincode",
+        "checkcommitreadiness",
+        "-C",
+        channel,
+        ...terms,
+        ...collections,
+        "-O",
+        "json",
+      ];
+      const { stdout } = await promisify(execFile)(tool(release, "peer"), args, { env });
+      return JSON.parse(stdout) as unknown;
+    }
+
     it("upgrades to another policy with a private data collection, and shows just what was agreed", async () => {
       showLogs();
       const upgrade = {
         ...definition,
         version: "2.0",
         sequence: 2,
-        endorsementPolicy: parseEndorsementPolicy("OR('Org1MSP.peer', 'Org2MSP.peer')").serializeBinary(),
-        collections: collectionsBytes([
-          { name: "secrets", policy: "OR('Org1MSP.member', 'Org2MSP.member')", requiredPeerCount: 0, maxPeerCount: 1 },
-        ]),
+        endorsementPolicy: parseEndorsementPolicy(upgradePolicy).serializeBinary(),
+        collections: collectionsBytes(upgradeCollections),
       };
       const [gateway, gateway2] = [openGateway(peer1, org1.admin), openGateway(peer2, org2.admin)];
       await approveDefinition(gateway, channel, "Org1MSP", { ...upgrade, version: "1.9" }, chaincode.id);
@@ -279,6 +334,8 @@ describe
       });
       await approveDefinition(gateway, channel, "Org1MSP", upgrade, chaincode.id);
       await approveDefinition(gateway2, channel, "Org2MSP", upgrade, undefined);
+      // The same terms in words make the same bytes in Fabric's own tool, or it would not see our approvals.
+      expect(await readinessByPeerCommand()).toEqual({ approvals: { Org1MSP: true, Org2MSP: true } });
       await eventually(() => commitDefinition(gateway, channel, ["Org1MSP", "Org2MSP"], upgrade));
       expect(await committedDefinition(peer1, org1.admin, channel, "assets")).toMatchObject(upgrade);
       expect(await approvedDefinition(peer2, org2.admin, channel, { name: "assets" })).toEqual({

@@ -26,6 +26,8 @@ export interface TestOrganization {
   readonly tls: Credential;
   readonly msp: MspDefinition;
   readonly admin: SigningIdentity;
+  /** The administrator's local MSP, for Fabric's own tools. */
+  readonly adminMsp: Readonly<Record<string, string>>;
   readonly adminTls: Credential;
 }
 
@@ -64,6 +66,11 @@ export async function newOrganization(mspId: string, domain: string): Promise<Te
     tls,
     msp: mspDefinition(mspId, enrolment.certificate, tls.certificate),
     admin: newSigningIdentity(mspId, admin),
+    adminMsp: localMsp({
+      identity: admin,
+      rootCertificate: enrolment.certificate,
+      tlsRootCertificate: tls.certificate,
+    }),
     adminTls,
   };
 }
@@ -250,7 +257,7 @@ async function writeConfig({ home }: FabricRelease, folder: string): Promise<voi
   await writeFile(join(folder, "core.yaml"), stringify(core));
 }
 
-async function writeFiles(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
+export async function writeFiles(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content, { mode: 0o600 });
