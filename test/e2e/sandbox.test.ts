@@ -364,7 +364,7 @@ describe.each(["28", "20.10"])("Docker %s in a native sidecar", (version) => {
     const output = await docker(["run", "--rm", "--network", "host", "chaincode"]);
     expect(output).toContain("answer: registered");
     expect(await kubectl(["-n", teamA, "logs", name, "-c", "main"])).toContain(
-      "from chaincode: --peer.address localhost:7052 with left-pad 1",
+      "from chaincode: --peer.address localhost:7052 by a dependency",
     );
   });
 
@@ -383,12 +383,13 @@ describe.each(["28", "20.10"])("Docker %s in a native sidecar", (version) => {
   });
 });
 
-/** What the peer does with a package that brings its dependencies, in the form of a Dockerfile. */
+/** What the peer does with a package that brings its dependencies, as plain files and without links to their commands. */
 const dockerfile = `FROM hyperledger/fabric-nodeenv:2.5
 RUN mkdir -p /chaincode/input/src/node_modules/left-pad && cd /chaincode/input/src \\
- && echo '{"scripts":{"start":"node cc.js"}}' >package.json \\
- && echo 'module.exports = 1' >node_modules/left-pad/index.js \\
- && echo 'const s = require("net").connect(7052, "localhost", () => s.write(process.argv.slice(2).join(" ") + " with left-pad " + require("left-pad")));' >cc.js \\
+ && echo '{"name":"cc","version":"1.0.0","scripts":{"start":"left-pad"},"dependencies":{"left-pad":"1.0.0"}}' >package.json \\
+ && cd node_modules/left-pad && echo '{"name":"left-pad","version":"1.0.0","bin":"cc.js"}' >package.json \\
+ && echo '#!/usr/bin/env node' >cc.js \\
+ && echo 'const s = require("net").connect(7052, "localhost", () => s.write(process.argv.slice(2).join(" ") + " by a dependency"));' >>cc.js \\
  && echo 's.on("data", (d) => console.log("answer: " + d)); s.on("error", (e) => { console.error(e); process.exit(1); });' >>cc.js
 RUN /chaincode/build.sh && cp -R /chaincode/output/. /usr/local/src
 CMD ["/chaincode/start.sh", "--peer.address", "localhost:7052"]

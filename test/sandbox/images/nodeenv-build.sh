@@ -5,7 +5,10 @@
 set -e
 cp -R /chaincode/input/src/. /chaincode/output
 cd /chaincode/output
-[ ! -d node_modules ] || exit 0
+if [ -d node_modules ]; then
+  # A chaincode package holds plain files only (ValidateCodePackage): links to commands are made again.
+  exec npm rebuild --offline --ignore-scripts
+fi
 npm ci --omit=dev --offline || {
   echo "the sandbox has no network: put node_modules into the chaincode package (npm ci before packaging)" >&2
   exit 1
