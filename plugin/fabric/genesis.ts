@@ -4,7 +4,15 @@ import { type BftConsenter, bftBlockValidationPolicy, bftConsensusType, orderers
 import { blockDataHash } from "./block.ts";
 import { bftCapabilities, type Capabilities, capabilitiesValue, defaultCapabilities } from "./capabilities.ts";
 import { checkChannelName } from "./channel-name.ts";
-import { configGroup, type GroupContent, groupKeys, type PolicyText, valueKeys } from "./config-group.ts";
+import {
+  configGroup,
+  type GroupContent,
+  groupKeys,
+  type PolicyText,
+  type Serializable,
+  valueKeys,
+} from "./config-group.ts";
+import { mspConfig } from "./msp.ts";
 import { channelHeader, newNonce, payload, signatureHeader, transactionId } from "./header.ts";
 import {
   type OrdererOrganization,
@@ -92,6 +100,7 @@ export function genesisBlock(channel: ChannelGenesis, { now, nonce = newNonce() 
 /** The configuration that the genesis block holds. Throws `usage`. */
 export function channelGroup(channel: ChannelGenesis): common.ConfigGroup {
   checkChannelName(channel.name);
+  checkMspDefinitions(channel);
   const { channel: capabilities } = capabilitiesOf(channel);
   return configGroup({
     values: {
@@ -181,6 +190,22 @@ function groupsByMspId<Organization extends PeerOrganization | OrdererOrganizati
     groups[mspId] = group(organization);
   }
   return groups;
+}
+
+/** An organization may run both peers and orderers, but is one MSP (common/channelconfig/msp.go, ProposeMSP). */
+function checkMspDefinitions({ ordererOrganizations, peerOrganizations }: ChannelGenesis): void {
+  const definitions = new Map(ordererOrganizations.map(({ msp }) => [msp.mspId, msp]));
+  for (const { msp } of peerOrganizations) {
+    const other = definitions.get(msp.mspId);
+    if (!other || sameMessage(mspConfig(msp), mspConfig(other))) continue;
+    throw new FabricError("usage", `expected one definition of ${msp.mspId}, found another for its orderers`, {
+      hint: "give both the same authorities, or different MSP IDs",
+    });
+  }
+}
+
+function sameMessage(left: Serializable, right: Serializable): boolean {
+  return Buffer.compare(left.serializeBinary(), right.serializeBinary()) === 0;
 }
 
 function firstBlock(transaction: common.Envelope): common.Block {

@@ -58,6 +58,11 @@ describe("a genesis block", () => {
       { peerOrganizations: [{ msp: fixtureMsp("A") }, { msp: fixtureMsp("A") }] },
       "found A twice",
     ],
+    [
+      "two definitions of one MSP",
+      { peerOrganizations: [{ msp: { ...fixtureMsp("OrdererMSP"), rootCertificates: ["another CA"] } }] },
+      "expected one definition of OrdererMSP",
+    ],
     ["no consenters", { consensus: { type: "raft", consenters: [] } }, "at least one consenter"],
     [
       "orderers nobody can reach",
@@ -71,6 +76,15 @@ describe("a genesis block", () => {
     ],
   ] as const)("is not made of %s", (_, change, message) => {
     expect(() => genesisBlock({ ...raftChannel, ...change }, moment)).toThrow(message);
+  });
+
+  it("may have an organization that runs both peers and orderers", () => {
+    const both = genesisBlock({ ...raftChannel, peerOrganizations: [{ msp: fixtureMsp("OrdererMSP") }] }, moment);
+    const { config } = configOf(both);
+    expect([organizationsOf(config, "application"), organizationsOf(config, "orderer")]).toEqual([
+      ["OrdererMSP"],
+      ["OrdererMSP"],
+    ]);
   });
 
   it("is not made of consenters that share an address or a certificate", () => {
