@@ -38,8 +38,7 @@ describe.skipIf(fabricVersions.length === 0).each(fabricVersions.length === 0 ? 
     const commands = [["init", "--fabric-version", tagOf(version)], ["join", "mychannel"], deploy] as const;
 
     afterAll(async () => {
-      await pluginOutput(["down", "--yes"]);
-      expect(dockerProcesses()).toEqual([]);
+      await pluginOutput(["down", "--yes"]); // also when a test before has failed
     });
 
     test("four commands lead to a transaction", async () => {
@@ -114,6 +113,12 @@ describe.skipIf(fabricVersions.length === 0).each(fabricVersions.length === 0 ? 
       expect((await pluginJson(upgraded)).changed).toBeGreaterThan(0);
       expect(await pluginOutput(["status"])).toMatch(/asset 2 \(sequence 2\)/);
       expect(await pluginJson(upgraded)).toMatchObject({ changed: 0 });
+    });
+
+    test("down leaves no namespace and no process, and again changes nothing", async () => {
+      expect((await pluginJson(["down", "--yes"])).changed).toBe(3);
+      expect(dockerProcesses()).toEqual([]);
+      expect(await pluginJson(["down", "--yes"])).toMatchObject({ changed: 0 });
     });
   },
 );

@@ -171,10 +171,10 @@ test("a wrong annotation is refused, and the refusal names key, value and what i
 });
 
 test("replicas die one at a time while Pods are created: none is refused, all are injected", async () => {
-  let stop = false;
+  const stop = new AbortController();
   const created: string[] = [];
   const creating = (async () => {
-    for (let index = 0; !stop || index < 40; index++) {
+    for (let index = 0; !stop.signal.aborted || index < 40; index++) {
       const pod = peer(`churn-${index}`, namespace, inject_);
       const input = JSON.stringify(pod);
       const text = await kubectl(["create", "--dry-run=server", "-o", "json", "-f", "-"], { input });
@@ -191,7 +191,7 @@ test("replicas die one at a time while Pods are created: none is refused, all ar
     await kubectl([...system, "rollout", "status", "deployment/kubectl-fabric-webhook", "--timeout=60s"]);
     await sleep(1000);
   }
-  stop = true;
+  stop.abort();
   await creating;
   expect(created.length).toBeGreaterThanOrEqual(40);
 }, 180_000);

@@ -85,7 +85,13 @@ describe("runSteps", () => {
     const plan = steps(diamond, facts);
     const aborting = plan.map((step) =>
       step.id === "a"
-        ? { ...step, act: async () => void (facts.add("a"), controller.abort(new Error("Ctrl-C"))) }
+        ? {
+            ...step,
+            async act() {
+              facts.add("a");
+              controller.abort(new Error("Ctrl-C"));
+            },
+          }
         : step,
     );
     await expect(runSteps(aborting, { signal: controller.signal })).rejects.toMatchObject({
