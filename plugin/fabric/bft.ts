@@ -94,8 +94,8 @@ function identityPrincipal({ mspId, identity }: BftConsenter): msp.MSPPrincipal 
 }
 
 /**
- * SmartBFT's own defaults (pkg/types/config.go, DefaultConfig), which configtxgen takes too
- * (genesisconfig/config.go), and leader rotation off, which Fabric asks for (smartbft/configverifier.go).
+ * SmartBFT's own defaults (github.com/hyperledger-labs/SmartBFT, pkg/types/config.go), which configtxgen takes too
+ * (internal/configtxgen/genesisconfig/config.go), and leader rotation off, which Fabric asks for (orderer/consensus/smartbft/configverifier.go).
  */
 function bftOptions(): orderer.smartbft.Options {
   const options = new orderer.smartbft.Options();

@@ -13,7 +13,7 @@ export interface Capabilities {
 /** Understood by Fabric 2.5 and 3.x alike: what fabric-samples' test network uses. */
 export const defaultCapabilities: Capabilities = { channel: ["V2_0"], orderer: ["V2_0"], application: ["V2_5"] };
 
-/** For channels of Fabric 3 only; BFT needs it (configtxgen/encoder/encoder.go, NewOrdererGroup). */
+/** For channels of Fabric 3 only; BFT needs it (internal/configtxgen/encoder/encoder.go, NewOrdererGroup). */
 export const bftCapabilities: Capabilities = { ...defaultCapabilities, channel: ["V3_0"] };
 
 export function capabilitiesValue(names: readonly string[]): common.Capabilities {

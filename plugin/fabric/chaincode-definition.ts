@@ -1,7 +1,7 @@
 import { FabricError } from "../error.ts";
 import { defaultEndorsementPolicy, parseEndorsementPolicy } from "./endorsement-policy.ts";
 
-/** What the organizations of a channel agree on for a chaincode (peer/lifecycle/lifecycle.proto). */
+/** What the organizations of a channel agree on for a chaincode (fabric-protos, peer/lifecycle/lifecycle.proto). */
 export interface ChaincodeDefinition {
   readonly name: string;
   readonly version: string;

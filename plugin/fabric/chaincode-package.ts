@@ -21,7 +21,7 @@ export interface ChaincodePackage {
   readonly bytes: Uint8Array;
 }
 
-/** Messages to a peer have to stay below its 100 MiB (core/comm/config.go, MaxRecvMsgSize). */
+/** Messages to a peer have to stay below its 100 MiB (internal/pkg/comm/config.go, DefaultMaxRecvMsgSize). */
 const largest = 99 * 1024 * 1024;
 
 /** Throws `usage` when a package has more bytes than a peer takes. */

@@ -100,7 +100,7 @@ async function goModulePath(root: string): Promise<string> {
   return path;
 }
 
-/** What is below the metadata folder goes beside the sources; hidden files there are none of Fabric's (platforms/util/writer.go). */
+/** What is below the metadata folder goes beside the sources; hidden files there are none of Fabric's (core/chaincode/platforms/util/writer.go). */
 async function archiveFiles(files: readonly FolderFile[], metadataFolder: string): Promise<readonly ArchiveFile[]> {
   const isMetadata = ({ path }: FolderFile) => path.startsWith(`${metadataFolder}/`);
   const hidden = ({ path }: FolderFile) => posix.basename(path).startsWith(".");

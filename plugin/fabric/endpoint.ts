@@ -28,7 +28,7 @@ export interface GrpcTarget {
   readonly options: ChannelOptions;
 }
 
-/** Blocks and chaincode packages are larger than gRPC's 4 MiB; 100 MiB is a node's own limit (core/comm/config.go, MaxRecvMsgSize). */
+/** Blocks and chaincode packages are larger than gRPC's 4 MiB; 100 MiB is a node's own limit (internal/pkg/comm/config.go, DefaultMaxRecvMsgSize). */
 const maxMessageBytes = 100 * 1024 * 1024;
 
 export function grpcTarget(endpoint: Endpoint): GrpcTarget {

@@ -2,8 +2,8 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { FabricError } from "../error.ts";
 
 /**
- * A new ECDSA key on P-256, the curve that cryptogen and fabric-ca use by default, as PKCS#8 PEM:
- * Fabric's file keystore reads no other kind of EC key without a warning (bccsp/sw/fileks.go).
+ * A new ECDSA key on P-256, the curve that cryptogen and fabric-ca use by default, as the
+ * PKCS#8 PEM that cryptogen writes (internal/cryptogen/csp/csp.go).
  */
 export function generatePrivateKey(): string {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
