@@ -46,7 +46,8 @@ export class ExecStream extends ChannelStream {
 
 /**
  * Runs a command in a container. `end()` closes its standard input (on API servers before 1.30: the whole connection, after a second of silence).
- * Throws ApiError `not-found` without Pod or container, `forbidden` without the right to exec.
+ * Throws ApiError `not-found` without Pod, `invalid` without such a container, `forbidden` without the right to exec;
+ * a command that is not in the container fails the stream and `exit` with `not-found`.
  */
 export async function execStream(cluster: Cluster, target: ExecTarget, signal?: AbortSignal): Promise<ExecStream> {
   const { namespace, pod, container, command } = target;
