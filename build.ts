@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { chmod, rm } from "node:fs/promises";
 import { build, type BuildOptions } from "esbuild";
+import { leanClientNode } from "./plugin/kube/bundle.ts";
 import { readManifests } from "./plugin/network/manifests.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
@@ -29,6 +30,7 @@ await Promise.all([
   // As one file the plugin would be 5.5 MB, and every `--help` would wait 150 ms for it to be parsed.
   build({
     ...options,
+    plugins: [leanClientNode],
     entryPoints: [{ in: "plugin/main.ts", out: "kubectl-fabric" }],
     outdir: "dist",
     splitting: true,
