@@ -14,7 +14,7 @@ export interface Consenter {
   /** PEM. */
   readonly serverTlsCertificate: string;
   /** Of a BFT consenter only: who signs its blocks. */
-  readonly identity: { readonly mspId: string; readonly certificate: string } | undefined;
+  readonly identity: { readonly id: number; readonly mspId: string; readonly certificate: string } | undefined;
 }
 
 export interface Address {
@@ -197,7 +197,7 @@ function consentersOf(group: common.ConfigGroup | undefined, consensus: orderer.
         address: `${one.getHost()}:${one.getPort()}`,
         clientTlsCertificate: text(one.getClientTlsCert_asU8()),
         serverTlsCertificate: text(one.getServerTlsCert_asU8()),
-        identity: { mspId: one.getMspId(), certificate: text(one.getIdentity_asU8()) },
+        identity: { id: one.getId(), mspId: one.getMspId(), certificate: text(one.getIdentity_asU8()) },
       }));
   }
   return orderer.etcdraft.ConfigMetadata.deserializeBinary(consensus.getMetadata_asU8())

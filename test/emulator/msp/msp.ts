@@ -105,7 +105,7 @@ export class Msp {
         return this.checkRole(identity, roleNames[wanted.getRole()] ?? "member");
       }
       case msp.MSPPrincipal.Classification.IDENTITY:
-        if (!Buffer.from(bytes).equals(identity.bytes)) {
+        if (certificateOf(bytes)?.fingerprint256 !== identity.certificate.fingerprint256) {
           throw new Error("The identities do not match");
         }
         return this.validate(identity);

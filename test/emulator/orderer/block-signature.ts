@@ -1,24 +1,36 @@
 import { common } from "@hyperledger/fabric-protos";
-import { headerBytes, isConfigBlock, lastConfigOf, numberOf, setMetadata } from "../channel/block.ts";
+import { headerBytes, setMetadata } from "../channel/block.ts";
 import { newSignatureHeader, type Signer } from "../msp/signer.ts";
 
-/** Adds the number of the last configuration block and the orderer's signature (orderer/common/multichannel/blockwriter.go). */
-export function signBlock(block: common.Block, previous: common.Block, signer: Signer): void {
-  const lastConfig = new common.LastConfig();
-  lastConfig.setIndex(isConfigBlock(block) ? numberOf(block) : lastConfigOf(previous));
-  const legacy = new common.Metadata();
-  legacy.setValue(lastConfig.serializeBinary());
-  setMetadata(block, common.BlockMetadataIndex.LAST_CONFIG, legacy.serializeBinary());
-
-  const value = new common.OrdererBlockMetadata();
-  value.setLastConfig(lastConfig);
-  value.setConsenterMetadata(new common.Metadata().serializeBinary());
+/** An orderer's signature over a block, serialized; `lastConfig` is the number of the last configuration block (orderer/common/multichannel/blockwriter.go). */
+export function newBlockSignature(block: common.Block, lastConfig: number, signer: Signer): Uint8Array {
   const header = newSignatureHeader(signer).serializeBinary();
   const signature = new common.MetadataSignature();
   signature.setSignatureHeader(header);
-  signature.setSignature(signer.sign(Buffer.concat([value.serializeBinary(), header, headerBytes(block)])));
-  const signatures = new common.Metadata();
-  signatures.setValue(value.serializeBinary());
-  signatures.addSignatures(signature);
-  setMetadata(block, common.BlockMetadataIndex.SIGNATURES, signatures.serializeBinary());
+  signature.setSignature(signer.sign(Buffer.concat([signedValue(lastConfig), header, headerBytes(block)])));
+  return signature.serializeBinary();
+}
+
+/** Puts signatures made by `newBlockSignature` into the block's metadata. */
+export function setBlockSignatures(block: common.Block, lastConfig: number, signatures: readonly Uint8Array[]): void {
+  const legacy = new common.Metadata();
+  legacy.setValue(newLastConfig(lastConfig).serializeBinary());
+  setMetadata(block, common.BlockMetadataIndex.LAST_CONFIG, legacy.serializeBinary());
+  const metadata = new common.Metadata();
+  metadata.setValue(signedValue(lastConfig));
+  metadata.setSignaturesList(signatures.map((bytes) => common.MetadataSignature.deserializeBinary(bytes)));
+  setMetadata(block, common.BlockMetadataIndex.SIGNATURES, metadata.serializeBinary());
+}
+
+function signedValue(lastConfig: number): Uint8Array {
+  const value = new common.OrdererBlockMetadata();
+  value.setLastConfig(newLastConfig(lastConfig));
+  value.setConsenterMetadata(new common.Metadata().serializeBinary());
+  return value.serializeBinary();
+}
+
+function newLastConfig(index: number): common.LastConfig {
+  const lastConfig = new common.LastConfig();
+  lastConfig.setIndex(index);
+  return lastConfig;
 }

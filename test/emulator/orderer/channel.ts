@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { common } from "@hyperledger/fabric-protos";
-import { isConfigBlock, newBlock, numberOf } from "../channel/block.ts";
+import { isConfigBlock, lastConfigOf, metadataOf, newBlock, numberOf, sha256 } from "../channel/block.ts";
 import { ChannelConfig, configOfBlock, tlsRootsOf, type Consenter } from "../channel/channel-config.ts";
 import { BlockStore } from "../ledger/block-store.ts";
 import { messageOf, type Log } from "../log.ts";
@@ -9,7 +9,7 @@ import type { Signer } from "../msp/signer.ts";
 import { validIdentities, type SignedData } from "../policy/policy.ts";
 import { pullBlocks } from "../transport/block-puller.ts";
 import type { DeliverChain } from "../transport/deliver.ts";
-import { signBlock } from "./block-signature.ts";
+import { newBlockSignature, setBlockSignatures } from "./block-signature.ts";
 import { BlockCutter } from "./block-cutter.ts";
 import {
   findSelf,
@@ -22,7 +22,7 @@ import {
 } from "./cluster.ts";
 import { newConfigMessage } from "./config-message.ts";
 import { checkNormalMessage, RejectedMessage, sizeOf } from "./message-filter.ts";
-import { Raft, type RaftReply } from "./raft.ts";
+import { Raft, type Proofs, type RaftReply } from "./raft.ts";
 import { RaftLog } from "./raft-log.ts";
 
 /** What every channel of one orderer shares. */
@@ -60,6 +60,7 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
   #following: AbortController | undefined;
   /** The newest block that this leader made, committed or not. */
   #tail: common.Block | undefined;
+  readonly #recent = new Set<string>();
   #leadership = new AbortController();
   #batchTimer: NodeJS.Timeout | undefined;
   #queue: Promise<void> = Promise.resolve();
@@ -222,7 +223,14 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
       members: () => this.#config.orderer.consenters.map(({ address }) => address),
       send: async (member, request) =>
         (await this.#node.cluster.ask(this.channelId, self, member, this.#clusterRoots(), request)) as RaftReply,
-      onCommit: (entry) => entry.block && this.#commit(common.Block.deserializeBinary(entry.block)),
+      quorum: (members) => (this.#isBft() ? bftQuorum(members) : Math.floor(members / 2) + 1),
+      attest: this.#isBft() ? (index) => this.#attest(log, index) : undefined,
+      proofsOf: (index) => this.#proofsOf(log, index),
+      onCommit: ({ block }, proofs) => {
+        if (block !== undefined) {
+          this.#commit(common.Block.deserializeBinary(block), proofs);
+        }
+      },
       onLeading: (leading) => this.#leadingChanged(log, leading),
       logger: (message) => this.#node.log(`[channel: ${this.channelId}] ${message}`),
     });
@@ -246,11 +254,14 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
     this.#self = undefined;
   }
 
-  #commit(block: common.Block): void {
+  /** BFT blocks carry the signatures of a quorum; otherwise every orderer signs its own copy. */
+  #commit(block: common.Block, proofs: Proofs): void {
     if (numberOf(block) < this.blocks.height) {
       return;
     }
-    signBlock(block, this.blocks.last, this.#node.signer);
+    const lastConfig = isConfigBlock(block) ? numberOf(block) : lastConfigOf(this.blocks.last);
+    const own = this.#isBft() ? proofs : [newBlockSignature(block, lastConfig, this.#node.signer)];
+    setBlockSignatures(block, lastConfig, own);
     this.blocks.append(block);
     this.#node.log(`[channel: ${this.channelId}] Wrote block [${numberOf(block)}]`);
     if (isConfigBlock(block)) {
@@ -258,6 +269,44 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
       // Not while Raft is in the middle of its own work.
       setImmediate(() => this.#takeRole());
     }
+  }
+
+  #isBft(): boolean {
+    return this.#config.orderer.type === "BFT";
+  }
+
+  #attest(log: RaftLog, index: number): Uint8Array {
+    const { block } = log.entry(index);
+    return block === undefined
+      ? new Uint8Array()
+      : newBlockSignature(common.Block.deserializeBinary(block), this.#lastConfigAt(log, index), this.#node.signer);
+  }
+
+  /** The last configuration block at or before an entry that may not be committed yet. */
+  #lastConfigAt(log: RaftLog, index: number): number {
+    for (let at = index; at > 0; at--) {
+      const { block: bytes } = log.entry(at);
+      const block = bytes && common.Block.deserializeBinary(bytes);
+      if (block !== undefined && numberOf(block) < this.blocks.height) {
+        return lastConfigOf(this.blocks.block(numberOf(block)));
+      }
+      if (block !== undefined && isConfigBlock(block)) {
+        return numberOf(block);
+      }
+    }
+    return lastConfigOf(this.blocks.last);
+  }
+
+  #proofsOf(log: RaftLog, index: number): Proofs {
+    const { block } = log.entry(index);
+    if (block === undefined) {
+      return [];
+    }
+    const committed = this.blocks.block(numberOf(common.Block.deserializeBinary(block)));
+    const signatures = metadataOf(committed, common.BlockMetadataIndex.SIGNATURES);
+    return common.Metadata.deserializeBinary(signatures)
+      .getSignaturesList()
+      .map((signature) => signature.serializeBinary());
   }
 
   #leadingChanged(log: RaftLog, leading: boolean): void {
@@ -294,6 +343,9 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
     if (!this.#raft?.leading) {
       return { status: common.Status.SERVICE_UNAVAILABLE, info: "no Raft leader" };
     }
+    if (this.#isBft() && this.#isRepeated(envelope)) {
+      return { status: common.Status.SUCCESS, info: "" };
+    }
     const { signal } = this.#leadership;
     this.#queue = this.#queue
       .then(() => (isConfig ? this.#orderConfig(envelope, signal) : this.#orderNormal(envelope, signal)))
@@ -301,6 +353,17 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
         this.#node.log(`[channel: ${this.channelId}] message not ordered: ${messageOf(error)}`),
       );
     return { status: common.Status.SUCCESS, info: "" };
+  }
+
+  /** Clients of a BFT channel send to every orderer. */
+  #isRepeated(envelope: common.Envelope): boolean {
+    const key = sha256(envelope.serializeBinary()).toString("hex");
+    const repeated = this.#recent.has(key);
+    this.#recent.add(key);
+    if (this.#recent.size > 10_000) {
+      this.#recent.clear();
+    }
+    return repeated;
   }
 
   async #orderNormal(envelope: common.Envelope, signal: AbortSignal): Promise<void> {
@@ -363,6 +426,12 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
   #walDirectory(): string {
     return join(this.#node.walDirectory, this.channelId);
   }
+}
+
+/** orderer/consensus/smartbft: of n, f may be faulty. */
+function bftQuorum(members: number): number {
+  const faulty = Math.floor((members - 1) / 3);
+  return Math.ceil((members + faulty + 1) / 2);
 }
 
 function readJoinBlock(directory: string): common.Block | undefined {

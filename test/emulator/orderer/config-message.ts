@@ -22,6 +22,7 @@ export function newConfigMessage(
     throw withContext(error, "config update for existing channel did not pass initial checks");
   }
   const config = proposedConfig(update, current, activeConsenters, now);
+  checkConsensusType(current, new ChannelConfig(current.channelId, config));
   const content = new common.ConfigEnvelope();
   content.setConfig(config);
   content.setLastUpdate(update);
@@ -37,7 +38,8 @@ function proposedConfig(
   try {
     const content = common.ConfigUpdateEnvelope.deserializeBinary(openEnvelope(update).payload.getData_asU8());
     const config = authorized(current, content);
-    checkTransition(current, new ChannelConfig(current.channelId, config), activeConsenters, now);
+    const next = new ChannelConfig(current.channelId, config);
+    checkConsenters(current, next, activeConsenters, now);
     return config;
   } catch (error) {
     throw withContext(error, `error applying config update to existing channel '${current.channelId}'`);
@@ -58,8 +60,34 @@ function withContext(error: unknown, context: string): RejectedMessage {
     : new RejectedMessage("BAD_REQUEST", `${context}: ${messageOf(error)}`, { cause: error });
 }
 
-/** What may not change from one configuration to the next (etcdraft/chain.go ValidateConsensusMetadata, msgprocessor/maintenancefilter.go). */
-function checkTransition(
+/** msgprocessor/maintenancefilter.go. */
+function checkConsensusType(current: ChannelConfig, next: ChannelConfig): void {
+  const [before, after] = [current.orderer, next.orderer];
+  if (before.type !== after.type && !(before.maintenance && after.maintenance)) {
+    throw new RejectedMessage(
+      "BAD_REQUEST",
+      `config update for existing channel did not pass maintenance checks: config transaction inspection failed: attempted to change consensus type from ${before.type} to ${after.type}, but current config ConsensusType.State is not in maintenance mode`,
+    );
+  }
+}
+
+/** etcdraft/chain.go ValidateConsensusMetadata. */
+function checkConsenters(
+  current: ChannelConfig,
+  next: ChannelConfig,
+  activeConsenters: readonly string[],
+  now: Date,
+): void {
+  try {
+    checkConsenterChange(current, next, activeConsenters, now);
+  } catch (error) {
+    throw new Error(`consensus metadata update for channel config update is invalid: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function checkConsenterChange(
   current: ChannelConfig,
   next: ChannelConfig,
   activeConsenters: readonly string[],
@@ -67,11 +95,6 @@ function checkTransition(
 ): void {
   const before = current.orderer;
   const after = next.orderer;
-  if (before.type !== after.type && !(before.maintenance && after.maintenance)) {
-    throw new Error(
-      `attempted to change consensus type from ${before.type} to ${after.type}, but current config ConsensusType.State is not in maintenance mode`,
-    );
-  }
   if (after.consenters.length === 0) {
     throw new Error("invalid new config metadata: empty consenter set");
   }

@@ -17,7 +17,13 @@ export type RaftRequest =
       readonly previousTerm: number;
       readonly entries: readonly Entry[];
       readonly commit: number;
+      /** What goes with the entries up to `commit` that the follower has not committed yet; see RaftOptions.attest. */
+      readonly proofs: readonly Proofs[];
+      /** The members that the leader hears of. */
+      readonly active: readonly string[];
     };
+
+export type Proofs = readonly Uint8Array[];
 
 export interface RaftReply {
   readonly term: number;
@@ -25,6 +31,9 @@ export interface RaftReply {
   readonly granted: boolean;
   /** How far the follower's log reaches: where the leader goes on, or goes back to. */
   readonly lastIndex: number;
+  readonly committed: number;
+  /** What the follower attests for each entry that it has not committed yet, in order. */
+  readonly attestations: Proofs;
 }
 
 export interface RaftOptions {
@@ -34,8 +43,14 @@ export interface RaftOptions {
   readonly committed: number;
   readonly members: () => readonly string[];
   send(member: string, request: RaftRequest): Promise<RaftReply>;
-  /** Called for each committed entry, in order. */
-  onCommit(entry: Entry): void;
+  /** How many of so many members must agree. */
+  readonly quorum: (members: number) => number;
+  /** What this node says to an entry, for whoever wants to see that a quorum agreed; absent when nobody does. */
+  readonly attest: ((index: number) => Uint8Array) | undefined;
+  /** What the members said to a committed entry. */
+  proofsOf(index: number): Proofs;
+  /** Called for each committed entry, in order, with what a quorum said to it. */
+  readonly onCommit: (entry: Entry, proofs: Proofs) => void;
   /** Called when this node begins or ends to lead. */
   onLeading(leading: boolean): void;
   readonly logger: Log;
@@ -51,12 +66,16 @@ export class Raft {
   readonly #next = new Map<string, number>();
   readonly #match = new Map<string, number>();
   readonly #heard = new Map<string, number>();
+  readonly #committedBy = new Map<string, number>();
+  /** By entry and member. */
+  readonly #attestations = new Map<number, Map<string, Uint8Array>>();
   readonly #busy = new Set<string>();
   readonly #ticker: NodeJS.Timeout;
   #term: number;
   #votedFor: string | undefined;
   #role: "follower" | "candidate" | "leader" = "follower";
   #leader: string | undefined;
+  #activeByLeader: readonly string[] = [];
   #committed: number;
   #deadline = 0;
   #stopped = false;
@@ -86,10 +105,12 @@ export class Raft {
     return this.#committed;
   }
 
-  /** The members heard of lately, this one included; a follower takes all for alive. */
+  /** The members that the leader has heard of lately; none without a leader (Fabric's etcdraft/tracker.go). */
   active(): readonly string[] {
-    const { self, members } = this.#options;
-    return members().filter((member) => member === self || !this.leading || this.#isAlive(member));
+    if (this.leading) {
+      return this.#options.members().filter((member) => this.#isAlive(member));
+    }
+    return this.#leader === undefined ? [] : this.#activeByLeader;
   }
 
   /** Appends to the log of the leader that this node is; the entry counts once it is committed. */
@@ -98,6 +119,7 @@ export class Raft {
       throw new Error("no Raft leader");
     }
     this.#options.log.append([{ term: this.#term, block }]);
+    this.#noteOwn(this.#options.log.lastIndex);
     this.#replicate();
   }
 
@@ -141,6 +163,7 @@ export class Raft {
   #handleAppend(request: RaftRequest & { readonly kind: "append" }): RaftReply {
     const { log } = this.#options;
     this.#follow(request.term, request.leader);
+    this.#activeByLeader = request.active;
     if (request.previousIndex > log.lastIndex || log.term(request.previousIndex) !== request.previousTerm) {
       if (request.previousIndex <= log.lastIndex && request.previousIndex > this.#committed) {
         log.truncateAfter(request.previousIndex - 1);
@@ -148,8 +171,9 @@ export class Raft {
       return this.#reply(false);
     }
     this.#take(request.previousIndex, request.entries);
-    this.#commitTo(Math.min(request.commit, request.previousIndex + request.entries.length));
-    return { term: this.#term, granted: true, lastIndex: request.previousIndex + request.entries.length };
+    const known = request.previousIndex + request.entries.length;
+    this.#commitWith(Math.min(request.commit, known), request.proofs);
+    return { ...this.#reply(true), lastIndex: known };
   }
 
   #take(previousIndex: number, entries: readonly Entry[]): void {
@@ -216,10 +240,15 @@ export class Raft {
     this.#leader = self;
     this.#next.clear();
     this.#match.clear();
+    this.#committedBy.clear();
+    this.#attestations.clear();
     this.#options.members().forEach((member) => this.#heard.set(member, Date.now()));
     logger(`Raft leader changed: -> ${self} at term ${this.#term}`);
     // Entries of earlier terms are committed by committing one of this term.
     log.append([{ term: this.#term, block: undefined }]);
+    for (let index = this.#committed + 1; index <= log.lastIndex; index++) {
+      this.#noteOwn(index);
+    }
     this.#options.onLeading(true);
     this.#replicate();
   }
@@ -259,10 +288,14 @@ export class Raft {
       previousTerm: log.term(next - 1),
       entries: Array.from({ length: count }, (_, offset) => log.entry(next + offset)),
       commit: this.#committed,
+      proofs: this.#proofsFor(member),
+      active: this.active(),
     });
     if (reply === undefined || !this.leading) {
       return false;
     }
+    this.#committedBy.set(member, reply.committed);
+    reply.attestations.forEach((attestation, offset) => this.#note(reply.committed + 1 + offset, member, attestation));
     if (!reply.granted) {
       this.#next.set(member, Math.max(1, Math.min(next - 1, reply.lastIndex + 1)));
       return true;
@@ -272,6 +305,29 @@ export class Raft {
     this.#next.set(member, reply.lastIndex + 1);
     this.#advance();
     return reply.lastIndex < log.lastIndex || this.#committed > committed;
+  }
+
+  #proofsFor(member: string): readonly Proofs[] {
+    const from = this.#committedBy.get(member);
+    if (this.#options.attest === undefined || from === undefined) {
+      return [];
+    }
+    const count = Math.min(entriesAtOnce, this.#committed - from);
+    return Array.from({ length: Math.max(0, count) }, (_, offset) => this.#options.proofsOf(from + 1 + offset));
+  }
+
+  #noteOwn(index: number): void {
+    const { self, attest, log } = this.#options;
+    if (attest !== undefined && log.entry(index).block !== undefined) {
+      this.#note(index, self, attest(index));
+    }
+  }
+
+  #note(index: number, member: string, attestation: Uint8Array): void {
+    if (index > this.#committed && attestation.length > 0) {
+      const all = this.#attestations.get(index) ?? new Map<string, Uint8Array>();
+      this.#attestations.set(index, all.set(member, attestation));
+    }
   }
 
   /** Commits what a majority has, if it ends in an entry of this term. */
@@ -287,8 +343,23 @@ export class Raft {
 
   #commitTo(index: number): void {
     while (this.#committed < Math.min(index, this.#options.log.lastIndex)) {
+      const next = this.#committed + 1;
+      const proofs = [...(this.#attestations.get(next)?.values() ?? [])];
+      this.#attestations.delete(next);
+      this.#committed = next;
+      this.#options.onCommit(this.#options.log.entry(next), proofs);
+    }
+  }
+
+  /** As a follower: where proofs are wanted, no further than they go. */
+  #commitWith(index: number, proofs: readonly Proofs[]): void {
+    const { log, attest, onCommit } = this.#options;
+    const from = this.#committed;
+    const limit = attest === undefined ? index : Math.min(index, from + proofs.length);
+    while (this.#committed < Math.min(limit, log.lastIndex)) {
+      const given = proofs[this.#committed - from] ?? [];
       this.#committed++;
-      this.#options.onCommit(this.#options.log.entry(this.#committed));
+      onCommit(log.entry(this.#committed), given);
     }
   }
 
@@ -338,7 +409,18 @@ export class Raft {
   }
 
   #reply(granted: boolean): RaftReply {
-    return { term: this.#term, granted, lastIndex: this.#options.log.lastIndex };
+    const { log, attest } = this.#options;
+    const open = attest === undefined ? 0 : log.lastIndex - this.#committed;
+    return {
+      term: this.#term,
+      granted,
+      lastIndex: log.lastIndex,
+      committed: this.#committed,
+      attestations: Array.from({ length: open }, (_, offset) => {
+        const index = this.#committed + 1 + offset;
+        return log.entry(index).block === undefined ? new Uint8Array() : (attest?.(index) ?? new Uint8Array());
+      }),
+    };
   }
 
   #alone(): boolean {
@@ -352,6 +434,6 @@ export class Raft {
 
   #hasQuorum(agrees: (member: string) => boolean): boolean {
     const members = this.#options.members();
-    return members.filter(agrees).length > members.length / 2;
+    return members.filter(agrees).length >= this.#options.quorum(members.length);
   }
 }

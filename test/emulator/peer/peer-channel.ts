@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { common } from "@hyperledger/fabric-protos";
+import { common, msp } from "@hyperledger/fabric-protos";
 import { dataHash, envelopesOf, headerBytes, isConfigBlock, metadataOf, numberOf } from "../channel/block.ts";
 import { ChannelConfig, configOfBlock } from "../channel/channel-config.ts";
 import { openEnvelope } from "../channel/envelope.ts";
@@ -108,16 +108,30 @@ export class PeerChannel {
       throw new Error(`Header.DataHash is different from Hash(block.Data) for block with id [${numberOf(block)}]`);
     }
     const metadata = common.Metadata.deserializeBinary(metadataOf(block, common.BlockMetadataIndex.SIGNATURES));
-    const signed = metadata.getSignaturesList().map((signature) => ({
-      data: Buffer.concat([metadata.getValue_asU8(), signature.getSignatureHeader_asU8(), headerBytes(block)]),
-      identity: common.SignatureHeader.deserializeBinary(signature.getSignatureHeader_asU8()).getCreator_asU8(),
-      signature: signature.getSignature_asU8(),
-    }));
+    const signed = metadata.getSignaturesList().map((signature) => {
+      const byNumber = signature.getIdentifierHeader_asU8();
+      const header = byNumber.length > 0 ? byNumber : signature.getSignatureHeader_asU8();
+      return {
+        data: Buffer.concat([metadata.getValue_asU8(), header, headerBytes(block)]),
+        identity: byNumber.length > 0 ? this.#consenterIdentity(byNumber) : creatorOf(header),
+        signature: signature.getSignature_asU8(),
+      };
+    });
     const policy = this.#config.policies.policy("/Channel/Orderer/BlockValidation");
     if (policy === undefined) {
       throw new Error("policy /Channel/Orderer/BlockValidation wasn't found");
     }
     policy.evaluate(validIdentities(signed, this.#config.msps));
+  }
+
+  /** BFT consenters sign under their number in the configuration (protoutil/blockutils.go BlockSignatureVerifier). */
+  #consenterIdentity(header: Uint8Array): Uint8Array {
+    const id = common.IdentifierHeader.deserializeBinary(header).getIdentifier();
+    const found = this.#config.orderer.consenters.find(({ identity }) => identity?.id === id)?.identity;
+    const serialized = new msp.SerializedIdentity();
+    serialized.setMspid(found?.mspId ?? "");
+    serialized.setIdBytes(Buffer.from(found?.certificate ?? ""));
+    return serialized.serializeBinary();
   }
 
   async #privateWrites(block: common.Block, codes: readonly number[]): Promise<readonly PrivateWrites[]> {
@@ -155,4 +169,8 @@ export class PeerChannel {
     const [first] = candidates.map((set) => acceptablePrivateWrites(set, readWriteSet, mayKeep));
     return first;
   }
+}
+
+function creatorOf(signatureHeader: Uint8Array): Uint8Array {
+  return common.SignatureHeader.deserializeBinary(signatureHeader).getCreator_asU8();
 }

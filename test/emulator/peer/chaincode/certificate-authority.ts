@@ -26,7 +26,7 @@ export class CertificateAuthority {
     x509.cryptoProvider.set(webcrypto);
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-      name: "CN=chaincode",
+      name: "CN=chaincode authority",
       notBefore: new Date(now.getTime() - 86_400_000),
       notAfter: new Date(now.getTime() + tenYears),
       signingAlgorithm: algorithm,

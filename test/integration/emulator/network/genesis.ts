@@ -19,15 +19,14 @@ export interface ChannelSpec {
     readonly organization: Organization;
     readonly anchor: { readonly host: string; readonly port: number };
   }[];
-  readonly maxMessageCount?: number;
-  readonly batchTimeout?: string;
+  readonly consensus?: "etcdraft" | "BFT";
 }
 
 interface Serializable {
   serializeBinary(): Uint8Array;
 }
 
-/** The genesis block of a channel with Raft orderers, of capabilities V2_0 and V2_5. */
+/** The genesis block of a channel, of capabilities V2_0 (V3_0 for BFT) and V2_5. */
 export function genesisBlock(spec: ChannelSpec): common.Block {
   const config = new common.Config();
   config.setChannelGroup(channelGroup(spec));
@@ -72,7 +71,7 @@ function channelGroup(spec: ChannelSpec): common.ConfigGroup {
   const width = new common.BlockDataHashingStructure();
   width.setWidth(4294967295);
   setValue(group, "BlockDataHashingStructure", width);
-  setValue(group, "Capabilities", capabilities("V2_0"));
+  setValue(group, "Capabilities", capabilities(spec.consensus === "BFT" ? "V3_0" : "V2_0"));
   group.getGroupsMap().set("Orderer", ordererGroup(spec));
   group.getGroupsMap().set("Application", applicationGroup(spec));
   return group;
@@ -81,18 +80,14 @@ function channelGroup(spec: ChannelSpec): common.ConfigGroup {
 function ordererGroup(spec: ChannelSpec): common.ConfigGroup {
   const group = newGroup();
   setMetaPolicies(group);
-  setPolicy(group, "BlockValidation", metaPolicy("ANY", "Writers"));
-  const consensus = new orderer.ConsensusType();
-  consensus.setType("etcdraft");
-  consensus.setMetadata(raftMetadata(spec.consenters).serializeBinary());
-  setValue(group, "ConsensusType", consensus);
+  setConsensus(group, spec);
   const size = new orderer.BatchSize();
-  size.setMaxMessageCount(spec.maxMessageCount ?? 10);
+  size.setMaxMessageCount(10);
   size.setAbsoluteMaxBytes(99 * 1024 * 1024);
   size.setPreferredMaxBytes(512 * 1024);
   setValue(group, "BatchSize", size);
   const timeout = new orderer.BatchTimeout();
-  timeout.setTimeout(spec.batchTimeout ?? "100ms");
+  timeout.setTimeout("100ms");
   setValue(group, "BatchTimeout", timeout);
   setValue(group, "Capabilities", capabilities("V2_0"));
   const organization = organizationGroup(spec.ordererOrganization);
@@ -101,6 +96,62 @@ function ordererGroup(spec: ChannelSpec): common.ConfigGroup {
   setValue(organization, "Endpoints", endpoints);
   group.getGroupsMap().set(spec.ordererOrganization.mspId, organization);
   return group;
+}
+
+function setConsensus(group: common.ConfigGroup, spec: ChannelSpec): void {
+  const consensus = new orderer.ConsensusType();
+  consensus.setType(spec.consensus ?? "etcdraft");
+  if (spec.consensus === "BFT") {
+    consensus.setMetadata(new orderer.smartbft.Options().serializeBinary());
+    setValue(group, "Orderers", consenterMapping(spec.consenters));
+    setPolicy(group, "BlockValidation", quorumPolicy(spec.consenters));
+  } else {
+    consensus.setMetadata(raftMetadata(spec.consenters).serializeBinary());
+    setPolicy(group, "BlockValidation", metaPolicy("ANY", "Writers"));
+  }
+  setValue(group, "ConsensusType", consensus);
+}
+
+function consenterMapping(consenters: readonly ConsenterSpec[]): common.Orderers {
+  const mapping = new common.Orderers();
+  consenters.forEach(({ host, port, tlsCertificate, identity }, index) => {
+    const consenter = new common.Consenter();
+    consenter.setId(index + 1);
+    consenter.setHost(host);
+    consenter.setPort(port);
+    consenter.setMspId(identity?.mspId ?? "");
+    consenter.setIdentity(Buffer.from(identity?.certificate ?? ""));
+    consenter.setClientTlsCert(Buffer.from(tlsCertificate));
+    consenter.setServerTlsCert(Buffer.from(tlsCertificate));
+    mapping.addConsenterMapping(consenter);
+  });
+  return mapping;
+}
+
+/** Signed by three of four consenters themselves. */
+function quorumPolicy(consenters: readonly ConsenterSpec[]): common.Policy {
+  const gate = new common.SignaturePolicy.NOutOf();
+  gate.setN(Math.ceil((2 * consenters.length + 1) / 3));
+  const envelope = new common.SignaturePolicyEnvelope();
+  consenters.forEach(({ identity }, index) => {
+    const serialized = new msp.SerializedIdentity();
+    serialized.setMspid(identity?.mspId ?? "");
+    serialized.setIdBytes(Buffer.from(identity?.certificate ?? ""));
+    const principal = new msp.MSPPrincipal();
+    principal.setPrincipalClassification(msp.MSPPrincipal.Classification.IDENTITY);
+    principal.setPrincipal(serialized.serializeBinary());
+    envelope.addIdentities(principal);
+    const rule = new common.SignaturePolicy();
+    rule.setSignedBy(index);
+    gate.addRules(rule);
+  });
+  const rule = new common.SignaturePolicy();
+  rule.setNOutOf(gate);
+  envelope.setRule(rule);
+  const policy = new common.Policy();
+  policy.setType(common.Policy.PolicyType.SIGNATURE);
+  policy.setValue(envelope.serializeBinary());
+  return policy;
 }
 
 function applicationGroup(spec: ChannelSpec): common.ConfigGroup {

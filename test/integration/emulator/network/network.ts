@@ -26,7 +26,7 @@ export interface PeerNode extends Node {
   readonly control: string;
 }
 
-/** Three orderers of one organization and a peer for each of two, as processes on loopback. */
+/** Orderers of one organization and a peer for each of two, as processes on loopback. */
 export interface Network {
   readonly directory: string;
   readonly ordererOrganization: Organization;
@@ -38,12 +38,14 @@ export interface Network {
   stop(): Promise<void>;
 }
 
-export async function startNetwork(): Promise<Network> {
+export async function startNetwork(consensus: "etcdraft" | "BFT" = "etcdraft"): Promise<Network> {
   const directory = await mkdtemp(join(tmpdir(), "emulator-"));
   const program = await buildEmulator(join(directory, "fabric"));
   const ordererOrganization = await newOrganization(directory, "OrdererMSP");
   const orderers = await Promise.all(
-    [0, 1, 2].map((index) => newOrderer(directory, program, ordererOrganization, index)),
+    (consensus === "BFT" ? [0, 1, 2, 3] : [0, 1, 2]).map((index) =>
+      newOrderer(directory, program, ordererOrganization, index),
+    ),
   );
   const peers = await Promise.all(
     ["Org1MSP", "Org2MSP"].map(async (mspId) => newPeer(directory, program, await newOrganization(directory, mspId))),
@@ -51,7 +53,13 @@ export async function startNetwork(): Promise<Network> {
   const block = genesisBlock({
     channelId,
     ordererOrganization,
-    consenters: orderers.map(({ port, tls }) => ({ host: "127.0.0.1", port, tlsCertificate: tls.certificate })),
+    consensus,
+    consenters: orderers.map(({ port, tls, signer }) => ({
+      host: "127.0.0.1",
+      port,
+      tlsCertificate: tls.certificate,
+      identity: { mspId: ordererOrganization.mspId, certificate: signer.certificate },
+    })),
     organizations: peers.map(({ organization, address }) => ({
       organization,
       anchor: { host: "127.0.0.1", port: Number(address.split(":")[1]) },

@@ -17,6 +17,7 @@ export interface Organization {
 
 export interface Node {
   readonly mspDirectory: string;
+  readonly signer: KeyPair;
   readonly tls: KeyPair;
   /** Directory of server.crt, server.key and ca.crt. */
   readonly tlsDirectory: string;
@@ -43,13 +44,14 @@ export async function newNode(
   const home = join(directory, mspId, name);
   const mspDirectory = join(home, "msp");
   const tlsDirectory = join(home, "tls");
-  await writeMsp(mspDirectory, ca, tlsCa, await ca.issue({ commonName: name, unit }));
+  const signer = await ca.issue({ commonName: name, unit });
+  await writeMsp(mspDirectory, ca, tlsCa, signer);
   const tls = await tlsCa.issue({ commonName: name, server: true });
   await mkdir(tlsDirectory, { recursive: true });
   await writeFile(join(tlsDirectory, "server.crt"), tls.certificate);
   await writeFile(join(tlsDirectory, "server.key"), tls.key);
   await writeFile(join(tlsDirectory, "ca.crt"), tlsCa.certificate);
-  return { mspDirectory, tls, tlsDirectory };
+  return { mspDirectory, signer, tls, tlsDirectory };
 }
 
 const nodeOus = ["Client", "Peer", "Admin", "Orderer"]
