@@ -20,6 +20,8 @@ const now = (): Date => new Date();
 
 /** Runs until a signal ends the process. */
 async function run(configuration: Configuration, log: Log): Promise<void> {
+  // First of all: process 1 of a container has no default action for a signal.
+  const signalled = endingSignal();
   const ending = new AbortController();
   const metrics = newMetrics(VERSION);
   const cluster = new KubeConfig();
@@ -59,7 +61,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   log.info("started", { version: VERSION, probesPort: probes.port });
   const background = Promise.all([certificates.run(ending.signal), settings.run(ending.signal)]);
 
-  log.info("ending", { signal: await endingSignal() });
+  log.info("ending", { signal: await signalled });
   ending.abort();
   await admission?.drain(sleep(configuration.drainMs));
   await background;
