@@ -15,14 +15,19 @@ export function appliedStep(
     ...step,
     async observe({ signal }) {
       const differing = await wanting(cluster, objects, signal);
-      return differing.length === 0
-        ? { done: true }
-        : { done: false, change: differing.map((object) => describeRef(refOf(object))).join(", ") };
+      return differing.length === 0 ? { done: true } : { done: false, change: listed(differing) };
     },
     async act({ signal }) {
       for (const object of objects) await apply(cluster, object, { signal });
     },
   };
+}
+
+/** All by name when they are few; else how many of each kind. */
+function listed(objects: readonly KubernetesObject[]): string {
+  if (objects.length <= 2) return objects.map((object) => describeRef(refOf(object))).join(", ");
+  const kinds = Map.groupBy(objects, ({ kind = "" }) => kind);
+  return [...kinds].map(([kind, { length }]) => (length === 1 ? kind : `${length} × ${kind}`)).join(", ");
 }
 
 async function wanting(

@@ -44,14 +44,13 @@ export async function foreignPeer(shell: Shell, { flags, version, step }: Demo):
   await step(
     "What became of it: a daemon of its own, no docker.sock, and its health check reaches that daemon",
     async () => {
-      const pod = `$(${kubectl} get pods -l app=legacy-peer --field-selector=status.phase=Running -o name | head -n 1)`;
-      await shell.run(
-        `${kubectl} get ${pod} -o jsonpath='{range .spec.initContainers[*]}{.name}{" "}{.image}{"\\n"}{end}'`,
-      );
-      await shell.run(
-        `${kubectl} get ${pod} -o json | grep -E -A1 '"(CORE_VM_ENDPOINT|CORE_PEER_CHAINCODE(LISTEN)?ADDRESS|CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE)"' | grep -v '^--'`,
-      );
-      await shell.run(`${kubectl} get ${pod} -o json | grep -c hostPath || echo "no hostPath left"`);
+      const running = "--field-selector=status.phase=Running -o jsonpath={.items[0].metadata.name}";
+      const pod = await shell.read(`${kubectl} get pods -l app=legacy-peer ${running}`);
+      const sidecars = '{range .spec.initContainers[*]}{.name}{"  "}{.image}{"\\n"}{end}';
+      await shell.run(`${kubectl} get pod ${pod} -o jsonpath='${sidecars}'`);
+      const environment = '{range .spec.containers[0].env[*]}{.name}={.value}{"\\n"}{end}';
+      await shell.run(`${kubectl} get pod ${pod} -o jsonpath='${environment}' | grep -E 'CORE_VM|CORE_PEER_CHAINCODE'`);
+      await shell.run(`${kubectl} get pod ${pod} -o yaml | grep hostPath || echo "no hostPath left"`);
     },
   );
 }
