@@ -26,5 +26,5 @@ describe("the modules of fabric", () => {
       `${script}\nconsole.log("loaded");`,
     ]);
     expect(stdout).toBe("loaded\n");
-  });
+  }, 60_000);
 });
