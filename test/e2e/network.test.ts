@@ -1,6 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import type { ChannelConfig } from "../../plugin/fabric/config.ts";
+import { setAnchorPeers } from "../../plugin/fabric/config-change.ts";
+import { commitConfigChange } from "../../plugin/fabric/config-commit.ts";
+import { connectCluster } from "../../plugin/kube/cluster.ts";
+import { findNetwork } from "../../plugin/network/definition.ts";
+import { openNetwork, type OpenNetwork } from "../../plugin/network/open-network.ts";
+import { firstNode } from "../../plugin/network/reach.ts";
 import { newKubectl } from "../sandbox/kubectl.ts";
 import { listProcesses } from "../sandbox/processes.ts";
 import { killedAfter, killedAt, pluginJson, pluginOutput, runPlugin } from "./plugin-process.ts";
@@ -9,9 +16,16 @@ const { kubeconfig, binDir, fabricVersions, nodeenvArchive } = inject("sandbox")
 const kubectl = newKubectl(binDir, kubeconfig);
 const chaincode = join(import.meta.dirname, "../chaincode/asset-transfer");
 
+/** Real releases, and what stands in for them everywhere. */
+const networks = [...fabricVersions, "emulator"];
 /** "3.1.5" is the image tag 3.1. */
 const tagOf = (version: string) => version.split(".").slice(0, 2).join(".");
-const newest = fabricVersions.toSorted((left, right) => right.localeCompare(left, "en", { numeric: true }))[0];
+const newest =
+  fabricVersions.toSorted((left, right) => right.localeCompare(left, "en", { numeric: true }))[0] ?? "emulator";
+
+test.skipIf(fabricVersions.length === 0)("real Fabric (a release in FABRIC_HOME or /opt/hyperledger-fabric)", () => {
+  expect(networks).toEqual(expect.arrayContaining([...fabricVersions]));
+});
 
 /** All that a peer's daemon started and has not ended: its containers' processes and its own. */
 const dockerProcesses = () =>
@@ -22,6 +36,20 @@ const dockerProcesses = () =>
       argv.includes("--peer.address"),
   );
 
+const { signal } = new AbortController();
+
+/** What only a test does to a network: by the plugin's own library. */
+async function withNetwork(use: (network: OpenNetwork) => Promise<void>): Promise<void> {
+  const cluster = await connectCluster({ kubeconfig });
+  const network = openNetwork(cluster, await findNetwork(cluster, undefined, signal));
+  try {
+    await use(network);
+  } finally {
+    await network.close();
+    cluster.close();
+  }
+}
+
 beforeAll(async () => {
   execFileSync("npm", ["ci", "--silent", "--prefix", chaincode], { stdio: "inherit" });
   await pluginOutput(["webhook", "install"]);
@@ -31,100 +59,118 @@ afterAll(async () => {
   await pluginOutput(["webhook", "uninstall"]);
 });
 
-describe.skipIf(fabricVersions.length === 0).each(fabricVersions.length === 0 ? ["none found"] : [...fabricVersions])(
-  "a network of Fabric %s",
-  (version) => {
-    const deploy = ["deploy-cc", "asset", "--path", chaincode, "-C", "mychannel", "--load-image", nodeenvArchive];
-    const commands = [["init", "--fabric-version", tagOf(version)], ["join", "mychannel"], deploy] as const;
+describe.each(networks)("a network of Fabric %s", (version) => {
+  const deploy = ["deploy-cc", "asset", "--path", chaincode, "-C", "mychannel", "--load-image", nodeenvArchive];
+  const commands = [["init", "--fabric-version", tagOf(version)], ["join", "mychannel"], deploy] as const;
 
-    afterAll(async () => {
-      await pluginOutput(["down", "--yes"]); // also when a test before has failed
+  afterAll(async () => {
+    await pluginOutput(["down", "--yes"]); // also when a test before has failed
+  });
+
+  test("four commands lead to a transaction", async () => {
+    for (const command of commands) expect((await pluginJson(command)).changed).toBeGreaterThan(0);
+    const created = await pluginJson<{ payload: string; transactionId: string }>([
+      "invoke",
+      "asset",
+      "CreateAsset",
+      "a1",
+      "tom",
+      "100",
+      "-C",
+      "mychannel",
+    ]);
+    expect(JSON.parse(created.payload)).toEqual({ id: "a1", owner: "tom", value: 100 });
+    expect(created.transactionId).toMatch(/^[0-9a-f]{64}$/);
+    const read = await pluginOutput(["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org2"]);
+    expect(JSON.parse(read)).toEqual({ id: "a1", owner: "tom", value: 100 });
+  });
+
+  test.each(commands.map((command) => [command[0], command] as const))(
+    "%s again changes nothing",
+    async (_, command) => {
+      expect(await pluginJson(command)).toMatchObject({ changed: 0, wouldChange: 0 });
+    },
+  );
+
+  test("join puts back an anchor peer that somebody took out of the channel", async () => {
+    await withNetwork(async (network) => {
+      const [organization] = network.definition.spec.peerOrganizations;
+      if (!organization) throw new Error("no peer organization");
+      const { mspId } = organization;
+      const { identity } = await network.administrator(organization, signal);
+      const orderer = await network.connection(firstNode(network.definition.spec.ordererOrganization), signal);
+      const change = (current: ChannelConfig) => setAnchorPeers(current, mspId, []);
+      const what = "taking the anchor peers away";
+      expect(await commitConfigChange(orderer, { channel: "mychannel", what, change, signers: [identity] })).toBe(true);
     });
+    // The peer learns of it a moment later.
+    await expect
+      .poll(async () => (await pluginJson(["join", "mychannel", "--dry-run"])).wouldChange, {
+        timeout: 15_000,
+        interval: 300,
+      })
+      .toBe(1);
+    const { steps, changed } = await pluginJson(["join", "mychannel"]);
+    expect(changed).toBe(1);
+    expect(steps.find(({ result }) => result === "changed")?.id).toBe("mychannel/org1/anchor-peers");
+  });
 
-    test("four commands lead to a transaction", async () => {
-      for (const command of commands) expect((await pluginJson(command)).changed).toBeGreaterThan(0);
-      const created = await pluginJson<{ payload: string; transactionId: string }>([
-        "invoke",
-        "asset",
-        "CreateAsset",
-        "a1",
-        "tom",
-        "100",
-        "-C",
-        "mychannel",
-      ]);
-      expect(JSON.parse(created.payload)).toEqual({ id: "a1", owner: "tom", value: 100 });
-      expect(created.transactionId).toMatch(/^[0-9a-f]{64}$/);
-      const read = await pluginOutput(["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org2"]);
-      expect(JSON.parse(read)).toEqual({ id: "a1", owner: "tom", value: 100 });
-    });
+  test("status shows every node on the channel with its chaincode", async () => {
+    const { ready, nodes } = await pluginJson<{ ready: boolean; nodes: { component: string; channels: object[] }[] }>([
+      "status",
+    ]);
+    expect(ready).toBe(true);
+    expect(nodes).toHaveLength(5);
+    for (const { component, channels } of nodes) {
+      const chaincodes = component === "peer" ? ["asset 1 (sequence 1)"] : [];
+      expect(channels).toEqual([{ name: "mychannel", height: expect.any(Number), chaincodes }]);
+    }
+  });
 
-    test.each(commands.map((command) => [command[0], command] as const))(
-      "%s again changes nothing",
-      async (_, command) => {
-        expect(await pluginJson(command)).toMatchObject({ changed: 0, wouldChange: 0 });
-      },
-    );
+  test("the chaincode runs in the peer's own Pod and dials localhost:7052", async () => {
+    const docker = (...args: string[]) =>
+      kubectl(["-n", "org1", "exec", "peer0-0", "-c", "kubectl-fabric-dind", "--", "docker", ...args]);
+    const [id = ""] = (await docker("ps", "-q")).trim().split("\n");
+    const [found] = JSON.parse(await docker("inspect", id)) as [{ Name: string; HostConfig: { NetworkMode: string } }];
+    expect(found.Name).toMatch(/^\/fabric-peer0\.org1-asset-[0-9a-f]{64}$/);
+    expect(found.HostConfig.NetworkMode).toBe("host");
+    const processes = listProcesses().filter(({ argv }) => argv.includes("--peer.address"));
+    expect(processes.length).toBeGreaterThan(0);
+    for (const { argv } of processes) expect(argv[argv.indexOf("--peer.address") + 1]).toBe("localhost:7052");
+  });
 
-    test("status shows every node on the channel with its chaincode", async () => {
-      const { ready, nodes } = await pluginJson<{ ready: boolean; nodes: { component: string; channels: object[] }[] }>(
-        ["status"],
-      );
-      expect(ready).toBe(true);
-      expect(nodes).toHaveLength(5);
-      for (const { component, channels } of nodes) {
-        const chaincodes = component === "peer" ? ["asset 1 (sequence 1)"] : [];
-        expect(channels).toEqual([{ name: "mychannel", height: expect.any(Number), chaincodes }]);
-      }
-    });
+  test("an error of the chaincode is told in its own words", async () => {
+    const { code, stderr } = await runPlugin(["invoke", "asset", "CreateAsset", "a1", "tom", "1", "-C", "mychannel"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/the asset a1 already exists/);
+  });
 
-    test("the chaincode runs in the peer's own Pod and dials localhost:7052", async () => {
-      const docker = (...args: string[]) =>
-        kubectl(["-n", "org1", "exec", "peer0-0", "-c", "kubectl-fabric-dind", "--", "docker", ...args]);
-      const [id = ""] = (await docker("ps", "-q")).trim().split("\n");
-      const [found] = JSON.parse(await docker("inspect", id)) as [
-        { Name: string; HostConfig: { NetworkMode: string } },
-      ];
-      expect(found.Name).toMatch(/^\/fabric-peer0\.org1-asset-[0-9a-f]{64}$/);
-      expect(found.HostConfig.NetworkMode).toBe("host");
-      const processes = listProcesses().filter(({ argv }) => argv.includes("--peer.address"));
-      expect(processes.length).toBeGreaterThan(0);
-      for (const { argv } of processes) expect(argv[argv.indexOf("--peer.address") + 1]).toBe("localhost:7052");
-    });
+  test("after its Pod was deleted a peer comes back with ledger and chaincode, and the old Pod leaves no process", async () => {
+    const before = new Set(dockerProcesses().map(({ pid }) => pid));
+    await kubectl(["-n", "org1", "delete", "pod", "peer0-0", "--wait=true"]);
+    await kubectl(["-n", "org1", "rollout", "status", "statefulset/peer0", "--timeout=120s"]);
+    const read = ["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org1"];
+    expect(JSON.parse(await pluginOutput(read))).toMatchObject({ owner: "tom" });
+    const org2 = before.size / 2;
+    expect(dockerProcesses().filter(({ pid }) => before.has(pid))).toHaveLength(org2);
+  });
 
-    test("an error of the chaincode is told in its own words", async () => {
-      const { code, stderr } = await runPlugin(["invoke", "asset", "CreateAsset", "a1", "tom", "1", "-C", "mychannel"]);
-      expect(code).toBe(1);
-      expect(stderr).toMatch(/the asset a1 already exists/);
-    });
+  test("changed chaincode takes the next sequence", async () => {
+    const upgraded = [...deploy, "--label", "asset-v2"];
+    expect((await pluginJson(upgraded)).changed).toBeGreaterThan(0);
+    expect(await pluginOutput(["status"])).toMatch(/asset 2 \(sequence 2\)/);
+    expect(await pluginJson(upgraded)).toMatchObject({ changed: 0 });
+  });
 
-    test("after its Pod was deleted a peer comes back with ledger and chaincode, and the old Pod leaves no process", async () => {
-      const before = new Set(dockerProcesses().map(({ pid }) => pid));
-      await kubectl(["-n", "org1", "delete", "pod", "peer0-0", "--wait=true"]);
-      await kubectl(["-n", "org1", "rollout", "status", "statefulset/peer0", "--timeout=120s"]);
-      const read = ["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org1"];
-      expect(JSON.parse(await pluginOutput(read))).toMatchObject({ owner: "tom" });
-      const org2 = before.size / 2;
-      expect(dockerProcesses().filter(({ pid }) => before.has(pid))).toHaveLength(org2);
-    });
+  test("down leaves no namespace and no process, and again changes nothing", async () => {
+    expect((await pluginJson(["down", "--yes"])).changed).toBe(3);
+    expect(dockerProcesses()).toEqual([]);
+    expect(await pluginJson(["down", "--yes"])).toMatchObject({ changed: 0 });
+  });
+});
 
-    test("changed chaincode takes the next sequence", async () => {
-      const upgraded = [...deploy, "--label", "asset-v2"];
-      expect((await pluginJson(upgraded)).changed).toBeGreaterThan(0);
-      expect(await pluginOutput(["status"])).toMatch(/asset 2 \(sequence 2\)/);
-      expect(await pluginJson(upgraded)).toMatchObject({ changed: 0 });
-    });
-
-    test("down leaves no namespace and no process, and again changes nothing", async () => {
-      expect((await pluginJson(["down", "--yes"])).changed).toBe(3);
-      expect(dockerProcesses()).toEqual([]);
-      expect(await pluginJson(["down", "--yes"])).toMatchObject({ changed: 0 });
-    });
-  },
-);
-
-describe.skipIf(newest === undefined)(`commands of Fabric ${newest ?? "(no release found)"} killed half-way`, () => {
-  const tag = tagOf(newest ?? "");
+describe(`commands of Fabric ${newest} killed half-way`, () => {
+  const tag = tagOf(newest);
   const deploy = ["deploy-cc", "asset", "--path", chaincode, "-C", "mychannel", "--load-image", nodeenvArchive];
 
   afterAll(async () => {

@@ -1,11 +1,12 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { FabricError } from "../../plugin/error.ts";
+import { buildEmulator } from "../emulator/build.ts";
 import { boot } from "./boot.ts";
 import { componentNames } from "./components.ts";
 import { findReleases } from "./fabric-release.ts";
 import { readMemory, writeMemory } from "./freshness.ts";
-import { catalogue, essentialImages, type CatalogueEntry } from "./images/catalogue.ts";
+import { catalogue, emulatorBundle, essentialImages, type CatalogueEntry } from "./images/catalogue.ts";
 import { loadArchive } from "./images/load.ts";
 import { archiveOf, keptImages, makeImage, type MakeContext } from "./images/make.ts";
 import { newLayout, type Layout } from "./layout.ts";
@@ -55,6 +56,7 @@ export async function sandboxUp(options: SandboxOptions = {}): Promise<Sandbox> 
     await buildPrograms("node", layout, progress, signal);
     await buildPrograms("containerd", layout, progress, signal);
     const releases = await findReleases(environment);
+    await buildEmulator(emulatorBundle(layout));
     const chosen = chooseImages(catalogue(layout, releases, repository), options.images);
     await makeImages(chosen, layout, progress, signal);
     if (!alreadyUp) tellAbsent(chosen, options, progress);
@@ -157,8 +159,8 @@ function tellAbsent(chosen: readonly CatalogueEntry[], { images }: SandboxOption
   if (images !== undefined) return;
   const names = chosen.map(({ recipe }) => recipe.name);
   if (!names.includes("webhook")) progress.say("no webhook image: npm run build makes what is in it");
-  if (!names.some((name) => name.startsWith("fabric-peer"))) {
-    progress.say("no Fabric images: FABRIC_HOME names no release, and /opt/hyperledger-fabric holds none");
+  if (!names.some((name) => name.startsWith("fabric-peer") && name !== "fabric-peer-emulator")) {
+    progress.say("no release of Fabric in FABRIC_HOME or /opt/hyperledger-fabric: only the emulator's images");
   }
 }
 

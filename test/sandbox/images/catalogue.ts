@@ -46,6 +46,7 @@ export function catalogue(
     docker20(),
     ...webhook(repository),
     ...releases.flatMap((release) => [peer(release), orderer(release)]),
+    ...emulator(emulatorBundle(layout)),
     nodeenv(releases),
   ];
 }
@@ -293,6 +294,39 @@ function fabricImage(
       loaded: true,
     },
   };
+}
+
+/** Where the bundled emulator is kept (test/emulator). */
+export const emulatorBundle = (layout: Layout): string => join(layout.cache, "emulator/fabric");
+
+/** Peer and orderer for machines without a release of Fabric: one program by two names. Absent until it is bundled. */
+function emulator(bundle: string): readonly CatalogueEntry[] {
+  if (!existsSync(bundle)) return [];
+  const image = (name: "peer" | "orderer", port: number, command: readonly string[]): CatalogueEntry => ({
+    builds: [],
+    recipe: {
+      name: `fabric-${name}-emulator`,
+      tags: [`docker.io/hyperledger/fabric-${name}:emulator`],
+      standsInFor: `hyperledger/fabric-${name} (the emulator of this repository on Node ${nodeVersion}: not Fabric)`,
+      layers: [
+        smallDebian,
+        nodeRuntime,
+        {
+          name: `emulator-${name}`,
+          files: [program(`usr/local/bin/${name}`, bundle)],
+          directories: ["etc/hyperledger/fabric", "var/hyperledger"],
+        },
+      ],
+      config: {
+        Cmd: command,
+        Env: [path, "FABRIC_CFG_PATH=/etc/hyperledger/fabric"],
+        ExposedPorts: { [`${port}/tcp`]: {} },
+        Volumes: fabricVolumes,
+      },
+      loaded: true,
+    },
+  });
+  return [image("peer", 7051, ["peer", "node", "start"]), image("orderer", 7050, ["orderer", "start"])];
 }
 
 /** Builds and runs Node.js chaincode inside DinD: an archive for `docker load`, nothing for the cluster. */
