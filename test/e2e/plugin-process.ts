@@ -38,7 +38,7 @@ export async function pluginJson<T = PlansJson>(args: readonly string[]): Promis
 
 /** Kills a command with SIGKILL after so many of its steps have ended, or lets it end before that. */
 export async function killedAfter(steps: number, args: readonly string[]): Promise<PluginResult> {
-  const { child, ended } = startPlugin(args);
+  const { child, ended } = startPlugin([...args, "--verbose"]);
   let text = "";
   child.stderr?.on("data", (chunk: Buffer) => {
     text += chunk.toString();
