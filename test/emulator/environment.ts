@@ -38,7 +38,8 @@ export function newEnvironment(
 export function flatten(tree: unknown, prefix = ""): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   if (Array.isArray(tree)) {
-    found.set(prefix, tree.map(String).join(","));
+    const plain = tree.every((item) => typeof item === "string" || typeof item === "number");
+    found.set(prefix, plain ? tree.join(",") : JSON.stringify(tree));
   } else if (typeof tree === "object" && tree !== null) {
     for (const [key, value] of Object.entries(tree)) {
       flatten(value, `${prefix === "" ? "" : `${prefix}_`}${key.toUpperCase()}`).forEach((inner, name) =>

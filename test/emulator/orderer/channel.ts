@@ -92,7 +92,7 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
   info(): Omit<ChannelInfo, "url"> {
     return {
       name: this.channelId,
-      consensusRelation: findSelf(this.#config.orderer.consenters, this.#node.identity) ? "consenter" : "follower",
+      consensusRelation: this.#selfAmong(this.#config.orderer.consenters) === undefined ? "follower" : "consenter",
       status: this.#onboarding() ? "onboarding" : "active",
       height: this.blocks.height,
     };
@@ -171,7 +171,7 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
     if (this.#closed) {
       return;
     }
-    const self = findSelf(this.#config.orderer.consenters, this.#node.identity)?.address;
+    const self = this.#selfAmong(this.#config.orderer.consenters);
     if (self === undefined || this.#onboarding()) {
       this.#stopConsenting();
       this.#follow();
@@ -183,6 +183,12 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
     } else {
       this.#raft?.membersChanged();
     }
+  }
+
+  /** Fabric compares keys only when it starts: one whose key was replaced goes on until then, although the others no longer listen to it. */
+  #selfAmong(consenters: readonly Consenter[]): string | undefined {
+    const replaced = consenters.find(({ address }) => this.#raft !== undefined && address === this.#self);
+    return (findSelf(consenters, this.#node.identity) ?? replaced)?.address;
   }
 
   #follow(): void {

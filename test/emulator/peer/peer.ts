@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { milliseconds } from "../channel/channel-config.ts";
 import { serveControl } from "../control.ts";
@@ -12,6 +12,7 @@ import { newOperations, serveHttp, type HealthCheck } from "../transport/operati
 import { serverCredentials, serverTls } from "../transport/tls.ts";
 import { Acl } from "./acl.ts";
 import { newCcaasRuntime } from "./chaincode/ccaas.ts";
+import { newExternalBuilder, type BuilderConfig } from "./chaincode/external-builder.ts";
 import { ChaincodeInvoker } from "./chaincode/invoker.ts";
 import { ChaincodeLauncher } from "./chaincode/launcher.ts";
 import type { Runtime } from "./chaincode/runtime.ts";
@@ -55,7 +56,17 @@ export async function startPeer(environment: Environment, version: string): Prom
   });
   const chaincodeService = await newChaincodeService(environment);
   const store = new PackageStore(join(directory, "lifecycle", "chaincodes"));
-  const launcher = newLauncher(environment, version, mspId, engine, chaincodeService, store, metrics, faults);
+  const launcher = newLauncher(
+    environment,
+    version,
+    mspId,
+    directory,
+    engine,
+    chaincodeService,
+    store,
+    metrics,
+    faults,
+  );
   const installed = new InstalledChaincodes(store, launcher, channels, mspId, faults, log);
   const executeTimeout = milliseconds(environment.text("CHAINCODE_EXECUTETIMEOUT", "30s"));
   const invoker = new ChaincodeInvoker(launcher, installed, channels, mspId, executeTimeout);
@@ -127,13 +138,14 @@ function newLauncher(
   environment: Environment,
   version: string,
   mspId: string,
+  directory: string,
   engine: Engine | undefined,
   service: ChaincodeService,
   store: PackageStore,
   metrics: Metrics,
   faults: Faults,
 ): ChaincodeLauncher {
-  const runtimes: Runtime[] = [newCcaasRuntime(process.env["CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"] ?? "")];
+  const runtimes: Runtime[] = [...externalBuilders(environment, directory, mspId)];
   if (engine !== undefined) {
     runtimes.push(newDockerRuntime(engine, dockerSettings(environment, mspId, version), metrics, log));
   }
@@ -145,6 +157,21 @@ function newLauncher(
     metrics,
     faults,
     log,
+  });
+}
+
+/** The programs that core.yaml names; without them, what Fabric's images have built in for chaincode as a service. */
+function externalBuilders(environment: Environment, directory: string, mspId: string): readonly Runtime[] {
+  const configured = environment.text("CHAINCODE_EXTERNALBUILDERS");
+  const builders = (
+    configured === "" ? [{ name: "ccaas_builder", path: "" }] : JSON.parse(configured)
+  ) as BuilderConfig[];
+  return builders.flatMap((builder) => {
+    if (existsSync(join(builder.path, "bin", "detect"))) {
+      return [newExternalBuilder(builder, join(directory, "externalbuilder", "builds"), mspId, log)];
+    }
+    const values = process.env["CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"] ?? "";
+    return builder.name === "ccaas_builder" ? [newCcaasRuntime(values)] : [];
   });
 }
 

@@ -13,6 +13,8 @@ interface Connection {
   readonly client_cert?: string;
 }
 
+export type TemplateValues = Readonly<Record<string, string | number | boolean>>;
+
 /** Packages of type ccaas: what Fabric's ccaas_builder makes of them. `templateValues` is CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG. */
 export function newCcaasRuntime(templateValues: string): Runtime {
   const values = (templateValues === "" ? {} : JSON.parse(templateValues)) as Readonly<
@@ -26,17 +28,19 @@ export function newCcaasRuntime(templateValues: string): Runtime {
   };
 }
 
-async function serverOf(
-  chaincode: ChaincodePackage,
-  values: Readonly<Record<string, string | number | boolean>>,
-): Promise<ChaincodeServer> {
+async function serverOf(chaincode: ChaincodePackage, values: TemplateValues): Promise<ChaincodeServer> {
   const file = (await regularFiles(gunzipSync(chaincode.code))).get("connection.json");
   if (file === undefined) {
     throw new Error(
       "external builder failed: external builder 'ccaas_builder' failed: exit status 1: connection.json not found",
     );
   }
-  const connection = JSON.parse(file.toString("utf8")) as Connection;
+  return parseConnection(file.toString("utf8"), values);
+}
+
+/** connection.json, with its templates filled in. */
+export function parseConnection(file: string, values: TemplateValues): ChaincodeServer {
+  const connection = JSON.parse(file) as Connection;
   const text = (value: string | undefined): string => fill(value ?? "", values);
   const needsClient = connection.client_auth_required === true;
   return {
@@ -53,7 +57,7 @@ async function serverOf(
 }
 
 /** Go's templates as far as connection files use them: `{{.peername}}`. */
-function fill(template: string, values: Readonly<Record<string, string | number | boolean>>): string {
+function fill(template: string, values: TemplateValues): string {
   return template.replace(/\{\{\s*\.(\w+)\s*\}\}/g, (_, key: string) => {
     if (values[key] === undefined) {
       throw new Error(`map has no entry for key "${key}"`);
