@@ -89,13 +89,14 @@ Examples:
         data: found,
         table: () =>
           table(
-            ["ready", "image", "replicas", "trusted", "namespaces"],
+            ["ready", "image", "replicas", "trusted", "certificate", "namespaces"],
             [
               [
                 found.ready ? "yes" : "no",
                 found.image ?? "-",
                 `${found.replicas.ready}/${found.replicas.wanted}`,
                 found.trusted ? "yes" : "no",
+                found.certificateDaysLeft === undefined ? "?" : `${found.certificateDaysLeft} days`,
                 found.namespaces.join(",") || "-",
               ],
             ],

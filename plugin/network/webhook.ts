@@ -1,4 +1,5 @@
 import { FabricError } from "../error.ts";
+import { daysLeft, readCertificate } from "../fabric/certificate.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import type { KubernetesObject, V1Deployment } from "../kube/client-node.ts";
 import { gone, rolledOut } from "../kube/conditions.ts";
@@ -17,6 +18,7 @@ export interface WebhookOptions {
 export const webhookNamespace = "kubectl-fabric-system";
 const webhookName = "kubectl-fabric-webhook";
 const deployment = { kind: "Deployment", namespace: webhookNamespace, name: webhookName } as const;
+const tlsSecret = { kind: "Secret", namespace: webhookNamespace, name: "kubectl-fabric-webhook-tls" } as const;
 const registration = { kind: "MutatingWebhookConfiguration", name: webhookName } as const;
 
 /** The webhook is installed as manifests/base says, runs, and the API server trusts it. */
@@ -172,12 +174,15 @@ export interface WebhookStatus {
   readonly replicas: { readonly ready: number; readonly wanted: number };
   /** Whether its registration carries its certificate authority. */
   readonly trusted: boolean;
+  /** Days until its TLS certificate ends; it renews it by itself. Undefined when the Secret may not be read or is empty. */
+  readonly certificateDaysLeft?: number;
   /** Namespaces that opted in. */
   readonly namespaces: readonly string[];
 }
 
-export async function webhookStatus(cluster: Cluster, signal: AbortSignal): Promise<WebhookStatus> {
-  const [found, configuration, optedIn] = await Promise.all([
+export async function webhookStatus(cluster: Cluster, signal: AbortSignal, now = new Date()): Promise<WebhookStatus> {
+  const [certificateDaysLeft, found, configuration, optedIn] = await Promise.all([
+    certificateDays(cluster, signal, now),
     get(cluster, deployment, signal),
     get(cluster, registration, signal),
     list(cluster, { kind: "Namespace", labels: { [injectionLabel]: "enabled" } }, signal),
@@ -189,6 +194,19 @@ export async function webhookStatus(cluster: Cluster, signal: AbortSignal): Prom
     image: found?.spec?.template.spec?.containers[0]?.image,
     replicas: { ready: found?.status?.readyReplicas ?? 0, wanted: found?.spec?.replicas ?? 0 },
     trusted: isTrusted,
+    ...(certificateDaysLeft === undefined ? {} : { certificateDaysLeft }),
     namespaces: optedIn.flatMap(({ metadata }) => metadata?.name ?? []),
   };
+}
+
+async function certificateDays(cluster: Cluster, signal: AbortSignal, now: Date): Promise<number | undefined> {
+  try {
+    const secret = await get(cluster, tlsSecret, signal);
+    const certificate = secret?.data?.["tls.crt"];
+    if (certificate === undefined) return undefined;
+    return daysLeft(readCertificate(Buffer.from(certificate, "base64").toString()), now);
+  } catch (error) {
+    if (error instanceof FabricError && error.code === "forbidden") return undefined;
+    throw error;
+  }
 }

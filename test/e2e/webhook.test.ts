@@ -104,6 +104,7 @@ test("installed again nothing changes, and its status is ready", async () => {
     ready: true,
     trusted: true,
     replicas: { ready: 2, wanted: 2 },
+    certificateDaysLeft: 149, // of 150, begun today
     namespaces: [namespace],
   });
 });
