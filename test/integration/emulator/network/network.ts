@@ -16,6 +16,7 @@ export interface OrdererNode extends Node {
   readonly process: NodeProcess;
   readonly port: number;
   readonly adminPort: number;
+  readonly operations: string;
 }
 
 export interface PeerNode extends Node {
@@ -38,17 +39,33 @@ export interface Network {
   stop(): Promise<void>;
 }
 
-export async function startNetwork(consensus: "etcdraft" | "BFT" = "etcdraft"): Promise<Network> {
-  const directory = await mkdtemp(join(tmpdir(), "emulator-"));
+/** What plays the nodes: commands, and variables beside those that the network itself needs. */
+export interface Programs {
+  readonly orderer: readonly string[];
+  readonly peer: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export async function emulatorPrograms(directory: string): Promise<Programs> {
   const program = await buildEmulator(join(directory, "fabric"));
+  const command = [process.execPath, program];
+  return { orderer: [...command, "orderer"], peer: [...command, "peer", "node", "start"] };
+}
+
+export async function startNetwork(
+  consensus: "etcdraft" | "BFT" = "etcdraft",
+  programsIn: (directory: string) => Promise<Programs> = emulatorPrograms,
+): Promise<Network> {
+  const directory = await mkdtemp(join(tmpdir(), "fabric-network-"));
+  const programs = await programsIn(directory);
   const ordererOrganization = await newOrganization(directory, "OrdererMSP");
   const orderers = await Promise.all(
     (consensus === "BFT" ? [0, 1, 2, 3] : [0, 1, 2]).map((index) =>
-      newOrderer(directory, program, ordererOrganization, index),
+      newOrderer(directory, programs, ordererOrganization, index),
     ),
   );
   const peers = await Promise.all(
-    ["Org1MSP", "Org2MSP"].map(async (mspId) => newPeer(directory, program, await newOrganization(directory, mspId))),
+    ["Org1MSP", "Org2MSP"].map(async (mspId) => newPeer(directory, programs, await newOrganization(directory, mspId))),
   );
   const block = genesisBlock({
     channelId,
@@ -86,7 +103,7 @@ export async function startNetwork(consensus: "etcdraft" | "BFT" = "etcdraft"): 
 
 async function newOrderer(
   directory: string,
-  program: string,
+  programs: Programs,
   organization: Organization,
   index: number,
 ): Promise<OrdererNode> {
@@ -103,6 +120,9 @@ async function newOrderer(
     ORDERER_GENERAL_TLS_CERTIFICATE: `${tlsDirectory}/server.crt`,
     ORDERER_GENERAL_TLS_PRIVATEKEY: `${tlsDirectory}/server.key`,
     ORDERER_GENERAL_TLS_ROOTCAS: `[${tlsDirectory}/ca.crt]`,
+    ORDERER_GENERAL_CLUSTER_CLIENTCERTIFICATE: `${tlsDirectory}/server.crt`,
+    ORDERER_GENERAL_CLUSTER_CLIENTPRIVATEKEY: `${tlsDirectory}/server.key`,
+    ORDERER_GENERAL_CLUSTER_ROOTCAS: `[${tlsDirectory}/ca.crt]`,
     ORDERER_CHANNELPARTICIPATION_ENABLED: "true",
     ORDERER_ADMIN_LISTENADDRESS: `127.0.0.1:${adminPort}`,
     ORDERER_ADMIN_TLS_ENABLED: "true",
@@ -112,13 +132,19 @@ async function newOrderer(
     ORDERER_ADMIN_TLS_CLIENTROOTCAS: `[${tlsDirectory}/ca.crt]`,
     ORDERER_FILELEDGER_LOCATION: `${directory}/orderer${index}/ledger`,
     ORDERER_CONSENSUS_WALDIR: `${directory}/orderer${index}/wal`,
+    ORDERER_CONSENSUS_SNAPDIR: `${directory}/orderer${index}/snapshots`,
     ORDERER_OPERATIONS_LISTENADDRESS: `127.0.0.1:${operationsPort}`,
   };
-  const command = [process.execPath, program, "orderer"];
-  return { ...node, process: newProcess(command, environment, /Beginning to serve/), port, adminPort };
+  return {
+    ...node,
+    process: newProcess(programs.orderer, { ...environment, ...programs.environment }, /Beginning to serve/),
+    port,
+    adminPort,
+    operations: `http://127.0.0.1:${operationsPort}`,
+  };
 }
 
-async function newPeer(directory: string, program: string, organization: Organization): Promise<PeerNode> {
+async function newPeer(directory: string, programs: Programs, organization: Organization): Promise<PeerNode> {
   const [port = 0, chaincodePort = 0, operationsPort = 0, controlPort = 0] = await freePorts(4);
   const node = await newNode(directory, organization, "peer0", "peer");
   const address = `127.0.0.1:${port}`;
@@ -135,15 +161,16 @@ async function newPeer(directory: string, program: string, organization: Organiz
     CORE_PEER_TLS_ROOTCERT_FILE: `${node.tlsDirectory}/ca.crt`,
     CORE_PEER_CHAINCODEADDRESS: `127.0.0.1:${chaincodePort}`,
     CORE_PEER_CHAINCODELISTENADDRESS: `127.0.0.1:${chaincodePort}`,
+    CORE_PEER_GOSSIP_BOOTSTRAP: address,
     CORE_PEER_GOSSIP_EXTERNALENDPOINT: address,
+    CORE_LEDGER_SNAPSHOTS_ROOTDIR: `${directory}/${organization.mspId}/snapshots`,
     CORE_OPERATIONS_LISTENADDRESS: `127.0.0.1:${operationsPort}`,
     CORE_METRICS_PROVIDER: "prometheus",
     EMULATOR_CONTROL_ADDRESS: `127.0.0.1:${controlPort}`,
   };
-  const command = [process.execPath, program, "peer", "node", "start"];
   return {
     ...node,
-    process: newProcess(command, environment, /Started peer/),
+    process: newProcess(programs.peer, { ...environment, ...programs.environment }, /Started peer/),
     organization,
     address,
     operations: `http://127.0.0.1:${operationsPort}`,

@@ -24,10 +24,12 @@ export function newProcess(
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const exited = once(child, "exit");
-      child.kill(signal);
-      await exited;
+      signalGroup(child, signal);
+      await Promise.race([exited, sleep(5000, undefined, { ref: false })]);
     }
+    signalGroup(child, "SIGKILL");
   };
+  process.once("exit", () => signalGroup(child, "SIGKILL"));
   return {
     output: () => output,
     start: async () => {
@@ -36,6 +38,8 @@ export function newProcess(
       child = spawn(program, args, {
         env: { PATH: process.env["PATH"] ?? "", ...environment },
         stdio: ["ignore", "pipe", "pipe"],
+        // A group of its own, so that chaincode which a peer starts ends with it.
+        detached: true,
       });
       child.stdout?.on("data", (data: Buffer) => (output += data.toString()));
       child.stderr?.on("data", (data: Buffer) => (output += data.toString()));
@@ -49,6 +53,18 @@ export function newProcess(
     kill: () => end("SIGKILL"),
     stop: () => end("SIGTERM"),
   };
+}
+
+function signalGroup(child: ChildProcess | undefined, signal: NodeJS.Signals): void {
+  try {
+    if (child?.pid !== undefined) {
+      process.kill(-child.pid, signal);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") {
+      throw error;
+    }
+  }
 }
 
 /** Ports that nobody used a moment ago. */
