@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import type { Terminal } from "../terminal/io.ts";
 import { duration } from "./arguments.ts";
 import { optionsOf } from "./command.ts";
@@ -18,7 +18,7 @@ export function transactionCommand(command: Command): Command {
     .argument("[argument...]", "the function's arguments")
     .requiredOption("-C, --channel <name>", "the channel")
     .option("--org <name>", "the organization whose administrator signs (default: the first that you may read)")
-    .option("--timeout <duration>", "give up after this time", duration, 60);
+    .addOption(new Option("--timeout <duration>", "give up after this time").argParser(duration).default(60, "60s"));
 }
 
 /** Runs a transaction and prints what the chaincode returned: raw for people, within an object for scripts. */
