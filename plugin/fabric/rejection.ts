@@ -4,7 +4,7 @@ export function rejectionHint(message: string): string | undefined {
     return "this needs another identity: an administrator of the node's own organization, or a member of the channel";
   }
   if (/certificate has expired|expired|not yet valid/i.test(message)) {
-    return "a certificate has expired: kubectl fabric status shows which, kubectl fabric renew renews it";
+    return "a certificate has expired: kubectl fabric status shows how long each node's are good";
   }
   return undefined;
 }

@@ -370,7 +370,7 @@ describe
       const expired = newSigningIdentity("Org1MSP", await issueEnrolmentCertificate(org1.enrolment, request));
       await expect(peerChannels(peer1, expired)).rejects.toMatchObject({
         code: "rejected",
-        hint: expect.stringContaining("kubectl fabric renew"),
+        hint: expect.stringContaining("kubectl fabric status"),
       });
       const stranger = await newOrganization("Org1MSP", "org1");
       await expect(fetchBlock(ordererConnection, "orderer", stranger.admin, channel, "newest")).rejects.toMatchObject({
