@@ -57,7 +57,7 @@ export interface RaftOptions {
 }
 
 const heartbeatMilliseconds = 150;
-const electionMilliseconds = 900;
+const electionMilliseconds = 1500;
 const entriesAtOnce = 32;
 
 /** Agreement of a few nodes on one log (the Raft paper; Fabric uses etcd's). No snapshots: logs of tests are short. */
@@ -78,6 +78,7 @@ export class Raft {
   #activeByLeader: readonly string[] = [];
   #committed: number;
   #deadline = 0;
+  #ledSince = 0;
   #stopped = false;
 
   constructor(options: RaftOptions) {
@@ -190,7 +191,8 @@ export class Raft {
 
   #tick(): void {
     if (this.leading) {
-      if (!this.#hasQuorum((member) => this.#isAlive(member))) {
+      const settled = Date.now() - this.#ledSince > 2 * electionMilliseconds;
+      if (settled && !this.#hasQuorum((member) => this.#isAlive(member))) {
         this.#options.logger("stepping down: no quorum");
         this.#follow(this.#term, undefined);
         return;
@@ -242,7 +244,8 @@ export class Raft {
     this.#match.clear();
     this.#committedBy.clear();
     this.#attestations.clear();
-    this.#options.members().forEach((member) => this.#heard.set(member, Date.now()));
+    this.#heard.clear();
+    this.#ledSince = Date.now();
     logger(`Raft leader changed: -> ${self} at term ${this.#term}`);
     // Entries of earlier terms are committed by committing one of this term.
     log.append([{ term: this.#term, block: undefined }]);

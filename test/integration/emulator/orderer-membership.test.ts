@@ -36,6 +36,15 @@ async function change(version: number, ...indices: readonly number[]): Promise<B
   return broadcast(network, orderers[0], await consenterUpdate(consenters(...indices), version, admin));
 }
 
+/** Until the height is reached: a leader that changes forgets what it took (Fabric's too). */
+async function changed(version: number, height: number, ...indices: readonly number[]): Promise<void> {
+  await eventually(`height ${height}`, async () => {
+    await change(version, ...indices);
+    await sleep(1000);
+    return (await info(0)).height >= height || undefined;
+  });
+}
+
 interface Info {
   readonly consensusRelation: string;
   readonly status: string;
@@ -83,11 +92,11 @@ it("refuses a message for a channel that is not there, one of a stranger, and on
 });
 
 it("lets a removed consenter follow, and takes it back", async () => {
-  expect((await change(0, 0, 1)).status).toBe(common.Status.SUCCESS);
-  await reached(0, { height: 2, consensusRelation: "consenter" });
-  await reached(2, { height: 2, consensusRelation: "follower", status: "active" });
-  expect((await change(1, 0, 1, 2)).status).toBe(common.Status.SUCCESS);
-  await reached(2, { height: 3, consensusRelation: "consenter", status: "active" });
+  await changed(0, 2, 0, 1);
+  expect(await reached(0, { height: 2 })).toMatchObject({ consensusRelation: "consenter" });
+  expect(await reached(2, { height: 2, consensusRelation: "follower" })).toMatchObject({ status: "active" });
+  await changed(1, 3, 0, 1, 2);
+  expect(await reached(2, { height: 3, consensusRelation: "consenter" })).toMatchObject({ status: "active" });
 });
 
 it("lets an orderer leave and join again by a late configuration block", async () => {
@@ -102,8 +111,9 @@ it("refuses a change that would lose the majority", async () => {
   await orderers[1].process.kill();
   // A leader misses a member after two election timeouts; asking earlier would go through.
   await sleep(4000);
-  expect((await change(2, 0, 1)).info).toContain(
-    "2 out of 3 nodes are alive, configuration will result in quorum loss",
+  // None counts as alive while there is no leader, should that one be gone.
+  expect((await change(2, 0, 1)).info).toMatch(
+    /[02] out of 3 nodes are alive, configuration will result in quorum loss/,
   );
   await orderers[1].process.start();
   const answer = await eventually("a change with all orderers alive", async () => {
