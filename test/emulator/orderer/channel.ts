@@ -98,6 +98,10 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
     };
   }
 
+  ready(): boolean {
+    return this.#raft === undefined || this.#raft.leader !== undefined;
+  }
+
   sequence(): number {
     return this.#config.sequence;
   }

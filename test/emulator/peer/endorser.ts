@@ -65,6 +65,7 @@ export class Endorser {
     metrics.count("endorser_proposals_received");
     const proposal = openProposal(signed);
     checkNotExpired(proposal, faults.now());
+    checkTimeWindow(proposal, new Date());
     await sleep(faults.endorsementDelayMilliseconds);
     const channel = proposal.channelId === "" ? undefined : channels.get(proposal.channelId);
     if (proposal.channelId !== "" && channel === undefined) {
@@ -250,6 +251,19 @@ function checkNotExpired(proposal: OpenProposal, now: Date): void {
   const certificate = certificateOf(proposal.signatureHeader.getCreator_asU8());
   if (certificate !== undefined && hasExpired(certificate, now)) {
     throw new Error("proposal client identity expired");
+  }
+}
+
+const timeWindowMinutes = 15;
+
+/** core/handlers/auth/filter/timewindow.go. */
+function checkTimeWindow({ channelHeader }: OpenProposal, now: Date): void {
+  const sent = channelHeader.getTimestamp()?.toDate() ?? new Date(0);
+  if (Math.abs(now.getTime() - sent.getTime()) > timeWindowMinutes * 60_000) {
+    const seconds = (date: Date): string => date.toISOString().replace(/\.\d+Z$/, "Z");
+    throw new Error(
+      `request unauthorized due to incorrect timestamp ${seconds(sent)}, peer time ${seconds(now)}, peer.authentication.timewindow ${timeWindowMinutes}m0s`,
+    );
   }
 }
 

@@ -11,6 +11,8 @@ import type { SignedData } from "../policy/policy.ts";
 /** A channel whose blocks are handed out. */
 export interface DeliverChain {
   readonly blocks: BlockStore;
+  /** False while an orderer's consenters have no leader (orderer/consensus/etcdraft/chain.go, Errored); a peer is always ready. */
+  ready?(): boolean;
   /** Of the configuration; the reader's rights are looked at again when it changes. */
   sequence(): number;
   /** Throws when the reader may not read. */
@@ -67,6 +69,11 @@ async function seek(
   if (chain === undefined) {
     return Status.NOT_FOUND;
   }
+  const info = orderer.SeekInfo.deserializeBinary(open.payload.getData_asU8());
+  const strict = info.getErrorResponse() === orderer.SeekInfo.SeekErrorResponse.STRICT;
+  if (strict && chain.ready?.() === false) {
+    return Status.SERVICE_UNAVAILABLE;
+  }
   const access = newSession(chain, signedDataOf(open));
   try {
     access();
@@ -74,7 +81,6 @@ async function seek(
     log(`[channel: ${channelId}] Client is not authorized: ${messageOf(error)}`);
     return Status.FORBIDDEN;
   }
-  const info = orderer.SeekInfo.deserializeBinary(open.payload.getData_asU8());
   const range = rangeOf(info, chain.blocks.height);
   return typeof range === "number" ? range : sendRange(chain, info, range, access, send, signal);
 }
