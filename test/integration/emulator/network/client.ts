@@ -4,6 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { connect, hash, signers, type Gateway, type Signer } from "@hyperledger/fabric-gateway";
 import { common, msp, peer } from "@hyperledger/fabric-protos";
+import timestampPb from "google-protobuf/google/protobuf/timestamp_pb.js";
 import { pack } from "tar-stream";
 import type { KeyPair } from "./authority.ts";
 import type { PeerNode } from "./network.ts";
@@ -52,6 +53,8 @@ export interface ProposalOptions {
   readonly args: readonly (string | Uint8Array)[];
   readonly signer?: KeyPair;
   readonly mspId?: string;
+  /** When the client says that it is. */
+  readonly time?: Date;
   /** Signs with this instead of the signer's own key. */
   readonly forgedBy?: KeyPair;
 }
@@ -92,6 +95,7 @@ async function signedProposal(
   channelHeader.setChannelId(options.channelId ?? "");
   channelHeader.setTxId(createHash("sha256").update(nonce).update(creator).digest("hex"));
   channelHeader.setExtension$(extension.serializeBinary());
+  channelHeader.setTimestamp(timestampPb.Timestamp.fromDate(options.time ?? new Date()));
   const signatureHeader = new common.SignatureHeader();
   signatureHeader.setCreator(creator);
   signatureHeader.setNonce(nonce);

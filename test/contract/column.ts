@@ -1,0 +1,92 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import {
+  emulatorPrograms,
+  startNetwork,
+  type Network,
+  type Programs,
+} from "../integration/emulator/network/network.ts";
+import { defaultReleases, findReleases, type FabricRelease } from "../sandbox/fabric-release.ts";
+
+/** What the cases run against. */
+export interface Column {
+  /** Head of the column in the report. */
+  readonly name: string;
+  /** Such as 3.1; the emulator follows the newest line. */
+  readonly line: string;
+  /** A release of Fabric; the emulator has none. */
+  readonly release?: FabricRelease;
+  /** Why nothing can run in this column. */
+  readonly missing?: string;
+}
+
+/** Variables of the nodes that a suite of cases adds. */
+export type Extra = Readonly<Record<string, string>>;
+
+const emulator: Column = { name: "emulator", line: "3.1" };
+
+/** The emulator, and the releases that FABRIC_HOME names, else the newest on this machine. */
+export const columns: readonly Column[] = [emulator, ...(await releaseColumns())];
+
+async function releaseColumns(): Promise<readonly Column[]> {
+  const releases = await findReleases();
+  const chosen = process.env["FABRIC_HOME"] ? releases : releases.slice(-1);
+  if (chosen.length === 0) {
+    const missing = `no release of Fabric: set FABRIC_HOME, or unpack one below ${defaultReleases}`;
+    return [{ name: "Fabric", line: "3.1", missing }];
+  }
+  return chosen.map((release) => ({ name: release.version, line: release.line, release }));
+}
+
+/** Who builds and runs chaincode: a peer's Docker, or programs on this machine that take Node chaincode, too. */
+export type Builders = "programs" | "docker";
+
+/** Starts three orderers and two organizations' peers; the same variables and files in every column. */
+export function startColumn(column: Column, builders: Builders = "programs", extra: Extra = {}): Promise<Network> {
+  return startNetwork("etcdraft", async (directory) => {
+    const programs = await programsOf(column, directory);
+    const configuration = writeConfiguration(column, directory, builders);
+    return { ...programs, environment: { FABRIC_CFG_PATH: configuration, NODE: process.execPath, ...extra } };
+  });
+}
+
+async function programsOf({ release }: Column, directory: string): Promise<Programs> {
+  if (release === undefined) {
+    return emulatorPrograms(directory);
+  }
+  const program = (name: string): string => join(release.home, "bin", name);
+  return { orderer: [program("orderer")], peer: [program("peer"), "node", "start"] };
+}
+
+const nodeBuilder = {
+  name: "node",
+  path: join(import.meta.dirname, "../integration/plugin/fabric/node-builder"),
+  propagateEnvironment: ["NODE", "PATH"],
+};
+
+/** The release's own files, with the external builders, which no variable can name. */
+function writeConfiguration({ release }: Column, directory: string, builders: Builders): string {
+  const folder = join(directory, "config");
+  mkdirSync(folder, { recursive: true });
+  const from = release && join(release.home, "config");
+  if (from !== undefined) {
+    cpSync(join(from, "orderer.yaml"), join(folder, "orderer.yaml"));
+  }
+  const service = {
+    name: "ccaas_builder",
+    path: release === undefined ? "/opt/hyperledger/ccaas_builder" : join(release.home, "builders/ccaas"),
+    propagateEnvironment: ["CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"],
+  };
+  const core = from !== undefined && existsSync(from) ? readSettings(join(from, "core.yaml")) : {};
+  const externalBuilders = builders === "docker" ? [service] : [service, nodeBuilder];
+  const settings = { ...core, chaincode: { ...core.chaincode, externalBuilders } };
+  writeFileSync(join(folder, "core.yaml"), stringify(settings));
+  return folder;
+}
+
+interface CoreSettings {
+  readonly chaincode?: object;
+}
+
+const readSettings = (file: string): CoreSettings => parse(readFileSync(file, "utf8")) as CoreSettings;
