@@ -183,12 +183,13 @@ class ApiServer implements Cluster {
   async #options(): Promise<RequestOptions> {
     const { config } = this.#loaded;
     const options: RequestOptions = {};
+    // Without TLS (`kubectl proxy`) no credentials leave this machine: who listens there has its own.
+    if (this.server.startsWith("http:")) return options;
     try {
       await config.applyToHTTPSOptions(options);
     } catch (cause) {
       throw this.#credentialsFailure(cause);
     }
-    if (this.server.startsWith("http:")) return { headers: options.headers ?? {}, auth: options.auth ?? null };
     return { ...options, agent: this.#agentFor(options) };
   }
 

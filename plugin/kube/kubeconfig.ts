@@ -97,14 +97,13 @@ function inCluster(env: NodeJS.ProcessEnv): KubeConfig {
   });
 }
 
-/** What client-node would trip over: an http:// server (kubectl proxy), a context without a user, an exec plugin that wants its info. */
+/** What client-node would trip over: a context without a user, an exec plugin that wants its info. */
 function withoutTraps(config: KubeConfig, files: readonly string[]): KubeConfig {
   const noUser = "kubectl-fabric/no-user";
   const repaired = new KubeConfig();
   repaired.loadFromOptions({
     currentContext: config.getCurrentContext(),
-    // Without TLS there is nothing to verify; client-node asks that it be said.
-    clusters: config.clusters.map((it) => (it.server.startsWith("http:") ? { ...it, skipTLSVerify: true } : it)),
+    clusters: config.clusters,
     contexts: config.contexts.map((it) => (it.user ? it : { ...it, user: noUser })),
     users: [...config.users.map(withExecInfo), { name: noUser }],
   });

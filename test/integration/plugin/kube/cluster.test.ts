@@ -97,32 +97,6 @@ describe("a call", () => {
       message: `expected an answer from ${server.url} (context "scripted"), got: connection refused`,
     });
   });
-
-  test("a credential plugin that fails is told with what it wrote", async () => {
-    const { url } = await serving({});
-    const exec = {
-      apiVersion: "client.authentication.k8s.io/v1",
-      command: "sh",
-      args: ["-c", "echo please log in >&2; exit 1"],
-    };
-    await expect(clusterAt(url, { exec }).call(version)).rejects.toMatchObject({
-      code: "forbidden",
-      message: 'expected credentials for user "ann", the credential plugin sh failed: please log in',
-    });
-    await expect(clusterAt(url, { exec: { ...exec, command: "no-such-login" } }).call(version)).rejects.toMatchObject({
-      code: "forbidden",
-      message: expect.stringContaining("no-such-login") as string,
-    });
-  });
-
-  test("a credential plugin's token is used", async () => {
-    const { url } = await serving({
-      onRequest: (request, response) => answerJson(response, request.headers.authorization),
-    });
-    const credential = '{"kind":"ExecCredential","status":{"token":"t1"}}';
-    const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "echo", args: [credential] };
-    expect(await clusterAt(url, { exec }).call(version)).toBe("Bearer t1");
-  });
 });
 
 describe("TLS", () => {
@@ -138,8 +112,8 @@ describe("TLS", () => {
         { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] },
       ],
     });
-    const server = createServer({ key: certificate.private, cert: certificate.cert }, (_, response) =>
-      answerJson(response, { tls: true }),
+    const server = createServer({ key: certificate.private, cert: certificate.cert }, (request, response) =>
+      answerJson(response, { tls: true, authorization: request.headers.authorization }),
     );
     await new Promise<void>((resolve) => {
       server.listen(0, "127.0.0.1", resolve);
@@ -172,6 +146,39 @@ describe("TLS", () => {
       code: "cluster-unreachable",
       message: expect.stringContaining("certificate has expired") as string,
     });
+  });
+
+  test("a credential plugin that fails is told with what it wrote", async () => {
+    const { url, caData } = await tlsServer();
+    const exec = {
+      apiVersion: "client.authentication.k8s.io/v1",
+      command: "sh",
+      args: ["-c", "echo please log in >&2; exit 1"],
+    };
+    await expect(clusterAt(url, { exec }, { caData }).call(version)).rejects.toMatchObject({
+      code: "forbidden",
+      message: 'expected credentials for user "ann", the credential plugin sh failed: please log in',
+    });
+    await expect(
+      clusterAt(url, { exec: { ...exec, command: "no-such-login" } }, { caData }).call(version),
+    ).rejects.toMatchObject({
+      code: "forbidden",
+      message: expect.stringContaining("no-such-login") as string,
+    });
+  });
+
+  test("a credential plugin's token is used", async () => {
+    const { url, caData } = await tlsServer();
+    const credential = '{"kind":"ExecCredential","status":{"token":"t1"}}';
+    const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "echo", args: [credential] };
+    expect(await clusterAt(url, { exec }, { caData }).call(version)).toEqual({ tls: true, authorization: "Bearer t1" });
+  });
+
+  test("credentials are not sent to a server without TLS", async () => {
+    const { url } = await serving({
+      onRequest: (request, response) => answerJson(response, { authorization: request.headers.authorization }),
+    });
+    expect(await clusterAt(url, { token: "secret" }).call(version)).toEqual({});
   });
 });
 
