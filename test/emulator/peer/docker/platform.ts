@@ -114,7 +114,7 @@ GO111MODULE=on go build -v -mod=$mode ${flags} -o /chaincode/output/chaincode $p
 
 function goEnvironment(): readonly string[] {
   return [
-    `GOPROXY=${process.env["GOPROXY"] ?? "https://proxy.golang.org"}`,
+    ...(process.env["GOPROXY"] === undefined ? [] : [`GOPROXY=${process.env["GOPROXY"]}`]),
     ...(process.env["GOSUMDB"] === undefined ? [] : [`GOSUMDB=${process.env["GOSUMDB"]}`]),
   ];
 }
