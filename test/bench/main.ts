@@ -1,55 +1,19 @@
-// Timings side by side on this machine: `npm run bench -- [NAME...]`. Nothing here is asserted.
+// Measurements on this machine: `npm run bench -- [NAME...]`, all of them without a name. Nothing is asserted.
 import { spawnSync } from "node:child_process";
-import { parseArgs } from "node:util";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 
-interface Contender {
-  readonly name: string;
-  readonly argv: readonly string[];
-}
-
-/** What is compared with what; the first is the reference. */
-const benches: Readonly<Record<string, readonly Contender[]>> = {
-  startup: [
-    { name: "empty Node program", argv: [process.execPath, "--eval", ""] },
-    { name: "kubectl fabric --help", argv: [process.execPath, "dist/kubectl-fabric.js", "--help"] },
-    { name: "kubectl fabric init --help", argv: [process.execPath, "dist/kubectl-fabric.js", "init", "--help"] },
-  ],
-};
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { runs: { type: "string", default: "15" } },
-});
-const unknown = positionals.find((name) => !(name in benches));
+const benches = readdirSync(import.meta.dirname)
+  .filter((file) => file.endsWith(".ts") && file !== "main.ts")
+  .map((file) => file.slice(0, -".ts".length));
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !benches.includes(name));
 if (unknown !== undefined) {
-  console.error(`error: expected one of ${Object.keys(benches).join(", ")}, found ${unknown}`);
+  console.error(`error: expected one of ${benches.join(", ")}, found ${unknown}`);
   process.exit(2);
 }
-for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) {
-  compare(name, benches[name] ?? [], Number(values.runs));
-}
-
-/** Runs the contenders in turn, so that a busy moment meets all of them. */
-function compare(title: string, contenders: readonly Contender[], runs: number): void {
-  const times = contenders.map((): number[] => []);
-  for (let run = 0; run < runs; run++) {
-    contenders.forEach(({ argv }, index) => times[index]?.push(milliseconds(argv)));
-  }
-  const medians = times.map(median);
-  console.log(`${title} (median of ${runs} runs)`);
-  contenders.forEach(({ name }, index) => {
-    const own = medians[index] ?? Number.NaN;
-    console.log(`  ${name.padEnd(32)} ${own.toFixed(0).padStart(6)} ms   ${(own / (medians[0] ?? 1)).toFixed(2)} ×`);
-  });
-}
-
-function milliseconds([program = "", ...args]: readonly string[]): number {
-  const started = performance.now();
-  const { status, stderr } = spawnSync(program, args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}: ${stderr}`);
-  return performance.now() - started;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+for (const name of asked.length > 0 ? asked : benches) {
+  console.log(`\n## ${name}`);
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { stdio: "inherit" });
+  process.exitCode ||= status ?? 1;
 }
