@@ -14,7 +14,7 @@ import {
   readDefinition,
 } from "./definition.ts";
 import { implicitCollection } from "./endorsement-policy.ts";
-import { PackageNotFound, parsePackage, type ChaincodePackage, type PackageStore } from "./package-store.ts";
+import { parsePackage, type ChaincodePackage, type PackageStore } from "./package-store.ts";
 import { mismatches, type HashedLifecycleState, type LifecycleRecord } from "./serializer.ts";
 
 export interface Reference {
@@ -85,7 +85,8 @@ export class InstalledChaincodes {
 
   get(packageId: string): InstalledChaincode {
     if (!this.#store.has(packageId)) {
-      throw new PackageNotFound(packageId);
+      // core/chaincode/lifecycle/cache.go, GetInstalledChaincode
+      throw new Error(`could not find chaincode with package id '${packageId}'`);
     }
     return {
       packageId,

@@ -135,6 +135,7 @@ function unzip(bytes: Uint8Array): Buffer {
   try {
     return gunzipSync(bytes);
   } catch (error) {
-    throw new Error("error reading as gzip stream: gzip: invalid header", { cause: error });
+    const reason = bytes.length === 0 ? "EOF" : "gzip: invalid header";
+    throw new Error(`error reading as gzip stream: ${reason}`, { cause: error });
   }
 }
