@@ -42,12 +42,18 @@ async function releaseColumns(): Promise<readonly Column[]> {
 /** Who builds and runs chaincode: a peer's Docker, or programs on this machine that take Node chaincode, too. */
 export type Builders = "programs" | "docker";
 
+const settings = {
+  // Peers that met before one had joined the channel try again after this time; 25 s are usual.
+  CORE_PEER_GOSSIP_RECONNECTINTERVAL: "1s",
+};
+
 /** Starts three orderers and two organizations' peers; the same variables and files in every column. */
 export function startColumn(column: Column, builders: Builders = "programs", extra: Extra = {}): Promise<Network> {
   return startNetwork("etcdraft", async (directory) => {
     const programs = await programsOf(column, directory);
     const configuration = writeConfiguration(column, directory, builders);
-    return { ...programs, environment: { FABRIC_CFG_PATH: configuration, NODE: process.execPath, ...extra } };
+    const environment = { ...settings, FABRIC_CFG_PATH: configuration, NODE: process.execPath, ...extra };
+    return { ...programs, environment };
   });
 }
 
@@ -80,8 +86,8 @@ function writeConfiguration({ release }: Column, directory: string, builders: Bu
   };
   const core = from !== undefined && existsSync(from) ? readSettings(join(from, "core.yaml")) : {};
   const externalBuilders = builders === "docker" ? [service] : [service, nodeBuilder];
-  const settings = { ...core, chaincode: { ...core.chaincode, externalBuilders } };
-  writeFileSync(join(folder, "core.yaml"), stringify(settings));
+  const written = { ...core, chaincode: { ...core.chaincode, externalBuilders } };
+  writeFileSync(join(folder, "core.yaml"), stringify(written));
   return folder;
 }
 

@@ -34,15 +34,30 @@ export interface Definition {
   readonly version: string;
   readonly sequence: number;
   readonly collections?: peer.CollectionConfigPackage;
+  /** An ApplicationPolicy; the channel's default without. */
+  readonly endorsementPolicy?: Uint8Array;
+}
+
+/** What an organization approves; without a package it does not run the chaincode. */
+export function approvalOf(
+  definition: Definition,
+  packageId = "",
+): peer.lifecycle.ApproveChaincodeDefinitionForMyOrgArgs {
+  const args = definitionArguments(new peer.lifecycle.ApproveChaincodeDefinitionForMyOrgArgs(), definition);
+  const source = new peer.lifecycle.ChaincodeSource();
+  if (packageId === "") {
+    source.setUnavailable(new peer.lifecycle.ChaincodeSource.Unavailable());
+  } else {
+    const local = new peer.lifecycle.ChaincodeSource.Local();
+    local.setPackageId(packageId);
+    source.setLocalPackage(local);
+  }
+  args.setSource(source);
+  return args;
 }
 
 export async function approve(node: PeerNode, definition: Definition, packageId: string): Promise<void> {
-  const args = filled(new peer.lifecycle.ApproveChaincodeDefinitionForMyOrgArgs(), definition);
-  const local = new peer.lifecycle.ChaincodeSource.Local();
-  local.setPackageId(packageId);
-  const source = new peer.lifecycle.ChaincodeSource();
-  source.setLocalPackage(local);
-  args.setSource(source);
+  const args = approvalOf(definition, packageId);
   await withContract(node, "_lifecycle", (contract) =>
     contract.submit("ApproveChaincodeDefinitionForMyOrg", {
       arguments: [args.serializeBinary()],
@@ -53,7 +68,7 @@ export async function approve(node: PeerNode, definition: Definition, packageId:
 
 /** Which organizations have approved, as this peer sees it. */
 export async function readiness(node: PeerNode, definition: Definition): Promise<ReadonlyMap<string, boolean>> {
-  const args = filled(new peer.lifecycle.CheckCommitReadinessArgs(), definition);
+  const args = definitionArguments(new peer.lifecycle.CheckCommitReadinessArgs(), definition);
   const response = await lifecycle(node, "CheckCommitReadiness", args.serializeBinary(), channelId);
   if (response.getStatus() !== 200) {
     throw new Error(response.getMessage());
@@ -63,7 +78,7 @@ export async function readiness(node: PeerNode, definition: Definition): Promise
 }
 
 export async function commit(node: PeerNode, definition: Definition, mspIds: readonly string[]): Promise<void> {
-  const args = filled(new peer.lifecycle.CommitChaincodeDefinitionArgs(), definition);
+  const args = definitionArguments(new peer.lifecycle.CommitChaincodeDefinitionArgs(), definition);
   await withContract(node, "_lifecycle", (contract) =>
     contract.submit("CommitChaincodeDefinition", {
       arguments: [args.serializeBinary()],
@@ -116,15 +131,19 @@ interface DefinitionArguments {
   setVersion(value: string): unknown;
   setSequence(value: number): unknown;
   setCollections(value: peer.CollectionConfigPackage): unknown;
+  setValidationParameter(value: Uint8Array): unknown;
   serializeBinary(): Uint8Array;
 }
 
-function filled<Args extends DefinitionArguments>(args: Args, definition: Definition): Args {
+export function definitionArguments<Args extends DefinitionArguments>(args: Args, definition: Definition): Args {
   args.setName(definition.name);
   args.setVersion(definition.version);
   args.setSequence(definition.sequence);
   if (definition.collections !== undefined) {
     args.setCollections(definition.collections);
+  }
+  if (definition.endorsementPolicy !== undefined) {
+    args.setValidationParameter(definition.endorsementPolicy);
   }
   return args;
 }
