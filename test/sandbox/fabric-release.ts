@@ -16,9 +16,9 @@ export interface FabricRelease {
 
 export const defaultReleases = "/opt/hyperledger-fabric";
 
-/** Directories to look into: $FABRIC_HOME (several with `:`), else everything below /opt/hyperledger-fabric. */
+/** Directories to look into: $FABRIC_HOME (several with `:`; none when it is empty), else everything below /opt/hyperledger-fabric. */
 export function releaseHomes(fabricHome: string | undefined, below: readonly string[]): readonly string[] {
-  if (fabricHome) return fabricHome.split(":").filter((home) => home !== "");
+  if (fabricHome !== undefined) return fabricHome.split(":").filter((home) => home !== "");
   return below.map((name) => join(defaultReleases, name));
 }
 
@@ -26,7 +26,7 @@ export function releaseHomes(fabricHome: string | undefined, below: readonly str
 export async function findReleases(environment: NodeJS.ProcessEnv = process.env): Promise<readonly FabricRelease[]> {
   const below = existsSync(defaultReleases) ? readdirSync(defaultReleases) : [];
   const homes = releaseHomes(environment["FABRIC_HOME"], below);
-  const complete = homes.filter((home) => environment["FABRIC_HOME"] || existsSync(join(home, "bin/peer")));
+  const complete = homes.filter((home) => environment["FABRIC_HOME"] !== undefined || existsSync(join(home, "bin/peer")));
   return newestOfEachLine(await Promise.all(complete.map(inspectRelease)));
 }
 

@@ -9,10 +9,10 @@ export interface FabricRelease {
 
 const installed = "/opt/hyperledger-fabric";
 
-/** FABRIC_HOME if set, else all releases below /opt/hyperledger-fabric, the newest last. */
+/** FABRIC_HOME if set (none when it is empty), else all releases below /opt/hyperledger-fabric, the newest last. */
 export function fabricReleases(): readonly FabricRelease[] {
   const home = process.env["FABRIC_HOME"];
-  if (home !== undefined) return [{ version: home, home }];
+  if (home !== undefined) return home === "" ? [] : [{ version: home, home }];
   if (!existsSync(installed)) return [];
   return readdirSync(installed)
     .map((version) => ({ version, home: join(installed, version) }))
