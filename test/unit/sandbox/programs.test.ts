@@ -41,7 +41,7 @@ describe("Fabric releases", () => {
   test("are where FABRIC_HOME says, several if need be, else below the usual place", () => {
     expect(releaseHomes("/a:/b", ["3.1.5"])).toEqual(["/a", "/b"]);
     expect(releaseHomes(undefined, ["3.1.5"])).toEqual(["/opt/hyperledger-fabric/3.1.5"]);
-    expect(releaseHomes("", ["3.1.5"])).toEqual(["/opt/hyperledger-fabric/3.1.5"]);
+    expect(releaseHomes("", ["3.1.5"])).toEqual([]);
   });
 
   test("tell their version", () => {
