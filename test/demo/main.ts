@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { FabricError, messageOf } from "../../plugin/error.ts";
 import { formatDuration } from "../../plugin/terminal/duration.ts";
+import { findReleases } from "../sandbox/fabric-release.ts";
 import { newProgress } from "../sandbox/progress.ts";
 import { sandboxDown, sandboxUp, type Sandbox } from "../sandbox/sandbox.ts";
 import { foreignPeer, removeForeignPeer } from "./foreign-peer.ts";
@@ -60,6 +61,9 @@ try {
 }
 
 async function demo(): Promise<void> {
+  const releases = options.context === undefined ? (await findReleases()).map(({ version }) => version) : [];
+  const version = fabricVersion(releases);
+  console.log(`Fabric's peers and orderers: ${describeFabric(version, releases)}`);
   if (options.context === undefined) {
     sandbox = await step("A real Kubernetes on this machine, built from Go modules and Debian packages", () =>
       sandboxUp({ progress, signal }),
@@ -67,24 +71,22 @@ async function demo(): Promise<void> {
   }
   const env = { ...process.env, ...(sandbox && { KUBECONFIG: sandbox.kubeconfig }) };
   shell = await newShell(env, sandbox?.binDir, signal);
-  const version = fabricVersion(sandbox);
-  console.log(`\nFabric's peers and orderers: ${describeFabric(version)}`);
   await fabricNetwork(shell, version);
   await foreignPeer(shell, { flags, version, step });
 }
 
-/** What the demo says of them first: nobody is to take the emulator for Fabric. */
-function describeFabric(version: string): string {
-  if (sandbox === undefined) return `public images, tag ${version}`;
-  if (version === "emulator")
-    return "the project's emulator, because FABRIC_HOME names no release: it speaks like Fabric to its clients, and is not Fabric";
-  return `a real release, ${sandbox.fabricVersions.join(" and ")} found, ${version} used`;
+/** What the demo says first: nobody is to take the emulator for Fabric. */
+function describeFabric(version: string, releases: readonly string[]): string {
+  if (options.context !== undefined) return `public images, tag ${version}`;
+  if (version !== "emulator") return `a real release (found: ${releases.join(", ")}; used: ${version})`;
+  return `the project's emulator. It speaks like Fabric to its clients and is not Fabric.
+For the real thing unpack a release of Fabric (bin/ config/ builders/) and name it in FABRIC_HOME.`;
 }
 
-function fabricVersion(here: Sandbox | undefined): string {
+function fabricVersion(releases: readonly string[]): string {
   if (options["fabric-version"] !== undefined) return options["fabric-version"];
-  if (here === undefined) return "3.1";
-  const [newest] = here.fabricVersions.toSorted((left, right) => right.localeCompare(left, "en", { numeric: true }));
+  if (options.context !== undefined) return "3.1";
+  const newest = releases.at(-1);
   return newest === undefined ? "emulator" : newest.split(".").slice(0, 2).join(".");
 }
 
