@@ -53,8 +53,8 @@ async function smallFiles(file: string): Promise<ReadonlyMap<string, Buffer>> {
     }
   };
   try {
-    const source = createReadStream(file);
-    await Promise.all([read(), (await isGzip(file)) ? pipeline(source, createGunzip(), tar) : pipeline(source, tar)]);
+    const unzip = (await isGzip(file)) ? [createGunzip()] : [];
+    await Promise.all([read(), pipeline([createReadStream(file), ...unzip, tar])]);
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause && cause.code === "ENOENT" ? "usage" : "invalid";
     throw new FabricError(code, `cannot read the image archive ${file}: ${messageOf(cause)}`, { cause });
