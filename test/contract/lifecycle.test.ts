@@ -264,7 +264,7 @@ describe.each(columns)("$name", (column) => {
     it("does not commit what an organization has not approved", async () => {
       const error = await eventually("peers that know of each other", async () => {
         const thrown = (await commit(org1, first, both).catch((cause: unknown) => cause)) as EndorseError;
-        return thrown.code === Number(status.UNAVAILABLE) ? undefined : thrown;
+        return thrown.code === (status.UNAVAILABLE as number) ? undefined : thrown;
       });
       expect(error.message).toBe(
         "10 ABORTED: failed to collect enough transaction endorsements, see attached details for more info",

@@ -26,7 +26,9 @@ export function releaseHomes(fabricHome: string | undefined, below: readonly str
 export async function findReleases(environment: NodeJS.ProcessEnv = process.env): Promise<readonly FabricRelease[]> {
   const below = existsSync(defaultReleases) ? readdirSync(defaultReleases) : [];
   const homes = releaseHomes(environment["FABRIC_HOME"], below);
-  const complete = homes.filter((home) => environment["FABRIC_HOME"] !== undefined || existsSync(join(home, "bin/peer")));
+  const complete = homes.filter(
+    (home) => environment["FABRIC_HOME"] !== undefined || existsSync(join(home, "bin/peer")),
+  );
   return newestOfEachLine(await Promise.all(complete.map(inspectRelease)));
 }
 
