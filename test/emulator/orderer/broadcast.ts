@@ -40,7 +40,8 @@ async function serveBroadcast(
   log: Log,
 ): Promise<void> {
   try {
-    for await (const envelope of stream) {
+    // Leaving the loop must not destroy the stream: an answer may still be on its way.
+    for await (const envelope of stream.iterator({ destroyOnReturn: false })) {
       const response = await process(envelope as common.Envelope, registrar, log);
       stream.write(response);
       if (response.getStatus() !== common.Status.SUCCESS) {

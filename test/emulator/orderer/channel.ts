@@ -46,6 +46,8 @@ export interface ChannelInfo {
   readonly height: number;
 }
 
+const leaderWatchMilliseconds = 2000;
+
 /** One channel that the orderer has joined: as a consenter when the configuration names it, else following the others' blocks. */
 export class OrdererChannel implements DeliverChain, ClusterChannel {
   readonly channelId: string;
@@ -58,6 +60,7 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
   #raft: Raft | undefined;
   #self: string | undefined;
   #following: AbortController | undefined;
+  #leaderWatch: NodeJS.Timeout | undefined;
   /** The newest block that this leader made, committed or not. */
   #tail: common.Block | undefined;
   readonly #recent = new Set<string>();
@@ -214,7 +217,11 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
   }
 
   #takeFollowed(block: common.Block): void {
+    if (numberOf(block) < this.blocks.height) {
+      return;
+    }
     this.blocks.append(block);
+    this.#node.log(`[channel: ${this.channelId}] Followed block [${numberOf(block)}]`);
     if (isConfigBlock(block) || !this.#onboarding()) {
       this.#config = this.#currentConfig();
       this.#takeRole();
@@ -226,6 +233,7 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
     mkdirSync(directory, { recursive: true });
     const log = new RaftLog(directory);
     this.#self = self;
+    this.#leaderWatch = setInterval(() => this.#followWithoutLeader(), leaderWatchMilliseconds);
     this.#raft = new Raft({
       self,
       log,
@@ -246,6 +254,16 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
     });
   }
 
+  /** A consenter that was removed may not hear of it from the others: without a leader it asks for their blocks (Fabric's eviction suspicion). */
+  #followWithoutLeader(): void {
+    if (this.#raft !== undefined && this.#raft.leader === undefined) {
+      this.#follow();
+    } else {
+      this.#following?.abort();
+      this.#following = undefined;
+    }
+  }
+
   /** Everything up to the ledger's newest block has been committed. */
   #committedIn(log: RaftLog): number {
     for (let index = log.lastIndex; index > 0; index--) {
@@ -258,6 +276,7 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
   }
 
   #stopConsenting(): void {
+    clearInterval(this.#leaderWatch);
     this.#leadership.abort(new Error("chain is stopped"));
     this.#raft?.stop();
     this.#raft = undefined;
@@ -325,7 +344,9 @@ export class OrdererChannel implements DeliverChain, ClusterChannel {
     this.#cutter.cut();
     if (leading) {
       this.#leadership = new AbortController();
-      this.#tail = lastBlockOf(log) ?? this.blocks.last;
+      const logged = lastBlockOf(log);
+      const { last } = this.blocks;
+      this.#tail = logged !== undefined && numberOf(logged) > numberOf(last) ? logged : last;
     }
   }
 

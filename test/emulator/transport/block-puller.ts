@@ -83,6 +83,8 @@ function seekEnvelope(pull: BlockPull): common.Envelope {
   const info = new orderer.SeekInfo();
   info.setStart(specified(pull.next()));
   info.setStop(specified(Number.MAX_SAFE_INTEGER));
+  // From orderers that are without a leader too: there is nobody else to ask.
+  info.setErrorResponse(orderer.SeekInfo.SeekErrorResponse.BEST_EFFORT);
   info.setBehavior(
     pull.wait ? orderer.SeekInfo.SeekBehavior.BLOCK_UNTIL_READY : orderer.SeekInfo.SeekBehavior.FAIL_IF_NOT_READY,
   );

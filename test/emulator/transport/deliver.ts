@@ -39,7 +39,8 @@ export async function serveDeliver<Response>(
   stream.once("cancelled", () => ended.abort(new Error("context canceled")));
   stream.once("error", () => ended.abort(new Error("context canceled")));
   try {
-    for await (const envelope of stream) {
+    // Leaving the loop must not destroy the stream: an answer may still be on its way.
+    for await (const envelope of stream.iterator({ destroyOnReturn: false })) {
       const send = (block: common.Block): Promise<void> => write(stream, replies.block(block), ended.signal);
       const status = await seek(envelope as common.Envelope, chainOf, send, ended.signal, log);
       await write(stream, replies.status(status), ended.signal);

@@ -5,7 +5,7 @@ import type { NodeProcess } from "./network/processes.ts";
 
 const utf8 = new TextDecoder();
 let network: Network;
-let service: NodeProcess;
+let service: NodeProcess | undefined;
 let org1: PeerNode;
 
 beforeAll(async () => {
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await service.stop();
+  await service?.stop();
   await network.stop();
 });
 
