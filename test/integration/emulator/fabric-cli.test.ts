@@ -106,8 +106,12 @@ describe.skipIf(fabricHome === "")("osnadmin and peer of a real release", () => 
       await cli(node, ...approve, ...ordererFlags());
     }
     const [first] = network.peers as readonly [PeerNode];
-    const readiness = await cli(first, "lifecycle", "chaincode", "checkcommitreadiness", ...definition, "-O", "json");
-    expect(JSON.parse(readiness)).toEqual({ approvals: { Org1MSP: true, Org2MSP: true } });
+    // The block with the last approval may still be on its way to the first peer.
+    await eventually("approvals of both organizations", async () => {
+      const answer = await cli(first, "lifecycle", "chaincode", "checkcommitreadiness", ...definition, "-O", "json");
+      const { approvals } = JSON.parse(answer) as { readonly approvals: Readonly<Record<string, boolean>> };
+      return (approvals["Org1MSP"] === true && approvals["Org2MSP"] === true) || undefined;
+    });
     await cli(first, "lifecycle", "chaincode", "commit", ...definition, ...ordererFlags(), ...everyPeer());
     expect(await cli(first, "lifecycle", "chaincode", "querycommitted", "--channelID", channelId)).toContain(
       "Name: assets, Version: 1.0, Sequence: 1",
@@ -119,7 +123,11 @@ describe.skipIf(fabricHome === "")("osnadmin and peer of a real release", () => 
     const call = ["-C", channelId, "-n", "assets", "-c"];
     const invoke = ["chaincode", "invoke", ...call, '{"Args":["put","a","1"]}', "--waitForEvent"];
     await cli(first, ...invoke, ...ordererFlags(), ...everyPeer());
-    expect((await cli(second, "chaincode", "query", ...call, '{"Args":["get","a"]}')).trim()).toBe("1");
+    const value = await eventually("the value at the other peer", async () => {
+      const answer = await cli(second, "chaincode", "query", ...call, '{"Args":["get","a"]}');
+      return answer.trim() || undefined;
+    });
+    expect(value).toBe("1");
   });
 
   it("fetch blocks from orderers and tell the height", async () => {
