@@ -54,7 +54,7 @@ describe("a failed transaction", () => {
     [status.CANCELLED, "interrupted", "interrupted", undefined],
     [status.PERMISSION_DENIED, "access denied: channel [c] creator org [Org9MSP]", "rejected", /another identity/],
     [status.UNIMPLEMENTED, "unknown service gateway.Gateway", "rejected", /does not offer this service/],
-    [status.UNKNOWN, "error validating proposal: the certificate has expired", "rejected", /renew/],
+    [status.UNKNOWN, "error validating proposal: the certificate has expired", "rejected", /status shows/],
   ])("%i %s is %s", (code, text, expected, hint) => {
     const failure = gatewayFailure("it", gatewayError(code, text));
     expect(failure).toMatchObject({ code: expected });
