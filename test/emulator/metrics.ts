@@ -45,6 +45,7 @@ function histogramLines(name: string, labels: string, values: readonly number[])
 
 function text(labels: Labels): string {
   return Object.entries(labels)
+    .sort(([left], [right]) => (left < right ? -1 : 1))
     .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
     .join(",");
 }

@@ -189,14 +189,16 @@ export class MspManager {
     return this.#msps.get(name);
   }
 
-  /** Reads a serialized identity; throws when it is malformed or of no MSP known here. Does not validate it. */
+  /** Reads a serialized identity; throws when it is malformed or of no MSP known here: one that another authority made is malformed, too (msp/mspimpl.go, sanitizeCert). */
   deserialize(bytes: Uint8Array): Identity {
     const serialized = msp.SerializedIdentity.deserializeBinary(bytes);
     const mspId = serialized.getMspid();
-    if (!this.#msps.has(mspId)) {
+    const definition = this.#msps.get(mspId)?.definition;
+    if (definition === undefined) {
       throw new Error(`MSP ${mspId} is not defined on channel`);
     }
     const certificate = new X509Certificate(Buffer.from(serialized.getIdBytes_asU8()));
+    validCertificationChain(certificate, definition.roots, definition.intermediates);
     return { mspId, certificate, bytes };
   }
 

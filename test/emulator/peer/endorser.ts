@@ -246,11 +246,14 @@ function payloadOf(
   return payload.serializeBinary();
 }
 
+/** A proposal that a filter before the endorser stopped: the gateway takes the peer for one out of reach (internal/pkg/gateway/apiutils.go). */
+export class FilteredProposal extends Error {}
+
 /** core/handlers/auth/filter/expiration.go. */
 function checkNotExpired(proposal: OpenProposal, now: Date): void {
   const certificate = certificateOf(proposal.signatureHeader.getCreator_asU8());
   if (certificate !== undefined && hasExpired(certificate, now)) {
-    throw new Error("proposal client identity expired");
+    throw new FilteredProposal("proposal client identity expired");
   }
 }
 
@@ -261,7 +264,7 @@ function checkTimeWindow({ channelHeader }: OpenProposal, now: Date): void {
   const sent = channelHeader.getTimestamp()?.toDate() ?? new Date(0);
   if (Math.abs(now.getTime() - sent.getTime()) > timeWindowMinutes * 60_000) {
     const seconds = (date: Date): string => date.toISOString().replace(/\.\d+Z$/, "Z");
-    throw new Error(
+    throw new FilteredProposal(
       `request unauthorized due to incorrect timestamp ${seconds(sent)}, peer time ${seconds(now)}, peer.authentication.timewindow ${timeWindowMinutes}m0s`,
     );
   }

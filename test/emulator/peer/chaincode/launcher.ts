@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { peer } from "@hyperledger/fabric-protos";
 import type { Faults } from "../../faults.ts";
@@ -163,16 +164,23 @@ export class ChaincodeLauncher {
         : { certificate: Buffer.from(tls.clientCertificate), key: Buffer.from(tls.clientKey) };
     const { credentials, options } = dial(server.address, tls === undefined ? [] : [tls.rootCertificate], client);
     const chaincode = new peer.ChaincodeClient(server.address, credentials, options);
+    const notConnected = (reason: string, cause?: unknown): Error =>
+      new Error(
+        `connection to ${packageId} failed: error cannot create connection for ${packageId}: error creating grpc connection to ${server.address}: ${reason}`,
+        { cause },
+      );
     try {
+      if (await refuses(server.address)) {
+        throw notConnected(
+          `failed to create new connection: connection error: desc = "transport: error while dialing: dial tcp ${server.address}: connect: connection refused"`,
+        );
+      }
       await new Promise<void>((resolve, reject) => {
         chaincode.waitForReady(Date.now() + server.dialTimeoutMilliseconds, (error) =>
           error === undefined ? resolve() : reject(error),
         );
       }).catch((error: unknown) => {
-        throw new Error(
-          `connection to ${packageId} failed: error cannot create connection for ${packageId}: error creating grpc connection to ${server.address}: context deadline exceeded`,
-          { cause: error },
-        );
+        throw notConnected("context deadline exceeded", error);
       });
       await new Promise<void>((resolve) => {
         this.#converse(chaincode.connect(), resolve);
@@ -221,4 +229,18 @@ export class ChaincodeLauncher {
       success: String(success),
     });
   }
+}
+
+/** Whether nothing listens there, for which Fabric does not wait (internal/pkg/comm/config.go, FailOnNonTempDialError). */
+function refuses(address: string): Promise<boolean> {
+  const at = address.lastIndexOf(":");
+  return new Promise((resolve) => {
+    const socket = connect(Number(address.slice(at + 1)), address.slice(0, at));
+    const end = (refused: boolean): void => {
+      socket.destroy();
+      resolve(refused);
+    };
+    socket.once("connect", () => end(false));
+    socket.once("error", (error: NodeJS.ErrnoException) => end(error.code === "ECONNREFUSED"));
+  });
 }

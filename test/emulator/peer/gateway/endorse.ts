@@ -1,5 +1,6 @@
 import { common, gateway, peer } from "@hyperledger/fabric-protos";
 import { messageOf } from "../../log.ts";
+import { FilteredProposal } from "../endorser.ts";
 import type { PeerChannel } from "../peer-channel.ts";
 import type { PeerChannels } from "../peer-channels.ts";
 import { openProposal, type OpenProposal } from "../proposal.ts";
@@ -49,8 +50,11 @@ export class GatewayEndorsement {
       throw new RpcError(code.INVALID_ARGUMENT, "the proposed transaction must contain a signed proposal");
     }
     const proposal = opened(signed, "");
-    const channel = this.#channel(proposal.channelId);
     const organizations = request.getEndorsingOrganizationsList();
+    if (organizations.length === 0 && this.#channels.get(proposal.channelId) === undefined) {
+      throw unknownChaincode(proposal.chaincodeName, proposal.channelId);
+    }
+    const channel = this.#channel(proposal.channelId);
     const responses =
       organizations.length > 0
         ? await this.#endorseByOrganizations(channel, proposal, organizations)
@@ -65,7 +69,7 @@ export class GatewayEndorsement {
     if (channel === undefined) {
       throw new RpcError(
         code.UNAVAILABLE,
-        `failed to get config for channel [${channelId}]: channel ${channelId} not found`,
+        `failed to get config for channel [${channelId}]: could not get last config for channel ${channelId}`,
       );
     }
     return channel;
@@ -114,7 +118,7 @@ export class GatewayEndorsement {
       );
     }
     if (all === undefined) {
-      throw planFailure(`No metadata was found for chaincode ${chaincodeName} in channel ${channel.channelId}`);
+      throw unknownChaincode(chaincodeName, channel.channelId);
     }
     const firstResult = await firstEndorsement(own.length === 0 ? all : own, proposal, details);
     if (firstResult === undefined) {
@@ -218,7 +222,7 @@ async function ask(candidate: EndorsingPeer, signed: peer.SignedProposal): Promi
   try {
     response = await candidate.process(signed, timeoutMilliseconds);
   } catch (error) {
-    return candidate.isLocal
+    return candidate.isLocal && !(error instanceof FilteredProposal)
       ? { kind: "failed", code: code.FAILED_PRECONDITION, message: messageOf(error), retry: false }
       : { kind: "failed", code: code.UNAVAILABLE, message: rpcText(error), retry: true };
   }
@@ -319,6 +323,10 @@ function opened(signed: peer.SignedProposal, context: string): OpenProposal {
   } catch (error) {
     throw new RpcError(code.INVALID_ARGUMENT, `${context}${messageOf(error)}`);
   }
+}
+
+function unknownChaincode(name: string, channelId: string): RpcError {
+  return planFailure(`No metadata was found for chaincode ${name} in channel ${channelId}`);
 }
 
 function planFailure(reason: string): RpcError {
