@@ -57,7 +57,8 @@ export function startColumn(column: Column, builders: Builders = "programs", ext
   });
 }
 
-async function programsOf({ release }: Column, directory: string): Promise<Programs> {
+/** The commands of a column's nodes. */
+export async function programsOf({ release }: Column, directory: string): Promise<Programs> {
   if (release === undefined) {
     return emulatorPrograms(directory);
   }
@@ -86,12 +87,15 @@ function writeConfiguration({ release }: Column, directory: string, builders: Bu
   };
   const core = from !== undefined && existsSync(from) ? readSettings(join(from, "core.yaml")) : {};
   const externalBuilders = builders === "docker" ? [service] : [service, nodeBuilder];
-  const written = { ...core, chaincode: { ...core.chaincode, externalBuilders } };
+  // A variable that is empty counts as not set: this one peers ask for their health.
+  const vm = { ...core.vm, endpoint: "" };
+  const written = { ...core, vm, chaincode: { ...core.chaincode, externalBuilders } };
   writeFileSync(join(folder, "core.yaml"), stringify(written));
   return folder;
 }
 
 interface CoreSettings {
+  readonly vm?: object;
   readonly chaincode?: object;
 }
 

@@ -1,3 +1,4 @@
+import { status } from "@grpc/grpc-js";
 import type { Contract } from "@hyperledger/fabric-gateway";
 import { peer } from "@hyperledger/fabric-protos";
 import { connectGateway, propose, servicePackage, type Connection } from "./client.ts";
@@ -98,6 +99,17 @@ export async function deploy(network: Network, definition: Definition): Promise<
     /chaincode serves/,
   );
   await service.start();
+  await deployPackage(network, definition, bytes, packageId);
+  return service;
+}
+
+/** Installs, approves and commits everywhere. */
+export async function deployPackage(
+  network: Network,
+  definition: Definition,
+  bytes: Uint8Array,
+  packageId: string,
+): Promise<void> {
   for (const node of network.peers) {
     await install(node, bytes);
     await approve(node, definition, packageId);
@@ -109,8 +121,16 @@ export async function deploy(network: Network, definition: Definition): Promise<
       [...(await readiness(node, definition)).values()].every(Boolean) ? true : undefined,
     );
   }
-  await commit(first, definition, mspIds);
-  return service;
+  await eventually("peers that know of each other", () =>
+    commit(first, definition, mspIds).then(() => true, unlessUnavailable),
+  );
+}
+
+/** Peers of other organizations are not found until gossip has told of them. */
+function unlessUnavailable(error: unknown): undefined {
+  if ((error as { readonly code?: unknown }).code !== (status.UNAVAILABLE as number)) {
+    throw error;
+  }
 }
 
 export async function withContract<T>(

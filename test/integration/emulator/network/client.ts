@@ -2,7 +2,7 @@ import { createPrivateKey, randomBytes, createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { buffer } from "node:stream/consumers";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
-import { connect, hash, signers, type Gateway, type Signer } from "@hyperledger/fabric-gateway";
+import { connect, hash, signers, type Gateway } from "@hyperledger/fabric-gateway";
 import { common, msp, peer } from "@hyperledger/fabric-protos";
 import timestampPb from "google-protobuf/google/protobuf/timestamp_pb.js";
 import { pack } from "tar-stream";
@@ -61,13 +61,10 @@ export interface ProposalOptions {
 
 /** Sends a proposal straight to a peer's Endorser service; rejects as gRPC does. */
 export async function propose(node: PeerNode, options: ProposalOptions): Promise<peer.ProposalResponse> {
-  const pair = options.signer ?? node.organization.admin;
-  const sign = signers.newPrivateKeySigner(createPrivateKey((options.forgedBy ?? pair).key));
-  const signed = await signedProposal(
-    options,
-    serializedIdentity(options.mspId ?? node.organization.mspId, pair.certificate),
-    sign,
-  );
+  return endorse(node, await signedProposal(node.organization, options));
+}
+
+export async function endorse(node: PeerNode, signed: peer.SignedProposal): Promise<peer.ProposalResponse> {
   const client = new peer.EndorserClient(node.address, credentialsOf(node.organization), tlsOptions);
   try {
     return await new Promise((resolve, reject: (error: ServiceError | Error) => void) => {
@@ -80,11 +77,14 @@ export async function propose(node: PeerNode, options: ProposalOptions): Promise
   }
 }
 
-async function signedProposal(
+/** A proposal of the organization's administrator, unless told otherwise. */
+export async function signedProposal(
+  organization: Organization,
   options: ProposalOptions,
-  creator: Uint8Array,
-  sign: Signer,
 ): Promise<peer.SignedProposal> {
+  const pair = options.signer ?? organization.admin;
+  const sign = signers.newPrivateKeySigner(createPrivateKey((options.forgedBy ?? pair).key));
+  const creator = serializedIdentity(options.mspId ?? organization.mspId, pair.certificate);
   const nonce = randomBytes(24);
   const chaincodeId = new peer.ChaincodeID();
   chaincodeId.setName(options.chaincode);

@@ -159,7 +159,7 @@ async function newPeer(directory: string, programs: Programs, organization: Orga
     CORE_PEER_TLS_CERT_FILE: `${node.tlsDirectory}/server.crt`,
     CORE_PEER_TLS_KEY_FILE: `${node.tlsDirectory}/server.key`,
     CORE_PEER_TLS_ROOTCERT_FILE: `${node.tlsDirectory}/ca.crt`,
-    CORE_PEER_CHAINCODEADDRESS: `127.0.0.1:${chaincodePort}`,
+    CORE_PEER_CHAINCODEADDRESS: `localhost:${chaincodePort}`,
     CORE_PEER_CHAINCODELISTENADDRESS: `127.0.0.1:${chaincodePort}`,
     CORE_PEER_GOSSIP_BOOTSTRAP: address,
     CORE_PEER_GOSSIP_EXTERNALENDPOINT: address,

@@ -14,6 +14,10 @@ export interface NodeProcess {
   stop(): Promise<void>;
 }
 
+/** Nothing outlives the tests. */
+const running = new Set<ChildProcess | undefined>();
+process.once("exit", () => running.forEach((child) => signalGroup(child, "SIGKILL")));
+
 /** `ready` is what the process writes when it serves. */
 export function newProcess(
   command: readonly string[],
@@ -29,8 +33,8 @@ export function newProcess(
       await Promise.race([exited, sleep(5000, undefined, { ref: false })]);
     }
     signalGroup(child, "SIGKILL");
+    running.delete(child);
   };
-  process.once("exit", () => signalGroup(child, "SIGKILL"));
   return {
     output: () => output,
     start: async () => {
@@ -42,6 +46,7 @@ export function newProcess(
         // A group of its own, so that chaincode which a peer starts ends with it.
         detached: true,
       });
+      running.add(child);
       child.stdout?.on("data", (data: Buffer) => (output += data.toString()));
       child.stderr?.on("data", (data: Buffer) => (output += data.toString()));
       while (!ready.test(output)) {
