@@ -54,7 +54,7 @@ describe("a chaincode in Docker", () => {
       "POST /containers/builder/wait",
       "GET /containers/builder/archive?path=/chaincode/output/.",
       "DELETE /containers/builder",
-      "POST /build?t=IMAGE&networkmode=host",
+      "POST /build?t=IMAGE&networkmode=host&rm=0",
     ]);
     const context = await regularFiles(gunzipSync(daemon.calls.at(-1)?.body ?? Buffer.alloc(0)));
     expect(String(context.get("Dockerfile"))).toBe(

@@ -64,7 +64,8 @@ export function newEngine(endpoint: string): Engine {
       await progress(await ask({ method: "POST", path: "/images/create", query: { fromImage: image, tag } }));
     },
     buildImage: async (name, networkMode, context) => {
-      const query = { t: name, networkmode: networkMode };
+      // Moby's client asks to keep the containers that a build passes through unless told otherwise, which Fabric does not.
+      const query = { t: name, networkmode: networkMode, rm: "0" };
       await progress(
         await ask({ method: "POST", path: "/build", query, body: context, contentType: "application/x-tar" }),
       );
