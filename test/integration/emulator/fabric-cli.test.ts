@@ -1,4 +1,4 @@
-// The binaries of a real release as clients, where FABRIC_HOME names an unpacked one.
+// The binaries of a real release as clients: FABRIC_HOME, else the newest under /opt/hyperledger-fabric.
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { servicePackage } from "./network/client.ts";
 import { channelId, eventually, startNetwork, type Network, type PeerNode } from "./network/network.ts";
 import { freePorts, newProcess, type NodeProcess } from "./network/processes.ts";
+import { fabricReleases } from "../plugin/fabric/fabric-release.ts";
 
-const fabricHome = process.env["FABRIC_HOME"] ?? "";
+const fabricHome = fabricReleases().at(-1)?.home ?? "";
 const run = promisify(execFile);
 let network: Network;
 let service: NodeProcess;
