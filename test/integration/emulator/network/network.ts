@@ -86,7 +86,17 @@ export async function startNetwork(
   const genesisFile = join(directory, "genesis.block");
   await writeFile(genesisFile, genesis);
   const nodes = [...orderers, ...peers];
-  await Promise.all(nodes.map(({ process: node }) => node.start()));
+  const stop = async (): Promise<void> => {
+    await Promise.all(nodes.map(({ process: node }) => node.stop()));
+    await rm(directory, { recursive: true, force: true });
+  };
+  const failure = (await Promise.allSettled(nodes.map(({ process: node }) => node.start()))).find(
+    (started) => started.status === "rejected",
+  );
+  if (failure !== undefined) {
+    await stop();
+    throw failure.reason;
+  }
   return {
     directory,
     ordererOrganization,
@@ -94,10 +104,7 @@ export async function startNetwork(
     peers,
     genesis,
     genesisFile,
-    stop: async () => {
-      await Promise.all(nodes.map(({ process: node }) => node.stop()));
-      await rm(directory, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 
