@@ -92,7 +92,17 @@ export function commitStep(
     },
     async act({ signal, progress }) {
       const { connection, identity, gateway } = await reachOrganization(network, first, signal);
-      const { approvals, mismatches } = await commitReadiness(connection, identity, channel, definition, { signal });
+      // This peer may still lack the block of another organization's approval; a commit without it would fail the policy.
+      const settled = async () => {
+        const readiness = await commitReadiness(connection, identity, channel, definition, { signal });
+        const late = organizations.filter(({ mspId }) => readiness.approvals.get(mspId) !== true);
+        if (late.length === 0) return readiness;
+        throw new FabricError(
+          "not-ready",
+          `${connection.name} has no approval of ${late.map(({ name }) => name).join(", ")} yet`,
+        );
+      };
+      const { approvals, mismatches } = await eventually(settled, { signal, retry: ["not-ready"] });
       const approved = [...approvals].filter(([, yes]) => yes).map(([mspId]) => mspId);
       const open = [...approvals]
         .filter(([, yes]) => !yes)
