@@ -48,13 +48,19 @@ const settings = {
 };
 
 /** Starts three orderers and two organizations' peers; the same variables and files in every column. */
-export function startColumn(column: Column, builders: Builders = "programs", extra: Extra = {}): Promise<Network> {
-  return startNetwork("etcdraft", async (directory) => {
+export function startColumn(
+  column: Column,
+  builders: Builders = "programs",
+  extra: Extra = {},
+  peersOf?: readonly string[],
+): Promise<Network> {
+  const programsIn = async (directory: string): Promise<Programs> => {
     const programs = await programsOf(column, directory);
     const configuration = writeConfiguration(column, directory, builders);
     const environment = { ...settings, FABRIC_CFG_PATH: configuration, NODE: process.execPath, ...extra };
     return { ...programs, environment };
-  });
+  };
+  return startNetwork("etcdraft", programsIn, peersOf);
 }
 
 /** The commands of a column's nodes. */

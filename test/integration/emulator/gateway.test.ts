@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { status } from "@grpc/grpc-js";
 import { CommitError, EndorseError } from "@hyperledger/fabric-gateway";
 import { msp, peer } from "@hyperledger/fabric-protos";
 import { approve, commit, deploy, install, joinAll, lifecycle, readiness, withContract } from "./network/actions.ts";
@@ -343,6 +344,20 @@ describe("faults on request", () => {
     expect((await install(org1, bytes)).getMessage()).toContain("no space left on device");
     await set({ refuseInstall: "" });
     expect((await install(org1, bytes)).getStatus()).toBe(200);
+  });
+
+  it("answers late, and the client's own deadline counts", async () => {
+    await set({ endorsementDelayMilliseconds: 5000 });
+    const connection = connectGateway(org1);
+    const proposal = connection.gateway
+      .getNetwork(channelId)
+      .getContract("assets")
+      .newProposal("get", { arguments: ["colour"] });
+    const late = await proposal.evaluate({ deadline: Date.now() + 500 }).catch((thrown: unknown) => thrown);
+    expect((late as EndorseError).code).toBe(status.DEADLINE_EXCEEDED);
+    await set({ endorsementDelayMilliseconds: 0 });
+    expect(await proposal.evaluate()).toEqual(new TextEncoder().encode("blue"));
+    connection.close();
   });
 
   it("takes certificates for expired", async () => {

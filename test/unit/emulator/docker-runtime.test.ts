@@ -11,7 +11,7 @@ const settings: DockerSettings = {
   networkId: "dev",
   peerId: "peer0.org1",
   mspId: "Org1MSP",
-  version: "3.1.5",
+  version: "v3.1.5",
   images: { builder: "ccenv", golang: "baseos", node: "nodeenv", java: "javaenv" },
   hostConfig: { NetworkMode: "host" },
   loggingEnvironment: ["CORE_CHAINCODE_LOGGING_LEVEL=info"],
@@ -62,8 +62,8 @@ describe("a chaincode in Docker", () => {
         "FROM nodeenv",
         "ADD binpackage.tar /usr/local/src",
         'LABEL org.hyperledger.fabric.chaincode.type="NODE" \\',
-        '      org.hyperledger.fabric.version="3.1.5"',
-        "ENV CORE_CHAINCODE_BUILDLEVEL=3.1.5",
+        '      org.hyperledger.fabric.version="v3.1.5"',
+        "ENV CORE_CHAINCODE_BUILDLEVEL=v3.1.5",
       ].join("\n"),
     );
   });

@@ -3,19 +3,20 @@ import type { DockerSettings } from "./runtime.ts";
 
 /** What CORE_VM_* and CORE_CHAINCODE_* say about containers; defaults as in Fabric's core.yaml. */
 export function dockerSettings(environment: Environment, mspId: string, version: string): DockerSettings {
-  const number = version.replace(/^v/, "");
+  // core/chaincode/platforms/util/utils.go: a release's own version has a "v", its two digits have none.
+  const twoDigits = version.replace(/^v/, "").split(".").slice(0, 2).join(".");
   const image = (key: string, fallback: string): string =>
     environment
       .text(key, fallback)
       .replace("$(DOCKER_NS)", "hyperledger")
-      .replace("$(PROJECT_VERSION)", number)
-      .replace("$(TWO_DIGIT_VERSION)", number.split(".").slice(0, 2).join("."));
+      .replace("$(PROJECT_VERSION)", version)
+      .replace("$(TWO_DIGIT_VERSION)", twoDigits);
   const memory = Number(environment.text("VM_DOCKER_HOSTCONFIG_MEMORY", "2147483648"));
   return {
     networkId: environment.text("PEER_NETWORKID", "dev"),
     peerId: environment.text("PEER_ID", "jdoe"),
     mspId,
-    version: number,
+    version,
     images: {
       builder: image("CHAINCODE_BUILDER", "$(DOCKER_NS)/fabric-ccenv:$(TWO_DIGIT_VERSION)"),
       golang: image("CHAINCODE_GOLANG_RUNTIME", "$(DOCKER_NS)/fabric-baseos:$(TWO_DIGIT_VERSION)"),

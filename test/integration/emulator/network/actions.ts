@@ -90,17 +90,25 @@ export async function commit(node: PeerNode, definition: Definition, mspIds: rea
 
 /** A chaincode as a service that runs, installed, approved and committed everywhere. */
 export async function deploy(network: Network, definition: Definition): Promise<NodeProcess> {
+  const { service, bytes, packageId } = await serve(`${definition.name}_${definition.version}`);
+  await deployPackage(network, definition, bytes, packageId);
+  return service;
+}
+
+/** A chaincode as a service that runs, and its package. */
+export async function serve(
+  label: string,
+): Promise<{ readonly service: NodeProcess; readonly bytes: Buffer; readonly packageId: string }> {
   const [port = 0] = await freePorts(1);
   const address = `127.0.0.1:${port}`;
-  const { bytes, packageId } = await servicePackage(`${definition.name}_${definition.version}`, address);
+  const { bytes, packageId } = await servicePackage(label, address);
   const service = newProcess(
     [process.execPath, `${import.meta.dirname}/../asset-chaincode.ts`],
     { CHAINCODE_ID: packageId, CHAINCODE_SERVER_ADDRESS: address, CORE_CHAINCODE_LOGGING_SHIM: "error" },
     /chaincode serves/,
   );
   await service.start();
-  await deployPackage(network, definition, bytes, packageId);
-  return service;
+  return { service, bytes, packageId };
 }
 
 /** Installs, approves and commits everywhere. */

@@ -27,7 +27,7 @@ export interface PeerNode extends Node {
   readonly control: string;
 }
 
-/** Orderers of one organization and a peer for each of two, as processes on loopback. */
+/** Orderers of one organization, and peers (one for each of two organizations, unless told), as processes on loopback. */
 export interface Network {
   readonly directory: string;
   readonly ordererOrganization: Organization;
@@ -52,9 +52,11 @@ export async function emulatorPrograms(directory: string): Promise<Programs> {
   return { orderer: [...command, "orderer"], peer: [...command, "peer", "node", "start"] };
 }
 
+/** `peersOf`: the MSP ID of each peer's organization; the first peer of an organization is its anchor. */
 export async function startNetwork(
   consensus: "etcdraft" | "BFT" = "etcdraft",
   programsIn: (directory: string) => Promise<Programs> = emulatorPrograms,
+  peersOf: readonly string[] = ["Org1MSP", "Org2MSP"],
 ): Promise<Network> {
   const directory = await mkdtemp(join(tmpdir(), "fabric-network-"));
   const programs = await programsIn(directory);
@@ -64,9 +66,16 @@ export async function startNetwork(
       newOrderer(directory, programs, ordererOrganization, index),
     ),
   );
-  const peers = await Promise.all(
-    ["Org1MSP", "Org2MSP"].map(async (mspId) => newPeer(directory, programs, await newOrganization(directory, mspId))),
-  );
+  const organizations = await Promise.all([...new Set(peersOf)].map((mspId) => newOrganization(directory, mspId)));
+  const peers = (
+    await Promise.all(
+      organizations.map((organization) => {
+        const count = peersOf.filter((mspId) => mspId === organization.mspId).length;
+        return newPeers(directory, programs, organization, count);
+      }),
+    )
+  ).flat();
+  const anchors = organizations.map(({ mspId }) => peers.find(({ organization }) => organization.mspId === mspId));
   const block = genesisBlock({
     channelId,
     ordererOrganization,
@@ -77,10 +86,11 @@ export async function startNetwork(
       tlsCertificate: tls.certificate,
       identity: { mspId: ordererOrganization.mspId, certificate: signer.certificate },
     })),
-    organizations: peers.map(({ organization, address }) => ({
-      organization,
-      anchor: { host: "127.0.0.1", port: Number(address.split(":")[1]) },
-    })),
+    organizations: anchors.flatMap((anchor) => {
+      if (anchor === undefined) return [];
+      const { organization, address } = anchor;
+      return [{ organization, anchor: { host: "127.0.0.1", port: Number(address.split(":")[1]) } }];
+    }),
   });
   const genesis = Buffer.from(block.serializeBinary());
   const genesisFile = join(directory, "genesis.block");
@@ -151,26 +161,53 @@ async function newOrderer(
   };
 }
 
-async function newPeer(directory: string, programs: Programs, organization: Organization): Promise<PeerNode> {
-  const [port = 0, chaincodePort = 0, operationsPort = 0, controlPort = 0] = await freePorts(4);
-  const node = await newNode(directory, organization, "peer0", "peer");
+/** Peers of one organization, which find each other through the first. */
+async function newPeers(
+  directory: string,
+  programs: Programs,
+  organization: Organization,
+  count: number,
+): Promise<readonly PeerNode[]> {
+  const ports = await freePorts(count);
+  const bootstrap = `127.0.0.1:${ports[0]}`;
+  return Promise.all(
+    ports.map((port, index) => newPeer(directory, programs, organization, { name: `peer${index}`, port, bootstrap })),
+  );
+}
+
+interface PeerPlace {
+  readonly name: string;
+  readonly port: number;
+  /** Of the organization's first peer. */
+  readonly bootstrap: string;
+}
+
+async function newPeer(
+  directory: string,
+  programs: Programs,
+  organization: Organization,
+  { name, port, bootstrap }: PeerPlace,
+): Promise<PeerNode> {
+  const [chaincodePort = 0, operationsPort = 0, controlPort = 0] = await freePorts(3);
+  const node = await newNode(directory, organization, name, "peer");
   const address = `127.0.0.1:${port}`;
+  const home = `${directory}/${organization.mspId}/${name}`;
   const environment = {
-    CORE_PEER_ID: `peer0.${organization.mspId}`,
+    CORE_PEER_ID: `${name}.${organization.mspId}`,
     CORE_PEER_ADDRESS: address,
     CORE_PEER_LISTENADDRESS: address,
     CORE_PEER_LOCALMSPID: organization.mspId,
     CORE_PEER_MSPCONFIGPATH: node.mspDirectory,
-    CORE_PEER_FILESYSTEMPATH: `${directory}/${organization.mspId}/data`,
+    CORE_PEER_FILESYSTEMPATH: `${home}/data`,
     CORE_PEER_TLS_ENABLED: "true",
     CORE_PEER_TLS_CERT_FILE: `${node.tlsDirectory}/server.crt`,
     CORE_PEER_TLS_KEY_FILE: `${node.tlsDirectory}/server.key`,
     CORE_PEER_TLS_ROOTCERT_FILE: `${node.tlsDirectory}/ca.crt`,
     CORE_PEER_CHAINCODEADDRESS: `localhost:${chaincodePort}`,
     CORE_PEER_CHAINCODELISTENADDRESS: `127.0.0.1:${chaincodePort}`,
-    CORE_PEER_GOSSIP_BOOTSTRAP: address,
+    CORE_PEER_GOSSIP_BOOTSTRAP: bootstrap,
     CORE_PEER_GOSSIP_EXTERNALENDPOINT: address,
-    CORE_LEDGER_SNAPSHOTS_ROOTDIR: `${directory}/${organization.mspId}/snapshots`,
+    CORE_LEDGER_SNAPSHOTS_ROOTDIR: `${home}/snapshots`,
     CORE_OPERATIONS_LISTENADDRESS: `127.0.0.1:${operationsPort}`,
     CORE_METRICS_PROVIDER: "prometheus",
     EMULATOR_CONTROL_ADDRESS: `127.0.0.1:${controlPort}`,
