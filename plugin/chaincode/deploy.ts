@@ -52,9 +52,11 @@ export async function deploySteps(
     collections: new Uint8Array(),
     initRequired: false,
   };
-  const [committed, approvals] = await present(network, request, organizations, signal);
-  const definition = nextDefinition(wanted, pkg.id, committed, approvals);
-  return stepsFor({ network, channel: request.channel, pkg, definition, organizations }, request.loadImage ?? []);
+  const packageFor = () => pkg;
+  const [committed, approvals] = await present(network, request, organizations, packageFor, signal);
+  const definition = nextDefinition(wanted, committed, approvals);
+  const deployment = { network, channel: request.channel, packageFor, definition, organizations };
+  return stepsFor(deployment, request.loadImage ?? []);
 }
 
 async function stepsFor(deployment: Deployment, archives: readonly string[]): Promise<readonly Step[]> {
@@ -98,6 +100,7 @@ async function present(
   network: OpenNetwork,
   { channel, name }: DeployRequest,
   organizations: readonly PeerOrganization[],
+  packageFor: Deployment["packageFor"],
   signal: AbortSignal,
 ): Promise<readonly [ChaincodeDefinition | undefined, readonly Approval[]]> {
   const [first] = organizations;
@@ -109,7 +112,8 @@ async function present(
     const { connection, identity } = await reachOrganization(network, organization, signal);
     const at = { name, sequence: committed.sequence };
     const approved = await approvedDefinition(connection, identity, channel, at, { signal });
-    return { organization: organization.name, packageId: approved?.packageId };
+    const wantedPackageId = packageFor(organization).id;
+    return { organization: organization.name, packageId: approved?.packageId, wantedPackageId };
   });
   return [committed, await Promise.all(approvals)];
 }

@@ -13,7 +13,7 @@ import {
 } from "../fabric/lifecycle.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachOrganization, reachPeer } from "../network/reach.ts";
-import { hostOf, type FabricNode, type PeerOrganization } from "../network/spec.ts";
+import { hostOf, type FabricNode, type Organization, type PeerOrganization } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
 import { agree } from "./next-definition.ts";
@@ -22,13 +22,15 @@ import { agree } from "./next-definition.ts";
 export interface Deployment {
   readonly network: OpenNetwork;
   readonly channel: string;
-  readonly pkg: ChaincodePackage;
+  /** What an organization's peers run: as a service each organization has a package of its own, with its own address. */
+  readonly packageFor: (organization: Organization) => ChaincodePackage;
   readonly definition: ChaincodeDefinition;
   readonly organizations: readonly PeerOrganization[];
 }
 
 /** A peer has the package, and has built it. */
-export function installStep({ network, pkg }: Deployment, node: FabricNode, after: readonly string[]): Step {
+export function installStep({ network, packageFor }: Deployment, node: FabricNode, after: readonly string[]): Step {
+  const pkg = packageFor(node.organization);
   return {
     id: `install/${hostOf(node)}`,
     title: `${hostOf(node)} has installed ${shortId(pkg.id)}`,
@@ -50,10 +52,11 @@ export function installStep({ network, pkg }: Deployment, node: FabricNode, afte
 
 /** An organization has approved the definition and runs the package. */
 export function approveStep(
-  { network, channel, pkg, definition }: Deployment,
+  { network, channel, packageFor, definition }: Deployment,
   organization: PeerOrganization,
   after: readonly string[],
 ): Step {
+  const pkg = packageFor(organization);
   return {
     id: `approve/${organization.name}`,
     title: `${organization.name} has approved ${described(definition)}`,

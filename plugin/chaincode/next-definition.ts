@@ -11,6 +11,8 @@ export interface Approval {
   readonly organization: string;
   /** Undefined: approved without a package, or not at all. */
   readonly packageId: string | undefined;
+  /** What it is to run. */
+  readonly wantedPackageId: string;
 }
 
 /**
@@ -21,7 +23,6 @@ export interface Approval {
  */
 export function nextDefinition(
   wanted: WantedDefinition,
-  packageId: string,
   committed: ChaincodeDefinition | undefined,
   approvals: readonly Approval[],
 ): ChaincodeDefinition {
@@ -36,7 +37,7 @@ export function nextDefinition(
   });
   if (!committed) return at(1);
   const otherPackage = approvals.some(
-    (approval) => approval.packageId !== undefined && approval.packageId !== packageId,
+    ({ packageId, wantedPackageId }) => packageId !== undefined && packageId !== wantedPackageId,
   );
   const same = { ...at(committed.sequence), version: wanted.version ?? committed.version };
   return !otherPackage && agree(same, committed) ? same : at(committed.sequence + 1);

@@ -5,11 +5,11 @@ import { nextDefinition } from "../../../../plugin/chaincode/next-definition.ts"
 const bytes = (text: string) => new TextEncoder().encode(text);
 const wanted = { name: "asset", endorsementPolicy: bytes("MAJORITY"), collections: bytes(""), initRequired: false };
 const committed: ChaincodeDefinition = { ...wanted, version: "3", sequence: 3 };
-const approval = (packageId?: string) => ({ organization: "org1", packageId });
+const approval = (packageId?: string) => ({ organization: "org1", packageId, wantedPackageId: "cc:1" });
 
 describe("nextDefinition", () => {
   test("the first has sequence 1", () => {
-    expect(nextDefinition(wanted, "cc:1", undefined, [])).toMatchObject({ sequence: 1, version: "1" });
+    expect(nextDefinition(wanted, undefined, [])).toMatchObject({ sequence: 1, version: "1" });
   });
 
   test.each([
@@ -22,11 +22,18 @@ describe("nextDefinition", () => {
     ["another version asked for", { version: "v9" }, [approval("cc:1")], 4, "v9"],
     ["the same version asked for", { version: "3" }, [approval("cc:1")], 3, "3"],
   ])("%s", (_, change, approvals, sequence, version) => {
-    expect(nextDefinition({ ...wanted, ...change }, "cc:1", committed, approvals)).toMatchObject({ sequence, version });
+    expect(nextDefinition({ ...wanted, ...change }, committed, approvals)).toMatchObject({ sequence, version });
+  });
+
+  test("each organization may run a package of its own", () => {
+    const own = [approval("cc:1"), { organization: "org2", packageId: "cc:2", wantedPackageId: "cc:2" }];
+    expect(nextDefinition(wanted, committed, own)).toMatchObject({ sequence: 3 });
+    const other = [approval("cc:1"), { organization: "org2", packageId: "cc:1", wantedPackageId: "cc:2" }];
+    expect(nextDefinition(wanted, committed, other)).toMatchObject({ sequence: 4 });
   });
 
   test("a version that a user chose stays while nothing else changes", () => {
     const chosen = { ...committed, version: "v1" };
-    expect(nextDefinition(wanted, "cc:1", chosen, [approval("cc:1")])).toEqual(chosen);
+    expect(nextDefinition(wanted, chosen, [approval("cc:1")])).toEqual(chosen);
   });
 });
