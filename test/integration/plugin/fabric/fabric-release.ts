@@ -20,6 +20,9 @@ export function fabricReleases(): readonly FabricRelease[] {
     .sort((left, right) => left.version.localeCompare(right.version, undefined, { numeric: true }));
 }
 
+/** In place of a release: its peer and orderer are the project's emulator, and it has no tools. */
+export const emulatorRelease: FabricRelease = { version: "emulator", home: "" };
+
 export function tool({ home }: FabricRelease, name: string): string {
   return join(home, "bin", name);
 }

@@ -14,33 +14,27 @@ import { fetchBlock, fetchConfigBlock } from "../../../../plugin/fabric/deliver.
 import { connectNode, type NodeConnection } from "../../../../plugin/fabric/node-connection.ts";
 import { chainInfo, joinPeer } from "../../../../plugin/fabric/peer-channels.ts";
 import { eventually } from "./eventually.ts";
-import { fabricReleases } from "./fabric-release.ts";
+import { emulatorRelease, fabricReleases } from "./fabric-release.ts";
 import {
   issueNodeTls,
   newOrganization,
-  realFabric,
-  type RealFabric,
+  fabricNodes,
+  type FabricNodes,
   type TestNode,
   type TestOrganization,
-} from "./real-fabric.ts";
+} from "./fabric-nodes.ts";
 import { channel, genesisOf, joinOrderers } from "./test-channel.ts";
 
-const releases = fabricReleases();
-const cases = releases.flatMap((release) => {
-  const both = [{ consensus: "raft", ordererCount: 3, ...release }] as const;
-  const bft = { consensus: "bft", ordererCount: 4, ...release } as const;
-  return /^\d+\./.test(release.version) && release.version < "3" ? both : [...both, bft];
+const cases = [emulatorRelease, ...fabricReleases()].flatMap((release) => {
+  const { version } = release;
+  const raft = { consensus: "raft", ordererCount: 3, version, release } as const;
+  const bft = { consensus: "bft", ordererCount: 4, version, release } as const;
+  return /^\d+\./.test(version) && version < "3" ? [raft] : [raft, bft];
 });
 
-/** Changes of who takes part in a channel, on real orderers. */
-describe
-  .skipIf(cases.length === 0)
-  .each(
-    cases.length > 0
-      ? cases
-      : [{ version: "(none here: set FABRIC_HOME)", home: "", consensus: "raft", ordererCount: 3 } as const],
-  )("a channel of Fabric $version ordered by $consensus", ({ consensus, ordererCount, ...release }) => {
-  let fabric: RealFabric;
+/** Changes of who takes part in a channel, on real orderers wherever a release is. */
+describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ consensus, ordererCount, release }) => {
+  let fabric: FabricNodes;
   let ordererOrg: TestOrganization;
   let org1: TestOrganization;
   let org2: TestOrganization;
@@ -70,7 +64,7 @@ describe
       newOrganization("Org2MSP", "org2"),
       newOrganization("Org3MSP", "org3"),
     ]);
-    fabric = await realFabric(release);
+    fabric = await fabricNodes(release);
     const names = Array.from({ length: ordererCount }, (_, index) => `orderer${index}`);
     orderers = await Promise.all(names.map((name) => fabric.startOrderer(ordererOrg, name)));
     await joinOrderers(orderers, genesisOf(consensus, orderers, [org1, org2]));

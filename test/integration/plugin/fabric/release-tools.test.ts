@@ -18,7 +18,7 @@ import { localMsp } from "../../../../plugin/fabric/msp.ts";
 import { issueEnrolmentCertificate } from "../../../../plugin/fabric/certificate-authority.ts";
 import { groupJson } from "../../../unit/plugin/fabric/config-json.ts";
 import { fabricReleases, tool } from "./fabric-release.ts";
-import { issueNodeTls, newOrganization, type TestOrganization } from "./real-fabric.ts";
+import { issueNodeTls, newOrganization, type TestOrganization } from "./fabric-nodes.ts";
 
 // Fabric's own tools and ours, on the same input.
 

@@ -1,7 +1,7 @@
 import type { common } from "@hyperledger/fabric-protos";
 import { joinOrderer } from "../../../../plugin/fabric/channel-participation.ts";
 import { type Consensus, genesisBlock } from "../../../../plugin/fabric/genesis.ts";
-import type { TestNode, TestOrganization } from "./real-fabric.ts";
+import type { TestNode, TestOrganization } from "./fabric-nodes.ts";
 
 export const channel = "mychannel";
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { closeSync, existsSync, openSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -16,7 +16,8 @@ import {
 import type { Endpoint } from "../../../../plugin/fabric/endpoint.ts";
 import { localMsp, mspDefinition, type MspDefinition } from "../../../../plugin/fabric/msp.ts";
 import { newSigningIdentity, type SigningIdentity } from "../../../../plugin/fabric/signing-identity.ts";
-import { type FabricRelease, tool } from "./fabric-release.ts";
+import { buildEmulator } from "../../../emulator/build.ts";
+import { emulatorRelease, type FabricRelease, tool } from "./fabric-release.ts";
 
 /** An organization with its authorities and an administrator. */
 export interface TestOrganization {
@@ -31,7 +32,7 @@ export interface TestOrganization {
   readonly adminTls: Credential;
 }
 
-/** A real peer or orderer, running as a plain process on loopback. */
+/** A peer or orderer, running as a plain process on loopback. */
 export interface TestNode {
   readonly name: string;
   readonly organization: TestOrganization;
@@ -46,7 +47,7 @@ export interface TestNode {
   log(): Promise<string>;
 }
 
-export interface RealFabric {
+export interface FabricNodes {
   readonly folder: string;
   startOrderer(organization: TestOrganization, name: string): Promise<TestNode>;
   startPeer(organization: TestOrganization, name: string): Promise<TestNode>;
@@ -76,12 +77,13 @@ export async function newOrganization(mspId: string, domain: string): Promise<Te
 }
 
 /** Starts nothing yet; `stop` ends every process and removes every file. */
-export async function realFabric(release: FabricRelease): Promise<RealFabric> {
+export async function fabricNodes(release: FabricRelease): Promise<FabricNodes> {
   const folder = await mkdtemp(join(tmpdir(), "fabric-"));
+  const programs = release === emulatorRelease ? await emulatorIn(join(folder, "emulator")) : release;
   const running: NodeProcess[] = [];
   process.once("exit", () => running.forEach((node) => node.kill()));
   const start = async (kind: "orderer" | "peer", organization: TestOrganization, name: string) => {
-    const started = await prepare(release, folder, kind, organization, name);
+    const started = await prepare(programs, folder, kind, organization, name);
     running.push(started);
     await started.start();
     return started.node;
@@ -95,6 +97,14 @@ export async function realFabric(release: FabricRelease): Promise<RealFabric> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The emulator in the places where a release has its peer and orderer. */
+async function emulatorIn(home: string): Promise<FabricRelease> {
+  const program = await buildEmulator(join(home, "fabric"));
+  await mkdir(join(home, "bin"));
+  for (const name of ["peer", "orderer"]) await symlink(program, join(home, "bin", name));
+  return { version: emulatorRelease.version, home };
 }
 
 interface NodeProcess {
@@ -247,14 +257,22 @@ function ordererEnv({ mspId }: TestOrganization, folder: string, { port, second,
   };
 }
 
-/** The release's own configuration; a list like the external builders cannot be set by a variable. */
+/** The release's own configuration if it has one; a list like the external builders cannot be set by a variable. */
 async function writeConfig({ home }: FabricRelease, folder: string): Promise<void> {
-  await cp(join(home, "config/orderer.yaml"), join(folder, "orderer.yaml"));
-  const core = parse(await readFile(join(home, "config/core.yaml"), "utf8")) as { chaincode: Record<string, unknown> };
-  core.chaincode["externalBuilders"] = [
+  const config = join(home, "config");
+  const core = existsSync(config) ? (parse(await readFile(join(config, "core.yaml"), "utf8")) as CoreSettings) : {};
+  if (existsSync(config)) await cp(join(config, "orderer.yaml"), join(folder, "orderer.yaml"));
+  const externalBuilders = [
     { name: "node", path: join(import.meta.dirname, "node-builder"), propagateEnvironment: ["NODE", "PATH"] },
   ];
-  await writeFile(join(folder, "core.yaml"), stringify(core));
+  await writeFile(
+    join(folder, "core.yaml"),
+    stringify({ ...core, chaincode: { ...core.chaincode, externalBuilders } }),
+  );
+}
+
+interface CoreSettings {
+  readonly chaincode?: object;
 }
 
 export async function writeFiles(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
