@@ -1,77 +1,118 @@
 import { FabricError } from "../error.ts";
-import {
-  checkChaincodeName,
-  defaultEndorsementPolicyBytes,
-  type ChaincodeDefinition,
-} from "../fabric/chaincode-definition.ts";
+import { checkChaincodeName, checkChaincodeVersion, type ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { checkChaincodeLabel } from "../fabric/chaincode-label.ts";
-import { parseEndorsementPolicy } from "../fabric/endorsement-policy.ts";
-import { approvedDefinition, committedDefinition } from "../fabric/lifecycle.ts";
+import { configOf } from "../fabric/config.ts";
+import { checkDefinition } from "../fabric/definition-check.ts";
+import { approvedDefinition, committedDefinition, type ApprovedDefinition } from "../fabric/lifecycle.ts";
+import { enoughApprovals } from "../fabric/lifecycle-endorsement.ts";
+import { peerConfigBlock } from "../fabric/peer-channels.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
-import { reachOrganization } from "../network/reach.ts";
-import { nodesOf, type FabricNode, type PeerOrganization } from "../network/spec.ts";
+import { reachPeer } from "../network/reach.ts";
+import { hostOf, peerNodes, type PeerOrganization } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";
+import { installations, packageAtHand, type Deployment, type PackageToDeploy, type Target } from "./deployment.ts";
 import { imageStep } from "./image-step.ts";
-import { approveStep, commitStep, installStep, runningStep, type Deployment } from "./lifecycle-steps.ts";
-import { nextDefinition, type Approval } from "./next-definition.ts";
-import { packageFrom } from "./package-source.ts";
+import { initStep } from "./init-step.ts";
+import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
+import { agree, nextDefinition } from "./next-definition.ts";
+import { packageFrom, packageOnPeers } from "./package-source.ts";
+import { chosenPlaces, type Place } from "./targets.ts";
+import { readCollections, wantedTerms, type Terms } from "./terms.ts";
+import { warmStep } from "./warm-step.ts";
 
-export interface DeployRequest {
+export interface DeployRequest extends Omit<Terms, "collections"> {
   readonly name: string;
-  /** A folder or a package. */
-  readonly path: string;
   readonly channel: string;
+  /** A folder or a package. Unset: what each organization runs stays. */
+  readonly path?: string | undefined;
   readonly label?: string | undefined;
-  readonly version?: string | undefined;
-  /** As a user writes it. */
-  readonly policy?: string | undefined;
+  /** A package that peers have, instead of `path`. */
+  readonly packageId?: string | undefined;
+  /** Back to what was committed at this sequence: package, version, policy, collections. */
+  readonly rollbackTo?: number | undefined;
+  /** A file in the peer command's JSON. */
+  readonly collections?: string | undefined;
   /** Names; all of the network unless told. */
   readonly organizations?: readonly string[] | undefined;
+  /** "peer0.org1"; all of the organizations unless told. */
+  readonly peers?: readonly string[] | undefined;
   /** Image archives that each daemon has to have. */
   readonly loadImage?: readonly string[] | undefined;
+  /** Arguments of the call that initializes it. */
+  readonly initArguments?: readonly string[] | undefined;
 }
 
-/** The channel runs this chaincode: installed everywhere, approved by each organization, committed. */
+/** The channel runs this chaincode: installed everywhere, approved by each organization, committed, started. */
 export async function deploySteps(
   network: OpenNetwork,
   request: DeployRequest,
   signal: AbortSignal,
 ): Promise<readonly Step[]> {
-  checkChaincodeName(request.name);
-  checkChaincodeLabel(request.label ?? request.name);
-  const policy =
-    request.policy === undefined
-      ? defaultEndorsementPolicyBytes()
-      : parseEndorsementPolicy(request.policy).serializeBinary();
-  const organizations = chosen(network, request.organizations);
-  const pkg = await packageFrom(request.path, request.label ?? request.name);
-  const wanted = {
-    name: request.name,
-    version: request.version,
-    endorsementPolicy: policy,
-    collections: new Uint8Array(),
-    initRequired: false,
-  };
-  const packageFor = () => pkg;
-  const [committed, approvals] = await present(network, request, organizations, packageFor, signal);
-  const definition = nextDefinition(wanted, committed, approvals);
-  const deployment = { network, channel: request.channel, packageFor, definition, organizations };
-  return stepsFor(deployment, request.loadImage ?? []);
+  const deployment = await deploymentFor(network, request, signal);
+  return stepsFor(deployment, request);
 }
 
-async function stepsFor(deployment: Deployment, archives: readonly string[]): Promise<readonly Step[]> {
-  const { network, organizations } = deployment;
-  const peers = organizations.flatMap(nodesOf);
-  const images = await Promise.all(
-    peers.flatMap((node) => archives.map(async (file) => ({ node, step: await imageStep(network, node, file) }))),
+/** What a request comes to on a channel as it is now. Throws `usage` for what Fabric or the channel would refuse. */
+export async function deploymentFor(
+  network: OpenNetwork,
+  request: DeployRequest,
+  signal: AbortSignal,
+): Promise<Deployment> {
+  checkRequest(request);
+  const collections = request.collections === undefined ? undefined : await readCollections(request.collections);
+  const atHand = await packagesAtHand(request);
+  const places = await chosenPlaces(network, request, signal);
+  const [first] = places;
+  if (!first) throw new FabricError("usage", "expected at least one organization, found none");
+  const { connection, identity } = await reachPeer(network, first.gateway, signal);
+  const [config, committed] = await Promise.all([
+    peerConfigBlock(connection, identity, request.channel, { signal }).then(configOf),
+    committedDefinition(connection, identity, request.channel, request.name, { signal }),
+  ]);
+  const [approved, former] = await Promise.all([
+    approvals(network, request, places, committed?.sequence, signal),
+    request.rollbackTo === undefined
+      ? undefined
+      : approvals(network, request, places, formerSequence(request.rollbackTo, committed), signal),
+  ]);
+  const packages = packageOnce(network);
+  const targets = places.map((place, index): Target => {
+    const choice = { place, approved: approved[index], former: former?.[index], committed };
+    return { ...place, pkg: atHand?.(place.organization) ?? packages(packageIdFor(request, choice)) };
+  });
+  const standing = { name: request.name, committed, former: former && agreedFormer(former) };
+  const wanted = wantedTerms({ ...request, collections }, standing);
+  const definition = nextDefinition(
+    wanted,
+    committed,
+    targets.map(({ organization, pkg: { id } }, index) => {
+      return { organization: organization.name, approved: approved[index]?.packageId, wanted: id };
+    }),
   );
-  const imagesOf = (node: FabricNode) => images.filter((image) => image.node === node).map(({ step }) => step.id);
-  const installs = peers.map((node) => ({ node, step: installStep(deployment, node, imagesOf(node)) }));
-  const approves = organizations.map((organization) => {
-    const own = installs.filter(({ node }) => node.organization === organization);
+  checkDefinition(config, definition);
+  const commandFor = (organization: string) => commandOf(request, organization);
+  return { network, channel: request.channel, definition, targets, enough: enoughApprovals(config), commandFor };
+}
+
+async function stepsFor(deployment: Deployment, request: DeployRequest): Promise<readonly Step[]> {
+  const { network, targets } = deployment;
+  const places = installations(deployment);
+  const images = await Promise.all(
+    places.flatMap(({ node }) =>
+      (request.loadImage ?? []).map(async (file) => ({ node, step: await imageStep(network, node, file) })),
+    ),
+  );
+  const imagesOf = (host: string) => images.filter(({ node }) => hostOf(node) === host).map(({ step }) => step.id);
+  const installs = places.map(({ target, node }) => ({
+    node,
+    target,
+    step: installStep(deployment, target, node, imagesOf(hostOf(node))),
+  }));
+  const approves = targets.map((target) => {
+    const own = installs.filter((install) => install.target === target && !target.late.includes(install.node));
     return approveStep(
       deployment,
-      organization,
+      target,
       own.map(({ step }) => step.id),
     );
   });
@@ -79,41 +120,148 @@ async function stepsFor(deployment: Deployment, archives: readonly string[]): Pr
     deployment,
     approves.map(({ id }) => id),
   );
-  const running = peers.map((node) => runningStep(deployment, node, commit.id));
-  return [...images.map(({ step }) => step), ...installs.map(({ step }) => step), ...approves, commit, ...running];
+  const running = installs.map(({ node, step }) => runningStep(deployment, node, [commit.id, step.id]));
+  const init = deployment.definition.initRequired
+    ? [initStep(deployment, request.initArguments ?? [], runningAtGateway(deployment, running))]
+    : [];
+  const warm = installs.map(({ target, node }, index) =>
+    warmStep(deployment, target, node, [running[index]?.id ?? commit.id, ...init.map(({ id }) => id)]),
+  );
+  return [
+    ...images.map(({ step }) => step),
+    ...installs.map(({ step }) => step),
+    ...approves,
+    commit,
+    ...running,
+    ...init,
+    ...warm,
+  ];
 }
 
-function chosen({ definition }: OpenNetwork, names: readonly string[] | undefined): readonly PeerOrganization[] {
-  const all = definition.spec.peerOrganizations;
-  const unknown = names?.find((name) => !all.some((organization) => organization.name === name));
-  if (unknown !== undefined) {
-    throw new FabricError(
-      "usage",
-      `expected organizations of the network (${all.map(({ name }) => name).join(", ")}), found ${unknown}`,
-    );
+/** Steps of the peers whose gateway is used: those that are late are not waited for. */
+function runningAtGateway({ targets }: Deployment, running: readonly Step[]): readonly string[] {
+  const late = targets.flatMap((target) => target.late.map((node) => `running/${hostOf(node)}`));
+  return running.map(({ id }) => id).filter((id) => !late.includes(id));
+}
+
+function checkRequest(request: DeployRequest): void {
+  checkChaincodeName(request.name);
+  checkChaincodeLabel(request.label ?? request.name);
+  if (request.version !== undefined) checkChaincodeVersion(request.version);
+  const sources = (["path", "packageId", "rollbackTo"] as const).filter((source) => request[source] !== undefined);
+  if (sources.length > 1) {
+    throw new FabricError("usage", "expected one of --path, --package-id and --rollback-to, found several");
   }
-  return names ? all.filter(({ name }) => names.includes(name)) : all;
+  if (request.initArguments && request.initRequired === false) {
+    throw new FabricError("usage", "expected no --init-args together with --no-init");
+  }
 }
 
-/** What is committed now, and what each organization runs of it. */
-async function present(
+/** What each organization is to run, when the request brings it. As a service each has a package of its own, with its own address. */
+async function packagesAtHand(
+  request: DeployRequest,
+): Promise<((organization: PeerOrganization) => PackageToDeploy) | undefined> {
+  if (request.path === undefined) return undefined;
+  const pkg = packageAtHand(await packageFrom(request.path, request.label ?? request.name));
+  return () => pkg;
+}
+
+/** What each organization has approved at a sequence; nothing is when nothing has been committed. */
+async function approvals(
   network: OpenNetwork,
   { channel, name }: DeployRequest,
-  organizations: readonly PeerOrganization[],
-  packageFor: Deployment["packageFor"],
+  places: readonly Place[],
+  sequence: number | undefined,
   signal: AbortSignal,
-): Promise<readonly [ChaincodeDefinition | undefined, readonly Approval[]]> {
-  const [first] = organizations;
-  if (!first) throw new FabricError("usage", "expected at least one organization, found none");
-  const reached = await reachOrganization(network, first, signal);
-  const committed = await committedDefinition(reached.connection, reached.identity, channel, name, { signal });
-  if (!committed) return [undefined, []];
-  const approvals = organizations.map(async (organization) => {
-    const { connection, identity } = await reachOrganization(network, organization, signal);
-    const at = { name, sequence: committed.sequence };
-    const approved = await approvedDefinition(connection, identity, channel, at, { signal });
-    const wantedPackageId = packageFor(organization).id;
-    return { organization: organization.name, packageId: approved?.packageId, wantedPackageId };
-  });
-  return [committed, await Promise.all(approvals)];
+): Promise<readonly (ApprovedDefinition | undefined)[]> {
+  if (sequence === undefined) return places.map(() => undefined);
+  return Promise.all(
+    places.map(async ({ gateway }) => {
+      const { connection, identity } = await reachPeer(network, gateway, signal);
+      return approvedDefinition(connection, identity, channel, { name, sequence }, { signal });
+    }),
+  );
 }
+
+function formerSequence(sequence: number, committed: ChaincodeDefinition | undefined): number {
+  if (committed && sequence <= committed.sequence) return sequence;
+  const found = committed ? `1 to ${committed.sequence}` : "none";
+  throw new FabricError("usage", `expected a sequence that was committed (${found}), found ${sequence}`, {
+    hint: "kubectl fabric chaincode inspect NAME shows them",
+  });
+}
+
+/** An organization may have approved something else at that sequence than what was committed then. */
+function agreedFormer(former: readonly (ApprovedDefinition | undefined)[]): ApprovedDefinition | undefined {
+  const known = former.filter((definition) => definition !== undefined);
+  const [first] = known;
+  if (known.every((definition) => first !== undefined && agree(first, definition))) return first;
+  throw new FabricError("conflict", "the organizations approved different definitions at that sequence", {
+    hint: "say what you want: --package-id with --policy, --collections and --chaincode-version",
+  });
+}
+
+interface PackageChoice {
+  readonly place: Place;
+  readonly approved: ApprovedDefinition | undefined;
+  readonly former: ApprovedDefinition | undefined;
+  readonly committed: ChaincodeDefinition | undefined;
+}
+
+function packageIdFor(request: DeployRequest, { place, approved, former, committed }: PackageChoice): string {
+  const id = request.packageId ?? (request.rollbackTo === undefined ? approved : former)?.packageId;
+  if (id !== undefined) return id;
+  const organization = place.organization.name;
+  if (request.rollbackTo !== undefined) {
+    throw new FabricError(
+      "not-found",
+      `expected a package that ${organization} approved at sequence ${request.rollbackTo}, found none`,
+      { hint: `--package-id ID takes one that is installed, --orgs leaves ${organization} out` },
+    );
+  }
+  const found = committed
+    ? `${organization} has approved none for sequence ${committed.sequence}`
+    : "nothing committed";
+  throw new FabricError("usage", `expected a package for ${request.name}, found ${found}`, {
+    hint: "name the chaincode's folder or package with --path",
+  });
+}
+
+/** The same package is asked for once, whoever needs it. */
+function packageOnce(network: OpenNetwork): (id: string) => PackageToDeploy {
+  const known = new Map<string, PackageToDeploy>();
+  const all = peerNodes(network.definition);
+  return (id) => {
+    const pkg = known.get(id) ?? packageOnPeers(network, id, all);
+    known.set(id, pkg);
+    return pkg;
+  };
+}
+
+/** What the administrator of another organization has to type to the same end. */
+function commandOf(request: DeployRequest, organization: string): string {
+  const words: (readonly [string, string | number | undefined])[] = [
+    ["--path", request.path],
+    ["--package-id", request.packageId],
+    ["--rollback-to", request.rollbackTo],
+    ["--label", request.label],
+    ["--chaincode-version", request.version],
+    ["--policy", request.policy],
+    ["--collections", request.collections],
+  ];
+  const said = words.flatMap(([option, value]) => (value === undefined ? [] : [`${option} ${quoted(String(value))}`]));
+  const init = request.initRequired === undefined ? [] : [request.initRequired ? "--init" : "--no-init"];
+  return [
+    "kubectl fabric deploy-cc",
+    request.name,
+    "-C",
+    request.channel,
+    ...said,
+    ...init,
+    "--org",
+    organization,
+  ].join(" ");
+}
+
+const quoted = (word: string): string =>
+  /^[\w./:@+-]+$/.test(word) ? word : `"${word.replace(/(["$`\\])/g, "\\$1")}"`;

@@ -1,127 +1,151 @@
 import { FabricError } from "../error.ts";
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
-import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
 import { isReadConflict } from "../fabric/gateway-error.ts";
 import {
   approveDefinition,
   approvedDefinition,
   commitDefinition,
   commitReadiness,
+  type CommitReadiness,
   committedDefinition,
   installChaincode,
   installedChaincodes,
 } from "../fabric/lifecycle.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
-import { reachOrganization, reachPeer } from "../network/reach.ts";
-import { hostOf, type FabricNode, type Organization, type PeerOrganization } from "../network/spec.ts";
+import { podProblem } from "../network/pod-problem.ts";
+import { reachGateway, reachPeer } from "../network/reach.ts";
+import { hostOf, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
+import { isLate, type Deployment, type Target } from "./deployment.ts";
 import { agree } from "./next-definition.ts";
 
-/** One chaincode on its way to one channel. */
-export interface Deployment {
-  readonly network: OpenNetwork;
-  readonly channel: string;
-  /** What an organization's peers run: as a service each organization has a package of its own, with its own address. */
-  readonly packageFor: (organization: Organization) => ChaincodePackage;
-  readonly definition: ChaincodeDefinition;
-  readonly organizations: readonly PeerOrganization[];
-}
-
 /** A peer has the package, and has built it. */
-export function installStep({ network, packageFor }: Deployment, node: FabricNode, after: readonly string[]): Step {
-  const pkg = packageFor(node.organization);
+export function installStep({ network }: Deployment, target: Target, node: FabricNode, after: readonly string[]): Step {
+  const { pkg } = target;
   return {
     id: `install/${hostOf(node)}`,
     title: `${hostOf(node)} has installed ${shortId(pkg.id)}`,
     after,
     async observe({ signal }) {
+      if (isLate(target, node)) await checkReady(network, node, signal);
       const { connection, identity } = await reachPeer(network, node, signal);
       const installed = await installedChaincodes(connection, identity, { signal });
       return installed.some(({ packageId }) => packageId === pkg.id)
         ? { done: true }
-        : { done: false, change: `package of ${kilobytes(pkg.bytes)}` };
+        : { done: false, change: `package ${shortId(pkg.id)}` };
     },
     async act({ signal, progress }) {
       const { connection, identity } = await reachPeer(network, node, signal);
+      const loaded = await pkg.load(signal);
       progress("the peer builds it");
-      await installChaincode(connection, identity, pkg, { signal });
+      await installChaincode(connection, identity, loaded, { signal });
+      return `package of ${kilobytes(loaded.bytes)}`;
     },
   };
 }
 
+/** The others go on without it: whoever runs the same command later catches up. */
+async function checkReady(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<void> {
+  const problem = await podProblem(network, node, signal);
+  if (problem === undefined) return;
+  throw new FabricError("not-ready", `${hostOf(node)} is not ready: ${problem}`, {
+    hint: "type the same command again when it is: the other peers are not touched",
+  });
+}
+
 /** An organization has approved the definition and runs the package. */
 export function approveStep(
-  { network, channel, packageFor, definition }: Deployment,
-  organization: PeerOrganization,
+  { network, channel, definition }: Deployment,
+  { organization, gateway: speaker, pkg }: Target,
   after: readonly string[],
 ): Step {
-  const pkg = packageFor(organization);
   return {
     id: `approve/${organization.name}`,
     title: `${organization.name} has approved ${described(definition)}`,
     after,
     async observe({ signal }) {
-      const { connection, identity } = await reachOrganization(network, organization, signal);
+      const { connection, identity } = await reachGateway(network, speaker, signal);
       const approved = await approvedDefinition(connection, identity, channel, definition, { signal });
       const done = approved !== undefined && agree(approved, definition) && approved.packageId === pkg.id;
       return done ? { done: true } : { done: false, change: `with package ${shortId(pkg.id)}` };
     },
     async act({ signal }) {
-      const { gateway } = await reachOrganization(network, organization, signal);
+      const { gateway } = await reachGateway(network, speaker, signal);
       const approve = () => approveDefinition(gateway, channel, organization.mspId, definition, pkg.id, { signal });
       await patiently(approve, signal);
     },
   };
 }
 
-/** The channel has the definition. */
-export function commitStep(
-  { network, channel, definition, organizations }: Deployment,
-  after: readonly string[],
-): Step {
-  const [first] = organizations;
+/** The channel has the definition. Fails with `not-ready` while too few organizations have approved it. */
+export function commitStep(deployment: Deployment, after: readonly string[]): Step {
+  const { network, channel, definition, targets } = deployment;
+  const [first] = targets;
   if (!first) throw new FabricError("internal", "a deployment without organizations");
   return {
     id: "commit",
     title: `${channel} has committed ${described(definition)}`,
     after,
     async observe({ signal }) {
-      const { connection, identity } = await reachOrganization(network, first, signal);
+      const { connection, identity } = await reachPeer(network, first.gateway, signal);
       const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
       return committed && agree(committed, definition)
         ? { done: true }
         : { done: false, change: "endorsed by all that approved" };
     },
     async act({ signal, progress }) {
-      const { connection, identity, gateway } = await reachOrganization(network, first, signal);
+      const { connection, identity, gateway } = await reachGateway(network, first.gateway, signal);
       // This peer may still lack the block of another organization's approval; a commit without it would fail the policy.
       const settled = async () => {
         const readiness = await commitReadiness(connection, identity, channel, definition, { signal });
-        const late = organizations.filter(({ mspId }) => readiness.approvals.get(mspId) !== true);
-        if (late.length === 0) return readiness;
-        throw new FabricError(
-          "not-ready",
-          `${connection.name} has no approval of ${late.map(({ name }) => name).join(", ")} yet`,
-        );
+        const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
+        if (missing.length === 0) return readiness;
+        const names = missing.map(({ organization }) => organization.name).join(", ");
+        throw new FabricError("not-ready", `${connection.name} has no approval of ${names} yet`);
       };
-      const { approvals, mismatches } = await eventually(settled, { signal, retry: ["not-ready"] });
-      const approved = [...approvals].filter(([, yes]) => yes).map(([mspId]) => mspId);
-      const open = [...approvals]
-        .filter(([, yes]) => !yes)
-        .map(([mspId]) => {
-          const parts = mismatches.get(mspId);
-          return parts?.length ? `${mspId} (approved another ${parts.join(", ")})` : mspId;
-        });
-      progress(open.length > 0 ? `not approved by ${open.join(", ")}` : "approved by all");
+      const readiness = await eventually(settled, { signal, retry: ["not-ready"] });
+      const approved = approvedBy(readiness);
+      const open = openApprovals(readiness);
+      progress(`approved by ${approved.join(", ")}${open.length > 0 ? `; not by ${open.join(", ")}` : ""}`);
+      if (deployment.enough?.(new Set(approved)) === false) throw tooFew(deployment, readiness);
       await patiently(() => commitDefinition(gateway, channel, approved, definition, { signal }), signal);
-      return open.length > 0 ? `still to approve: ${open.join(", ")}` : "";
+      const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
+      return `approved by ${approved.join(", ")}${rest}`;
     },
   };
 }
 
+const approvedBy = ({ approvals }: CommitReadiness): readonly string[] =>
+  [...approvals].filter(([, yes]) => yes).map(([mspId]) => mspId);
+
+function openApprovals({ approvals, mismatches }: CommitReadiness): readonly string[] {
+  return [...approvals]
+    .filter(([, yes]) => !yes)
+    .map(([mspId]) => {
+      const parts = mismatches.get(mspId);
+      return parts?.length ? `${mspId} (approved another ${parts.join(", ")})` : mspId;
+    });
+}
+
+function tooFew({ network, channel, definition, commandFor }: Deployment, readiness: CommitReadiness): FabricError {
+  const { peerOrganizations } = network.definition.spec;
+  const approved = approvedBy(readiness).join(", ") || "none";
+  const message =
+    `expected more approvals of ${described(definition)} on ${channel}, found those of ${approved}; ` +
+    `still to approve: ${openApprovals(readiness).join(", ")}`;
+  const next = peerOrganizations.find(({ mspId }) => readiness.approvals.get(mspId) === false);
+  return new FabricError("not-ready", message, {
+    hint: next && `the administrator of ${next.name} types: ${commandFor(next.name)}`,
+  });
+}
+
 /** A peer knows the committed definition: its next call runs the new chaincode. */
-export function runningStep({ network, channel, definition }: Deployment, node: FabricNode, after: string): Step {
+export function runningStep(
+  { network, channel, definition }: Deployment,
+  node: FabricNode,
+  after: readonly string[],
+): Step {
   const known = async (signal: AbortSignal) => {
     const { connection, identity } = await reachPeer(network, node, signal);
     const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
@@ -129,8 +153,8 @@ export function runningStep({ network, channel, definition }: Deployment, node: 
   };
   return {
     id: `running/${hostOf(node)}`,
-    title: `${hostOf(node)} runs ${described(definition)}`,
-    after: [after],
+    title: `${hostOf(node)} knows ${described(definition)}`,
+    after,
     observe: async ({ signal }) =>
       (await known(signal)) ? { done: true } : { done: false, change: "wait for the block" },
     async act({ signal }) {
@@ -149,7 +173,7 @@ export function runningStep({ network, channel, definition }: Deployment, node: 
  * Again while peers of different organizations have not found each other by gossip, there is no Raft leader, or two
  * organizations wrote at once (MVCC_READ_CONFLICT): by status, never by sleeping and hoping.
  */
-function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
   const retriable = async () => {
     try {
       return await attempt();
@@ -162,13 +186,13 @@ function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T
   return eventually(retriable, { signal, retry: ["not-ready", "connection"] });
 }
 
-const described = ({ name, version, sequence }: ChaincodeDefinition): string =>
+export const described = ({ name, version, sequence }: ChaincodeDefinition): string =>
   `${name} ${version}, sequence ${sequence}`;
 
 const kilobytes = ({ length }: Uint8Array): string => `${Math.ceil(length / 1024)} KiB`;
 
 /** `label:` and the first 12 digits, as Docker shortens. */
-function shortId(packageId: string): string {
+export function shortId(packageId: string): string {
   const [label, hash = ""] = packageId.split(":");
   return `${label}:${hash.slice(0, 12)}`;
 }

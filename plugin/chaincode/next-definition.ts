@@ -2,45 +2,44 @@ import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 
 /** What the user asks for: a definition whose version and sequence may be open. */
 export interface WantedDefinition extends Omit<ChaincodeDefinition, "version" | "sequence"> {
-  /** Chosen by the user; else the sequence. */
+  /** Chosen by the user; else the sequence that brought the package. */
   readonly version?: string | undefined;
 }
 
-/** What one organization has approved at the committed sequence. */
-export interface Approval {
+/** What one organization has approved at the committed sequence, and is to run. */
+export interface PackageChange {
   readonly organization: string;
   /** Undefined: approved without a package, or not at all. */
-  readonly packageId: string | undefined;
-  /** What it is to run. */
-  readonly wantedPackageId: string;
+  readonly approved: string | undefined;
+  readonly wanted: string;
 }
 
 /**
- * The definition that makes the channel run `packageId` under the wanted terms: the committed one when nothing has to
- * change, else its successor. The package is no part of a definition (each organization approves its own), so a new
- * package asks for a new sequence as soon as one organization runs another; one that has approved none can still
- * approve at the committed sequence.
+ * The definition that makes the channel run the wanted packages under the wanted terms: the committed one when nothing
+ * has to change, else its successor. The package is no part of a definition (each organization approves its own), so a
+ * new package asks for a new sequence as soon as one organization runs another; one that has approved none can still
+ * approve at the committed sequence. Other terms for the same package keep its version: what is initialized stays so.
  */
 export function nextDefinition(
   wanted: WantedDefinition,
   committed: ChaincodeDefinition | undefined,
-  approvals: readonly Approval[],
+  packages: readonly PackageChange[],
 ): ChaincodeDefinition {
   const { name, endorsementPolicy, collections, initRequired } = wanted;
-  const at = (sequence: number): ChaincodeDefinition => ({
+  const at = (sequence: number, version: string): ChaincodeDefinition => ({
     name,
-    version: wanted.version ?? String(sequence),
+    version: wanted.version ?? version,
     sequence,
     endorsementPolicy,
     collections,
     initRequired,
   });
-  if (!committed) return at(1);
-  const otherPackage = approvals.some(
-    ({ packageId, wantedPackageId }) => packageId !== undefined && packageId !== wantedPackageId,
-  );
-  const same = { ...at(committed.sequence), version: wanted.version ?? committed.version };
-  return !otherPackage && agree(same, committed) ? same : at(committed.sequence + 1);
+  if (!committed) return at(1, "1");
+  const otherPackage = packages.some((change) => change.approved !== undefined && change.approved !== change.wanted);
+  const next = committed.sequence + 1;
+  if (otherPackage) return at(next, String(next));
+  const same = at(committed.sequence, committed.version);
+  return agree(same, committed) ? same : at(next, committed.version);
 }
 
 /** Whether two definitions are the same to the organizations of a channel. */

@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from "commander";
+import { messageOf } from "../error.ts";
+import { parseCallArguments } from "../fabric/chaincode-arguments.ts";
 
 /** Parsers of option values; commander turns what they throw into a usage error that names the option. */
 
@@ -24,4 +26,13 @@ export function list(value: string, before: readonly string[] | undefined): read
 
 export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];
+}
+
+/** A call in JSON: function and arguments. */
+export function callArguments(value: string): readonly string[] {
+  try {
+    return parseCallArguments(value);
+  } catch (error) {
+    throw new InvalidArgumentError(`${messageOf(error)}.`);
+  }
 }

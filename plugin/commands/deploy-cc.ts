@@ -1,36 +1,66 @@
-import { collect, list } from "./arguments.ts";
+import { Option } from "commander";
+import { callArguments, collect, list, positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 interface DeployOptions extends PlanOptions {
-  readonly path: string;
+  readonly path?: string;
   readonly channel: string;
   readonly label?: string;
   readonly chaincodeVersion?: string;
   readonly policy?: string;
   readonly loadImage?: readonly string[];
   readonly orgs?: readonly string[];
+  readonly org?: string;
+  readonly peers?: readonly string[];
+  readonly collections?: string;
+  readonly init?: boolean;
+  readonly initArgs?: readonly string[];
+  readonly packageId?: string;
+  readonly rollbackTo?: number;
 }
 
 export const deployCc: CommandDefinition = (program, terminal) => {
   const command = program
     .command("deploy-cc")
     .argument("<name>", "name of the chaincode on the channel")
-    .summary("deploy chaincode: package, install, approve, commit")
+    .summary("deploy chaincode: package, install, approve, commit, start")
     .description(
-      "Deploys chaincode to every organization of a channel: packages the folder (the same source gives the same\n" +
-        "package ID on any machine), installs it on each peer, approves it for each organization, commits the definition.\n" +
-        "Version and sequence are found out; unchanged chaincode is left as it is.",
+      "Deploys chaincode to the organizations of a channel: packages the folder (the same source gives the same\n" +
+        "package ID on any machine), installs it on each peer, approves it for each organization, commits the definition\n" +
+        "and starts it on each peer. Version and sequence are found out; unchanged chaincode is left as it is. What is not\n" +
+        "said (policy, collections, init, and without --path the package) stays as it is on the channel.\n" +
+        "Ends with 3 while other organizations still have to approve, or a peer is not ready.",
     )
-    .requiredOption("--path <dir>", "folder of the chaincode, or a package (.tar.gz)")
+    .option("--path <dir>", "folder of the chaincode, or a package (.tar.gz); needed for the first deployment")
     .requiredOption("-C, --channel <name>", "the channel")
     .option("--label <label>", "label of the package (default: the chaincode's name)")
-    .option("--chaincode-version <version>", "version of the definition (default: its sequence)")
+    .option(
+      "--chaincode-version <version>",
+      "version of the definition (default: the sequence that brings the package)",
+    )
     .option(
       "--policy <policy>",
-      "endorsement policy, as \"AND('Org1MSP.peer','Org2MSP.peer')\" (default: the channel's)",
+      "endorsement policy, as \"AND('Org1MSP.peer','Org2MSP.peer')\" or /Channel/Application/Endorsement",
+    )
+    .option("--collections <file>", "private data collections, in the peer command's JSON")
+    .option("--init", "the chaincode has to be initialized, and is: with --init-args")
+    .option("--no-init", "it has not")
+    .option("--init-args <json>", 'arguments of that call, as \'{"Args":["Init","a"]}\'', callArguments)
+    .option("--package-id <id>", "a package that peers have installed, instead of --path")
+    .option(
+      "--rollback-to <sequence>",
+      "back to a former definition: its package, version, policy, collections",
+      positiveInteger,
+    )
+    .addOption(
+      new Option(
+        "--org <name>",
+        "only this organization installs and approves; commits when enough others have",
+      ).conflicts("orgs"),
     )
     .option("--orgs <names>", "only these organizations install and approve", list)
+    .option("--peers <names>", "only these peers install it, as peer0.org1,peer0.org2", list)
     .option(
       "--load-image <file>",
       "image archive to load into each peer's daemon before, where it can pull none",
@@ -42,6 +72,10 @@ export const deployCc: CommandDefinition = (program, terminal) => {
 Examples:
   kubectl fabric deploy-cc asset --path ./chaincode --channel mychannel
   kubectl fabric deploy-cc asset --path ./asset.tar.gz -C mychannel --policy "OR('Org1MSP.peer','Org2MSP.peer')"
+  kubectl fabric deploy-cc asset -C mychannel --policy /Channel/Application/Endorsement   another policy only
+  kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --collections collections.json
+  kubectl fabric deploy-cc asset -C mychannel --rollback-to 3
+  kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --org org2     as org2's administrator only
   kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --load-image fabric-nodeenv.tar     no registry`,
     );
   planOptions(command, "15m").action(async (name: string) => {
@@ -54,7 +88,9 @@ Examples:
     const network = await openNetwork(options, terminal);
     try {
       const title = `chaincode ${name} on ${options.channel}`;
-      const request = { name, ...options, version: options.chaincodeVersion, organizations: options.orgs };
+      const { chaincodeVersion: version, init: initRequired, initArgs: initArguments } = options;
+      const organizations = options.org === undefined ? options.orgs : [options.org];
+      const request = { ...options, name, version, organizations, initRequired, initArguments };
       const report = await runPlans(terminal, options, [
         { title, steps: (signal) => deploySteps(network, request, signal) },
       ]);

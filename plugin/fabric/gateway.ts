@@ -8,6 +8,7 @@ import {
   type Proposal,
   StatusCode,
 } from "@hyperledger/fabric-gateway";
+import { gateway as gatewayMessages, peer } from "@hyperledger/fabric-protos";
 import type { CallOptions } from "./call-options.ts";
 import { certificateBytes } from "./certificate.ts";
 import { gatewayFailure } from "./gateway-error.ts";
@@ -24,6 +25,8 @@ export interface TransactionCall {
   readonly transient?: Readonly<Record<string, string | Uint8Array>>;
   /** MSP IDs that have to endorse. Unset: what the endorsement policy asks for. */
   readonly endorsingOrganizations?: readonly string[];
+  /** The call of Init that a definition may ask for. */
+  readonly isInit?: boolean;
 }
 
 export interface CommittedTransaction {
@@ -57,12 +60,15 @@ export function openGateway(connection: NodeConnection, identity: SigningIdentit
       tlsClientCertificateHash: createHash("sha256").update(certificateBytes(credential.certificate)).digest(),
     }),
   });
-  const contract = ({ channel, chaincode }: TransactionCall) => gateway.getNetwork(channel).getContract(chaincode);
+  const proposalFor = (call: TransactionCall) => {
+    const proposal = proposalOf(gateway.getNetwork(call.channel).getContract(call.chaincode), call);
+    return call.isInit === true ? gateway.newProposal(asInit(proposal.getBytes())) : proposal;
+  };
   const named = (call: TransactionCall) =>
     `${call.chaincode} ${call.function} on ${call.channel} by ${connection.name}`;
   return {
-    evaluate: (call, options) => translated(named(call), () => evaluate(contract(call), call, options)),
-    submit: (call, options) => translated(named(call), () => submit(contract(call), call, options)),
+    evaluate: (call, options) => translated(named(call), () => evaluate(proposalFor(call), options)),
+    submit: (call, options) => translated(named(call), () => submit(proposalFor(call), options)),
     chaincodeEvents: (channel, chaincode, startBlock) =>
       translated(`events of ${chaincode} on ${channel} by ${connection.name}`, () =>
         gateway.getNetwork(channel).getChaincodeEvents(chaincode, startBlock === undefined ? {} : { startBlock }),
@@ -71,16 +77,12 @@ export function openGateway(connection: NodeConnection, identity: SigningIdentit
   };
 }
 
-async function evaluate(contract: Contract, call: TransactionCall, options: CallOptions = {}): Promise<Uint8Array> {
-  return proposalOf(contract, call).evaluate(grpcOptions(options));
+async function evaluate(proposal: Proposal, options: CallOptions = {}): Promise<Uint8Array> {
+  return proposal.evaluate(grpcOptions(options));
 }
 
-async function submit(
-  contract: Contract,
-  call: TransactionCall,
-  options: CallOptions = {},
-): Promise<CommittedTransaction> {
-  const transaction = await proposalOf(contract, call).endorse(grpcOptions(options));
+async function submit(proposal: Proposal, options: CallOptions = {}): Promise<CommittedTransaction> {
+  const transaction = await proposal.endorse(grpcOptions(options));
   const commit = await transaction.submit(grpcOptions(options));
   const { successful, code, blockNumber, transactionId } = await commit.getStatus(grpcOptions(options));
   if (!successful) {
@@ -96,6 +98,22 @@ function proposalOf(contract: Contract, call: TransactionCall): Proposal {
     ...(call.transient && { transientData: { ...call.transient } }),
     ...(call.endorsingOrganizations && { endorsingOrganizations: [...call.endorsingOrganizations] }),
   });
+}
+
+/** fabric-gateway has no way to say it: the flag is set in the proposal's input, before anybody signs. */
+function asInit(proposed: Uint8Array): Uint8Array {
+  const transaction = gatewayMessages.ProposedTransaction.deserializeBinary(proposed);
+  const signed = transaction.getProposal() ?? new peer.SignedProposal();
+  const proposal = peer.Proposal.deserializeBinary(signed.getProposalBytes_asU8());
+  const payload = peer.ChaincodeProposalPayload.deserializeBinary(proposal.getPayload_asU8());
+  const invocation = peer.ChaincodeInvocationSpec.deserializeBinary(payload.getInput_asU8());
+  invocation.getChaincodeSpec()?.getInput()?.setIsInit(true);
+  payload.setInput(invocation.serializeBinary());
+  proposal.setPayload(payload.serializeBinary());
+  signed.setProposalBytes(proposal.serializeBinary());
+  signed.setSignature(new Uint8Array());
+  transaction.setProposal(signed);
+  return transaction.serializeBinary();
 }
 
 async function translated<Result>(what: string, act: () => Promise<Result>): Promise<Result> {

@@ -26,7 +26,16 @@ export async function reachOrganization(
   organization: Organization,
   signal: AbortSignal,
 ): Promise<Reached & { readonly gateway: PeerGateway }> {
-  const reached = await reachPeer(network, firstNode(organization), signal);
+  return reachGateway(network, firstNode(organization), signal);
+}
+
+/** A peer with its gateway. */
+export async function reachGateway(
+  network: OpenNetwork,
+  node: FabricNode,
+  signal: AbortSignal,
+): Promise<Reached & { readonly gateway: PeerGateway }> {
+  const reached = await reachPeer(network, node, signal);
   return { ...reached, gateway: openGateway(reached.connection, reached.identity) };
 }
 

@@ -3,11 +3,10 @@ import { daysLeft, readCertificate } from "../fabric/certificate.ts";
 import { ordererChannel, ordererChannels } from "../fabric/channel-participation.ts";
 import { committedDefinitions } from "../fabric/lifecycle.ts";
 import { chainInfo, peerChannels } from "../fabric/peer-channels.ts";
-import { podReady } from "../kube/conditions.ts";
-import { get, list } from "../kube/objects.ts";
+import { get } from "../kube/objects.ts";
 import { identitySecretName, readIdentitySecret } from "./identity-secret.ts";
-import { nodeSelector } from "./labels.ts";
 import type { OpenNetwork } from "./open-network.ts";
+import { podProblem } from "./pod-problem.ts";
 import { reachPeer } from "./reach.ts";
 import { nodesOf, organizations, ports, type FabricNode } from "./spec.ts";
 
@@ -75,18 +74,6 @@ async function nodeStatus(network: OpenNetwork, node: FabricNode, signal: AbortS
     ...("problem" in channels ? { problem: channels.problem } : {}),
     ...(certificateDaysLeft === undefined ? {} : { certificateDaysLeft }),
   };
-}
-
-async function podProblem(
-  { cluster }: OpenNetwork,
-  node: FabricNode,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const { namespace } = node.organization;
-  const pods = await list(cluster, { kind: "Pod", namespace, labels: nodeSelector(node) }, signal);
-  const verdict = podReady(pods.find(({ metadata }) => !metadata?.deletionTimestamp));
-  if (verdict.so === true) return undefined;
-  return verdict.so === "never" ? verdict.because : verdict.progress;
 }
 
 async function certificateDays(

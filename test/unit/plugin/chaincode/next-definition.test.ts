@@ -5,7 +5,8 @@ import { nextDefinition } from "../../../../plugin/chaincode/next-definition.ts"
 const bytes = (text: string) => new TextEncoder().encode(text);
 const wanted = { name: "asset", endorsementPolicy: bytes("MAJORITY"), collections: bytes(""), initRequired: false };
 const committed: ChaincodeDefinition = { ...wanted, version: "3", sequence: 3 };
-const approval = (packageId?: string) => ({ organization: "org1", packageId, wantedPackageId: "cc:1" });
+/** An organization that is to run cc:1. */
+const running = (approved?: string) => ({ organization: "org1", approved, wanted: "cc:1" });
 
 describe("nextDefinition", () => {
   test("the first has sequence 1", () => {
@@ -13,27 +14,30 @@ describe("nextDefinition", () => {
   });
 
   test.each([
-    ["nothing changed", {}, [approval("cc:1"), approval("cc:1")], 3, "3"],
-    ["an organization has not approved yet", {}, [approval("cc:1"), approval()], 3, "3"],
-    ["an organization runs another package", {}, [approval("cc:1"), approval("cc:0")], 4, "4"],
-    ["another policy", { endorsementPolicy: bytes("ANY") }, [approval("cc:1")], 4, "4"],
-    ["other collections", { collections: bytes("c") }, [approval("cc:1")], 4, "4"],
-    ["init is required now", { initRequired: true }, [approval("cc:1")], 4, "4"],
-    ["another version asked for", { version: "v9" }, [approval("cc:1")], 4, "v9"],
-    ["the same version asked for", { version: "3" }, [approval("cc:1")], 3, "3"],
-  ])("%s", (_, change, approvals, sequence, version) => {
-    expect(nextDefinition({ ...wanted, ...change }, committed, approvals)).toMatchObject({ sequence, version });
+    ["nothing changed", {}, [running("cc:1"), running("cc:1")], 3, "3"],
+    ["an organization has not approved yet", {}, [running("cc:1"), running()], 3, "3"],
+    ["an organization runs another package", {}, [running("cc:1"), running("cc:0")], 4, "4"],
+    ["another policy, same package", { endorsementPolicy: bytes("ANY") }, [running("cc:1")], 4, "3"],
+    ["other collections, same package", { collections: bytes("c") }, [running("cc:1")], 4, "3"],
+    ["other collections and another package", { collections: bytes("c") }, [running("cc:0")], 4, "4"],
+    ["init is required now", { initRequired: true }, [running("cc:1")], 4, "3"],
+    ["another version asked for", { version: "v9" }, [running("cc:1")], 4, "v9"],
+    ["the same version asked for", { version: "3" }, [running("cc:1")], 3, "3"],
+    ["an earlier version with another package", { version: "1" }, [running("cc:0")], 4, "1"],
+  ])("%s", (_, change, packages, sequence, version) => {
+    expect(nextDefinition({ ...wanted, ...change }, committed, packages)).toMatchObject({ sequence, version });
   });
 
   test("each organization may run a package of its own", () => {
-    const own = [approval("cc:1"), { organization: "org2", packageId: "cc:2", wantedPackageId: "cc:2" }];
+    const org2 = { organization: "org2", wanted: "cc:2" };
+    const own = [running("cc:1"), { ...org2, approved: "cc:2" }];
     expect(nextDefinition(wanted, committed, own)).toMatchObject({ sequence: 3 });
-    const other = [approval("cc:1"), { organization: "org2", packageId: "cc:1", wantedPackageId: "cc:2" }];
+    const other = [running("cc:1"), { ...org2, approved: "cc:1" }];
     expect(nextDefinition(wanted, committed, other)).toMatchObject({ sequence: 4 });
   });
 
   test("a version that a user chose stays while nothing else changes", () => {
     const chosen = { ...committed, version: "v1" };
-    expect(nextDefinition(wanted, chosen, [approval("cc:1")])).toEqual(chosen);
+    expect(nextDefinition(wanted, chosen, [running("cc:1")])).toEqual(chosen);
   });
 });

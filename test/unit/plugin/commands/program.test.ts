@@ -62,7 +62,7 @@ describe("the command line", () => {
     ["a duration that is none", ["join", "c", "--timeout", "soon"], /Expected a duration like 30s, 5m or 1h/],
     ["an empty name in a list", ["init", "--peer-orgs", "a,,b"], /names separated by commas/],
     ["a missing channel", ["join"], /missing required argument 'channel'/],
-    ["a missing option", ["deploy-cc", "asset"], /required option '--path <dir>' not specified/],
+    ["a missing option", ["deploy-cc", "asset"], /required option '-C, --channel <name>' not specified/],
     ["an output format", ["status", "-o", "xml"], /Allowed choices are table, json, yaml, name/],
   ])("%s is a usage error with a hint", async (_, argv, message) => {
     const { stderr, error } = await run(...argv);

@@ -1,0 +1,54 @@
+import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
+import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
+import type { OpenNetwork } from "../network/open-network.ts";
+import { hostOf, type FabricNode, type PeerOrganization } from "../network/spec.ts";
+
+/** A package that an organization is to run, whether its bytes are at hand or have to be asked for. */
+export interface PackageToDeploy {
+  /** `label:sha256` */
+  readonly id: string;
+  /** "node", "golang", "java", "ccaas" ...; undefined where only the ID is known yet. */
+  readonly type: string | undefined;
+  /** The package itself. Throws `not-found` when no peer has it any more. */
+  load(signal: AbortSignal): Promise<ChaincodePackage>;
+}
+
+/** What one organization is to do for a chaincode. */
+export interface Target {
+  readonly organization: PeerOrganization;
+  /** Where it is installed; may be none, then the organization only approves. */
+  readonly peers: readonly FabricNode[];
+  /** Those of `peers` whose Pod is not ready: they are tried, but nothing waits for them. */
+  readonly late: readonly FabricNode[];
+  /** The peer that speaks for the organization. */
+  readonly gateway: FabricNode;
+  readonly pkg: PackageToDeploy;
+}
+
+/** One chaincode on its way to one channel. */
+export interface Deployment {
+  readonly network: OpenNetwork;
+  readonly channel: string;
+  readonly definition: ChaincodeDefinition;
+  /** At least one. */
+  readonly targets: readonly Target[];
+  /** MSP IDs -> whether their approvals are enough to commit; undefined when the channel's policy cannot be read. */
+  readonly enough: ((approved: ReadonlySet<string>) => boolean) | undefined;
+  /** What another organization's administrator has to type. */
+  readonly commandFor: (organization: string) => string;
+}
+
+/** A package whose bytes are at hand. */
+export function packageAtHand(pkg: ChaincodePackage): PackageToDeploy {
+  return { id: pkg.id, type: pkg.metadata.type, load: () => Promise.resolve(pkg) };
+}
+
+/** Every peer that is to have the chaincode, with what it is to have. */
+export function installations({
+  targets,
+}: Pick<Deployment, "targets">): readonly { readonly target: Target; readonly node: FabricNode }[] {
+  return targets.flatMap((target) => target.peers.map((node) => ({ target, node })));
+}
+
+export const isLate = ({ late }: Target, node: FabricNode): boolean =>
+  late.some((other) => hostOf(other) === hostOf(node));

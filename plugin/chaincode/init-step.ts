@@ -1,0 +1,34 @@
+import { FabricError } from "../error.ts";
+import { startChaincode } from "../fabric/chaincode-start.ts";
+import { reachGateway, reachPeer } from "../network/reach.ts";
+import type { Step } from "../steps/step.ts";
+import type { Deployment } from "./deployment.ts";
+import { described, patiently } from "./lifecycle-steps.ts";
+
+/** A chaincode whose definition asks for it has been called with Init, before all else. */
+export function initStep(deployment: Deployment, args: readonly string[], after: readonly string[]): Step {
+  const { network, channel, definition, targets } = deployment;
+  const { name } = definition;
+  const [first] = targets;
+  if (!first) throw new FabricError("internal", "a deployment without organizations");
+  return {
+    id: "init",
+    title: `${described(definition)} is initialized`,
+    after,
+    async observe({ signal }) {
+      const { connection, identity } = await reachPeer(network, first.gateway, signal);
+      const { state } = await startChaincode(connection, identity, channel, name, { signal });
+      if (state === "running") return { done: true };
+      return { done: false, change: `Init(${args.map((word) => JSON.stringify(word)).join(", ")})` };
+    },
+    async act({ signal }) {
+      const { gateway } = await reachGateway(network, first.gateway, signal);
+      const [called = "", ...rest] = args;
+      const call = { channel, chaincode: name, function: called, arguments: rest, isInit: true };
+      await patiently(() => gateway.submit(call, { signal, timeout: startTimeout }), signal);
+    },
+  };
+}
+
+/** The first call starts the chaincode: core.yaml gives it 5 minutes (chaincode.startuptimeout). */
+export const startTimeout = 300_000;

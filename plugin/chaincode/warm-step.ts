@@ -1,0 +1,48 @@
+import { FabricError } from "../error.ts";
+import { containerSuffix } from "../fabric/chaincode-container.ts";
+import { startChaincode } from "../fabric/chaincode-start.ts";
+import { listContainers } from "../docker/containers.ts";
+import { reachPeer } from "../network/reach.ts";
+import { hostOf, type FabricNode } from "../network/spec.ts";
+import { eventually } from "../steps/eventually.ts";
+import type { Observation, Step } from "../steps/step.ts";
+import { withDaemon } from "./daemon.ts";
+import type { Deployment, Target } from "./deployment.ts";
+import { startTimeout } from "./init-step.ts";
+
+/**
+ * A peer has started its chaincode, so that nobody's first transaction waits for it: by a call that is never submitted.
+ * A container that has ended since was started once, and the peer starts it again by itself.
+ */
+export function warmStep(
+  { network, channel, definition }: Deployment,
+  { pkg }: Target,
+  node: FabricNode,
+  after: readonly string[],
+): Step {
+  return {
+    id: `started/${hostOf(node)}`,
+    title: `${hostOf(node)} has started ${definition.name}`,
+    after,
+    async observe({ signal }): Promise<Observation> {
+      const suffix = containerSuffix(pkg.id);
+      try {
+        const containers = await withDaemon(network, node, signal, (engine) => listContainers(engine, suffix, signal));
+        const there = containers.some(({ Names }) => Names.some((name) => name.endsWith(suffix)));
+        return there ? { done: true } : { done: false, change: "by a call that is not submitted" };
+      } catch (error) {
+        if (!(error instanceof FabricError) || !["not-found", "forbidden"].includes(error.code)) throw error;
+        // No daemon of ours, or none that we may look into: whoever runs chaincode there starts it.
+        return { done: true, detail: "there is no daemon to look into" };
+      }
+    },
+    async act({ signal, progress }) {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      progress("the chaincode starts");
+      const start = () =>
+        startChaincode(connection, identity, channel, definition.name, { signal, timeout: startTimeout });
+      const { state } = await eventually(start, { signal, retry: ["connection"] });
+      return state === "running" ? "" : "to be initialized";
+    },
+  };
+}
