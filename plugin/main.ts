@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
 import { FabricError } from "./error.ts";
+import { checkNodeVersion } from "./node-version.ts";
 import { newProgram } from "./program.ts";
 import { exitCodes, exitCodeOf, formatFailure } from "./terminal/failure.ts";
 import type { OutputFormat } from "./terminal/output.ts";
@@ -21,6 +22,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.
 const { stdout, stderr, stdin, env } = process;
 const program = newProgram({ stdout, stderr, stdin, env, signal: interrupt.signal });
 try {
+  checkNodeVersion(process.versions.node);
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);

@@ -9,7 +9,7 @@ export type Outcome =
   /** Dry run: it would act, or it comes after one that would. */
   | { readonly result: "would-change"; readonly detail?: string | undefined }
   | { readonly result: "failed"; readonly error: unknown }
-  /** Never looked at: one that it comes after failed, or the run was interrupted. */
+  /** Not finished: one that it comes after failed, or the run was interrupted. */
   | { readonly result: "skipped"; readonly because: string };
 
 export type StepEvent =
@@ -92,6 +92,10 @@ async function attempt(step: Step, context: StepContext, dryRun: boolean): Promi
     if (dryRun) return { result: "would-change", detail: observation.change };
     return { result: "changed", detail: (await step.act(context)) ?? observation.change };
   } catch (error) {
+    // Whatever a call says when it is cut off by Ctrl-C, nothing has failed. A deadline is another thing: what it cut off tells why.
+    const { reason } = context.signal as { readonly reason: unknown };
+    if (reason instanceof FabricError && reason.code === "interrupted")
+      return { result: "skipped", because: "interrupted" };
     return { result: "failed", error };
   }
 }

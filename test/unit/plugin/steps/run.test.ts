@@ -102,6 +102,25 @@ describe("runSteps", () => {
   });
 
   test.each([
+    ["Ctrl-C", "interrupted", "skipped"],
+    ["a deadline", "timeout", "failed"],
+  ] as const)("what %s cuts off ends as it should", async (_, code, result) => {
+    const controller = new AbortController();
+    const [step] = steps({ a: [] }, new Set());
+    const cut = {
+      ...(step as Step),
+      async act() {
+        controller.abort(new FabricError(code, "stopped"));
+        throw new Error("Cancelled on client");
+      },
+    };
+    const events: StepEvent[] = [];
+    const run = runSteps([cut], { signal: controller.signal, onEvent: (event) => events.push(event) });
+    await expect(run).rejects.toMatchObject({ code, message: "stopped with 1 of 1 steps left, at: step a" });
+    expect(events.at(-1)).toMatchObject({ outcome: { result } });
+  });
+
+  test.each([
     [
       "the same id twice",
       [
