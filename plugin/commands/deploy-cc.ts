@@ -66,6 +66,11 @@ export const deployCc: CommandDefinition = (program, terminal) => {
       "image archive to load into each peer's daemon before, where it can pull none",
       collect,
     )
+    .option("--runtime <name>", "dind: in each peer's own Docker; service: a Deployment that peers dial", "dind")
+    .option("--image <ref>", "service: the image, which the cluster pulls")
+    .option("--start <command>", 'service: what to run in it; "node" for Node chaincode (default: the image knows)')
+    .option("--per <what>", "service: one for each organization, or for each peer (default: organization)")
+    .option("--client-auth", "service: the chaincode asks its peers for a certificate, too")
     .addHelpText(
       "after",
       `
@@ -76,7 +81,8 @@ Examples:
   kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --collections collections.json
   kubectl fabric deploy-cc asset -C mychannel --rollback-to 3
   kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --org org2     as org2's administrator only
-  kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --load-image fabric-nodeenv.tar     no registry`,
+  kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --load-image fabric-nodeenv.tar     no registry
+  kubectl fabric deploy-cc asset --runtime service --image registry.example.com/asset:1 -C mychannel`,
     );
   planOptions(command, "15m").action(async (name: string) => {
     const options = optionsOf<DeployOptions>(command);

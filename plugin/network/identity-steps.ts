@@ -71,7 +71,11 @@ function authoritiesStep(
 }
 
 /** Reads the organization's authorities. Throws `invalid` when the Secret is not what we make. */
-async function authoritiesOf(cluster: Cluster, { namespace }: Organization, signal: AbortSignal): Promise<Authorities> {
+export async function authoritiesOf(
+  cluster: Cluster,
+  { namespace }: Organization,
+  signal: AbortSignal,
+): Promise<Authorities> {
   const secret = await get(cluster, { kind: "Secret", namespace, name: authoritiesSecretName }, signal);
   const authorities = secret && readAuthorities(secret);
   if (authorities) return authorities;

@@ -121,7 +121,7 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
 }
 
 /** All that the Pod Security level "restricted" asks of a container. */
-const restrictedContainer: NonNullable<V1Container["securityContext"]> = {
+export const restrictedContainer: NonNullable<V1Container["securityContext"]> = {
   runAsNonRoot: true,
   runAsUser: fabricUser,
   runAsGroup: fabricUser,

@@ -22,6 +22,11 @@ export function peerObjects(network: FabricNetwork, node: FabricNode): Kubernete
   ];
 }
 
+/** What a peer fills into the address of a chaincode as a service (ccaas_builder/cmd/build; core.yaml hands the variable to the builder). */
+export function builderSettings({ name }: FabricNode): { readonly name: string; readonly value: string } {
+  return { name: "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG", value: JSON.stringify({ peername: name }) };
+}
+
 function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
   const address = `${hostOf(node)}:${ports.peer}`;
   return {
@@ -51,6 +56,7 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
       CORE_PEER_GOSSIP_EXTERNALENDPOINT: address,
       CORE_OPERATIONS_LISTENADDRESS: `0.0.0.0:${ports.peerOperations}`,
       CORE_METRICS_PROVIDER: "prometheus",
+      [builderSettings(node).name]: builderSettings(node).value,
       CORE_VM_DOCKER_ATTACHSTDOUT: "true", // the chaincode's own output appears in the peer's log
     },
   };

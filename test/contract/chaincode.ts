@@ -5,12 +5,13 @@ import { promisify } from "node:util";
 import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
 
-const folder = join(import.meta.dirname, "../chaincode/asset-transfer");
+/** The sample chaincode. */
+export const assetFolder = join(import.meta.dirname, "../chaincode/asset-transfer");
 
 /** The sample chaincode with its dependencies, which a fresh checkout lacks. */
 export async function assetTransfer(label: string): Promise<ChaincodePackage> {
-  if (!existsSync(join(folder, "node_modules/fabric-shim"))) {
-    await promisify(execFile)("npm", ["ci"], { cwd: folder });
+  if (!existsSync(join(assetFolder, "node_modules/fabric-shim"))) {
+    await promisify(execFile)("npm", ["ci"], { cwd: assetFolder });
   }
-  return packageChaincodeFolder(folder, label);
+  return packageChaincodeFolder(assetFolder, label);
 }

@@ -1,0 +1,71 @@
+import { FabricError } from "../../error.ts";
+import { readChaincodeSource } from "../../fabric/chaincode-source.ts";
+import type { OpenNetwork } from "../../network/open-network.ts";
+import type { FabricNode } from "../../network/spec.ts";
+import type { Step } from "../../steps/step.ts";
+import { packageFrom } from "../package-source.ts";
+import { newDindRuntime } from "./dind.ts";
+import { runtimeNames, type Runtime, type RuntimeName, type RuntimeRequest } from "./runtime.ts";
+import { newServiceRuntime } from "./service.ts";
+
+/** What a user says about where chaincode runs. */
+export interface RuntimeOptions {
+  readonly runtime?: string | undefined;
+  /** A folder or a package; of a service only its indexes count. */
+  readonly path?: string | undefined;
+  readonly image?: string | undefined;
+  readonly per?: string | undefined;
+  readonly clientAuth?: boolean | undefined;
+  readonly start?: string | undefined;
+}
+
+/** The runtime that a user asks for. Throws `usage` for options that do not go together. */
+export async function chooseRuntime(
+  network: OpenNetwork,
+  request: RuntimeRequest,
+  options: RuntimeOptions,
+  images: (node: FabricNode) => readonly Step[],
+  signal: AbortSignal,
+): Promise<Runtime> {
+  const name = runtimeName(options.runtime ?? "dind");
+  if (name !== "service") {
+    rejectServiceOptions(name, options);
+    const { path } = options;
+    if (path === undefined) throw new FabricError("usage", "expected --path with the chaincode, found none");
+    return newDindRuntime(network, request, await packageFrom(path, request.label), images);
+  }
+  const { image, path, start } = options;
+  if (image === undefined) {
+    throw new FabricError("usage", "expected --image with what the service runs, found none", {
+      hint: "build the chaincode into an image that the cluster can pull, with a server as its command (docs/runtimes.md)",
+    });
+  }
+  const per = perOf(options.per ?? "organization");
+  const metadata = path === undefined ? [] : await indexes(path);
+  const service = { image, per, clientAuth: options.clientAuth ?? false, start, metadata };
+  return newServiceRuntime(network, request, service, signal);
+}
+
+function runtimeName(text: string): RuntimeName {
+  const found = runtimeNames.find((name) => name === text);
+  if (found) return found;
+  throw new FabricError("usage", `expected --runtime ${runtimeNames.join(" or ")}, found ${text}`);
+}
+
+function perOf(text: string): "organization" | "peer" {
+  if (text === "organization" || text === "peer") return text;
+  throw new FabricError("usage", `expected --per organization or --per peer, found ${text}`);
+}
+
+function rejectServiceOptions(name: RuntimeName, { image, per, clientAuth, start }: RuntimeOptions): void {
+  const given = Object.entries({ "--image": image, "--per": per, "--client-auth": clientAuth, "--start": start })
+    .filter(([, value]) => value !== undefined)
+    .map(([option]) => option);
+  if (given.length === 0) return;
+  throw new FabricError("usage", `expected ${given.join(", ")} with --runtime service only, found --runtime ${name}`);
+}
+
+async function indexes(folder: string) {
+  const { files } = await readChaincodeSource(folder);
+  return files.filter((file) => file.name.startsWith("META-INF/"));
+}

@@ -1,0 +1,179 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nodeStart } from "../../plugin/chaincode/runtime/service-objects.ts";
+import {
+  createCertificateAuthority,
+  issueTlsCertificate,
+  type Credential,
+} from "../../plugin/fabric/certificate-authority.ts";
+import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
+import { packServiceChaincode } from "../../plugin/fabric/service-chaincode.ts";
+import { approve, commit, install, joinAll, readiness } from "../integration/emulator/network/actions.ts";
+import { propose } from "../integration/emulator/network/client.ts";
+import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
+import { freePorts, newProcess, type NodeProcess } from "../integration/emulator/network/processes.ts";
+import { assetFolder, assetTransfer } from "./chaincode.ts";
+import { columns, startColumn } from "./column.ts";
+
+const utf8 = new TextDecoder();
+
+/** What makes one service different from the usual: TLS, one package for each organization. */
+interface Variant {
+  readonly clientAuth?: boolean;
+  /** Whether the package has the client's key where the server asks for one. */
+  readonly withoutClientKey?: boolean;
+  /** What the server's certificate is good for; what peers dial unless told. */
+  readonly hosts?: readonly string[];
+  /** As it stands in the package. */
+  readonly host?: string;
+  /** The TLS authority that the package trusts; the organization's own unless told. */
+  readonly root?: string;
+}
+
+describe.each(columns)("$name", (column) => {
+  let network: Network;
+  let org1: PeerNode;
+  let org2: PeerNode;
+  const servers: NodeProcess[] = [];
+
+  beforeAll(async () => {
+    if (column.missing !== undefined) return;
+    await assetTransfer("asset"); // its dependencies
+    network = await startColumn(column, "programs", {
+      CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG: JSON.stringify({ peername: "localhost" }),
+    });
+    [org1, org2] = network.peers as [PeerNode, PeerNode];
+    await joinAll(network);
+  });
+
+  afterAll(async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+    await network?.stop();
+  });
+
+  const leaf = (authority: Credential, hosts: readonly string[]): Promise<Credential> =>
+    issueTlsCertificate(authority, { commonName: "asset", hosts, now: new Date() });
+
+  /** A chaincode server with keys of one organization, not yet started, and the package that leads to it. */
+  const serverFor = async (
+    name: string,
+    { organization }: PeerNode,
+    { clientAuth = false, withoutClientKey = false, hosts = ["localhost"], host = "localhost", root }: Variant,
+  ): Promise<{ readonly server: NodeProcess; readonly pkg: ChaincodePackage }> => {
+    const [port = 0] = await freePorts(1);
+    const files = join(network.directory, `${name}-${organization.mspId}`);
+    const authority = await createCertificateAuthority({
+      commonName: "tlsca",
+      organization: organization.mspId,
+      now: new Date(),
+    });
+    const keys = await leaf(authority, hosts);
+    writeFileSync(`${files}.key`, keys.privateKey);
+    writeFileSync(`${files}.crt`, keys.certificate);
+    writeFileSync(`${files}.ca`, authority.certificate);
+    const pkg = await packServiceChaincode({
+      label: name,
+      address: { host, port },
+      dialTimeout: "2s",
+      tls: {
+        rootCertificate: root ?? authority.certificate,
+        client: clientAuth && !withoutClientKey ? await leaf(authority, []) : undefined,
+      },
+    });
+    const values: Readonly<Record<string, string>> = {
+      CHAINCODE_SERVER_ADDRESS: `0.0.0.0:${port}`,
+      CHAINCODE_ID: pkg.id,
+      CHAINCODE_TLS_KEY: `${files}.key`,
+      CHAINCODE_TLS_CERT: `${files}.crt`,
+      CHAINCODE_CLIENT_CA_CERT: `${files}.ca`,
+    };
+    // As Kubernetes fills in a container's command.
+    const [, ...command] = nodeStart(clientAuth).map((word) =>
+      word.replace(/\$\((\w+)\)/g, (_, variable: string) => values[variable] ?? ""),
+    );
+    const script = `cd ${assetFolder} && exec ${process.execPath} ${command.join(" ")}`;
+    const server = newProcess(["/bin/sh", "-c", script], values, /Bootstrap process completed|server/i);
+    servers.push(server);
+    return { server, pkg };
+  };
+
+  const deployed = async (name: string, variant: Variant = {}): Promise<readonly NodeProcess[]> => {
+    const definition = { name, version: "1", sequence: 1 };
+    const parts = await Promise.all([org1, org2].map((node) => serverFor(name, node, variant)));
+    for (const [index, node] of [org1, org2].entries()) {
+      const { server, pkg } = parts[index] as (typeof parts)[number];
+      await server.start();
+      expect((await install(node, pkg.bytes)).getStatus()).toBe(200);
+      await approve(node, definition, pkg.id);
+    }
+    expect(new Set(parts.map(({ pkg }) => pkg.id)).size).toBe(2);
+    await eventually("both approvals", async () =>
+      [...(await readiness(org1, definition)).values()].every(Boolean) ? true : undefined,
+    );
+    await eventually("the commit", () =>
+      commit(org1, definition, ["Org1MSP", "Org2MSP"]).then(
+        () => true,
+        () => undefined,
+      ),
+    );
+    return parts.map(({ server }) => server);
+  };
+
+  const read = async (node: PeerNode, name: string): Promise<readonly [number, string]> => {
+    const answer = await propose(node, { chaincode: name, channelId, args: ["ListAssets", "", ""] });
+    const response = answer.getResponse();
+    return [response?.getStatus() ?? 0, response?.getMessage() || utf8.decode(response?.getPayload_asU8())];
+  };
+  const answers = (node: PeerNode, name: string): Promise<true> =>
+    eventually("an answer", async () => ((await read(node, name))[0] === 200 ? true : undefined));
+
+  describe.skipIf(column.missing)("chaincode as a service with TLS", () => {
+    it("answers each organization under its own package", async () => {
+      await deployed("tls");
+      expect(await answers(org1, "tls")).toBe(true);
+      expect(await answers(org2, "tls")).toBe(true);
+    });
+
+    it("answers peers that show their certificate where it asks for one", async () => {
+      await deployed("mutual", { clientAuth: true });
+      expect(await answers(org1, "mutual")).toBe(true);
+    });
+
+    it("does not answer peers that show none", async () => {
+      await deployed("anonymous", { clientAuth: true, withoutClientKey: true });
+      const [status, message] = await read(org1, "anonymous");
+      expect([status, message]).toEqual([500, expect.stringContaining("could not launch chaincode anonymous:")]);
+    });
+
+    it("is not trusted when another authority has signed its certificate", async () => {
+      await deployed("foreign", { root: network.ordererOrganization.tlsCa.certificate });
+      const [status, message] = await read(org1, "foreign");
+      expect([status, message]).toEqual([500, expect.stringContaining("could not launch chaincode foreign:")]);
+    });
+
+    it("is not trusted when its certificate is for another name", async () => {
+      await deployed("misnamed", { hosts: ["asset.org1"] });
+      const [status, message] = await read(org1, "misnamed");
+      expect([status, message]).toEqual([500, expect.stringContaining("could not launch chaincode misnamed:")]);
+    });
+
+    it("is found by a name that each peer fills in", async () => {
+      await deployed("filled", { host: "{{.peername}}" });
+      expect(await answers(org1, "filled")).toBe(true);
+    });
+
+    it("is dialled again when it comes back", async () => {
+      const [server] = await deployed("again");
+      expect(await answers(org1, "again")).toBe(true);
+      await server?.kill();
+      const broken = await eventually("the end of the connection", async () => {
+        const found = await read(org1, "again");
+        return found[0] === 500 ? found : undefined;
+      });
+      expect(broken[1]).toContain("again");
+      await server?.start();
+      expect(await answers(org1, "again")).toBe(true);
+    });
+  });
+});
