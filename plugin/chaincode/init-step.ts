@@ -25,9 +25,20 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
       const { gateway } = await reachGateway(network, first.gateway, signal);
       const [called = "", ...rest] = args;
       const call = { channel, chaincode: name, function: called, arguments: rest, isInit: true };
-      await patiently(() => gateway.submit(call, { signal, timeout: startTimeout }), signal);
+      try {
+        await patiently(() => gateway.submit(call, { signal, timeout: startTimeout }), signal);
+      } catch (cause) {
+        throw refused(cause);
+      }
     },
   };
+}
+
+/** What Init wants only the chaincode knows: Node's contract API takes no call without a function, Go's does. */
+function refused(cause: unknown): unknown {
+  if (!(cause instanceof FabricError) || cause.code !== "chaincode") return cause;
+  const hint = `say with --init-args what to call, as '{"Args":["InitLedger"]}'; the definition is committed, and waits for it`;
+  return new FabricError(cause.code, cause.message, { hint, cause });
 }
 
 /** The first call starts the chaincode: core.yaml gives it 5 minutes (chaincode.startuptimeout). */

@@ -47,6 +47,20 @@ class AssetTransfer extends Contract {
     return JSON.stringify(assets);
   }
 
+  /** Keeps what only the members of a collection may know; it comes as transient data, under "appraisal". */
+  async Appraise(ctx, collection, id) {
+    const appraisal = ctx.stub.getTransient().get("appraisal");
+    if (!appraisal) throw new Error('expected "appraisal" in the transient data');
+    await ctx.stub.putPrivateData(collection, id, appraisal);
+  }
+
+  /** Throws when there is none. */
+  async ReadAppraisal(ctx, collection, id) {
+    const appraisal = await ctx.stub.getPrivateData(collection, id);
+    if (appraisal.length === 0) throw new Error(`the asset ${id} has no appraisal in ${collection}`);
+    return Buffer.from(appraisal).toString("utf8");
+  }
+
   /** Who calls, as the chaincode sees it. */
   async WhoAmI(ctx) {
     return JSON.stringify({ mspId: ctx.clientIdentity.getMSPID(), id: ctx.clientIdentity.getID() });

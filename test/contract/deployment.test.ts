@@ -1,0 +1,247 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { deploySteps, type DeployRequest } from "../../plugin/chaincode/deploy.ts";
+import { committedDefinition, type CommittedDefinition } from "../../plugin/fabric/lifecycle.ts";
+import { printEndorsementPolicy } from "../../plugin/fabric/endorsement-policy.ts";
+import { reachGateway } from "../../plugin/network/reach.ts";
+import { hostOf, peerNodes, type FabricNode } from "../../plugin/network/spec.ts";
+import { runSteps } from "../../plugin/steps/run.ts";
+import { joinAll } from "../integration/emulator/network/actions.ts";
+import { channelId as channel, eventually, type Network } from "../integration/emulator/network/network.ts";
+import { assetTransfer } from "./chaincode.ts";
+import { columns, startColumn } from "./column.ts";
+import { pluginNetwork, type PluginNetwork } from "./plugin-network.ts";
+
+const { signal } = new AbortController();
+const utf8 = new TextDecoder();
+
+describe.each(columns)("$name", (column) => {
+  const { missing } = column;
+  let nodes: Network;
+  let network: PluginNetwork;
+  let work: string;
+  let first: string;
+  let second: string;
+  let chosen: string;
+  let late: string;
+  /** Packages of different IDs, packed once. */
+  const packed = async (label: string): Promise<string> => {
+    const file = join(work, `${label}.tar.gz`);
+    await writeFile(file, (await assetTransfer(label)).bytes);
+    return file;
+  };
+
+  beforeAll(async () => {
+    if (missing !== undefined) return;
+    nodes = await startColumn(column, "programs", {}, ["Org1MSP", "Org1MSP", "Org2MSP"]);
+    await joinAll(nodes);
+    network = pluginNetwork(nodes);
+    work = await mkdtemp(join(tmpdir(), "deployment-"));
+    first = await packed("first");
+    second = await packed("second");
+    chosen = await packed("chosen");
+    late = await packed("late");
+  });
+
+  afterAll(async () => {
+    await network?.close();
+    await nodes?.stop();
+    if (work !== undefined) await rm(work, { recursive: true, force: true });
+  });
+
+  const node = (host: string): FabricNode => {
+    const found = peerNodes(network.definition).find((candidate) => hostOf(candidate) === host);
+    if (!found) throw new Error(`no peer ${host}`);
+    return found;
+  };
+  /** IDs of the steps that changed something. */
+  const deploy = async (request: Omit<DeployRequest, "channel">): Promise<readonly string[]> => {
+    const { outcomes } = await runSteps(await deploySteps(network, { channel, ...request }, signal), { signal });
+    return [...outcomes].filter(([, { result }]) => result === "changed").map(([id]) => id.replace(/\/.*/, ""));
+  };
+  const committed = async (name: string, host = "peer0.org1"): Promise<CommittedDefinition | undefined> => {
+    const { connection, identity } = await reachGateway(network, node(host), signal);
+    return committedDefinition(connection, identity, channel, name);
+  };
+  const invoke = async (name: string, host: string, call: readonly string[], transient?: Record<string, string>) => {
+    const { gateway } = await reachGateway(network, node(host), signal);
+    const [called = "", ...args] = call;
+    const request = { channel, chaincode: name, function: called, arguments: args, ...(transient && { transient }) };
+    return utf8.decode((await gateway.submit(request)).result);
+  };
+  const query = async (name: string, host: string, call: readonly string[]): Promise<string> => {
+    const { gateway } = await reachGateway(network, node(host), signal);
+    const [called = "", ...args] = call;
+    return utf8.decode(await gateway.evaluate({ channel, chaincode: name, function: called, arguments: args }));
+  };
+  const counted = (steps: readonly string[]) =>
+    Object.fromEntries(steps.map((step) => [step, steps.filter((other) => other === step).length]));
+
+  describe.skipIf(missing)("deploying a chaincode", () => {
+    it("installs it on every peer, approves, commits", async () => {
+      const steps = await deploy({ name: "assets", path: first });
+      expect(counted(steps)).toMatchObject({ install: 3, approve: 2, commit: 1 });
+      expect(await committed("assets")).toMatchObject({ version: "1", sequence: 1, initRequired: false });
+      expect(JSON.parse(await invoke("assets", "peer0.org1", ["CreateAsset", "a1", "tom", "1"]))).toMatchObject({
+        id: "a1",
+      });
+    });
+
+    it("does nothing when nothing has changed, with and without the source", async () => {
+      expect(await deploy({ name: "assets", path: first })).toEqual([]);
+      expect(await deploy({ name: "assets" })).toEqual([]);
+    });
+
+    it("changes the policy alone: no package, same version, next sequence", async () => {
+      const policy = "OR('Org1MSP.peer', 'Org2MSP.peer')";
+      expect(counted(await deploy({ name: "assets", policy }))).toMatchObject({ approve: 2, commit: 1 });
+      const definition = await committed("assets");
+      expect(definition).toMatchObject({ version: "1", sequence: 2 });
+      expect(printEndorsementPolicy(definition?.endorsementPolicy ?? new Uint8Array())).toBe(policy);
+      expect(await deploy({ name: "assets", policy })).toEqual([]);
+    });
+
+    it("upgrades the package and keeps the policy", async () => {
+      expect(counted(await deploy({ name: "assets", path: second }))).toMatchObject({
+        install: 3,
+        approve: 2,
+        commit: 1,
+      });
+      const definition = await committed("assets");
+      expect(definition).toMatchObject({ version: "3", sequence: 3 });
+      expect(printEndorsementPolicy(definition?.endorsementPolicy ?? new Uint8Array())).toMatch(/^OR/);
+      expect(await query("assets", "peer0.org2", ["ReadAsset", "a1"])).toContain("tom");
+    });
+
+    it("goes back to the first definition: its package, version and policy", async () => {
+      const steps = counted(await deploy({ name: "assets", rollbackTo: 1 }));
+      expect(steps).toMatchObject({ approve: 2, commit: 1 });
+      expect(steps).not.toHaveProperty("install");
+      const definition = await committed("assets");
+      expect(definition).toMatchObject({ version: "1", sequence: 4 });
+      expect(printEndorsementPolicy(definition?.endorsementPolicy ?? new Uint8Array())).toBe(
+        "/Channel/Application/Endorsement",
+      );
+      expect(await deploy({ name: "assets", rollbackTo: 1 })).toEqual([]);
+    });
+
+    it("takes collections, and keeps them in what comes after", async () => {
+      const collections = join(work, "collections.json");
+      await writeFile(
+        collections,
+        JSON.stringify([
+          { name: "appraisals", policy: "OR('Org1MSP.member', 'Org2MSP.member')", memberOnlyRead: true },
+        ]),
+      );
+      expect(await deploy({ name: "assets", collections })).toContain("commit");
+      await invoke("assets", "peer0.org1", ["Appraise", "appraisals", "a1"], { appraisal: "42" });
+      expect(await query("assets", "peer0.org1", ["ReadAppraisal", "appraisals", "a1"])).toBe("42");
+      expect(await deploy({ name: "assets", policy: "OR('Org1MSP.peer', 'Org2MSP.peer')" })).toContain("commit");
+      expect(await query("assets", "peer0.org1", ["ReadAppraisal", "appraisals", "a1"])).toBe("42");
+      expect((await committed("assets"))?.collections.length).toBeGreaterThan(0);
+      await expect(deploy({ name: "assets", collections: await none() })).rejects.toMatchObject({
+        code: "usage",
+        message: expect.stringContaining("appraisals") as string,
+      });
+    });
+
+    const none = async (): Promise<string> => {
+      const file = join(work, "none.json");
+      await writeFile(file, "[]");
+      return file;
+    };
+
+    it("goes back past a collection without losing it", async () => {
+      expect(await deploy({ name: "assets", rollbackTo: 1 })).toContain("commit");
+      expect(await query("assets", "peer0.org1", ["ReadAppraisal", "appraisals", "a1"])).toBe("42");
+    });
+
+    it("refuses what the channel does not know, before anything is done", async () => {
+      await expect(deploy({ name: "assets", policy: "OR('Org9MSP.peer')" })).rejects.toThrow(/found Org9MSP/);
+      await expect(deploy({ name: "assets", policy: "/Channel/Application/Nobody" })).rejects.toThrow(
+        /Endorsement.*found/,
+      );
+      await expect(deploy({ name: "assets", policy: "AND('Org1MSP.peer', Org2MSP)" })).rejects.toThrow(/at column 21/);
+      await expect(deploy({ name: "assets", rollbackTo: 99 })).rejects.toThrow(/found 99/);
+      await expect(deploy({ name: "other" })).rejects.toThrow(/expected a package for other/);
+    });
+  });
+
+  describe.skipIf(missing)("a chaincode that has to be initialized", () => {
+    const initArguments = ["ListAssets", "", ""];
+
+    it("is initialized by its deployment", async () => {
+      // Node's contract API takes no call without a function.
+      await expect(deploy({ name: "ready", path: first, initRequired: true })).rejects.toMatchObject({
+        code: "chaincode",
+        hint: expect.stringContaining("--init-args") as string,
+      });
+      expect(await committed("ready")).toMatchObject({ initRequired: true });
+      expect(await deploy({ name: "ready", path: first, initArguments })).toContain("init");
+      await invoke("ready", "peer0.org1", ["CreateAsset", "a1", "tom", "1"]);
+      expect(await deploy({ name: "ready", path: first })).toEqual([]);
+    });
+
+    it("again by its upgrade, but not by another policy", async () => {
+      expect(await deploy({ name: "ready", policy: "OR('Org1MSP.peer', 'Org2MSP.peer')" })).not.toContain("init");
+      expect(await deploy({ name: "ready", path: second, initArguments })).toContain("init");
+      expect(await query("ready", "peer0.org2", ["ReadAsset", "a1"])).toContain("tom");
+    });
+
+    it("calls Init with the given arguments", async () => {
+      const request = {
+        name: "given",
+        path: first,
+        initRequired: true,
+        initArguments: ["CreateAsset", "i1", "eve", "7"],
+      };
+      expect(await deploy(request)).toContain("init");
+      expect(await query("given", "peer0.org1", ["ReadAsset", "i1"])).toContain("eve");
+    });
+  });
+
+  describe.skipIf(missing)("one organization alone", () => {
+    it("approves, and is told who has to approve next and how", async () => {
+      await expect(deploy({ name: "alone", path: first, organizations: ["org1"] })).rejects.toMatchObject({
+        code: "not-ready",
+        message: expect.stringMatching(/found those of Org1MSP; still to approve: Org2MSP/) as string,
+        hint: `the administrator of org2 types: kubectl fabric deploy-cc alone -C mychannel --path ${first} --org org2`,
+      });
+      expect(await committed("alone")).toBeUndefined();
+    });
+
+    it("is joined by the other, who commits", async () => {
+      const steps = await deploy({ name: "alone", path: first, organizations: ["org2"] });
+      expect(counted(steps)).toMatchObject({ approve: 1, commit: 1 });
+      expect(await deploy({ name: "alone", path: first })).toEqual([]);
+    });
+  });
+
+  describe.skipIf(missing)("peers", () => {
+    it("install it where they are chosen", async () => {
+      const steps = await deploy({ name: "chosen", path: chosen, peers: ["peer0.org1", "peer0.org2"] });
+      expect(counted(steps)).toMatchObject({ install: 2, approve: 2, commit: 1 });
+      expect(counted(await deploy({ name: "chosen" }))).toMatchObject({ install: 1 });
+    });
+
+    it("that are down do not stop the others, and catch up", async () => {
+      const [, down] = nodes.peers;
+      await down?.process.kill();
+      network.setReady("peer1.org1", false);
+      await expect(deploy({ name: "late", path: late })).rejects.toMatchObject({
+        code: "not-ready",
+        message: expect.stringContaining("peer1.org1 is not ready") as string,
+      });
+      expect(await committed("late")).toMatchObject({ sequence: 1 });
+      await down?.process.start();
+      network.setReady("peer1.org1", true);
+      const steps = await eventually("the late peer", async () =>
+        deploy({ name: "late", path: late }).catch(() => undefined),
+      );
+      expect(steps).toContain("install");
+      expect(await deploy({ name: "late", path: late })).toEqual([]);
+    });
+  });
+});
