@@ -8,8 +8,8 @@ import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
 import { anchorPeers } from "./channel.ts";
 import type { OpenNetwork } from "./open-network.ts";
-import { firstNode, reachPeer } from "./reach.ts";
-import { hostOf, type PeerOrganization } from "./spec.ts";
+import { connectOrganization, reachOrganization } from "./reach.ts";
+import type { PeerOrganization } from "./spec.ts";
 
 /**
  * The channel names this organization's anchor peers: without them the peers of different organizations never meet.
@@ -27,7 +27,7 @@ export function anchorStep(
     return anchorPeers(organization).filter((address) => !present.has(printAddress(address)));
   };
   const read = async (signal: AbortSignal) => {
-    const { connection, identity } = await reachPeer(network, firstNode(organization), signal);
+    const { connection, identity } = await reachOrganization(network, organization, signal);
     return configOf(await peerConfigBlock(connection, identity, channel, { signal }));
   };
   return {
@@ -39,7 +39,7 @@ export function anchorStep(
       return absent.length === 0 ? { done: true } : { done: false, change: absent.map(printAddress).join(", ") };
     },
     async act({ signal }) {
-      const orderer = await network.connection(firstNode(network.definition.spec.ordererOrganization), signal);
+      const orderer = await connectOrganization(network, network.definition.spec.ordererOrganization, signal);
       const { identity } = await network.administrator(organization, signal);
       const change = (current: ChannelConfig) =>
         setAnchorPeers(current, mspId, [...currentAnchors(current, mspId), ...missing(current)]);
@@ -50,7 +50,7 @@ export function anchorStep(
           if (missing(await read(signal)).length === 0) return;
           throw new FabricError(
             "not-ready",
-            `${hostOf(firstNode(organization))} has not yet received its anchor peers`,
+            `the peers of ${organization.name} have not yet received its anchor peers`,
           );
         },
         { signal, retry: ["not-ready"] },

@@ -1,6 +1,6 @@
 import type { Cluster } from "../kube/cluster.ts";
 import { get } from "../kube/objects.ts";
-import { forwardPort, type Forward } from "../kube/port-forward.ts";
+import { forwardPort, resolveTarget, type Forward } from "../kube/port-forward.ts";
 import type { Credential } from "../fabric/certificate-authority.ts";
 import type { Endpoint } from "../fabric/endpoint.ts";
 import { connectNode, type NodeConnection } from "../fabric/node-connection.ts";
@@ -31,7 +31,7 @@ export interface OpenNetwork {
   /** Throws `forbidden` when the user may not read this organization's Secrets: RBAC is the permission model. */
   administrator(organization: Organization, signal: AbortSignal): Promise<Administrator>;
   certificates(organization: Organization, signal: AbortSignal): Promise<PublicCertificates>;
-  /** A port of a node, forwarded through the API server, with the names and authorities to verify it by. */
+  /** A port of a node, forwarded through the API server, with the names and authorities to verify it by. Throws `not-ready` when no Pod of it runs. */
   endpoint(node: FabricNode, port: number, signal: AbortSignal): Promise<Endpoint>;
   /** The gRPC services of a node, over one connection for all who ask. */
   connection(node: FabricNode, signal: AbortSignal): Promise<NodeConnection>;
@@ -49,7 +49,11 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
   const endpoint: OpenNetwork["endpoint"] = (node, port, signal) =>
     once(`endpoint/${hostOf(node)}:${port}`, async () => {
       const target = { namespace: node.organization.namespace, labels: nodeSelector(node), port };
-      const { tlsRoot } = await certificates(node.organization, signal);
+      // Of a connection that cannot be made a client of the forward sees only a reset: say before that no Pod runs.
+      const [{ tlsRoot }] = await Promise.all([
+        certificates(node.organization, signal),
+        resolveTarget(cluster, target, signal),
+      ]);
       const forward = await forwardPort(cluster, target);
       forwards.push(forward);
       return { host: forward.host, port: forward.port, serverName: hostOf(node), tlsRootCertificates: tlsRoot };

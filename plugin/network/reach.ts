@@ -20,13 +20,36 @@ export async function reachPeer(network: OpenNetwork, node: FabricNode, signal: 
   return { connection, identity };
 }
 
-/** The first node of an organization, and for a peer its gateway. */
+/** Of an organization's nodes the first that runs, and for a peer its gateway. */
 export async function reachOrganization(
   network: OpenNetwork,
   organization: Organization,
   signal: AbortSignal,
 ): Promise<Reached & { readonly gateway: PeerGateway }> {
-  return reachGateway(network, firstNode(organization), signal);
+  return firstThatRuns(organization, (node) => reachGateway(network, node, signal));
+}
+
+/** A connection to the first of an organization's nodes that runs. */
+export function connectOrganization(
+  network: OpenNetwork,
+  organization: Organization,
+  signal: AbortSignal,
+): Promise<NodeConnection> {
+  return firstThatRuns(organization, (node) => network.connection(node, signal));
+}
+
+/** Throws what the first node says when none of them has a running Pod. */
+async function firstThatRuns<T>(organization: Organization, reach: (node: FabricNode) => Promise<T>): Promise<T> {
+  let failure: FabricError | undefined;
+  for (const node of nodesOf(organization)) {
+    try {
+      return await reach(node);
+    } catch (error) {
+      if (!(error instanceof FabricError && error.code === "not-ready")) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure ?? new FabricError("internal", `organization ${organization.name} has no node`);
 }
 
 /** A peer with its gateway. */
@@ -37,10 +60,4 @@ export async function reachGateway(
 ): Promise<Reached & { readonly gateway: PeerGateway }> {
   const reached = await reachPeer(network, node, signal);
   return { ...reached, gateway: openGateway(reached.connection, reached.identity) };
-}
-
-export function firstNode(organization: Organization): FabricNode {
-  const [node] = nodesOf(organization);
-  if (!node) throw new FabricError("internal", `organization ${organization.name} has no node`);
-  return node;
 }

@@ -8,7 +8,7 @@ import { commitConfigChange } from "../../plugin/fabric/config-commit.ts";
 import { connectCluster } from "../../plugin/kube/cluster.ts";
 import { findNetwork } from "../../plugin/network/definition.ts";
 import { openNetwork, type OpenNetwork } from "../../plugin/network/open-network.ts";
-import { firstNode } from "../../plugin/network/reach.ts";
+import { connectOrganization } from "../../plugin/network/reach.ts";
 import { newKubectl } from "../sandbox/kubectl.ts";
 import { listProcesses } from "../sandbox/processes.ts";
 import { killedAfter, killedAt, pluginJson, pluginOutput, runPlugin } from "./plugin-process.ts";
@@ -112,7 +112,7 @@ describe.each(networks)("a network of Fabric %s", (version) => {
       if (!organization) throw new Error("no peer organization");
       const { mspId } = organization;
       const { identity } = await network.administrator(organization, signal);
-      const orderer = await network.connection(firstNode(network.definition.spec.ordererOrganization), signal);
+      const orderer = await connectOrganization(network, network.definition.spec.ordererOrganization, signal);
       const change = (current: ChannelConfig) => setAnchorPeers(current, mspId, []);
       const what = "taking the anchor peers away";
       expect(await commitConfigChange(orderer, { channel: "mychannel", what, change, signers: [identity] })).toBe(true);
@@ -167,6 +167,18 @@ describe.each(networks)("a network of Fabric %s", (version) => {
     await kubectl(["-n", "org1", "rollout", "status", "statefulset/peer0", "--timeout=120s"]);
     const read = ["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org1"];
     expect(JSON.parse(await pluginOutput(read))).toMatchObject({ owner: "tom" });
+  });
+
+  test("a peer that does not run is named, with what to look at", async () => {
+    const scale = (replicas: number) =>
+      kubectl(["-n", "org2", "scale", "statefulset", "peer0", `--replicas=${replicas}`, "--timeout=60s"]);
+    await scale(0);
+    await kubectl(["-n", "org2", "wait", "--for=delete", "pod/peer0-0", "--timeout=60s"]);
+    const { code, stderr } = await runPlugin(["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org2"]);
+    expect(stderr).toMatch(/expected a running Pod of .*peer0.*, found none\nhint: kubectl get pods -n org2/);
+    expect(code).toBe(3);
+    await scale(1);
+    await kubectl(["-n", "org2", "rollout", "status", "statefulset/peer0", "--timeout=120s"]);
   });
 
   test("changed chaincode takes the next sequence", async () => {
