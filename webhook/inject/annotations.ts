@@ -4,7 +4,7 @@ export const PREFIX = "kubectl-fabric.io/";
 /** The label that opts a namespace in. Its value is `enabled`; the API server matches it before it asks the webhook. */
 export const NAMESPACE_LABEL = `${PREFIX}injection`;
 
-/** Annotations a user may put on a Pod (template), and the one that the injection writes. */
+/** Annotations a user may put on a Pod (template), and those that the injection writes. */
 export const ANNOTATIONS = {
   inject: `${PREFIX}inject`,
   peerContainer: `${PREFIX}peer-container`,
@@ -22,9 +22,14 @@ export const ANNOTATIONS = {
   preload: `${PREFIX}preload`,
   profile: `${PREFIX}profile`,
   injected: `${PREFIX}injected`,
+  /** How to undo an injection that was made in a file (`kubectl fabric inject`): of no meaning to the webhook. */
+  original: `${PREFIX}original`,
 } as const;
 
 const KNOWN: ReadonlySet<string> = new Set(Object.values(ANNOTATIONS));
+
+/** Not for users. */
+const WRITTEN: ReadonlySet<string> = new Set([ANNOTATIONS.injected, ANNOTATIONS.original]);
 
 export type Annotations = Readonly<Record<string, string>>;
 
@@ -35,7 +40,7 @@ export function unknownAnnotations(annotations: Annotations): readonly string[] 
 
 /** The keys a user may write, as they are listed in messages. */
 export function annotationNames(): readonly string[] {
-  return [...KNOWN].filter((key) => key !== ANNOTATIONS.injected).map((key) => key.slice(PREFIX.length));
+  return [...KNOWN].filter((key) => !WRITTEN.has(key)).map((key) => key.slice(PREFIX.length));
 }
 
 /** Where the documentation explains a key, below the repository's root. */

@@ -11,6 +11,7 @@ import { findOwnDaemon } from "./own-daemon.ts";
 import { findPeerContainer, type PeerContainer } from "./peer-container.ts";
 import { commandWarnings, dockerWarnings, fabricWarnings, wirePeer } from "./peer-wiring.ts";
 import { checkNames, checkPod, checkProfile, podWarnings } from "./pod-checks.ts";
+import { checkShape } from "./pod-shape.ts";
 import { ENDPOINT, SOCKET_GROUP } from "./profile.ts";
 import { parseRequest, type InjectionRequest } from "./request.ts";
 import type { InjectionSettings } from "./settings.ts";
@@ -74,6 +75,7 @@ export function skipReason({ metadata }: V1Pod): SkipReason | undefined {
 }
 
 function decide(pod: V1Pod, context: InjectionContext): Outcome {
+  checkShape(pod);
   const annotations = pod.metadata?.annotations ?? {};
   rejectWish(annotations[ANNOTATIONS.inject] ?? "");
   const request = parseRequest(annotations, context.settings);

@@ -26,6 +26,7 @@ export const DENIAL_STATUS = {
   "fabric-version": 422,
   "pod-security": 403,
   "cluster-version": 422,
+  "malformed-pod": 422,
 } as const satisfies Record<string, 403 | 422>;
 export type DenialReason = keyof typeof DENIAL_STATUS;
 
@@ -97,5 +98,10 @@ export class Denial extends Error {
 
 /** "<key>: expected <allowed>, found <value> (<where documented>)" */
 export function sentenceOf({ key, value, allowed, documentation }: Problem): string {
-  return `${key}: expected ${allowed}, found ${JSON.stringify(value)} (${documentation})`;
+  return `${key}: expected ${allowed}, found ${JSON.stringify(cut(value))} (${documentation})`;
+}
+
+/** An annotation may be 256 KiB long: a message tells enough of it. */
+function cut(value: string): string {
+  return value.length > 100 ? `${value.slice(0, 100)}…` : value;
 }

@@ -3,6 +3,7 @@ import { ANNOTATIONS, documentationOf } from "./annotations.ts";
 import { isNodeSocket } from "./docker-socket.ts";
 import { literal } from "./environment.ts";
 import { imageName, parseImage } from "./image.ts";
+import { below } from "./mount-path.ts";
 import { Denial, type Warning } from "./outcome.ts";
 import { SIDECAR } from "./sidecar.ts";
 
@@ -15,6 +16,8 @@ export interface OwnDaemon {
 }
 
 const DEFAULT_SOCKET = "/var/run/docker.sock";
+/** Each is compared with every mount: whoever writes a Pod may write very many. */
+const MOST_LISTENERS = 20;
 const DEFAULT_GRAPH = "/var/lib/docker";
 
 /** Whether a container runs a Docker daemon: an image of that name, or the command. */
@@ -91,7 +94,9 @@ function listeners(daemon: V1Container): readonly string[] {
   });
   const defaults = addsDefaultListeners(daemon) ? [`unix://${DEFAULT_SOCKET}`, ...plainTcp(daemon)] : [];
   const given = hosts.length === 0 && defaults.length === 0 ? [`unix://${DEFAULT_SOCKET}`] : hosts;
-  return [...given, ...defaults].toSorted((a, b) => Number(b.startsWith("unix:")) - Number(a.startsWith("unix:")));
+  return [...given.slice(0, MOST_LISTENERS), ...defaults].toSorted(
+    (a, b) => Number(b.startsWith("unix:")) - Number(a.startsWith("unix:")),
+  );
 }
 
 /** The official image's entrypoint adds a socket and a TCP port where the arguments do not begin with a command. */
@@ -117,12 +122,6 @@ function seenByPeer(host: string, shared: readonly SharedVolume[]): string | und
       return `unix://${peer.mountPath.replace(/\/$/, "")}${rest}`;
   }
   return undefined;
-}
-
-/** The rest of a path below a directory, with its slash. */
-function below(path: string, directory: string): string | undefined {
-  const base = directory.replace(/\/+$/, "");
-  return path.startsWith(`${base}/`) || path === base ? path.slice(base.length) : undefined;
 }
 
 function tcpWarning(container: V1Container): readonly Warning[] {

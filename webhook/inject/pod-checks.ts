@@ -1,6 +1,7 @@
 import type { V1Pod, V1PodSpec } from "@kubernetes/client-node";
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
 import { oldestVersion, type ClusterFacts } from "./cluster.ts";
+import { withoutEndSlashes } from "./mount-path.ts";
 import { Denial, type DenialReason, type Warning } from "./outcome.ts";
 import type { PeerContainer } from "./peer-container.ts";
 import { POD_SECURITY_LEVELS, SOCKET_DIRECTORY, type Profile } from "./profile.ts";
@@ -42,7 +43,7 @@ function hostNamespace(field: string, why: string, heading: string): Denial {
 export function checkNames({ spec }: V1Pod, { container }: PeerContainer): void {
   const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ name }) => name);
   const volumes = (spec?.volumes ?? []).map(({ name }) => name);
-  const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => mountPath.replace(/\/+$/, ""));
+  const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => withoutEndSlashes(mountPath));
   const taken =
     containers.find((name) => name === SIDECAR || name === PRELOADER) ??
     volumes.find((name) => name === SOCKET_VOLUME || name === GRAPH_VOLUME) ??

@@ -1,5 +1,6 @@
 import { annotationNames, ANNOTATIONS, documentationOf, unknownAnnotations, type Annotations } from "./annotations.ts";
 import { imageMatches, parseImage } from "./image.ts";
+import { withoutEndSlashes } from "./mount-path.ts";
 import { Denial, type DenialReason } from "./outcome.ts";
 import { PROFILES, type ChaincodeNetwork, type Profile, type Wiring } from "./profile.ts";
 import { quantity } from "./quantity.ts";
@@ -71,7 +72,7 @@ function rejectUnknown(annotations: Annotations): void {
   throw new Denial(
     "unknown-annotation",
     problem,
-    `${key} is not an annotation of kubectl-fabric; known are ${problem.allowed}`,
+    `${key.slice(0, 100)} is not an annotation of kubectl-fabric; known are ${problem.allowed}`,
   );
 }
 
@@ -176,8 +177,7 @@ function registryMirror(annotations: Annotations, { default: fallback, allowed }
   if (value === undefined) return fallback === "" ? undefined : fallback;
   if (!isMirror(value))
     throw deny("invalid-value", key, value, "an http:// or https:// URL without user, query and fragment");
-  const plain = (url: string): string => url.replace(/\/+$/, "");
-  if (!allowed.some((url) => plain(url) === plain(value))) {
+  if (!allowed.some((url) => withoutEndSlashes(url) === withoutEndSlashes(value))) {
     throw deny(
       "not-allowed",
       key,
