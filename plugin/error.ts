@@ -9,7 +9,7 @@ export type ErrorCode =
   | "not-ready" // it exists and may yet become usable
   | "timeout" // it did not happen in the time allowed
   | "connection" // a connection to a Pod was refused or lost
-  | "rejected" // Fabric said no: signature, policy, sequence ...
+  | "rejected" // Fabric said no (signature, policy, sequence ...), or the injection did to a Pod
   | "chaincode" // the chaincode itself answered with an error
   | "steps-failed" // several steps of a plan failed; each is named
   | "interrupted"

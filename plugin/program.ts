@@ -2,7 +2,9 @@ import { Command, Option } from "commander";
 import type { CommandDefinition } from "./commands/command.ts";
 import { deployCc } from "./commands/deploy-cc.ts";
 import { down } from "./commands/down.ts";
+import { eject } from "./commands/eject.ts";
 import { init } from "./commands/init.ts";
+import { inject } from "./commands/inject.ts";
 import { invoke } from "./commands/invoke.ts";
 import { join } from "./commands/join.ts";
 import { query } from "./commands/query.ts";
@@ -14,7 +16,19 @@ import { outputFormats } from "./terminal/output.ts";
 import { version } from "./version.ts";
 
 /** In the order of `--help`: that in which they are used. */
-const commands: readonly CommandDefinition[] = [up, webhook, init, join, deployCc, invoke, query, status, down];
+const commands: readonly CommandDefinition[] = [
+  up,
+  webhook,
+  init,
+  join,
+  deployCc,
+  invoke,
+  query,
+  status,
+  inject,
+  eject,
+  down,
+];
 
 /** The command line, without running anything. */
 export function newProgram(terminal: Terminal): Command {

@@ -36,3 +36,9 @@ export function callArguments(value: string): readonly string[] {
     throw new InvalidArgumentError(`${messageOf(error)}.`);
   }
 }
+
+/** "1.28" or "v1.30.2" */
+export function kubernetesVersion(value: string): string {
+  if (!/^v?1\.[0-9]{1,3}([.+-].*)?$/.test(value)) throw new InvalidArgumentError("Expected a version like 1.30.");
+  return value;
+}

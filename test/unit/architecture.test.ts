@@ -26,6 +26,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "plugin/network",
     "webhook/inject",
   ],
+  "plugin/injection": ["plugin/error.ts", "plugin/steps", "plugin/kube", "webhook/inject"],
   "plugin/orphans": [
     "plugin/error.ts",
     "plugin/steps",

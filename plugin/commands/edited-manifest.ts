@@ -1,0 +1,46 @@
+import type { EditedManifest, TemplateReport } from "../injection/offline.ts";
+import type { NamedText } from "../injection/manifest-file.ts";
+import type { Terminal } from "../terminal/io.ts";
+import type { GlobalOptions } from "./command.ts";
+
+/** Prints a changed manifest, or what changed; what happened to each template goes to standard error. */
+export async function printEdited(
+  terminal: Terminal,
+  options: GlobalOptions & { readonly diff: boolean },
+  before: NamedText,
+  after: EditedManifest,
+): Promise<void> {
+  for (const line of [...after.templates.flatMap(lines), ...after.notices.map((notice) => `notice: ${notice}`)]) {
+    terminal.stderr.write(`${line}\n`);
+  }
+  if (after.templates.length === 0) terminal.stderr.write("notice: nothing in it has a Pod template\n");
+  terminal.stdout.write(options.diff ? await difference(before, after) : await rendered(options, after));
+}
+
+function lines({ owner, result, detail, warnings }: TemplateReport): readonly string[] {
+  return [`${owner}: ${result} (${detail})`, ...warnings.map((warning) => `warning: ${owner}: ${warning}`)];
+}
+
+async function difference({ text, source }: NamedText, after: EditedManifest): Promise<string> {
+  if (!after.changed) return "";
+  const { createTwoFilesPatch, FILE_HEADERS_ONLY } = await import("diff");
+  return createTwoFilesPatch(source, source, text, after.text, "", "", {
+    context: 3,
+    headerOptions: FILE_HEADERS_ONLY,
+  });
+}
+
+async function rendered({ output }: GlobalOptions, { text, objects, templates }: EditedManifest): Promise<string> {
+  switch (output) {
+    case "name":
+      return templates
+        .filter(({ result }) => result !== "unchanged")
+        .map(({ owner }) => `${owner.toLowerCase().replace(" ", "/")}\n`)
+        .join("");
+    case "json":
+      return (await import("../injection/manifest.ts")).printObjects(objects, "json");
+    case "yaml":
+    case "table":
+      return text;
+  }
+}

@@ -1,0 +1,68 @@
+import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { conclusion, planOptions, runPlans } from "./plan-run.ts";
+
+interface EjectOptions extends PlanOptions {
+  readonly file?: string;
+  readonly diff: boolean;
+  readonly namespace?: string;
+}
+
+export const eject: CommandDefinition = (program, terminal) => {
+  const command = program
+    .command("eject")
+    .summary("undo an injection")
+    .description(
+      "With -f: reads manifests that `kubectl fabric inject` wrote and writes them as they were before.\n" +
+        "With workloads: takes the annotation off their Pod templates, so that their Pods start without the sidecar.",
+    )
+    .argument("[workload...]", "deployment/NAME, statefulset/NAME, daemonset/NAME or cronjob/NAME")
+    .option("-f, --file <file>", "a manifest instead; - for standard input")
+    .option("--diff", "with -f: print what would change instead; ends with 3 when nothing would", false)
+    .option("-n, --namespace <name>", "of the workloads (default: the context's)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric eject -f injected.yaml > peer.yaml
+  kubectl fabric eject statefulset/peer0 -n my-org
+  kubectl fabric eject deployment/peer0 deployment/peer1 -n my-org --dry-run`,
+    );
+  planOptions(command, "1m").action(async (workloads: readonly string[]) => {
+    const options = optionsOf<EjectOptions>(command);
+    const { FabricError } = await import("../error.ts");
+    if ((options.file === undefined) === (workloads.length === 0)) {
+      throw new FabricError("usage", "expected either -f FILE or workloads", {
+        hint: "kubectl fabric eject deployment/my-peer -n my-org",
+      });
+    }
+    if (options.file !== undefined) return ejectFile(options.file, options);
+    const [{ connect }, { ejectedStep, workloadRef }, { printResult }] = await Promise.all([
+      import("./connect.ts"),
+      import("../injection/live.ts"),
+      import("../terminal/output.ts"),
+    ]);
+    const refs = workloads.map((workload) => workloadRef(workload, options.namespace));
+    const cluster = await connect(options, terminal);
+    const report = await runPlans(terminal, options, [
+      { title: "eject", steps: () => refs.map((ref) => ejectedStep(cluster, ref)) },
+    ]);
+    await printResult(terminal, options.output, {
+      data: report,
+      table: () => conclusion(report, ""),
+      names: () => refs.map(({ kind, name }) => `${kind.toLowerCase()}/${name}`),
+    });
+  });
+
+  async function ejectFile(file: string, options: ReturnType<typeof optionsOf<EjectOptions>>): Promise<void> {
+    const [{ ejectManifest }, { readNamed }, { printEdited }, { exitCodes }] = await Promise.all([
+      import("../injection/offline.ts"),
+      import("../injection/manifest-file.ts"),
+      import("./edited-manifest.ts"),
+      import("../terminal/failure.ts"),
+    ]);
+    const manifest = await readNamed(file, terminal.stdin);
+    const edited = ejectManifest(manifest.text, manifest.source);
+    await printEdited(terminal, options, manifest, edited);
+    if (options.diff && !edited.changed) process.exitCode = exitCodes.notReady;
+  }
+};

@@ -1,0 +1,74 @@
+import { kubernetesVersion } from "./arguments.ts";
+import { optionsOf, type CommandDefinition } from "./command.ts";
+
+interface InjectOptions {
+  readonly file: string;
+  readonly diff: boolean;
+  readonly settings?: string;
+  readonly kubernetesVersion?: string;
+}
+
+export const inject: CommandDefinition = (program, terminal) => {
+  const command = program
+    .command("inject")
+    .summary("inject a manifest, as the webhook would")
+    .description(
+      "Reads manifests and writes them with Docker injected into every Pod template that carries the annotation\n" +
+        "kubectl-fabric.io/inject: the webhook's own function, without a webhook and without a cluster, for GitOps.\n" +
+        "Documents without such a template stay byte for byte as they are. `kubectl fabric eject -f` is the way back.",
+    )
+    .requiredOption("-f, --file <file>", "a manifest (YAML, one or more documents, or JSON); - for standard input")
+    .option("--diff", "print what would change instead of the manifest; ends with 3 when nothing would", false)
+    .option(
+      "--settings <file>",
+      "the operator's settings, or the ConfigMap with them (default: the webhook's defaults)",
+    )
+    .option(
+      "--kubernetes-version <version>",
+      "of the oldest node: below 1.29 there are no native sidecars",
+      kubernetesVersion,
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric inject -f peer.yaml --diff
+  kubectl fabric inject -f peer.yaml > injected.yaml
+  helm template my-peer ./chart | kubectl fabric inject -f - | kubectl apply -f -
+  kubectl -n kubectl-fabric-system get configmap kubectl-fabric-webhook -o yaml > settings.yaml
+  kubectl fabric inject -f peer.yaml --settings settings.yaml --kubernetes-version 1.28
+
+The manifest goes to standard output, what happened to each template to standard error. -o json prints the objects,
+-o name the names of what was injected.`,
+    );
+  command.action(async () => {
+    const options = optionsOf<InjectOptions>(command);
+    const [
+      { injectManifest },
+      { readNamed },
+      { settingsOf },
+      { printEdited },
+      { parseVersion },
+      { version },
+      { exitCodes },
+    ] = await Promise.all([
+      import("../injection/offline.ts"),
+      import("../injection/manifest-file.ts"),
+      import("../injection/settings-source.ts"),
+      import("./edited-manifest.ts"),
+      import("../../webhook/inject/version.ts"),
+      import("../version.ts"),
+      import("../terminal/failure.ts"),
+    ]);
+    const manifest = await readNamed(options.file, terminal.stdin);
+    const given = options.settings === undefined ? undefined : await readNamed(options.settings, terminal.stdin);
+    const oldest = options.kubernetesVersion === undefined ? undefined : parseVersion(options.kubernetesVersion);
+    const edited = injectManifest(manifest.text, manifest.source, {
+      settings: settingsOf(given?.text, given?.source ?? ""),
+      cluster: { apiServer: oldest, oldestKubelet: oldest },
+      version,
+    });
+    await printEdited(terminal, options, manifest, edited);
+    if (options.diff && !edited.changed) process.exitCode = exitCodes.notReady;
+  });
+};
