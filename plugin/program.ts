@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import type { CommandDefinition } from "./commands/command.ts";
+import { cleanup } from "./commands/cleanup.ts";
 import { deployCc } from "./commands/deploy-cc.ts";
 import { down } from "./commands/down.ts";
 import { eject } from "./commands/eject.ts";
@@ -27,6 +28,7 @@ const commands: readonly CommandDefinition[] = [
   status,
   inject,
   eject,
+  cleanup,
   down,
 ];
 

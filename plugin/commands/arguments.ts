@@ -17,6 +17,14 @@ export function duration(value: string): number {
   return Number(match[1]) * seconds;
 }
 
+/** An age, "0s", "30m", "12h" or "7d", as seconds. */
+export function age(value: string): number {
+  const match = /^([0-9]{1,6})(s|m|h|d)$/.exec(value);
+  if (!match) throw new InvalidArgumentError("Expected an age like 30m, 12h or 7d.");
+  const seconds = { s: 1, m: 60, h: 3600, d: 86_400 }[match[2] ?? "s"] ?? 1;
+  return Number(match[1]) * seconds;
+}
+
 /** "a,b" given once or several times. */
 export function list(value: string, before: readonly string[] | undefined): readonly string[] {
   const items = value.split(",").map((item) => item.trim());

@@ -65,6 +65,9 @@ export async function installChaincode(
   throw new FabricError("internal", `expected package ID ${id} from ${connection.name}, found ${installed}`);
 }
 
+/** core/aclmgmt/defaultaclprovider.go before Fabric 3.1 knew the function; core/dispatcher/dispatcher.go where its policy is set by hand. */
+const UNKNOWN_FUNCTION = /Unmapped policy for _lifecycle\/|QueryApprovedChaincodeDefinitions does not exist/;
+
 /** Packages on a peer, in order of their IDs. */
 export async function installedChaincodes(
   connection: NodeConnection,
@@ -163,6 +166,29 @@ export async function approvedDefinition(
   const result = lifecycle.QueryApprovedChaincodeDefinitionResult.deserializeBinary(answer);
   const packageId = result.getSource()?.getLocalPackage()?.getPackageId();
   return { name, ...definitionOf(result), packageId: packageId || undefined };
+}
+
+/**
+ * All that the peer's organization has approved on a channel, every sequence of every chaincode, committed or not.
+ * Undefined when the peer cannot tell: Fabric 3.1 does, 2.5 does not (core/chaincode/lifecycle/scc.go).
+ */
+export async function approvedDefinitions(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  channel: string,
+  options?: CallOptions,
+): Promise<readonly ApprovedDefinition[] | undefined> {
+  const args = new lifecycle.QueryApprovedChaincodeDefinitionsArgs();
+  const answer = await unless(UNKNOWN_FUNCTION, () =>
+    ask(connection, identity, channel, "QueryApprovedChaincodeDefinitions", args, options),
+  );
+  if (!answer) return undefined;
+  return lifecycle.QueryApprovedChaincodeDefinitionsResult.deserializeBinary(answer)
+    .getApprovedChaincodeDefinitionsList()
+    .map((result) => {
+      const packageId = result.getSource()?.getLocalPackage()?.getPackageId();
+      return { name: result.getName(), ...definitionOf(result), packageId: packageId || undefined };
+    });
 }
 
 /** Who has approved exactly this definition. Throws `rejected` when its sequence is not the next one. */

@@ -61,23 +61,48 @@ export async function listWithVersion<K extends string>(
   selection: Selection<K>,
   signal?: AbortSignal,
 ): Promise<{ readonly items: readonly ObjectOf<K>[]; readonly resourceVersion: string }> {
+  const items: ObjectOf<K>[] = [];
+  let resourceVersion = "";
+  for await (const page of listPages(cluster, selection, { signal })) {
+    items.push(...page.items);
+    ({ resourceVersion } = page);
+  }
+  return { items, resourceVersion };
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly resourceVersion: string;
+}
+
+export interface PageOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Items a page; 500 unless told. */
+  readonly limit?: number | undefined;
+}
+
+/** The objects of a selection one page at a time: what the caller does not keep is not kept. Complete, or it throws. */
+export async function* listPages<K extends string>(
+  cluster: Cluster,
+  selection: Selection<K>,
+  { signal, limit = PAGE }: PageOptions = {},
+): AsyncGenerator<Page<ObjectOf<K>>, void, void> {
   const resource = await findResource(cluster, selection, signal);
   const path = resourcePath(resource, selection.namespace);
-  const items: ObjectOf<K>[] = [];
-  let next: string | undefined;
-  for (;;) {
+  for (let next: string | undefined; ;) {
     const page = (await cluster.call({
       method: "GET",
       path,
-      query: { ...selectionQuery(selection), limit: PAGE, continue: next },
+      query: { ...selectionQuery(selection), limit, continue: next },
       signal,
     })) as ListPage;
     // The items of a list carry neither kind nor apiVersion.
-    for (const item of page.items ?? []) {
-      items.push(received({ apiVersion: resource.apiVersion, kind: resource.kind, ...item }) as ObjectOf<K>);
-    }
+    const items = (page.items ?? []).map(
+      (item) => received({ apiVersion: resource.apiVersion, kind: resource.kind, ...item }) as ObjectOf<K>,
+    );
+    yield { items, resourceVersion: page.metadata?.resourceVersion ?? "" };
     next = page.metadata?.continue || undefined;
-    if (next === undefined) return { items, resourceVersion: page.metadata?.resourceVersion ?? "" };
+    if (next === undefined) return;
   }
 }
 

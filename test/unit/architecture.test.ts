@@ -34,6 +34,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "plugin/kube",
     "plugin/docker",
     "plugin/network",
+    "webhook/inject",
   ],
   plugin: ["webhook/inject"],
   "webhook/inject": [],

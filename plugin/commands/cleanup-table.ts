@@ -1,0 +1,76 @@
+import { shortName } from "../orphans/removal-steps.ts";
+import type { Finding } from "../orphans/finding.ts";
+import type { Survey } from "../orphans/survey.ts";
+import { table } from "../terminal/table.ts";
+
+/** The plan for people: what would go and why, and what stays because nobody can prove that it may go. */
+export function cleanupTable({ findings, uncommitted, blind }: Survey, verbose: boolean): string {
+  const orphans = findings.filter(({ verdict }) => verdict === "orphan");
+  const kept = findings.filter(({ verdict }) => verdict === "kept");
+  const needed = findings.length - orphans.length - kept.length;
+  return [
+    orphans.length === 0 ? "no orphans\n" : orphanTable(orphans),
+    kept.length === 0 ? "" : `\nkept, because it cannot be proved that nobody needs it:\n${keptTable(kept, verbose)}`,
+    uncommitted.length === 0
+      ? ""
+      : `\ninstalled and never seen committed (peers cannot uninstall):\n${packages(uncommitted)}`,
+    blind.length === 0 ? "" : `\nnot looked at, so all of it is kept:\n${blindTable(blind)}`,
+    `\n${total(orphans)}, ${kept.length} kept, ${needed} needed\n`,
+  ].join("");
+}
+
+function orphanTable(orphans: readonly Finding[]): string {
+  const rows = orphans.map(({ source, place, kind, name, bytes, since, because }) => [
+    source,
+    place,
+    `${kind} ${shortName(name)}`,
+    bytes === undefined ? "-" : formatBytes(bytes),
+    since === undefined ? "?" : since.toISOString().slice(0, 16).replace("T", " "),
+    because,
+  ]);
+  return table(["source", "place", "what", "frees", "since", "why"], rows);
+}
+
+/** By their reason: there may be thousands. */
+function keptTable(kept: readonly Finding[], verbose: boolean): string {
+  if (verbose) {
+    const rows = kept.map(({ source, place, kind, name, because }) => [
+      source,
+      place,
+      `${kind} ${shortName(name)}`,
+      because,
+    ]);
+    return table(["source", "place", "what", "why"], rows);
+  }
+  const groups = Map.groupBy(kept, ({ source, place, because }) => JSON.stringify([source, place, because]));
+  const rows = [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    return first ? [[first.source, first.place, String(group.length), first.because]] : [];
+  });
+  return table(["source", "place", "how many", "why"], rows);
+}
+
+function packages(uncommitted: Survey["uncommitted"]): string {
+  return table(
+    ["peer", "package"],
+    uncommitted.map(({ peer, packageId }) => [peer, shortName(packageId)]),
+  );
+}
+
+function blindTable(blind: Survey["blind"]): string {
+  const rows = blind.map(({ source, place, because, hint }) => [source ?? "peer", place, because, hint ?? ""]);
+  return table(["source", "place", "why", "hint"], rows);
+}
+
+function total(orphans: readonly Finding[]): string {
+  const bytes = orphans.reduce((sum, finding) => sum + (finding.bytes ?? 0), 0);
+  return `${orphans.length} orphan${orphans.length === 1 ? "" : "s"}, ${formatBytes(bytes)} to be freed`;
+}
+
+/** Decimal, as Docker counts: "13.6 MB". */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const step = bytes < 1 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);
+  const value = bytes / 1000 ** step;
+  return `${value >= 100 || step === 0 ? value.toFixed(0) : value.toFixed(1)} ${units[step]}`;
+}

@@ -1,0 +1,266 @@
+import type { Command } from "commander";
+import type { Source } from "../orphans/finding.ts";
+import type { Terminal } from "../terminal/io.ts";
+import { age, collect, list } from "./arguments.ts";
+import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
+import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
+
+interface CleanupOptions extends PlanOptions {
+  readonly yes: boolean;
+  readonly olderThan?: number;
+  readonly org?: readonly string[];
+  readonly peer?: readonly string[];
+  readonly source?: readonly string[];
+  readonly mspDir?: readonly string[];
+  readonly gonePeer?: readonly string[];
+  readonly nodeNamespace?: string;
+  readonly nodeImage?: string;
+  readonly nodeSocket?: string;
+}
+
+export const cleanup: CommandDefinition = (program, terminal) => {
+  const group = program
+    .command("cleanup")
+    .summary("find chaincode that nobody needs any more, and remove it")
+    .description(
+      "Finds images, containers, build leftovers, Jobs, Secrets, Deployments and Services that no committed or approved\n" +
+        "definition and no running peer needs. Shows the plan; --yes carries it out. What cannot be proved to be an\n" +
+        "orphan is kept, and said. Ends with 3 when a peer or a source could not be looked at.",
+    )
+    .option("-y, --yes", "remove the orphans", false)
+    .option("--older-than <age>", "only what is at least so old, as 12h or 7d", age)
+    .option("--org <names>", "only of peers of these organizations", list)
+    .option("--peer <names>", "only of these peers: peer0.org1, or namespace/pod", list)
+    .option("--source <names>", "dind, builder-k8s, service, host-docker (default: all but host-docker)", list)
+    .option(
+      "--msp-dir <mspid=folder>",
+      "administrator's MSP folder, for peers that others deployed; can be repeated",
+      collect,
+    )
+    .option("--gone-peer <names>", "peers that are gone for good, as [network/]peer: what is theirs is an orphan", list)
+    .option("--node-namespace <name>", "host-docker: where its short-lived Pods run (default: the context's)")
+    .option("--node-image <image>", "host-docker: an image with the docker command")
+    .option("--node-socket <path>", "host-docker: the daemon's socket on the node (default: /run/docker.sock)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric cleanup                                 what is left over
+  kubectl fabric cleanup --yes --older-than 7d
+  kubectl fabric cleanup --org org1 --source dind -o json
+  kubectl fabric cleanup --source host-docker --node-namespace kube-system
+  kubectl fabric cleanup --msp-dir Org3MSP=./admin/msp   peers that somebody else deployed
+  kubectl fabric cleanup schedule                        every night, by a CronJob`,
+    );
+  planOptions(group, "15m").action(async () => {
+    await runCleanup(terminal, optionsOf<CleanupOptions>(group));
+  });
+  scheduleCommand(group, terminal);
+  unscheduleCommand(group, terminal);
+};
+
+async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOptions): Promise<void> {
+  const [
+    { connect, networkOn },
+    { connectCluster },
+    { findNetworks, findNetwork },
+    { openCleanup },
+    { readToldIdentity },
+    { nodeAccessDefaults },
+    { cleanupTable },
+    { printResult },
+    { exitCodes },
+  ] = await Promise.all([
+    import("./connect.ts"),
+    import("../kube/cluster.ts"),
+    import("../network/definition.ts"),
+    import("../orphans/cleanup.ts"),
+    import("../orphans/told-identity.ts"),
+    import("../orphans/node-pod.ts"),
+    import("./cleanup-table.ts"),
+    import("../terminal/output.ts"),
+    import("../terminal/failure.ts"),
+  ]);
+  const { signal } = terminal;
+  const wanted = await sourcesOf(options.source);
+  const identities = await Promise.all((options.mspDir ?? []).map(readToldIdentity));
+  const cluster = await connect(options, terminal);
+  const lasting = await connectCluster({ ...options, env: terminal.env });
+  const definitions =
+    options.network === undefined
+      ? [...(await findNetworks(cluster, signal)).values()]
+      : [await findNetwork(cluster, options.network, signal)];
+  const networks = definitions.map((definition) => networkOn(cluster, definition));
+  const request = {
+    sources: wanted,
+    olderThan: options.olderThan,
+    organizations: options.org,
+    peers: options.peer,
+    identities,
+    gonePeers: options.gonePeer ?? [],
+    nodes: {
+      namespace: options.nodeNamespace ?? cluster.namespace,
+      image: options.nodeImage ?? nodeAccessDefaults.image,
+      socket: options.nodeSocket ?? nodeAccessDefaults.socket,
+    },
+  };
+  try {
+    const found = await openCleanup({ cluster, lasting }, networks, request, signal);
+    let report: PlansReport | undefined;
+    try {
+      if (options.yes && !options.dryRun) {
+        report = await runPlans(terminal, options, [{ title: "cleanup", steps: () => found.steps }]);
+      }
+    } finally {
+      await found.close();
+    }
+    const { findings, uncommitted, blind } = found;
+    const orphans = findings.filter(({ verdict }) => verdict === "orphan");
+    await printResult(terminal, options.output, {
+      data: {
+        orphans,
+        kept: findings.filter(({ verdict }) => verdict === "kept"),
+        needed: findings.length - orphans.length - findings.filter(({ verdict }) => verdict === "kept").length,
+        uncommitted,
+        notLookedAt: blind,
+        bytes: orphans.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
+        ...(report ? { removed: report } : {}),
+      },
+      table: () => cleanupTable(found, options.verbose) + closing(orphans.length, report),
+      names: () => orphans.map(({ source, place, kind, name }) => `${source}/${place}/${kind}/${name}`),
+    });
+    // Peers that nobody told us an identity of are not a failure: it is the default.
+    if (blind.some(({ code }) => code !== "not-found")) process.exitCode = exitCodes.notReady;
+  } finally {
+    await Promise.all(networks.map((network) => network.close()));
+    lasting.close();
+  }
+}
+
+function closing(orphans: number, report: PlansReport | undefined): string {
+  if (report) return conclusion(report, "");
+  return orphans > 0 ? "nothing was changed\nnext: kubectl fabric cleanup --yes\n" : "";
+}
+
+async function sourcesOf(told: readonly string[] | undefined): Promise<readonly Source[]> {
+  const [{ sources }, { FabricError }] = await Promise.all([import("../orphans/finding.ts"), import("../error.ts")]);
+  if (told === undefined) return sources.filter((source) => source !== "host-docker");
+  return told.map((name) => {
+    const source = sources.find((one) => one === name);
+    if (source) return source;
+    throw new FabricError("usage", `expected --source to name ${sources.join(", ")}, found ${name}`);
+  });
+}
+
+interface ScheduleOptions extends Pick<CleanupOptions, "dryRun" | "timeout" | "olderThan" | "org" | "source"> {
+  readonly cron: string;
+  readonly image?: string;
+}
+
+const day = 86_400; // seconds
+
+function scheduleCommand(group: Command, terminal: Terminal): void {
+  const command = group
+    .command("schedule")
+    .summary("have the cluster itself clean up, by a CronJob for each organization")
+    .description(
+      "Makes a CronJob in the namespace of each peer organization, with a ServiceAccount that may read that\n" +
+        "organization's administrator and remove what is left over there, nothing else. Its image is this plugin's:\n" +
+        "docker build -f plugin/Dockerfile. --dry-run -o yaml prints the manifests.",
+    )
+    .option("--cron <schedule>", "when, in a CronJob's words", "17 3 * * *")
+    .option("--older-than <age>", "only what is at least so old (default: 1d)", age)
+    .option("--org <names>", "only these organizations", list)
+    .option("--source <names>", "dind, service, builder-k8s (default: dind,service)", list)
+    .option("--image <image>", "the plugin's image (default: docker.io/kubectlfabric/plugin:VERSION)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric cleanup schedule
+  kubectl fabric cleanup schedule --cron "0 * * * *" --older-than 12h --org org1
+  kubectl fabric cleanup schedule --dry-run -o yaml`,
+    );
+  planOptions(command, "2m").action(async () => {
+    const options = optionsOf<ScheduleOptions>(command);
+    const [
+      { openNetwork },
+      { scheduleObjects, scheduleSteps, schedulable },
+      { printResult },
+      { version },
+      { FabricError },
+    ] = await Promise.all([
+      import("./connect.ts"),
+      import("../orphans/schedule.ts"),
+      import("../terminal/output.ts"),
+      import("../version.ts"),
+      import("../error.ts"),
+    ]);
+    const wanted = await sourcesOf(options.source ?? ["dind", "service"]);
+    const unfit = wanted.find((source) => !schedulable.includes(source));
+    if (unfit !== undefined) {
+      throw new FabricError("usage", `expected --source to name ${schedulable.join(", ")}, found ${unfit}`);
+    }
+    const image = options.image ?? `docker.io/kubectlfabric/plugin:${version}`;
+    const schedule = { cron: options.cron, olderThan: options.olderThan ?? day, sources: wanted, image };
+    const network = await openNetwork(options, terminal);
+    try {
+      const { cluster, definition } = network;
+      const organizations = await chosenOrganizations(definition.spec.peerOrganizations, options.org);
+      const report = await runPlans(terminal, options, [
+        { title: "cleanup schedule", steps: () => scheduleSteps(cluster, definition, organizations, schedule) },
+      ]);
+      const items = organizations.flatMap((organization) => scheduleObjects(definition, organization, schedule));
+      await printResult(terminal, options.output, {
+        data: { apiVersion: "v1", kind: "List", items },
+        table: () => conclusion(report, "kubectl get cronjobs -A -l app.kubernetes.io/component=cleanup-schedule"),
+        names: () => organizations.map(({ namespace }) => `${namespace}/fabric-cleanup`),
+      });
+    } finally {
+      await network.close();
+    }
+  });
+}
+
+function unscheduleCommand(group: Command, terminal: Terminal): void {
+  const command = group
+    .command("unschedule")
+    .summary("remove the CronJobs and their rights")
+    .description("Removes what `cleanup schedule` made. Orphans stay where they are.")
+    .option("--org <names>", "only these organizations", list)
+    .addHelpText("after", "\nExamples:\n  kubectl fabric cleanup unschedule");
+  planOptions(command, "2m").action(async () => {
+    const options = optionsOf<PlanOptions & Pick<CleanupOptions, "org">>(command);
+    const [{ openNetwork }, { unscheduleSteps }, { printResult }] = await Promise.all([
+      import("./connect.ts"),
+      import("../orphans/schedule.ts"),
+      import("../terminal/output.ts"),
+    ]);
+    const network = await openNetwork(options, terminal);
+    try {
+      const { cluster, definition } = network;
+      const organizations = await chosenOrganizations(definition.spec.peerOrganizations, options.org);
+      const report = await runPlans(terminal, options, [
+        { title: "cleanup schedule", steps: () => unscheduleSteps(cluster, organizations) },
+      ]);
+      await printResult(terminal, options.output, {
+        data: report,
+        table: () => conclusion(report, ""),
+        names: () => report.steps.map(({ id }) => id),
+      });
+    } finally {
+      await network.close();
+    }
+  });
+}
+
+async function chosenOrganizations<T extends { readonly name: string }>(
+  all: readonly T[],
+  names: readonly string[] | undefined,
+): Promise<readonly T[]> {
+  const unknown = names?.find((name) => !all.some((organization) => organization.name === name));
+  if (unknown === undefined) return names ? all.filter(({ name }) => names.includes(name)) : all;
+  const { FabricError } = await import("../error.ts");
+  const known = all.map(({ name }) => name).join(", ");
+  throw new FabricError("usage", `expected peer organizations of the network (${known}), found ${unknown}`);
+}

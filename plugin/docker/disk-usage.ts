@@ -1,0 +1,49 @@
+import type { ContainerSummary } from "./containers.ts";
+import type { Engine } from "./engine.ts";
+import type { ImageSummary } from "./images.ts";
+
+/** Everything that a daemon keeps and what it weighs (GET /system/df). */
+export interface DiskUsage {
+  /** Those with a name, and those that nothing is made from. */
+  readonly images: readonly (ImageSummary & {
+    /** Bytes that other images use, too; -1 when the daemon did not count. */
+    readonly SharedSize: number;
+  })[];
+  /** All, also those that have ended. */
+  readonly containers: readonly (ContainerSummary & {
+    /** What it runs, in one line. */
+    readonly Command: string;
+    /** Bytes that it has written. */
+    readonly SizeRw?: number;
+  })[];
+  readonly buildCache: readonly BuildCacheRecord[];
+}
+
+export interface BuildCacheRecord {
+  readonly ID: string;
+  readonly Size: number;
+  readonly InUse: boolean;
+  /** RFC 3339 */
+  readonly CreatedAt: string;
+  readonly LastUsedAt?: string | null;
+}
+
+interface SystemDf {
+  readonly Images?: DiskUsage["images"] | null;
+  readonly Containers?: DiskUsage["containers"] | null;
+  readonly BuildCache?: readonly BuildCacheRecord[] | null;
+}
+
+/** Volumes are left out where the daemon lets us (API 1.42): to weigh them takes long, and no chaincode has any. */
+export async function diskUsage(engine: Engine, signal?: AbortSignal): Promise<DiskUsage> {
+  const path = "/system/df?type=image&type=container&type=build-cache";
+  const { Images, Containers, BuildCache } = (await engine.call({ method: "GET", path, signal })) as SystemDf;
+  return { images: Images ?? [], containers: Containers ?? [], buildCache: BuildCache ?? [] };
+}
+
+/** Removes what BuildKit keeps of builds and has not used for so many seconds; gives the bytes that it freed. */
+export async function pruneBuildCache(engine: Engine, unusedSeconds: number, signal?: AbortSignal): Promise<number> {
+  const query = { all: true, filters: JSON.stringify({ until: [`${Math.floor(unusedSeconds)}s`] }) };
+  const answer = await engine.call({ method: "POST", path: "/build/prune", query, signal });
+  return (answer as { readonly SpaceReclaimed?: number } | undefined)?.SpaceReclaimed ?? 0;
+}

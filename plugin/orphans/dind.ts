@@ -1,0 +1,43 @@
+import { SIDECAR } from "../../webhook/inject/sidecar.ts";
+import { diskUsage } from "../docker/disk-usage.ts";
+import { newEngine, type Engine } from "../docker/engine.ts";
+import type { Cluster } from "../kube/cluster.ts";
+import { judgeDaemon } from "./daemon-contents.ts";
+import { removeFromDaemon } from "./daemon-removal.ts";
+import type { FactsReader } from "./facts.ts";
+import type { PeerPod } from "./peer-pod.ts";
+import type { Place } from "./place.ts";
+
+/** The daemon in the sidecar of each peer that runs: nobody but this peer uses it. */
+export function dindPlaces(cluster: Cluster, peers: readonly PeerPod[], facts: FactsReader): readonly Place[] {
+  return peers
+    .filter(({ docker, running }) => docker === "sidecar" && running)
+    .map((peer) => ({
+      source: "dind",
+      name: `${peer.namespace}/${peer.pod}`,
+      look: (age, signal) =>
+        withSidecar(cluster, peer, signal, async (engine) => {
+          // The facts are read last: what was deployed in between is then needed, not lost.
+          const usage = await diskUsage(engine, signal);
+          const users = peer.owner ? [{ name: peer.name, owner: peer.owner, facts: await facts.of(peer, signal) }] : [];
+          const place = `${peer.namespace}/${peer.pod}`;
+          return judgeDaemon({ source: "dind", place, usage, users, own: true }, age);
+        }),
+      remove: (finding, age, signal) =>
+        withSidecar(cluster, peer, signal, (engine) => removeFromDaemon(engine, finding, age, signal)),
+    }));
+}
+
+async function withSidecar<Result>(
+  cluster: Cluster,
+  { namespace, pod }: PeerPod,
+  signal: AbortSignal,
+  use: (engine: Engine) => Promise<Result>,
+): Promise<Result> {
+  const engine = newEngine(cluster, { namespace, pod, container: SIDECAR }, signal);
+  try {
+    return await use(engine);
+  } finally {
+    engine.close();
+  }
+}

@@ -1,0 +1,171 @@
+import { FabricError, messageOf } from "../error.ts";
+import { parseAddress } from "../fabric/address.ts";
+import {
+  approvedDefinition,
+  approvedDefinitions,
+  committedDefinitions,
+  installedChaincodes,
+  installedPackage,
+  type InstalledChaincode,
+} from "../fabric/lifecycle.ts";
+import { connectNode, type NodeConnection } from "../fabric/node-connection.ts";
+import { peerChannels } from "../fabric/peer-channels.ts";
+import { forwardPort, type Forward } from "../kube/port-forward.ts";
+import type { Cluster } from "../kube/cluster.ts";
+import type { OpenNetwork } from "../network/open-network.ts";
+import { reachPeer, type Reached } from "../network/reach.ts";
+import { hostOf, peerNodes } from "../network/spec.ts";
+import { packageStates, type ChannelFacts } from "./package-state.ts";
+import type { PeerFacts } from "./judgement.ts";
+import type { PeerPod } from "./peer-pod.ts";
+import type { ToldIdentity } from "./told-identity.ts";
+
+/** What peers say of their packages. */
+export interface FactsReader {
+  /** Not older than two seconds. A peer that cannot be asked is no failure: its facts are not known, and why. */
+  of(peer: PeerPod, signal: AbortSignal): Promise<PeerFacts>;
+  /** A package as it was installed. Throws what keeps the peer from giving it. */
+  package(peer: PeerPod, packageId: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  close(): Promise<void>;
+}
+
+const freshFor = 2000; // milliseconds
+/** A peer that is in trouble must not hold up all the others. */
+const patience = 20_000; // milliseconds
+
+export function newFactsReader(
+  cluster: Cluster,
+  networks: readonly OpenNetwork[],
+  told: readonly ToldIdentity[],
+): FactsReader {
+  const known = new Map<string, { readonly at: number; readonly facts: Promise<PeerFacts> }>();
+  const reached = new Map<string, Promise<Reached>>();
+  const opened: { close(): unknown }[] = [];
+  const keep = <T extends Forward | NodeConnection>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
+  const reach = (peer: PeerPod, signal: AbortSignal): Promise<Reached> => {
+    const before = reached.get(peer.name);
+    if (before) return before;
+    const made = reachAny(cluster, networks, told, peer, keep, signal);
+    reached.set(peer.name, made);
+    made.catch(() => reached.delete(peer.name));
+    return made;
+  };
+  return {
+    of(peer, signal) {
+      const before = known.get(peer.name);
+      if (before && performance.now() - before.at < freshFor) return before.facts;
+      const facts = factsOf(peer, () => reach(peer, signal), signal);
+      known.set(peer.name, { at: performance.now(), facts });
+      return facts;
+    },
+    async package(peer, packageId, signal) {
+      const { connection, identity } = await reach(peer, signal);
+      return installedPackage(connection, identity, packageId, { signal, timeout: patience });
+    },
+    async close() {
+      await Promise.all(opened.map((one) => one.close()));
+    },
+  };
+}
+
+async function factsOf(peer: PeerPod, reach: () => Promise<Reached>, signal: AbortSignal): Promise<PeerFacts> {
+  if (!peer.running) return { known: false, code: "not-ready", because: peer.absence ?? `${peer.name} does not run` };
+  try {
+    const { connection, identity } = await reach();
+    return { known: true, packages: await readPackages(connection, identity, signal) };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const { code, hint } = error instanceof FabricError ? error : { code: "internal" as const, hint: undefined };
+    return { known: false, code, because: `${peer.name} cannot be asked: ${messageOf(error)}`, hint };
+  }
+}
+
+async function readPackages(connection: NodeConnection, identity: Reached["identity"], signal: AbortSignal) {
+  const options = { signal, timeout: patience };
+  const [installed, channels] = await Promise.all([
+    installedChaincodes(connection, identity, options),
+    peerChannels(connection, identity, options),
+  ]);
+  const facts = await Promise.all(
+    channels.map(async (channel): Promise<ChannelFacts> => {
+      const committed = await committedDefinitions(connection, identity, channel, options);
+      const approved =
+        (await approvedDefinitions(connection, identity, channel, options)) ??
+        (await approvedBefore31(connection, identity, { channel, committed }, installed, signal));
+      return { channel, committed, approved };
+    }),
+  );
+  return packageStates(installed, facts);
+}
+
+/**
+ * Fabric 2.5 tells of one sequence at a time, and of a chaincode by its name only: approvals of a name that was never committed are
+ * not seen. From the newest down, until every package that no definition runs has been met.
+ */
+async function approvedBefore31(
+  connection: NodeConnection,
+  identity: Reached["identity"],
+  { channel, committed }: Pick<ChannelFacts, "channel" | "committed">,
+  installed: readonly InstalledChaincode[],
+  signal: AbortSignal,
+): Promise<ChannelFacts["approved"]> {
+  const options = { signal, timeout: patience };
+  const open = new Set(installed.filter(({ references }) => references.length === 0).map(({ packageId }) => packageId));
+  const found: ChannelFacts["approved"][number][] = [];
+  for (const { name, sequence: newest } of committed) {
+    // Without a sequence: the one that comes next, where it is approved already.
+    for (const sequence of [undefined, ...descending(newest)]) {
+      const approved = await approvedDefinition(connection, identity, channel, { name, sequence }, options);
+      if (approved) found.push(approved);
+      if (approved?.packageId !== undefined && approved.sequence < newest) open.delete(approved.packageId);
+      if (open.size === 0 && sequence !== undefined) break;
+    }
+  }
+  return found;
+}
+
+const descending = (newest: number): readonly number[] => Array.from({ length: newest }, (_, index) => newest - index);
+
+/** Identities that the user told come first; our own networks keep theirs in Secrets. */
+async function reachAny(
+  cluster: Cluster,
+  networks: readonly OpenNetwork[],
+  told: readonly ToldIdentity[],
+  peer: PeerPod,
+  keep: <T extends Forward | NodeConnection>(one: T) => T,
+  signal: AbortSignal,
+): Promise<Reached> {
+  const identity = told.find((one) => one.identity.mspId === peer.mspId);
+  const network = networks.find(({ definition }) => definition.metadata.name === peer.network);
+  const node = network && peerNodes(network.definition).find((one) => hostOf(one) === peer.name);
+  if (network && node) {
+    if (!identity) return reachPeer(network, node, signal);
+    return { connection: await network.connection(node, signal), identity: identity.identity };
+  }
+  if (!identity) throw untold(peer);
+  if (!peer.tls || peer.address === undefined || identity.tlsRootCertificates === "") throw unverifiable(peer);
+  const { host, port } = parseAddress(peer.address);
+  const target = { namespace: peer.namespace, pod: peer.pod, port: peer.port ?? port };
+  const forward = keep(await forwardPort(cluster, target));
+  const { tlsRootCertificates } = identity;
+  const connection = keep(
+    connectNode({ host: forward.host, port: forward.port, serverName: host, tlsRootCertificates }),
+  );
+  return { connection, identity: identity.identity };
+}
+
+function untold({ name, mspId = "?" }: PeerPod): FabricError {
+  return new FabricError("not-found", `no administrator of ${mspId} was told for ${name}`, {
+    hint: `--msp-dir ${mspId}=FOLDER names the MSP folder of an administrator`,
+  });
+}
+
+function unverifiable({ name, mspId = "?" }: PeerPod): FabricError {
+  return new FabricError(
+    "invalid",
+    `expected ${name} to have TLS and a literal CORE_PEER_ADDRESS, and tlscacerts in the MSP folder of ${mspId}`,
+  );
+}

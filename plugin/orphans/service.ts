@@ -1,0 +1,285 @@
+import { messageOf } from "../error.ts";
+import { chaincodeFiles, readChaincodePackage } from "../fabric/chaincode-package.ts";
+import type { KubernetesObject, V1Deployment, V1Pod, V1Service } from "../kube/client-node.ts";
+import type { Cluster } from "../kube/cluster.ts";
+import { get, list, listPages, remove } from "../kube/objects.ts";
+import { managedBy, organizationLabel } from "../network/labels.ts";
+import type { FactsReader } from "./facts.ts";
+import type { Finding, Judgement } from "./finding.ts";
+import { agreed, judgePackage, type AgeLimit, type PeerFacts } from "./judgement.ts";
+import type { PeerPod } from "./peer-pod.ts";
+import type { Place } from "./place.ts";
+import { podEnvironment } from "./pod-environment.ts";
+
+export interface ServiceContext {
+  readonly cluster: Cluster;
+  readonly peers: readonly PeerPod[];
+  /** Whether these are all peers of the cluster. */
+  readonly everywhere: boolean;
+  readonly facts: FactsReader;
+}
+
+/** Chaincode as a service: Deployments that say which package they run, and the Services that lead to them. */
+export function servicePlace(context: ServiceContext, namespace: string | undefined): Place {
+  const { cluster } = context;
+  return {
+    source: "service",
+    name: namespace === undefined ? "all namespaces" : `namespace ${namespace}`,
+    async look(age, signal) {
+      const found = await chaincodeServers(cluster, namespace, signal);
+      if (found.length === 0) return [];
+      const judged = await Promise.all(found.map((server) => judgeServer(context, server, age, signal)));
+      return withServices(context, judged, signal);
+    },
+    remove: ({ kind, name, place, id }, _age, signal) =>
+      remove(cluster, { kind, namespace: place.replace(/^namespace /, ""), name }, { uid: id, signal }),
+  };
+}
+
+interface ChaincodeServer {
+  readonly deployment: V1Deployment;
+  /** Null: said in a way that is not ours to read. */
+  readonly packageId: string | null;
+}
+
+/** What fabric-chaincode-go and -node read it from: docs, cc_service.md; fabric-samples use the first, ours and Java the second. */
+const variables = ["CHAINCODE_ID", "CORE_CHAINCODE_ID_NAME"] as const;
+
+async function chaincodeServers(
+  cluster: Cluster,
+  namespace: string | undefined,
+  signal: AbortSignal,
+): Promise<readonly ChaincodeServer[]> {
+  const found: ChaincodeServer[] = [];
+  for await (const { items } of listPages(cluster, { kind: "Deployment", namespace }, { signal })) {
+    for (const deployment of items) {
+      const packageId = await packageOf(cluster, deployment, signal);
+      if (packageId !== undefined) found.push({ deployment, packageId });
+    }
+  }
+  return found;
+}
+
+async function packageOf(cluster: Cluster, { metadata, spec }: V1Deployment, signal: AbortSignal) {
+  const containers = spec?.template.spec?.containers ?? [];
+  // Only what names one of them itself: every other Deployment of the cluster would have its ConfigMaps read.
+  const named = containers.find(({ env }) => env?.some(({ name }) => variables.some((variable) => variable === name)));
+  if (!named) return undefined;
+  const namespace = metadata?.namespace;
+  const environment = await podEnvironment(named, metadata, async (name) => {
+    return (await get(cluster, { kind: "ConfigMap", namespace, name }, signal).catch(() => undefined))?.data;
+  });
+  const said = variables.map((name) => environment.value(name)).find((value) => value);
+  return said ?? null;
+}
+
+type JudgedServer = Finding & { readonly deployment: V1Deployment };
+
+async function judgeServer(
+  context: ServiceContext,
+  { deployment, packageId }: ChaincodeServer,
+  age: AgeLimit,
+  signal: AbortSignal,
+): Promise<JudgedServer> {
+  const { metadata } = deployment;
+  const organization = ownOrganization(deployment);
+  const peers = context.peers.filter((peer) => organization === undefined || peer.organization === organization);
+  const facts = await Promise.all(peers.map((peer) => context.facts.of(peer, signal)));
+  const all = context.everywhere || organization !== undefined;
+  const since = metadata?.creationTimestamp;
+  return {
+    deployment,
+    source: "service",
+    kind: "Deployment",
+    place: `namespace ${metadata?.namespace}`,
+    name: metadata?.name ?? "",
+    id: metadata?.uid,
+    since,
+    packageId: packageId ?? undefined,
+    ...judgeServerBy(packageId, facts, { all, ours: organization !== undefined }, since, age),
+  };
+}
+
+/** Of what we made: the peers of no other organization have to do with it. */
+function ownOrganization({ metadata }: KubernetesObject): string | undefined {
+  const labels = metadata?.labels ?? {};
+  const [[name, value]] = Object.entries(managedBy) as [[string, string]];
+  return labels[name] === value ? labels[organizationLabel] : undefined;
+}
+
+/** By the facts of every peer that might dial it. Pure. */
+export function judgeServerBy(
+  packageId: string | null,
+  facts: readonly PeerFacts[],
+  { all, ours }: { readonly all: boolean; readonly ours: boolean },
+  since: Date | undefined,
+  age: AgeLimit,
+): Judgement {
+  if (packageId === null || !/^[^:]+:[0-9a-f]{64}$/.test(packageId)) {
+    return { verdict: "kept", because: "it does not say a package ID that can be read" };
+  }
+  const judgements = facts.map((known) => judgePackage(packageId, known, since, age));
+  const superseded = judgements.find((_, index) => stateOf(facts[index], packageId) === "superseded");
+  const verdict = agreed(
+    superseded ? [...judgements.filter((one) => one !== superseded), superseded] : judgements,
+    nobody,
+  );
+  if (verdict.verdict !== "orphan") return verdict;
+  if (!all) return { verdict: "kept", because: "peers in namespaces that you may not read may use it" };
+  if (superseded) return superseded;
+  // A package that no peer here has may be one of a peer in another cluster.
+  return ours ? verdict : { verdict: "kept", because: "no peer seen here ever had its package" };
+}
+
+const nobody = "no peer is seen here that could use it";
+
+function stateOf(facts: PeerFacts | undefined, packageId: string): string | undefined {
+  return facts?.known ? facts.packages.get(packageId)?.state : undefined;
+}
+
+/** The Services that lead to the servers, and the servers again: one that a needed package still leads to is needed. */
+async function withServices(
+  context: ServiceContext,
+  servers: readonly JudgedServer[],
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const spaces = Map.groupBy(servers, ({ deployment }) => deployment.metadata?.namespace ?? "");
+  const dialled = await dialledAddresses(context, signal);
+  const findings = await Promise.all(
+    [...spaces].map(async ([namespace, within]) => {
+      const services: V1Service[] = [];
+      for await (const { items } of listPages(context.cluster, { kind: "Service", namespace }, { signal })) {
+        services.push(...items.filter((service) => within.some(({ deployment }) => selects(service, deployment))));
+      }
+      const judged = await Promise.all(
+        services.map(async (service) =>
+          judgeService(service, within, dialled, await strangers(context, service, within, signal)),
+        ),
+      );
+      return [...within.map((server) => withoutDeployment(server, judged)), ...judged.map(({ finding }) => finding)];
+    }),
+  );
+  return findings.flat();
+}
+
+interface JudgedService {
+  readonly service: V1Service;
+  readonly finding: Finding;
+}
+
+/** What installed packages that are needed say in their connection.json. */
+export interface Dialled {
+  /** "service.namespace" -> the package that leads there. */
+  readonly packages: ReadonlyMap<string, string>;
+  /** Peers whose packages could not be read. */
+  readonly unreadable: readonly { readonly organization?: string | undefined; readonly because: string }[];
+}
+
+/** Pure. */
+export function judgeService(
+  service: V1Service,
+  servers: readonly (Finding & { readonly deployment: V1Deployment })[],
+  dialled: Dialled,
+  stranger: string | undefined,
+): JudgedService {
+  const { name = "", namespace = "", uid, creationTimestamp } = service.metadata ?? {};
+  const behind = servers.filter(({ deployment }) => selects(service, deployment));
+  const thing = { source: "service", kind: "Service", place: `namespace ${namespace}`, name, id: uid } as const;
+  const judged = (judgement: Judgement) => ({ service, finding: { ...thing, since: creationTimestamp, ...judgement } });
+  const own = ownOrganization(service);
+  const doubt = dialled.unreadable.find(({ organization }) => own === undefined || organization === own);
+  const dialler = dialled.packages.get(`${name}.${namespace}`);
+  if (dialler !== undefined) return judged({ verdict: "needed", because: `package ${dialler} leads to it` });
+  if (doubt) return judged({ verdict: "kept", because: doubt.because });
+  if (stranger !== undefined) return judged({ verdict: "kept", because: `it also leads to ${stranger}` });
+  const stays = behind.find(({ verdict }) => verdict !== "orphan");
+  if (stays) return judged({ verdict: stays.verdict, because: `it leads to Deployment ${stays.name}` });
+  return judged({
+    verdict: "orphan",
+    because: `it leads only to Deployment ${behind.map((one) => one.name).join(", ")}, an orphan`,
+  });
+}
+
+function withoutDeployment({ deployment, ...server }: JudgedServer, services: readonly JudgedService[]): Finding {
+  const needing = services.find(
+    ({ service, finding }) =>
+      finding.verdict === "needed" && server.verdict === "orphan" && selects(service, deployment),
+  );
+  if (!needing) return server;
+  return {
+    ...server,
+    verdict: "needed",
+    because: `Service ${needing.finding.name} leads to it: ${needing.finding.because}`,
+  };
+}
+
+/** Whether a Service leads to a Deployment's Pods. */
+export function selects({ metadata, spec }: V1Service, { metadata: other, spec: deployment }: V1Deployment): boolean {
+  const wanted = Object.entries(spec?.selector ?? {});
+  const labels = deployment?.template.metadata?.labels ?? {};
+  if (wanted.length === 0 || metadata?.namespace !== other?.namespace) return false;
+  return wanted.every(([name, value]) => labels[name] === value);
+}
+
+/** A Pod behind the Service that is of none of the servers. */
+async function strangers(
+  { cluster }: ServiceContext,
+  { metadata, spec }: V1Service,
+  servers: readonly JudgedServer[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const labels = spec?.selector ?? {};
+  const pods = await list(cluster, { kind: "Pod", namespace: metadata?.namespace, labels }, signal);
+  const stranger = pods.find((pod) => !servers.some(({ deployment }) => runs(deployment, pod)));
+  return stranger && `Pod ${stranger.metadata?.name}`;
+}
+
+function runs({ spec }: V1Deployment, { metadata }: V1Pod): boolean {
+  const wanted = Object.entries(spec?.selector.matchLabels ?? {});
+  return wanted.length > 0 && wanted.every(([name, value]) => metadata?.labels?.[name] === value);
+}
+
+/** A peer that cannot be asked may dial anything. */
+async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortSignal): Promise<Dialled> {
+  const packages = new Map<string, string>();
+  const unreadable: Dialled["unreadable"][number][] = [];
+  const read = new Set<string>();
+  for (const peer of peers) {
+    const { organization } = peer;
+    const known = await facts.of(peer, signal);
+    if (!known.known) unreadable.push({ organization, because: known.because });
+    else {
+      for (const [packageId, { state }] of known.packages) {
+        if (state === "superseded" || read.has(packageId)) continue;
+        try {
+          // Undefined: approved, and not installed on this peer.
+          const bytes = await facts.package(peer, packageId, signal);
+          if (!bytes) continue;
+          read.add(packageId);
+          const address = await connectionAddress(bytes);
+          if (address !== undefined) packages.set(hostKey(address, peer.namespace), packageId);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          const because = `package ${packageId} of ${peer.name} cannot be read: ${messageOf(error)}`;
+          unreadable.push({ organization, because });
+        }
+      }
+    }
+  }
+  return { packages, unreadable };
+}
+
+/** The address in a package's connection.json; undefined when it has none. */
+export async function connectionAddress(bytes: Uint8Array): Promise<string | undefined> {
+  const files = await chaincodeFiles(await readChaincodePackage(bytes));
+  const connection = files.find(({ name }) => name.replace(/^\.?\/?/, "") === "connection.json");
+  if (!connection) return undefined;
+  const { address } = JSON.parse(Buffer.from(connection.content).toString("utf8")) as { readonly address?: unknown };
+  return typeof address === "string" ? address : undefined;
+}
+
+/** "asset.org1.svc:9999" as seen from a namespace: "asset.org1". */
+export function hostKey(address: string, namespace: string): string {
+  const [service = "", where = namespace] = address.replace(/:\d+$/, "").split(".");
+  return `${service}.${where}`;
+}
