@@ -3,7 +3,7 @@ import { chaincodeFiles, readChaincodePackage } from "../fabric/chaincode-packag
 import type { KubernetesObject, V1Deployment, V1Pod, V1Service } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { get, list, listPages, remove } from "../kube/objects.ts";
-import { managedBy, organizationLabel } from "../network/labels.ts";
+import { managedBy, networkLabel, organizationLabel } from "../network/labels.ts";
 import type { FactsReader } from "./facts.ts";
 import type { Finding, Judgement } from "./finding.ts";
 import { agreed, judgePackage, type AgeLimit, type PeerFacts } from "./judgement.ts";
@@ -83,7 +83,7 @@ async function judgeServer(
 ): Promise<JudgedServer> {
   const { metadata } = deployment;
   const organization = ownOrganization(deployment);
-  const peers = context.peers.filter((peer) => organization === undefined || peer.organization === organization);
+  const peers = context.peers.filter((peer) => concerns(organization, peer));
   const facts = await Promise.all(peers.map((peer) => context.facts.of(peer, signal)));
   const all = context.everywhere || organization !== undefined;
   const since = metadata?.creationTimestamp;
@@ -101,11 +101,22 @@ async function judgeServer(
 }
 
 /** Of what we made: the peers of no other organization have to do with it. */
-function ownOrganization({ metadata }: KubernetesObject): string | undefined {
+function ownOrganization({ metadata }: KubernetesObject): OwnOrganization | undefined {
   const labels = metadata?.labels ?? {};
   const [[name, value]] = Object.entries(managedBy) as [[string, string]];
-  return labels[name] === value ? labels[organizationLabel] : undefined;
+  if (labels[name] !== value || labels[organizationLabel] === undefined) return undefined;
+  return { network: labels[networkLabel], organization: labels[organizationLabel] };
 }
+
+interface OwnOrganization {
+  readonly network: string | undefined;
+  readonly organization: string;
+}
+
+const concerns = (
+  own: OwnOrganization | undefined,
+  { network, organization }: Pick<PeerPod, "network" | "organization">,
+) => own === undefined || (own.network === network && own.organization === organization);
 
 /** By the facts of every peer that might dial it. Pure. */
 export function judgeServerBy(
@@ -172,7 +183,7 @@ export interface Dialled {
   /** "service.namespace" -> the package that leads there. */
   readonly packages: ReadonlyMap<string, string>;
   /** Peers whose packages could not be read. */
-  readonly unreadable: readonly { readonly organization?: string | undefined; readonly because: string }[];
+  readonly unreadable: readonly (Pick<PeerPod, "network" | "organization"> & { readonly because: string })[];
 }
 
 /** Pure. */
@@ -187,7 +198,7 @@ export function judgeService(
   const thing = { source: "service", kind: "Service", place: `namespace ${namespace}`, name, id: uid } as const;
   const judged = (judgement: Judgement) => ({ service, finding: { ...thing, since: creationTimestamp, ...judgement } });
   const own = ownOrganization(service);
-  const doubt = dialled.unreadable.find(({ organization }) => own === undefined || organization === own);
+  const doubt = dialled.unreadable.find((peer) => concerns(own, peer));
   const dialler = dialled.packages.get(`${name}.${namespace}`);
   if (dialler !== undefined) return judged({ verdict: "needed", because: `package ${dialler} leads to it` });
   if (doubt) return judged({ verdict: "kept", because: doubt.because });
@@ -245,9 +256,9 @@ async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortS
   const unreadable: Dialled["unreadable"][number][] = [];
   const read = new Set<string>();
   for (const peer of peers) {
-    const { organization } = peer;
+    const { network, organization } = peer;
     const known = await facts.of(peer, signal);
-    if (!known.known) unreadable.push({ organization, because: known.because });
+    if (!known.known) unreadable.push({ network, organization, because: known.because });
     else {
       for (const [packageId, { state }] of known.packages) {
         if (state === "superseded" || read.has(packageId)) continue;
@@ -261,7 +272,7 @@ async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortS
         } catch (error) {
           if (signal.aborted) throw error;
           const because = `package ${packageId} of ${peer.name} cannot be read: ${messageOf(error)}`;
-          unreadable.push({ organization, because });
+          unreadable.push({ network, organization, because });
         }
       }
     }

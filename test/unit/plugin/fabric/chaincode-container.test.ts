@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { assert, property, stringMatching } from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   containerNameOf,
@@ -21,12 +21,12 @@ describe("names of chaincode in Docker", () => {
     );
   });
 
-  const part = fc.stringMatching(/^[a-zA-Z0-9][a-zA-Z0-9.-]{0,12}[a-z0-9]$/);
-  const label = fc.stringMatching(/^[a-zA-Z0-9]{1,6}([.+_-][a-zA-Z0-9]{1,4}){0,3}$/);
+  const part = stringMatching(/^[a-zA-Z0-9][a-zA-Z0-9.-]{0,12}[a-z0-9]$/);
+  const label = stringMatching(/^[a-zA-Z0-9]{1,6}([.+_-][a-zA-Z0-9]{1,4}){0,3}$/);
 
   test("are what the emulator calls them, too", () => {
-    fc.assert(
-      fc.property(part, part, label, (networkId, peerId, name) => {
+    assert(
+      property(part, part, label, (networkId, peerId, name) => {
         const id = `${name}:${hash}`;
         expect(containerNameOf({ networkId, peerId }, id)).toBe(emulator.containerName({ networkId, peerId }, id));
         let image: string;
@@ -41,8 +41,8 @@ describe("names of chaincode in Docker", () => {
   });
 
   test("say their package", () => {
-    fc.assert(
-      fc.property(part, part, label, (networkId, peerId, name) => {
+    assert(
+      property(part, part, label, (networkId, peerId, name) => {
         const id = `${name.replaceAll("+", "-")}:${hash}`;
         const peer = { networkId, peerId };
         expect(packageOfContainer(peer, containerNameOf(peer, id))).toBe(id);
