@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import type { CommandDefinition } from "./commands/command.ts";
 import { cleanup } from "./commands/cleanup.ts";
+import { chaincode } from "./commands/chaincode.ts";
 import { deployCc } from "./commands/deploy-cc.ts";
 import { down } from "./commands/down.ts";
 import { eject } from "./commands/eject.ts";
@@ -25,6 +26,7 @@ const commands: readonly CommandDefinition[] = [
   deployCc,
   invoke,
   query,
+  chaincode,
   status,
   inject,
   eject,

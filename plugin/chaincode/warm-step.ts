@@ -1,12 +1,10 @@
 import { FabricError } from "../error.ts";
-import { containerSuffix } from "../fabric/chaincode-container.ts";
 import { startChaincode } from "../fabric/chaincode-start.ts";
-import { listContainers } from "../docker/containers.ts";
 import { reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
 import type { Observation, Step } from "../steps/step.ts";
-import { withDaemon } from "./daemon.ts";
+import { containerOf, containersOf } from "./containers.ts";
 import type { Deployment, Target } from "./deployment.ts";
 import { startTimeout } from "./init-step.ts";
 
@@ -25,11 +23,10 @@ export function warmStep(
     title: `${hostOf(node)} has started ${definition.name}`,
     after,
     async observe({ signal }): Promise<Observation> {
-      const suffix = containerSuffix(pkg.id);
       try {
-        const containers = await withDaemon(network, node, signal, (engine) => listContainers(engine, suffix, signal));
-        const there = containers.some(({ Names }) => Names.some((name) => name.endsWith(suffix)));
-        return there ? { done: true } : { done: false, change: "by a call that is not submitted" };
+        return containerOf(await containersOf(network, node, signal), pkg.id)
+          ? { done: true }
+          : { done: false, change: "by a call that is not submitted" };
       } catch (error) {
         if (!(error instanceof FabricError) || !["not-found", "forbidden"].includes(error.code)) throw error;
         // No daemon of ours, or none that we may look into: whoever runs chaincode there starts it.

@@ -70,6 +70,20 @@ export async function inspectContainer(
   }
 }
 
+/** Stops a container, by force after 10 seconds; tells whether it ran. */
+export async function stopContainer(engine: Engine, name: string, signal?: AbortSignal): Promise<boolean> {
+  const path = `/containers/${encodeURIComponent(name)}/stop`;
+  try {
+    // 204 stopped, 304 had stopped already.
+    const answer = await engine.stream({ method: "POST", path, query: { t: 10 }, signal });
+    answer.resume();
+    return answer.statusCode === 204;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
+
 /** Stops and removes a container with its anonymous volumes; tells whether it was there. */
 export async function removeContainer(engine: Engine, name: string, signal?: AbortSignal): Promise<boolean> {
   const query = { force: true, v: true };

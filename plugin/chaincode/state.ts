@@ -1,0 +1,281 @@
+import { FabricError, messageOf } from "../error.ts";
+import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
+import { readCollectionsBytes, type CommittedCollection } from "../fabric/collections-reading.ts";
+import { printEndorsementPolicy } from "../fabric/endorsement-policy.ts";
+import {
+  approvedDefinition,
+  committedDefinition,
+  committedDefinitions,
+  installedChaincodes,
+  type ApprovedDefinition,
+} from "../fabric/lifecycle.ts";
+import { peerChannels } from "../fabric/peer-channels.ts";
+import type { OpenNetwork } from "../network/open-network.ts";
+import { podProblem } from "../network/pod-problem.ts";
+import { reachPeer } from "../network/reach.ts";
+import { hostOf, nodesOf, peerNodes, type FabricNode, type PeerOrganization } from "../network/spec.ts";
+import { containerOf, containersOf, type ChaincodeContainer } from "./containers.ts";
+
+/** A chaincode at one peer. */
+export interface PeerChaincode {
+  readonly peer: string;
+  readonly organization: string;
+  /** Undefined: its organization has approved no package, or could not be asked. */
+  readonly packageId?: string | undefined;
+  readonly installed: boolean;
+  /** "none": never started there. "unknown": there is no daemon to look into. */
+  readonly container: ChaincodeContainer | "none" | "unknown";
+  /** Why the peer could not be asked. */
+  readonly problem?: string | undefined;
+}
+
+/** One chaincode on one channel, wherever it is. */
+export interface ChaincodeState {
+  readonly channel: string;
+  readonly name: string;
+  readonly version: string;
+  readonly sequence: number;
+  /** As a user writes it. */
+  readonly policy: string;
+  readonly collections: readonly CommittedCollection[];
+  readonly initRequired: boolean;
+  /** MSP ID -> has approved just this definition. */
+  readonly approvals: Readonly<Record<string, boolean>>;
+  readonly peers: readonly PeerChaincode[];
+}
+
+/** What was committed before, as far as an organization that can be asked approved it. */
+export interface FormerDefinition {
+  readonly version: string;
+  readonly sequence: number;
+  readonly policy: string;
+  readonly collections: readonly string[];
+  readonly packageId: string | undefined;
+}
+
+export interface Selected {
+  readonly channel?: string | undefined;
+  readonly name?: string | undefined;
+}
+
+/** Every committed chaincode, or those selected. A peer that does not answer is a line in the result, not a failure. */
+export async function chaincodeStates(
+  network: OpenNetwork,
+  { channel, name }: Selected,
+  signal: AbortSignal,
+): Promise<readonly ChaincodeState[]> {
+  const surveys = await Promise.all(peerNodes(network.definition).map((node) => survey(network, node, signal)));
+  const answering = surveys.filter(({ problem }) => problem === undefined);
+  if (answering.length === 0) throw nobodyAnswers(surveys);
+  const channels = [...new Set(answering.flatMap((each) => each.channels))].sort();
+  const chosen = channel === undefined ? channels : [channel];
+  const states = await Promise.all(chosen.map((each) => statesOn(network, each, name, surveys, signal)));
+  return states.flat();
+}
+
+/** The one that is meant. Throws `not-found`, or `usage` when it is on several channels. */
+export async function chaincodeState(
+  network: OpenNetwork,
+  selected: Selected & { readonly name: string },
+  signal: AbortSignal,
+): Promise<ChaincodeState> {
+  const states = await chaincodeStates(network, selected, signal);
+  const [first] = states;
+  if (!first) {
+    const where = selected.channel === undefined ? "any channel" : selected.channel;
+    throw new FabricError("not-found", `expected ${selected.name} on ${where}, found no such chaincode`, {
+      hint: "kubectl fabric chaincode list",
+    });
+  }
+  if (states.length === 1) return first;
+  const channels = states.map((state) => state.channel).join(", ");
+  throw new FabricError("usage", `expected one ${selected.name}, found it on ${channels}`, {
+    hint: `choose one with --channel, for example --channel ${first.channel}`,
+  });
+}
+
+/** Definitions of a chaincode from the newest down, at most `limit`, from an organization that can be asked. */
+export async function formerDefinitions(
+  network: OpenNetwork,
+  { channel, name, sequence }: Pick<ChaincodeState, "channel" | "name" | "sequence">,
+  limit: number,
+  signal: AbortSignal,
+): Promise<readonly FormerDefinition[]> {
+  const sequences = Array.from({ length: Math.min(limit, sequence - 1) }, (_, index) => sequence - 1 - index);
+  for (const node of peerNodes(network.definition)) {
+    try {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      const found = await Promise.all(
+        sequences.map((each) =>
+          approvedDefinition(connection, identity, channel, { name, sequence: each }, { signal }),
+        ),
+      );
+      return found.flatMap((definition) => (definition ? [formerDefinition(definition)] : []));
+    } catch (error) {
+      if (signal.aborted) throw error;
+    }
+  }
+  return [];
+}
+
+function formerDefinition(definition: ApprovedDefinition): FormerDefinition {
+  const { version, sequence, endorsementPolicy, collections, packageId } = definition;
+  const names = readCollectionsBytes(collections).map(({ name }) => name);
+  return { version, sequence, policy: printed(endorsementPolicy), collections: names, packageId };
+}
+
+/** What one peer says about itself. */
+interface Survey {
+  readonly node: FabricNode;
+  readonly channels: readonly string[];
+  readonly installed: ReadonlySet<string>;
+  /** Undefined: no daemon to look into. */
+  readonly containers: readonly ChaincodeContainer[] | undefined;
+  readonly problem?: string;
+}
+
+async function survey(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Survey> {
+  const nothing = { node, channels: [], installed: new Set<string>(), containers: undefined };
+  try {
+    const problem = await podProblem(network, node, signal);
+    if (problem !== undefined) return { ...nothing, problem };
+    const { connection, identity } = await reachPeer(network, node, signal);
+    const [channels, installed, containers] = await Promise.all([
+      peerChannels(connection, identity, { signal }),
+      installedChaincodes(connection, identity, { signal }),
+      containersIfAny(network, node, signal),
+    ]);
+    return { node, channels, installed: new Set(installed.map(({ packageId }) => packageId)), containers };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { ...nothing, problem: messageOf(error) };
+  }
+}
+
+/** A peer may have no daemon of ours, or the user no right to look into it. */
+async function containersIfAny(
+  network: OpenNetwork,
+  node: FabricNode,
+  signal: AbortSignal,
+): Promise<readonly ChaincodeContainer[] | undefined> {
+  try {
+    return await containersOf(network, node, signal);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof FabricError)) throw error;
+    return undefined;
+  }
+}
+
+function nobodyAnswers(surveys: readonly Survey[]): FabricError {
+  const problems = surveys.map(({ node, problem }) => `  ${hostOf(node)}: ${problem}`).join("\n");
+  return new FabricError("not-ready", `expected a peer that answers, found none:\n${problems}`, {
+    hint: "kubectl fabric status",
+  });
+}
+
+async function statesOn(
+  network: OpenNetwork,
+  channel: string,
+  name: string | undefined,
+  surveys: readonly Survey[],
+  signal: AbortSignal,
+): Promise<readonly ChaincodeState[]> {
+  const joined = surveys.filter(({ channels }) => channels.includes(channel));
+  const [first] = joined;
+  if (!first) {
+    throw new FabricError("not-found", `expected a peer on ${channel}, found none`, {
+      hint: `kubectl fabric join ${channel}`,
+    });
+  }
+  const { connection, identity } = await reachPeer(network, first.node, signal);
+  const definitions = await committedDefinitions(connection, identity, channel, { signal });
+  return Promise.all(
+    definitions
+      .filter((definition) => name === undefined || definition.name === name)
+      .map(async (definition) => {
+        const [committed, peers] = await Promise.all([
+          committedDefinition(connection, identity, channel, definition.name, { signal }),
+          peersWith(network, channel, definition, surveys, signal),
+        ]);
+        return stateOf(channel, definition, Object.fromEntries(committed?.approvals ?? []), peers);
+      }),
+  );
+}
+
+function stateOf(
+  channel: string,
+  definition: ChaincodeDefinition,
+  approvals: Readonly<Record<string, boolean>>,
+  peers: readonly PeerChaincode[],
+): ChaincodeState {
+  const { name, version, sequence, endorsementPolicy, collections, initRequired } = definition;
+  return {
+    channel,
+    name,
+    version,
+    sequence,
+    policy: printed(endorsementPolicy),
+    collections: readCollectionsBytes(collections),
+    initRequired,
+    approvals,
+    peers,
+  };
+}
+
+async function peersWith(
+  network: OpenNetwork,
+  channel: string,
+  definition: ChaincodeDefinition,
+  surveys: readonly Survey[],
+  signal: AbortSignal,
+): Promise<readonly PeerChaincode[]> {
+  const organizations = network.definition.spec.peerOrganizations;
+  const found = await Promise.all(
+    organizations.map(async (organization) => {
+      const own = surveys.filter(({ node }) => node.organization.name === organization.name);
+      const packageId = await packageOf(network, channel, definition, own, signal);
+      return nodesOf(organization).map((node) => peerWith(organization, node, packageId, own));
+    }),
+  );
+  return found.flat();
+}
+
+/** What an organization runs: its own peers alone know. */
+async function packageOf(
+  network: OpenNetwork,
+  channel: string,
+  { name, sequence }: ChaincodeDefinition,
+  surveys: readonly Survey[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const asked = surveys.find(({ channels }) => channels.includes(channel));
+  if (!asked) return undefined;
+  const { connection, identity } = await reachPeer(network, asked.node, signal);
+  return (await approvedDefinition(connection, identity, channel, { name, sequence }, { signal }))?.packageId;
+}
+
+function peerWith(
+  { name: organization }: PeerOrganization,
+  node: FabricNode,
+  packageId: string | undefined,
+  surveys: readonly Survey[],
+): PeerChaincode {
+  const seen = surveys.find((each) => hostOf(each.node) === hostOf(node));
+  const peer = hostOf(node);
+  if (!seen || seen.problem !== undefined) {
+    return { peer, organization, packageId, installed: false, container: "unknown", problem: seen?.problem };
+  }
+  if (packageId === undefined) return { peer, organization, installed: false, container: "none" };
+  const container = seen.containers === undefined ? "unknown" : (containerOf(seen.containers, packageId) ?? "none");
+  return { peer, organization, packageId, installed: seen.installed.has(packageId), container };
+}
+
+/** A policy of certain identities or units cannot be said in words; the rest can. */
+function printed(policy: Uint8Array): string {
+  try {
+    return printEndorsementPolicy(policy);
+  } catch (error) {
+    if (error instanceof FabricError && error.code === "invalid") return `(${error.message})`;
+    throw error;
+  }
+}

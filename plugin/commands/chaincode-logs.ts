@@ -1,0 +1,58 @@
+import { positiveInteger } from "./arguments.ts";
+import { optionsOf, type CommandDefinition } from "./command.ts";
+
+interface LogsOptions {
+  readonly channel?: string;
+  readonly peer?: string;
+  readonly follow: boolean;
+  readonly tail?: number;
+  readonly timestamps: boolean;
+}
+
+export const chaincodeLogs: CommandDefinition = (group, terminal) => {
+  const command = group
+    .command("logs")
+    .argument("<name>", "name of the chaincode")
+    .summary("print what a chaincode writes")
+    .description(
+      "Prints the log of a chaincode's containers, read through the Docker daemon in each peer's Pod. Several peers at\n" +
+        "once have their name before each line.",
+    )
+    .option("-C, --channel <name>", "the channel, when it is on several")
+    .option("--peer <name>", "only this peer, as peer0.org1")
+    .option("-f, --follow", "go on as it writes, also after the peer has started it again", false)
+    .option("--tail <lines>", "only the last lines", positiveInteger)
+    .option("--timestamps", "the time before each line", false)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric chaincode logs asset
+  kubectl fabric chaincode logs asset -f --tail 20
+  kubectl fabric chaincode logs asset --peer peer0.org1`,
+    )
+    .action(async (name: string) => {
+      const options = optionsOf<LogsOptions>(command);
+      const [{ openNetwork }, { chaincodeState }, { chaincodeLog, logSources }, { hostOf }] = await Promise.all([
+        import("./connect.ts"),
+        import("../chaincode/state.ts"),
+        import("../chaincode/logs.ts"),
+        import("../network/spec.ts"),
+      ]);
+      const { signal, stdout } = terminal;
+      const network = await openNetwork(options, terminal);
+      try {
+        const state = await chaincodeState(network, { name, channel: options.channel }, signal);
+        const sources = logSources(network, state, options.peer);
+        const width = Math.max(...sources.map(({ node }) => hostOf(node).length));
+        const print = async (source: (typeof sources)[number]) => {
+          const prefix = sources.length === 1 ? "" : `${hostOf(source.node).padEnd(width)} | `;
+          const lines = chaincodeLog(network, source, { ...options, tailLines: options.tail }, signal);
+          for await (const line of lines) stdout.write(`${prefix}${line}\n`);
+        };
+        await Promise.all(sources.map(print));
+      } finally {
+        await network.close();
+      }
+    });
+};

@@ -1,0 +1,95 @@
+import type { ChaincodeState, FormerDefinition, PeerChaincode } from "../chaincode/state.ts";
+import { table } from "../terminal/table.ts";
+
+/** All chaincodes, one a line. */
+export function chaincodesTable(states: readonly ChaincodeState[]): string {
+  if (states.length === 0) return "no chaincode is committed on any channel\n";
+  const rows = states.map((state) => [
+    state.channel,
+    state.name,
+    state.version,
+    String(state.sequence),
+    state.policy,
+    state.collections.map(({ name }) => name).join(",") || "-",
+    approvedBy(state).join(",") || "-",
+    state.peers.map((peer) => `${peer.peer}:${where(peer)}`).join(" ") || "-",
+  ]);
+  return table(["channel", "name", "version", "sequence", "policy", "collections", "approved by", "peers"], rows);
+}
+
+/** Everything about one. */
+export function chaincodeDetails(state: ChaincodeState, former: readonly FormerDefinition[]): string {
+  const facts = [
+    ["channel", state.channel],
+    ["version", state.version],
+    ["sequence", String(state.sequence)],
+    ["policy", state.policy],
+    ["init required", state.initRequired ? "yes" : "no"],
+    ["approved by", approvedBy(state).join(", ") || "-"],
+    ["still to approve", missing(state).join(", ") || "-"],
+  ];
+  return [
+    `${state.name}\n`,
+    ...facts.map(([name = "", value]) => `  ${`${name}:`.padEnd(18)}${value}\n`),
+    ...section("collections", collectionRows(state)),
+    ...section("peers", peerRows(state)),
+    ...section("former definitions (deploy-cc --rollback-to SEQUENCE)", formerRows(former)),
+  ].join("");
+}
+
+const approvedBy = ({ approvals }: ChaincodeState): readonly string[] =>
+  Object.keys(approvals)
+    .filter((mspId) => approvals[mspId])
+    .sort();
+
+const missing = ({ approvals }: ChaincodeState): readonly string[] =>
+  Object.keys(approvals)
+    .filter((mspId) => !approvals[mspId])
+    .sort();
+
+/** In one word: how far the chaincode is at a peer. */
+export function where({ problem, packageId, installed, container }: PeerChaincode): string {
+  if (problem !== undefined) return "unreachable";
+  if (packageId === undefined) return "not-approved";
+  if (!installed) return "not-installed";
+  if (container === "unknown" || container === "none") return "installed";
+  return container.state;
+}
+
+function section(title: string, rows: string): readonly string[] {
+  return rows === "" ? [] : [`\n${title}\n`, rows];
+}
+
+function collectionRows({ collections }: ChaincodeState): string {
+  if (collections.length === 0) return "";
+  const rows = collections.map((it) => [
+    it.name,
+    it.policy,
+    `${it.requiredPeerCount}-${it.maxPeerCount}`,
+    it.blockToLive === 0 ? "never" : `after ${it.blockToLive} blocks`,
+    `${it.memberOnlyRead ? "members" : "all"}/${it.memberOnlyWrite ? "members" : "all"}`,
+    it.endorsementPolicy ?? "-",
+  ]);
+  return table(["name", "members", "peers", "purged", "read/write", "endorsement"], rows);
+}
+
+function peerRows({ peers }: ChaincodeState): string {
+  const rows = peers.map((peer) => {
+    const { container } = peer;
+    const details = typeof container === "string" ? [] : [container.status, container.id.slice(0, 12), container.image];
+    return [peer.peer, where(peer), peer.packageId ?? "-", ...(details.length > 0 ? details : [peer.problem ?? "-"])];
+  });
+  return table(["peer", "state", "package", "status", "container", "image"], rows);
+}
+
+function formerRows(former: readonly FormerDefinition[]): string {
+  if (former.length === 0) return "";
+  const rows = former.map((it) => [
+    String(it.sequence),
+    it.version,
+    it.policy,
+    it.collections.join(",") || "-",
+    it.packageId ?? "-",
+  ]);
+  return table(["sequence", "version", "policy", "collections", "package"], rows);
+}
