@@ -18,6 +18,7 @@ import { hostOf, peerNodes } from "../network/spec.ts";
 import { packageStates, type ChannelFacts } from "./package-state.ts";
 import type { PeerFacts } from "./judgement.ts";
 import type { PeerPod } from "./peer-pod.ts";
+import { remembered } from "./remembered.ts";
 import type { ToldIdentity } from "./told-identity.ts";
 
 /** What peers say of their packages. */
@@ -30,6 +31,8 @@ export interface FactsReader {
 }
 
 const freshFor = 2000; // milliseconds
+/** A silent peer is not asked again: what is its stays, and every question would take its time. */
+const freshness = ({ known }: PeerFacts): number => (known ? freshFor : Infinity);
 /** A peer that is in trouble must not hold up all the others. */
 const patience = 20_000; // milliseconds
 
@@ -38,7 +41,7 @@ export function newFactsReader(
   networks: readonly OpenNetwork[],
   told: readonly ToldIdentity[],
 ): FactsReader {
-  const known = new Map<string, { readonly at: number; readonly facts: Promise<PeerFacts> }>();
+  const known = new Map<string, (signal: AbortSignal) => Promise<PeerFacts>>();
   const reached = new Map<string, Promise<Reached>>();
   const opened: { close(): unknown }[] = [];
   const keep = <T extends Forward | NodeConnection>(one: T): T => {
@@ -55,11 +58,11 @@ export function newFactsReader(
   };
   return {
     of(peer, signal) {
-      const before = known.get(peer.name);
-      if (before && performance.now() - before.at < freshFor) return before.facts;
-      const facts = factsOf(peer, () => reach(peer, signal), signal);
-      known.set(peer.name, { at: performance.now(), facts });
-      return facts;
+      const asked =
+        known.get(peer.name) ??
+        remembered((asking: AbortSignal) => factsOf(peer, () => reach(peer, asking), asking), freshness);
+      known.set(peer.name, asked);
+      return asked(signal);
     },
     async package(peer, packageId, signal) {
       const { connection, identity } = await reach(peer, signal);

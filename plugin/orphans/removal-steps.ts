@@ -3,6 +3,7 @@ import type { Step } from "../steps/step.ts";
 import { findingKey, type Finding } from "./finding.ts";
 import type { AgeLimit } from "./judgement.ts";
 import type { Place } from "./place.ts";
+import { remembered } from "./remembered.ts";
 
 /** A look at a place may serve several steps, but not for longer than this. */
 const freshFor = 2000; // milliseconds
@@ -34,12 +35,10 @@ const sameDaemon = (one: Finding, other: Finding): boolean => one.source === oth
 type Look = (signal: AbortSignal) => Promise<readonly Finding[]>;
 
 function rememberedLook(place: Place, age: () => AgeLimit): Look {
-  let last: { readonly at: number; readonly found: Promise<readonly Finding[]> } | undefined;
-  return (signal) => {
-    if (last && performance.now() - last.at < freshFor) return last.found;
-    last = { at: performance.now(), found: place.look(age(), signal) };
-    return last.found;
-  };
+  return remembered(
+    (signal: AbortSignal) => place.look(age(), signal),
+    () => freshFor,
+  );
 }
 
 function removalStep(place: Place, look: Look, finding: Finding, after: readonly string[], age: () => AgeLimit): Step {

@@ -55,7 +55,11 @@ export async function killedAt(milliseconds: number, args: readonly string[]): P
   return ended;
 }
 
-function startPlugin(args: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<PluginResult> } {
+/** A run that a test may interrupt. */
+export function startPlugin(args: readonly string[]): {
+  readonly child: ChildProcess;
+  readonly ended: Promise<PluginResult>;
+} {
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   const text = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => (text.stdout += chunk.toString()));

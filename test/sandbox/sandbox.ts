@@ -134,6 +134,7 @@ export function chooseImages(
 function unknownImage(name: string, known: readonly string[]): FabricError {
   const why = {
     webhook: "npm run build makes what is in it",
+    plugin: "npm run build makes what is in it",
     "fabric-": "FABRIC_HOME names the release it is made of",
   };
   const hint = Object.entries(why).find(([prefix]) => name.startsWith(prefix))?.[1];

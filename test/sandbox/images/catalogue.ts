@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cluster } from "../cluster.ts";
 import type { FabricRelease } from "../fabric-release.ts";
@@ -45,6 +45,7 @@ export function catalogue(
     docker28(layout),
     docker20(),
     ...webhook(repository),
+    ...plugin(repository),
     ...releases.flatMap((release) => [peer(release), orderer(release)]),
     ...emulator(emulatorBundle(layout)),
     nodeenv(releases),
@@ -212,6 +213,41 @@ function webhook(repository: string): readonly CatalogueEntry[] {
         layers: [smallDebian, nodeRuntime, application],
         config: {
           Entrypoint: ["node", "/app/webhook.js"],
+          Env: [path, "NODE_ENV=production"],
+          User: "65532:65532",
+          WorkingDir: "/app",
+        },
+        loaded: true,
+      },
+    },
+  ];
+}
+
+/** The plugin as Pods of the cluster run it, for scheduled commands. Absent until `npm run build` has made its program. */
+function plugin(repository: string): readonly CatalogueEntry[] {
+  const dist = join(repository, "dist");
+  const bundle = join(dist, "kubectl-fabric.js");
+  if (!existsSync(bundle)) return [];
+  const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as { version: string };
+  const chunks = readdirSync(join(dist, "chunks")).filter((name) => name.endsWith(".js"));
+  const application: LayerRecipe = {
+    name: "plugin",
+    files: [
+      { to: "app/dist/kubectl-fabric.js", from: bundle, mode: 0o644 },
+      ...chunks.map((name) => ({ to: `app/dist/chunks/${name}`, from: join(dist, "chunks", name), mode: 0o644 })),
+      { to: "app/package.json", text: '{"type":"module"}\n', mode: 0o644 },
+    ],
+  };
+  return [
+    {
+      builds: [],
+      recipe: {
+        name: "plugin",
+        tags: [`docker.io/kubectlfabric/plugin:${version}`],
+        standsInFor: `kubectlfabric/plugin:${version} (this repository's dist/kubectl-fabric.js on Node ${nodeVersion})`,
+        layers: [smallDebian, nodeRuntime, application],
+        config: {
+          Entrypoint: ["node", "/app/dist/kubectl-fabric.js"],
           Env: [path, "NODE_ENV=production"],
           User: "65532:65532",
           WorkingDir: "/app",

@@ -1,0 +1,392 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { containerNameOf, imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
+import { startDocker, type DockerDaemon } from "../contract/docker.ts";
+import { newKubectl } from "../sandbox/kubectl.ts";
+import { listProcesses } from "../sandbox/processes.ts";
+import { pluginJson, pluginOutput, runPlugin, startPlugin } from "./plugin-process.ts";
+
+const { kubeconfig, binDir, fabricVersions, nodeenvArchive } = inject("sandbox");
+const kubectl = newKubectl(binDir, kubeconfig);
+const newest = fabricVersions.toSorted((one, other) => other.localeCompare(one, "en", { numeric: true }))[0];
+const version = newest?.split(".").slice(0, 2).join(".") ?? "emulator";
+/** How often the chaincode is upgraded while Pods die. */
+const upgrades = Number(process.env["CLEANUP_UPGRADES"] ?? 3);
+
+interface Finding {
+  readonly source: string;
+  readonly place: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly peer?: string;
+  readonly packageId?: string;
+  readonly because: string;
+}
+
+interface CleanupJson {
+  readonly orphans: readonly Finding[];
+  readonly kept: readonly Finding[];
+  readonly needed: number;
+  readonly uncommitted: readonly { readonly peer: string; readonly packageId: string }[];
+  readonly notLookedAt: readonly { readonly source?: string; readonly place: string; readonly because: string }[];
+  readonly removed?: { readonly changed: number };
+}
+
+const key = ({ source, place, kind, name }: Finding) => `${source}/${place}/${kind}/${name}`;
+const keys = (findings: readonly Finding[]) => findings.map(key).toSorted((one, other) => (one < other ? -1 : 1));
+
+/** Whatever its exit code: 3 says that something could not be looked at. */
+async function cleanup(...args: readonly string[]): Promise<CleanupJson & { readonly code: number | null }> {
+  const { code, stdout, stderr } = await runPlugin(["cleanup", ...args, "-o", "json"]);
+  if (code !== 0 && code !== 3) throw new Error(`cleanup ${args.join(" ")} ended with ${code}: ${stderr}`);
+  return { ...(JSON.parse(stdout) as CleanupJson), code };
+}
+
+const inSidecar = (namespace: string, script: string): Promise<string> =>
+  kubectl(["-n", namespace, "exec", "-i", "peer0-0", "-c", "kubectl-fabric-dind", "--", "sh", "-e"], { input: script });
+const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
+const chaincodeImages = async (namespace: string) =>
+  lines(await inSidecar(namespace, "docker images --format '{{.Repository}}'")).filter((name) =>
+    name.startsWith("fabric-peer0"),
+  );
+const containers = async (namespace: string) => lines(await inSidecar(namespace, "docker ps -a --format '{{.Names}}'"));
+
+const random = (from: number, to: number): number => from + Math.floor(Math.random() * (to - from));
+const chaincodeProcesses = () => listProcesses().filter(({ argv }) => argv.includes("--peer.address"));
+
+describe(`cleanup on Fabric ${version}`, () => {
+  const organizations = ["org1", "org2"] as const;
+  const owner = (organization: string) => ({ networkId: "fabric", peerId: `peer0.${organization}` });
+  let folder: string;
+  /** Of a package that the channel runs, and of those that it ran. */
+  let running = "";
+  let superseded: readonly string[] = [];
+
+  async function change(version_: number): Promise<void> {
+    const file = join(folder, "package.json");
+    const manifest = JSON.parse(await readFile(file, "utf8")) as object;
+    await writeFile(file, JSON.stringify({ ...manifest, version: `1.0.${version_}` }));
+  }
+
+  const deploy = () =>
+    runPlugin(["deploy-cc", "asset", "--path", folder, "-C", "mychannel", "--load-image", nodeenvArchive]);
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "cleanup-chaincode-"));
+    const source = join(import.meta.dirname, "../chaincode/asset-transfer");
+    execFileSync("npm", ["ci", "--silent", "--prefix", source], { stdio: "inherit" });
+    await cp(source, folder, { recursive: true });
+    await pluginOutput(["webhook", "install"]);
+    await pluginOutput(["init", "--fabric-version", version]);
+    await pluginOutput(["join", "mychannel"]);
+    const first = await deploy();
+    expect(first.stderr + first.stdout).toMatch(/done/);
+    await pluginOutput(["invoke", "asset", "CreateAsset", "a1", "tom", "100", "-C", "mychannel"]);
+  });
+
+  afterAll(async () => {
+    await pluginOutput(["down", "--yes"]);
+    await pluginOutput(["webhook", "uninstall"]);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test(
+    `after ${upgrades} upgrades with Pods killed at random one cleanup leaves no orphan`,
+    { timeout: 3_600_000 },
+    async () => {
+      const pods = ["org1/peer0-0", "org2/peer0-0", "orderer/orderer0-0", "orderer/orderer1-0", "orderer/orderer2-0"];
+      for (let upgrade = 1; upgrade <= upgrades; upgrade++) {
+        await change(upgrade);
+        const [namespace = "", pod = ""] = (pods[random(0, pods.length)] ?? "").split("/");
+        const killing = sleep(random(0, 6000)).then(() =>
+          kubectl(["-n", namespace, "delete", "pod", pod, "--force", "--grace-period=0", "--wait=false"]),
+        );
+        let last = await deploy();
+        await killing;
+        for (let attempt = 1; last.code !== 0 && attempt < 8; attempt++) {
+          await sleep(2000);
+          last = await deploy();
+        }
+        if (last.code !== 0) throw new Error(`upgrade ${upgrade} with ${namespace}/${pod} killed: ${last.stderr}`);
+      }
+      // Both peers are there, and run the newest.
+      for (const organization of organizations) {
+        await kubectl(["-n", organization, "rollout", "status", "statefulset/peer0", "--timeout=120s"]);
+        await expect
+          .poll(() => runPlugin(["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", organization]), {
+            timeout: 60_000,
+          })
+          .toMatchObject({ code: 0 });
+      }
+      const plan = await cleanup("--older-than", "0s");
+      const images = plan.orphans.filter(({ kind, packageId }) => kind === "image" && packageId !== undefined);
+      superseded = [...new Set(images.map(({ packageId = "" }) => packageId))];
+      expect(superseded).toHaveLength(upgrades);
+      expect(images).toHaveLength(organizations.length * upgrades);
+      const { removed, code } = await cleanup("--yes", "--older-than", "0s");
+      expect(code).toBe(0);
+      expect(removed?.changed).toBeGreaterThanOrEqual(plan.orphans.length);
+      const after = await cleanup("--older-than", "0s");
+      expect(after).toMatchObject({ orphans: [], kept: [], uncommitted: [], notLookedAt: [] });
+      for (const organization of organizations) {
+        const [image, ...others] = await chaincodeImages(organization);
+        expect(others).toEqual([]);
+        expect(image).toMatch(new RegExp(`^fabric-peer0\\.${organization}-asset-`));
+        expect(await containers(organization)).toHaveLength(1);
+        const read = ["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", organization];
+        expect(JSON.parse(await pluginOutput(read))).toMatchObject({ id: "a1" });
+      }
+      const [name = ""] = await containers("org1");
+      running = name.replace(/^fabric-peer0\.org1-(.*)-([0-9a-f]{64})$/, "$1:$2");
+      expect(running).toMatch(/^asset:[0-9a-f]{64}$/);
+      expect(chaincodeProcesses()).toHaveLength(organizations.length);
+    },
+  );
+
+  describe("a scene of 200 orphans and 50 others", () => {
+    const hashOf = (text: string) => createHash("sha256").update(text).digest("hex");
+    const gone = (index: number) => `gone_${index}:${hashOf(`gone ${index}`)}`;
+    const range = (count: number) => Array.from({ length: count }, (_, index) => index);
+    const ours = (organization: string) => ({
+      "app.kubernetes.io/managed-by": "kubectl-fabric",
+      "kubectl-fabric.io/network": "fabric",
+      "kubectl-fabric.io/org": organization,
+    });
+    let host: DockerDaemon;
+    const orphans = new Set<string>();
+    const later = new Set<string>();
+
+    const built = (kind: "Job" | "Secret", name: string, packageId: string, organization: string, peerId: string) => {
+      const mspId = `${organization.charAt(0).toUpperCase()}${organization.slice(1)}MSP`;
+      const metadata = {
+        name,
+        namespace: organization,
+        labels: { "app.kubernetes.io/created-by": "fabric-builder-k8s", "app.kubernetes.io/component": "chaincode" },
+        annotations: {
+          "fabric-builder-k8s-ccid": packageId,
+          "fabric-builder-k8s-mspid": mspId,
+          "fabric-builder-k8s-peerid": peerId,
+        },
+      };
+      if (kind === "Secret") return { apiVersion: "v1", kind, metadata };
+      const container = { name: "chaincode", image: "docker.io/local/node:1" };
+      const spec = { suspend: true, template: { spec: { restartPolicy: "Never", containers: [container] } } };
+      return { apiVersion: "batch/v1", kind, metadata, spec };
+    };
+    const served = (name: string, packageId: string, labels: object) => {
+      const app = { app: name };
+      const env = [{ name: "CHAINCODE_ID", value: packageId }];
+      const container = { name: "chaincode", image: "docker.io/local/node:1", env };
+      const metadata = { name, namespace: "org1", labels };
+      return [
+        {
+          apiVersion: "apps/v1",
+          kind: "Deployment",
+          metadata,
+          spec: {
+            replicas: 0,
+            selector: { matchLabels: app },
+            template: { metadata: { labels: app }, spec: { containers: [container] } },
+          },
+        },
+        { apiVersion: "v1", kind: "Service", metadata, spec: { selector: app, ports: [{ port: 9999 }] } },
+      ];
+    };
+
+    beforeAll(async () => {
+      const old = superseded[0] ?? "";
+      const script: string[] = [];
+      const [image = ""] = await chaincodeImages("org1");
+      const step = "/bin/sh -c '#(nop) LABEL a=b'";
+      for (const index of range(40)) {
+        script.push(`docker tag ${image} ${imageNameOf(owner("org1"), gone(index))}`);
+        orphans.add(`dind/org1/peer0-0/image/${imageNameOf(owner("org1"), gone(index))}:latest`);
+      }
+      for (const index of range(20)) {
+        const name = containerNameOf(owner("org1"), gone(index));
+        script.push(`docker create --name ${name} ${image} true >/dev/null`);
+        orphans.add(`dind/org1/peer0-0/container/${name}`);
+        script.push(`docker create --name step_${index} ${image} ${step} >/dev/null`);
+        orphans.add(`dind/org1/peer0-0/build container/step_${index}`);
+      }
+      for (const index of range(8)) {
+        script.push(`docker tag ${image} ${imageNameOf({ networkId: "other", peerId: "peer" }, gone(index))}`);
+        script.push(`docker tag ${image} mine:${index}`);
+      }
+      await inSidecar("org1", script.join("\n"));
+
+      const objects: object[] = [];
+      for (const index of range(25)) {
+        objects.push(built("Job", `hlfcc-old-${index}`, old, "org1", "peer0.org1"));
+        objects.push(built("Secret", `hlfcc-old-${index}`, gone(index), "org1", "peer0.org1"));
+        for (const kind of ["Job", "Secret"]) orphans.add(`builder-k8s/namespace org1/${kind}/hlfcc-old-${index}`);
+      }
+      for (const index of range(20)) {
+        objects.push(...served(`cc-old-${index}`, old, ours("org1")));
+        for (const kind of ["Deployment", "Service"]) orphans.add(`service/namespace org1/${kind}/cc-old-${index}`);
+      }
+      for (const index of range(5)) {
+        objects.push(built("Job", `hlfcc-late-${index}`, old, "org2", "peer0.org2"));
+        later.add(`builder-k8s/namespace org2/Job/hlfcc-late-${index}`);
+        objects.push(...served(`cc-late-${index}`, old, {}));
+        for (const kind of ["Deployment", "Service"]) later.add(`service/namespace org1/${kind}/cc-late-${index}`);
+        objects.push(built("Job", `hlfcc-live-${index}`, running, "org1", "peer0.org1"));
+        objects.push(built("Secret", `hlfcc-live-${index}`, running, "org1", "peer0.org1"));
+        objects.push(built("Job", `hlfcc-other-${index}`, old, "org1", "peer9.elsewhere"));
+        objects.push(...served(`cc-live-${index}`, running, ours("org1")));
+      }
+      objects.push({
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "web", namespace: "org1" },
+        spec: { ports: [{ port: 80 }] },
+      });
+      await kubectl.apply(...objects);
+
+      host = await startDocker();
+      const [node = ""] = lines(await kubectl(["get", "nodes", "-o", "name"])).map((name) => name.replace("node/", ""));
+      const [some = ""] = lines(await host.docker("images", "--format", "{{.Repository}}:{{.Tag}}"));
+      for (const index of range(15)) {
+        const name = containerNameOf(owner("org1"), index === 0 ? running : gone(index));
+        await host.docker("create", "--name", name, some, "true");
+        orphans.add(`host-docker/node ${node}/container/${name}`);
+        const tag = imageNameOf(owner("org2"), gone(index));
+        await host.docker("tag", some, tag);
+        // Org2's peer does not answer at first; that its chaincode is not here any more is known all the same.
+        orphans.add(`host-docker/node ${node}/image/${tag}:latest`);
+      }
+      for (const index of range(5)) {
+        await host.docker("create", "--name", `registry-${index}`, some, "true");
+        await host.docker(
+          "create",
+          "--name",
+          containerNameOf({ networkId: "dev", peerId: "p" }, gone(index)),
+          some,
+          "true",
+        );
+      }
+    });
+
+    afterAll(async () => {
+      await host?.stop();
+    });
+
+    const everything = () =>
+      `--older-than 0s --source dind,builder-k8s,service,host-docker --node-namespace org1 --node-socket ${host.endpoint.replace("unix://", "")}`.split(
+        " ",
+      );
+    const nodePods = async () =>
+      lines(await kubectl(["get", "pods", "-A", "-l", "app.kubernetes.io/component=cleanup", "-o", "name"]));
+    const live = async () => ({
+      sidecar: lines(await inSidecar("org1", "docker images --format '{{.Repository}}:{{.Tag}}'; docker ps -q")).filter(
+        (name) => !orphans.has(`dind/org1/peer0-0/image/${name}`),
+      ),
+      sidecar2: lines(await inSidecar("org2", "docker images -q; docker ps -aq")),
+      objects: lines(
+        await kubectl(["-n", "org1", "get", "jobs,secrets,deployments,services,configmaps,pods", "-o", "name"]),
+      ).filter((name) => !/-old-/.test(name)),
+      host: lines(await host.docker("ps", "-a", "--format", "{{.Names}}")).filter((name) => !name.includes("org1")),
+    });
+
+    test("is as large as it says", () => {
+      expect(orphans.size).toBe(200);
+    });
+
+    test("is tidied as far as can be proved while a peer does not answer, and nothing else is touched", async () => {
+      const [peer] = listProcesses().filter(
+        ({ pid, argv }) => argv.join(" ").includes("node start") && belongsTo(pid, "org2"),
+      );
+      if (!peer) throw new Error("expected the process of org2's peer");
+      const before = await live();
+      process.kill(peer.pid, "SIGSTOP");
+      try {
+        const found = await cleanup("--yes", ...everything());
+        expect(found.code).toBe(3);
+        expect(found.notLookedAt).toMatchObject([
+          { place: "peer0.org2", because: expect.stringMatching(/cannot be asked/) },
+        ]);
+        expect(keys(found.orphans)).toEqual([...orphans].toSorted((one, other) => (one < other ? -1 : 1)));
+        expect(found.removed?.changed).toBe(orphans.size);
+        const kept = new Set(keys(found.kept));
+        for (const one of later) expect(kept).toContain(one);
+      } finally {
+        process.kill(peer.pid, "SIGCONT");
+      }
+      expect(await live()).toEqual(before);
+      expect(await nodePods()).toEqual([]);
+    });
+
+    test("is tidied to the end when the peer answers again", async () => {
+      await expect
+        .poll(() => runPlugin(["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org2"]), {
+          timeout: 90_000,
+        })
+        .toMatchObject({ code: 0 });
+      const found = await cleanup("--yes", ...everything());
+      expect(found.notLookedAt).toEqual([]);
+      expect(keys(found.orphans)).toEqual([...later].toSorted((one, other) => (one < other ? -1 : 1)));
+      const after = await cleanup(...everything());
+      expect(after.orphans).toEqual([]);
+      expect(after.needed).toBeGreaterThanOrEqual(22);
+      expect(JSON.parse(await pluginOutput(["query", "asset", "ReadAsset", "a1", "-C", "mychannel"]))).toMatchObject({
+        id: "a1",
+      });
+    });
+
+    test("Ctrl-C leaves no Pod on any node", async () => {
+      const { child, ended } = startPlugin(["cleanup", ...everything()]);
+      await expect.poll(nodePods, { timeout: 30_000, interval: 100 }).not.toEqual([]);
+      child.kill("SIGINT");
+      expect((await ended).code).toBe(130);
+      await expect.poll(nodePods, { timeout: 10_000 }).toEqual([]);
+    });
+  });
+
+  test("a schedule cleans up with rights of its own, and no others", async () => {
+    await pluginOutput(["cleanup", "schedule", "--org", "org1", "--older-than", "0s"]);
+    const can = async (...args: string[]) =>
+      (
+        await kubectl(["auth", "can-i", ...args, "--as", "system:serviceaccount:org1:fabric-cleanup"]).catch(
+          (error: unknown) => String(error),
+        )
+      ).includes("yes");
+    expect(await can("get", "secret/admin-identity", "-n", "org1")).toBe(true);
+    expect(await can("get", "secret/certificate-authorities", "-n", "org1")).toBe(false);
+    expect(await can("list", "secrets", "-n", "org1")).toBe(false);
+    expect(await can("list", "pods", "-n", "org2")).toBe(false);
+    const name = imageNameOf(owner("org1"), `gone:${"0".repeat(64)}`);
+    const [image = ""] = await chaincodeImages("org1");
+    await inSidecar("org1", `docker tag ${image} ${name}`);
+    await kubectl(["-n", "org1", "create", "job", "--from=cronjob/fabric-cleanup", "now"]);
+    await kubectl(["-n", "org1", "wait", "--for=condition=complete", "job/now", "--timeout=90s"]).catch(
+      async (error: unknown) => {
+        throw new Error(await kubectl(["-n", "org1", "logs", "job/now"]), { cause: error });
+      },
+    );
+    expect(await chaincodeImages("org1")).toEqual([image]);
+    expect((await pluginJson(["cleanup", "unschedule"])).changed).toBe(1);
+    expect(lines(await kubectl(["-n", "org1", "get", "cronjobs,roles,rolebindings", "-o", "name"]))).toEqual([]);
+  });
+
+  test("no process of any chaincode is left after down", async () => {
+    expect(chaincodeProcesses().length).toBeGreaterThan(0);
+    await pluginOutput(["down", "--yes"]);
+    await expect.poll(chaincodeProcesses, { timeout: 30_000 }).toEqual([]);
+    expect(listProcesses().filter(({ argv }) => argv.join(" ").includes("node start"))).toEqual([]);
+  });
+});
+
+/** By the environment that the Pod gives its peer. */
+function belongsTo(pid: number, organization: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`CORE_PEER_ID=peer0.${organization}\0`);
+  } catch {
+    return false; // it has ended meanwhile
+  }
+}
