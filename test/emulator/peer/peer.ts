@@ -105,6 +105,7 @@ export async function startPeer(environment: Environment, version: string): Prom
       newDeliverService(channels, streams, log),
       membership.service(),
     ],
+    metrics,
   );
   membership.start();
   const operations = await listenOperations(environment, version, engine, metrics);
