@@ -15,6 +15,8 @@ const run = promisify(execFile);
 export interface DockerDaemon {
   /** As CORE_VM_ENDPOINT. */
   readonly endpoint: string;
+  /** PATH with its client. */
+  readonly path: string;
   /** Runs a command of its client. */
   docker(...args: readonly string[]): Promise<string>;
   stop(): Promise<void>;
@@ -50,6 +52,7 @@ export async function startDocker(): Promise<DockerDaemon> {
   await docker("load", "--quiet", "--input", archive);
   return {
     endpoint,
+    path,
     docker,
     stop: async () => {
       const containers = (await docker("ps", "--all", "--quiet")).split("\n").filter((id) => id !== "");

@@ -21,6 +21,7 @@ export const ANNOTATIONS = {
   mtu: `${PREFIX}mtu`,
   preload: `${PREFIX}preload`,
   profile: `${PREFIX}profile`,
+  chaincodeIdle: `${PREFIX}chaincode-idle`,
   injected: `${PREFIX}injected`,
   /** How to undo an injection that was made in a file (`kubectl fabric inject`): of no meaning to the webhook. */
   original: `${PREFIX}original`,

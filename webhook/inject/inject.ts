@@ -5,6 +5,7 @@ import jsonPatch, { escapePathComponent, type Operation } from "fast-json-patch"
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
 import type { ClusterFacts } from "./cluster.ts";
 import { removeNodeSockets } from "./docker-socket.ts";
+import { idleContainer } from "./idle.ts";
 import { listOperations } from "./list-edit.ts";
 import { Denial, DENIAL_STATUS, type Outcome, type SkipReason, type Warning } from "./outcome.ts";
 import { findOwnDaemon } from "./own-daemon.ts";
@@ -121,6 +122,12 @@ function planFor(pod: V1Pod, peer: PeerContainer, request: InjectionRequest, con
   const daemon = findOwnDaemon(pod, peer.container, request.dockerSocket === "deny");
   const warnings = [...fabricWarnings(peer.container), ...commandWarnings(peer.container)];
   if (daemon !== undefined) {
+    if (request.chaincodeIdle !== undefined) {
+      throw noIdling(
+        pod,
+        `works with the injected daemon, but the Pod brings its own (container ${daemon.container.name})`,
+      );
+    }
     const { endpoint, container } = daemon;
     const image = container.image ?? "";
     const wired = wire(pod, peer, request, endpoint, { volumes: [], mounts: [] });
@@ -143,6 +150,9 @@ function withSidecar(
   if (!injectedBefore) checkNames(pod, peer);
   const spec = pod.spec ?? { containers: [] };
   const form = sidecarForm(cluster);
+  if (form === "container" && request.chaincodeIdle !== undefined) {
+    throw noIdling(pod, "needs native sidecars: expected Kubernetes 1.29 or newer on every node");
+  }
   const sidecar = sidecarContainer(request, form, spec, cluster.mtu);
   const volumes = sidecarVolumes(request.graph);
   const known = new Set((spec.volumes ?? []).map(({ name }) => name));
@@ -160,8 +170,21 @@ function withSidecar(
       ...podWarnings(pod, request, form),
       ...wired.warnings,
     ],
-    content: { sidecar, volumes, wiring: request.wiring, preload: request.preload },
+    content: {
+      sidecar,
+      volumes,
+      wiring: request.wiring,
+      preload: request.preload,
+      ...(request.chaincodeIdle === undefined ? {} : { idle: idleContainer(request, peer) }),
+    },
   };
+}
+
+function noIdling({ metadata }: V1Pod, why: string): Denial {
+  const key = ANNOTATIONS.chaincodeIdle;
+  const value = metadata?.annotations?.[key] ?? "";
+  const problem = { key, value, allowed: "nothing", documentation: documentationOf(key) };
+  return new Denial("contradiction", problem, `${key} ${why}`);
 }
 
 /** The peer's environment and mounts, and the Pod's volumes: the same for a sidecar of ours and a daemon of theirs. */
@@ -223,7 +246,11 @@ function sidecarOperations(
   form: SidecarForm,
 ): readonly Operation[] {
   if (form === "native") {
-    const first = [sidecar, ...(request.preload.length === 0 ? [] : [preloadContainer(request)])];
+    const first = [
+      sidecar,
+      ...(request.preload.length === 0 ? [] : [preloadContainer(request)]),
+      ...(request.chaincodeIdle === undefined ? [] : [idleContainer(request, peer)]),
+    ];
     return listOperations("/spec/initContainers", spec?.initContainers, { prepend: first });
   }
   const named = metadata?.annotations?.[DEFAULT_CONTAINER] !== undefined;

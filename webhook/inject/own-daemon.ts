@@ -5,7 +5,7 @@ import { literal } from "./environment.ts";
 import { imageName, parseImage } from "./image.ts";
 import { below } from "./mount-path.ts";
 import { Denial, type Warning } from "./outcome.ts";
-import { SIDECAR } from "./sidecar.ts";
+import { IDLER, SIDECAR } from "./sidecar.ts";
 
 /** A Docker daemon that the Pod brings along: it is wired, not doubled. */
 export interface OwnDaemon {
@@ -23,6 +23,7 @@ const DEFAULT_GRAPH = "/var/lib/docker";
 /** Whether a container runs a Docker daemon: an image of that name, or the command. */
 export function isDaemon({ name, image, command, args }: V1Container): boolean {
   if (name === SIDECAR) return true;
+  if (name === IDLER) return false; // the same image, as a client
   const parsed = parseImage(image ?? "");
   const named = parsed !== undefined && (imageName(parsed).includes("dind") || (parsed.tag ?? "").includes("dind"));
   return (

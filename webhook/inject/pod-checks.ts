@@ -6,7 +6,7 @@ import { Denial, type DenialReason, type Warning } from "./outcome.ts";
 import type { PeerContainer } from "./peer-container.ts";
 import { POD_SECURITY_LEVELS, SOCKET_DIRECTORY, type Profile } from "./profile.ts";
 import type { InjectionRequest } from "./request.ts";
-import { GRAPH_VOLUME, PRELOADER, SIDECAR, SOCKET_VOLUME, type SidecarForm } from "./sidecar.ts";
+import { GRAPH_VOLUME, IDLER, PRELOADER, SIDECAR, SOCKET_VOLUME, type SidecarForm } from "./sidecar.ts";
 import { isOlder, printVersion } from "./version.ts";
 
 function denial(
@@ -45,7 +45,7 @@ export function checkNames({ spec }: V1Pod, { container }: PeerContainer): void 
   const volumes = (spec?.volumes ?? []).map(({ name }) => name);
   const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => withoutEndSlashes(mountPath));
   const taken =
-    containers.find((name) => name === SIDECAR || name === PRELOADER) ??
+    containers.find((name) => [SIDECAR, PRELOADER, IDLER].includes(name)) ??
     volumes.find((name) => name === SOCKET_VOLUME || name === GRAPH_VOLUME) ??
     mounts.find((path) => path === SOCKET_DIRECTORY || path.startsWith(`${SOCKET_DIRECTORY}/`));
   if (taken === undefined) return;

@@ -32,6 +32,8 @@ export interface InjectionRequest {
   /** Bytes. */
   readonly mtu: number | undefined;
   readonly preload: readonly string[];
+  /** Seconds without a call after which chaincode is stopped; it runs on unless told. */
+  readonly chaincodeIdle?: number;
 }
 
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -53,6 +55,7 @@ export function parseRequest(annotations: Annotations, settings: InjectionSettin
     registryMirror: registryMirror(annotations, settings.registryMirror),
     mtu: mtu(annotations),
     preload: preload(annotations),
+    ...chaincodeIdle(annotations),
   };
 }
 
@@ -186,6 +189,19 @@ function registryMirror(annotations: Annotations, { default: fallback, allowed }
     );
   }
   return value;
+}
+
+/** A cold start takes a second: shorter than this would be all starting and stopping. */
+const SHORTEST_IDLE = 5;
+
+function chaincodeIdle(annotations: Annotations): { readonly chaincodeIdle?: number } {
+  const key = ANNOTATIONS.chaincodeIdle;
+  const value = annotations[key];
+  if (value === undefined) return {};
+  const [, count = "", unit = "s"] = /^(\d{1,5})(s|m|h)$/.exec(value) ?? [];
+  const seconds = Number(count) * ({ s: 1, m: 60, h: 3600 }[unit] ?? 1);
+  if (seconds < SHORTEST_IDLE) throw deny("invalid-value", key, value, "a time from 5s, such as 30s, 10m or 1h");
+  return { chaincodeIdle: seconds };
 }
 
 function mtu(annotations: Annotations): number | undefined {

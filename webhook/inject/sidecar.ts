@@ -14,6 +14,8 @@ import { isOlder } from "./version.ts";
 /** Names of ours in a Pod: long enough that no chart uses them. */
 export const SIDECAR = "kubectl-fabric-dind";
 export const PRELOADER = "kubectl-fabric-preload";
+/** Stops chaincode that nobody calls. */
+export const IDLER = "kubectl-fabric-idle";
 export const SOCKET_VOLUME = "kubectl-fabric-socket";
 export const GRAPH_VOLUME = "kubectl-fabric-graph";
 

@@ -1,0 +1,139 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
+import { IDLE_SCRIPT } from "../../webhook/inject/idle.ts";
+import { deployPackage, joinAll } from "../integration/emulator/network/actions.ts";
+import { propose } from "../integration/emulator/network/client.ts";
+import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
+import { newProcess, type NodeProcess } from "../integration/emulator/network/processes.ts";
+import { assetFolder, assetTransfer } from "./chaincode.ts";
+import { columns, startColumn } from "./column.ts";
+import { noDocker, startDocker, type DockerDaemon } from "./docker.ts";
+
+/** Seconds without a call until a container is stopped, and between two looks. */
+const idle = 3;
+const every = 1;
+
+describe.each(columns)("$name", (column) => {
+  const missing = column.missing ?? noDocker;
+  let network: Network;
+  let daemon: DockerDaemon;
+  let org1: PeerNode;
+  let packageId: string;
+  let script: NodeProcess | undefined;
+
+  beforeAll(async () => {
+    if (missing !== undefined) return;
+    await assetTransfer("assets"); // its dependencies
+    daemon = await startDocker();
+    network = await startColumn(column, "docker", {
+      CORE_VM_ENDPOINT: daemon.endpoint,
+      CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE: "host",
+      CORE_METRICS_PROVIDER: "prometheus",
+    });
+    [org1] = network.peers as [PeerNode];
+    await joinAll(network);
+    const pkg = await packageChaincodeFolder(slowChaincode(network.directory), "assets");
+    packageId = pkg.id;
+    await deployPackage(network, { name: "assets", version: "1.0", sequence: 1 }, pkg.bytes, pkg.id);
+  });
+
+  afterEach(async () => {
+    await script?.stop();
+    script = undefined;
+  });
+
+  afterAll(async () => {
+    await network?.stop();
+    await daemon?.stop();
+  });
+
+  const call = async (...args: readonly string[]): Promise<readonly [number, string]> => {
+    const answer = await propose(org1, { chaincode: "assets", channelId, args });
+    const response = answer.getResponse();
+    return [response?.getStatus() ?? 0, response?.getMessage() ?? ""];
+  };
+  const read = () => call("ListAssets", "", "");
+  /** "running", "paused" or "exited": the first peer's container. */
+  const state = () =>
+    daemon.docker("inspect", "--format", "{{.State.Status}}", `dev-peer0.Org1MSP-${packageId.replace(":", "-")}`);
+  const becomes = (wanted: string) =>
+    eventually(`a container that is ${wanted}`, async () => ((await state()) === wanted ? true : undefined));
+  const started = async (url = `${org1.operations}/metrics`): Promise<NodeProcess> => {
+    const command = ["/bin/sh", "-c", IDLE_SCRIPT, "idle", String(idle), String(every), url];
+    script = newProcess(command, { DOCKER_HOST: daemon.endpoint, PATH: daemon.path }, /stop/);
+    await script.start();
+    return script;
+  };
+
+  describe.skipIf(missing)("chaincode on demand", () => {
+    it("is stopped when nobody has called it for a while, and started by the next call", async () => {
+      expect((await read())[0]).toBe(200);
+      expect((await started()).output()).toBe(`stops chaincode after ${idle} s without a call\n`);
+      await becomes("exited");
+      expect(script?.output()).toMatch(new RegExp(`^stopped ${packageId} after \\d+ s without a call$`, "m"));
+      expect((await read())[0]).toBe(200);
+      expect(await state()).toBe("running");
+    });
+
+    it("is not stopped while it is called now and then", async () => {
+      await read();
+      await started();
+      for (let second = 0; second < 2.5 * idle; second++) {
+        expect((await read())[0]).toBe(200);
+        expect(await state()).toBe("running");
+        await sleep(1000);
+      }
+    });
+
+    it("is not stopped while one long call is under way, of which its state tells nothing", async () => {
+      await read();
+      await started();
+      expect(await call("Wait", String(3 * idle * 1000))).toEqual([200, ""]);
+      await becomes("exited");
+    });
+
+    it("is not stopped where the metrics cannot be read", async () => {
+      await read();
+      await started(`${org1.operations}/nowhere`);
+      expect(script?.output()).toContain("expected the peer's metrics at");
+      await sleep(2 * idle * 1000);
+      expect(await state()).toBe("running");
+    });
+
+    it("goes on when its guard was killed while it was paused", async () => {
+      await read();
+      await daemon.docker("pause", `dev-peer0.Org1MSP-${packageId.replace(":", "-")}`);
+      await started();
+      await becomes("running");
+      expect((await read())[0]).toBe(200);
+    });
+
+    it("alone is stopped: no other container is", async () => {
+      const image = `dev-peer0.Org1MSP-${packageId.replace(":", "-")}`.toLowerCase();
+      const images = (await daemon.docker("images", "--format", "{{.Repository}}")).split("\n");
+      const of = images.find((name) => name.startsWith(image)) ?? "";
+      await daemon.docker("run", "--detach", "--network", "host", "--name", "bystander", of, "sleep", "300");
+      await read();
+      await started();
+      await becomes("exited");
+      expect(await daemon.docker("inspect", "--format", "{{.State.Status}}", "bystander")).toBe("running");
+    });
+  });
+});
+
+/** The sample with one function more, which takes its time and asks the peer for nothing. */
+function slowChaincode(directory: string): string {
+  const folder = join(directory, "slow-chaincode");
+  cpSync(assetFolder, folder, { recursive: true });
+  const file = join(folder, "lib/asset-transfer.js");
+  const source = readFileSync(file, "utf8");
+  const wait =
+    "\n  async Wait(_context, milliseconds) {\n    await new Promise((resolve) => setTimeout(resolve, Number(milliseconds)));\n  }\n";
+  writeFileSync(file, source.replace(/(class \w+ extends Contract \{\n)/, `$1${wait}`));
+  execFileSync(process.execPath, ["--check", file]);
+  return folder;
+}

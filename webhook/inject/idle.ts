@@ -1,0 +1,112 @@
+import type { V1Container } from "@kubernetes/client-node";
+import type { PeerContainer } from "./peer-container.ts";
+import { ENDPOINT, SOCKET_GROUP } from "./profile.ts";
+import type { InjectionRequest } from "./request.ts";
+import { IDLER, peerMount } from "./sidecar.ts";
+
+/** core.yaml, operations.listenAddress. */
+const OPERATIONS_PORT = "9443";
+
+/**
+ * Stops chaincode containers that have been idle for a while; the peer starts one again with the next call.
+ *
+ * What a chaincode does is told by its peer's metrics: requests of the chaincode itself (chaincode_shim_requests_received,
+ * by package ID; core/chaincode/handler.go) and its launches. Whether a call is under way is told by the peer's gRPC
+ * server: proposals received less proposals completed (common/grpcmetrics/interceptor.go), for which package is not
+ * known, so any counts. To be sure, the container is paused first: a call that comes meanwhile waits, is seen, and goes on
+ * when the container is unpaused. Only what arrives in the moment between the last look and the kill is lost.
+ * Whatever cannot be read or done means that nothing is stopped.
+ *
+ * In sh, awk and wget: another Node.js process would take the memory that it is to save.
+ */
+export const IDLE_SCRIPT = `
+idle=$1 every=$2 url=$3
+told= paused= known=
+say() { [ "$told" = "$1" ] || echo "$1"; told=$1; }
+metrics() { wget -q -T 5 -O - "$url" 2>/dev/null | head -c 16777216; }
+chaincode() { docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$1" 2>/dev/null | sed -n 's/^CORE_CHAINCODE_ID_NAME=//p' | head -n 1; }
+# Proposals under way; nothing when the metrics do not tell.
+calls() { awk '
+  /^grpc_server_unary_requests_(received|completed)[{]/ && (/service="protos_Endorser"/ || /service="gateway_Gateway"/ && /method="(Endorse|Evaluate)"/) {
+    seen = 1; if (/_received[{]/) sum += $NF; else sum -= $NF
+  }
+  END { if (seen) printf "%.0f\\n", sum }'; }
+# What a package has done so far; nothing when this peer has never started it.
+activity() { awk -v label="chaincode=\\"$1\\"" '
+  /^chaincode_(shim_requests_received|launch_duration_count)[{]/ && index($0, label) { seen = 1; sum += $NF }
+  END { if (seen) printf "%.0f\\n", sum }'; }
+release() { [ -z "$paused" ] || docker unpause "$paused" >/dev/null; paused=; }
+stop() {
+  paused=$1
+  docker pause "$1" >/dev/null 2>&1 || { say "expected to pause a container, found that Docker cannot: nothing is stopped"; release 2>/dev/null; return; }
+  for look in 1 2 3; do
+    text=$(metrics)
+    [ "$(printf '%s\\n' "$text" | activity "$2")" = "$3" ] || break
+    [ "$(printf '%s\\n' "$text" | calls)" = 0 ] || continue
+    docker kill "$1" >/dev/null && paused= && echo "stopped $2 after $4 s without a call"
+    break
+  done
+  release 2>/dev/null
+}
+trap 'release; exit 0' TERM INT
+trap release EXIT
+# Of a predecessor that was killed at the wrong moment.
+for container in $(docker ps --quiet --no-trunc --filter status=paused 2>/dev/null); do
+  [ -z "$(chaincode "$container")" ] || docker unpause "$container" >/dev/null
+done
+while :; do
+  read -r now _ </proc/uptime; now=\${now%.*}
+  text=$(metrics) next=
+  if [ -z "$(printf '%s\\n' "$text" | calls)" ]; then
+    say "expected the peer's metrics at $url, found none: nothing is stopped (CORE_METRICS_PROVIDER=prometheus?)"
+  else
+    say "stops chaincode after $idle s without a call"
+    for container in $(docker ps --quiet --no-trunc 2>/dev/null); do
+      line=$(printf '%s\\n' "$known" | grep "^$container ")
+      set -- $line
+      [ -n "$line" ] || set -- "$container" "$(chaincode "$container")" "" "$now"
+      [ -n "$2" ] || continue
+      found=$(printf '%s\\n' "$text" | activity "$2")
+      [ -n "$found" ] || continue
+      if [ "$found" != "$3" ]; then set -- "$1" "$2" "$found" "$now"
+      elif [ $((now - $4)) -ge "$idle" ]; then stop "$1" "$2" "$3" $((now - $4))
+      fi
+      next="$next
+$*"
+    done
+  fi
+  known=$next
+  sleep "$every" & wait $!
+done
+`;
+
+/** A native sidecar beside the daemon. As small as it can be: it may use the socket, which means the daemon, and nothing else. */
+export function idleContainer({ image, chaincodeIdle = 0 }: InjectionRequest, peer: PeerContainer): V1Container {
+  const every = Math.min(60, Math.max(1, Math.floor(chaincodeIdle / 4)));
+  return {
+    name: IDLER,
+    image,
+    command: ["sh", "-c", IDLE_SCRIPT, "idle", String(chaincodeIdle), String(every), metricsUrl(peer)],
+    restartPolicy: "Always",
+    env: [
+      { name: "DOCKER_HOST", value: ENDPOINT },
+      { name: "HOME", value: "/tmp" },
+    ],
+    resources: { requests: { cpu: "5m", memory: "16Mi" }, limits: { cpu: "500m", memory: "128Mi" } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      readOnlyRootFilesystem: true,
+      runAsUser: 65_534,
+      runAsGroup: SOCKET_GROUP,
+      runAsNonRoot: true,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    volumeMounts: [peerMount()],
+  };
+}
+
+function metricsUrl({ container }: PeerContainer): string {
+  const address = container.env?.find(({ name }) => name === "CORE_OPERATIONS_LISTENADDRESS")?.value;
+  return `http://localhost:${/:(\d{1,5})$/.exec(address ?? "")?.[1] ?? OPERATIONS_PORT}/metrics`;
+}
