@@ -10,7 +10,7 @@ import type { Progress } from "./progress.ts";
 
 /** Programs built from Go modules: no registry is needed for them. */
 export interface GoBuild {
-  readonly name: "node" | "containerd" | "coredns" | "docker" | "pause";
+  readonly name: "node" | "oldest-api-server" | "containerd" | "coredns" | "docker" | "pause";
   readonly what: string;
   /** `tool`: the tools that go.mod names. */
   readonly target: "." | "tool";
@@ -24,12 +24,15 @@ export interface GoBuild {
 
 const stripped = "-s -w";
 
-const kubernetesVersion = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
-  .map((path) => {
-    const minor = cluster.version.split(".")[1];
-    return `-X ${path}.gitVersion=${cluster.version} -X ${path}.gitMajor=1 -X ${path}.gitMinor=${minor}`;
-  })
-  .join(" ");
+function kubernetesVersion(version: string): string {
+  const minor = version.split(".")[1];
+  return ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
+    .map((path) => `-X ${path}.gitVersion=${version} -X ${path}.gitMajor=1 -X ${path}.gitMinor=${minor}`)
+    .join(" ");
+}
+
+/** The oldest whose modules can be had. */
+const oldestVersion = "v1.29.6";
 
 export const dockerVersion = "28.5.2";
 const dockerVersions = [
@@ -45,7 +48,7 @@ export const goBuilds: Readonly<Record<GoBuild["name"], GoBuild>> = {
     ...plain,
     name: "node",
     what: `Kubernetes ${cluster.version} and etcd`,
-    ldflags: `${stripped} ${kubernetesVersion}`,
+    ldflags: `${stripped} ${kubernetesVersion(cluster.version)}`,
     minutes: 8,
     links: [
       "etcd",
@@ -57,6 +60,14 @@ export const goBuilds: Readonly<Record<GoBuild["name"], GoBuild>> = {
       "kubectl",
       "node-agent",
     ],
+  },
+  "oldest-api-server": {
+    ...plain,
+    name: "oldest-api-server",
+    what: `the API server of Kubernetes ${oldestVersion}`,
+    ldflags: `${stripped} ${kubernetesVersion(oldestVersion)}`,
+    tags: "providerless", // the clouds' own code is in a module that is gone
+    minutes: 5,
   },
   containerd: { ...plain, name: "containerd", what: "containerd", target: "tool", minutes: 2 },
   coredns: { ...plain, name: "coredns", what: "CoreDNS", minutes: 2 },
@@ -161,7 +172,7 @@ function goProblem(found: string, cause?: unknown): FabricError {
 
 /** Each program under its own name in one directory, which is all that anybody else needs to know. */
 async function linkPrograms(build: GoBuild, programs: string, bin: string): Promise<void> {
-  if (build.name === "docker" || build.name === "pause") return; // for images only
+  if (["docker", "pause", "oldest-api-server"].includes(build.name)) return; // not for the cluster itself
   await mkdir(bin, { recursive: true });
   const names = await readdir(programs);
   // Not "node": whoever puts this directory on PATH still wants Node.js.

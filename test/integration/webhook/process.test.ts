@@ -1,31 +1,19 @@
 // The bundle as a process of its own, against a Kubernetes API on loopback that has just been given the manifests.
-import { spawn, type ChildProcess } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { bundleOf } from "./bundle.ts";
 import { AUTHORITY, CONFIGURATION, LEAF, startCluster, type FakeCluster } from "./cluster.ts";
 import { newCaller, peerPod, reviewOf } from "./reviews.ts";
+import { ready, startWebhook, until, type WebhookProcess } from "./webhook-process.ts";
 
 let directory: string;
 let program: string;
 let cluster: FakeCluster;
-let running: Webhook[];
-
-interface Webhook {
-  readonly child: ChildProcess;
-  readonly probes: number;
-  readonly lines: Record<string, unknown>[];
-  /** The port of reviews, once it is known. */
-  port(): Promise<number>;
-  probe(path: string): Promise<{ status: number; text: string }>;
-  end(signal?: NodeJS.Signals): Promise<number | null>;
-}
+let running: WebhookProcess[];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "kubectl-fabric-webhook-"));
@@ -48,57 +36,12 @@ afterEach(async () => {
   await cluster.close();
 });
 
-async function until<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error(`${what}: it did not happen`);
-    await sleep(20);
-  }
-}
-
-async function start(...flags: string[]): Promise<Webhook> {
+async function start(...flags: string[]): Promise<WebhookProcess> {
   const kubeconfig = join(directory, "kubeconfig");
   await writeFile(kubeconfig, cluster.kubeconfig);
-  const args = [program, "--port=0", "--probes-port=0", "--drain-seconds=1", ...flags];
-  const child = spawn(process.execPath, args, {
-    env: { ...process.env, KUBECONFIG: kubeconfig },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const lines: Record<string, unknown>[] = [];
-  let rest = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    const parts = `${rest}${text}`.split("\n");
-    rest = parts.pop() ?? "";
-    lines.push(...parts.map((line) => JSON.parse(line) as Record<string, unknown>));
-  });
-  const said = (message: string) => lines.find((line) => line["message"] === message);
-  const exited = once(child, "exit") as Promise<[number | null]>;
-  const probes = await until(
-    "start",
-    () => (said("started")?.["probesPort"] ?? (child.exitCode === null ? undefined : 0)) as number | undefined,
-  );
-  const webhook: Webhook = {
-    child,
-    lines,
-    probes,
-    port: () => until("a certificate", () => said("serving a certificate")?.["port"] as number | undefined),
-    probe: async (path) => {
-      const response = await fetch(`http://127.0.0.1:${probes}${path}`);
-      return { status: response.status, text: await response.text() };
-    },
-    end: async (signal = "SIGTERM") => {
-      child.kill(signal);
-      return (await exited)[0];
-    },
-  };
+  const webhook = await startWebhook(program, kubeconfig, flags);
   running.push(webhook);
   return webhook;
-}
-
-function ready(webhook: Webhook): Promise<true> {
-  return until("readiness", async () => ((await webhook.probe("/readyz")).status === 200 ? true : undefined));
 }
 
 function published(): string {

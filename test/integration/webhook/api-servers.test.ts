@@ -1,0 +1,244 @@
+// The webhook and what it makes, before real API servers of two Kubernetes minors. Pods are created by a dry run: there is no
+// kubelet to start them, and admission, defaulting and validation are the API server's own.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { ejectManifest, injectManifest } from "../../../plugin/injection/offline.ts";
+import type {
+  KubernetesObject,
+  V1Container,
+  V1MutatingWebhookConfiguration,
+  V1Pod,
+} from "../../../plugin/kube/client-node.ts";
+import type { Cluster } from "../../../plugin/kube/cluster.ts";
+import { create, get } from "../../../plugin/kube/objects.ts";
+import { webhookManifests } from "../../../plugin/network/manifests.ts";
+import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
+import { DEFAULT_SETTINGS } from "../../../webhook/inject/settings.ts";
+import { SIDECAR } from "../../../webhook/inject/sidecar.ts";
+import { startApiServer, VERSIONS, type ApiServer } from "./api-server.ts";
+import { bundleOf } from "./bundle.ts";
+import { ready, startWebhook, type WebhookProcess } from "./webhook-process.ts";
+
+const GOLDEN = join(import.meta.dirname, "../../unit/webhook/golden");
+const SYSTEM = "kubectl-fabric-system";
+
+const cases = readdirSync(GOLDEN).filter((name) => !existsSync(join(GOLDEN, name, "context.yaml")));
+const ending = (file: string) => cases.filter((name) => existsSync(join(GOLDEN, name, file)));
+const read = (name: string, file: string) => readFileSync(join(GOLDEN, name, file), "utf8");
+
+/** As the controller of a namespace would send it: some fixtures name a namespace of their chart's. */
+function podOf(name: string, namespace = "org1"): V1Pod {
+  const pod = parse(read(name, "pod.yaml"), { version: "1.1" }) as V1Pod;
+  const { name: own, generateName, annotations, labels } = pod.metadata ?? {};
+  const metadata = {
+    namespace,
+    annotations,
+    labels,
+    ...(generateName === undefined ? { name: own ?? name } : { generateName }),
+  };
+  return Object.assign({}, pod, { apiVersion: "v1", kind: "Pod", metadata });
+}
+
+/** A controller makes the default one; charts make theirs. */
+const accounts = ["org1", "locked", "bounded"].flatMap((namespace) => {
+  const named = cases.map((name) => podOf(name).spec?.serviceAccountName ?? "default");
+  return [...new Set(["default", ...named])].map((name) => ({
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name, namespace },
+  }));
+});
+
+const sidecars = ({ spec }: V1Pod) =>
+  [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].filter(({ name }) => name === SIDECAR);
+
+/** Names and values, as the API server prints them: without empty ones. */
+const literals = ({ env }: V1Container) => (env ?? []).map(({ name, value = "" }) => [name, value]);
+
+let directory: string;
+let program: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "kubectl-fabric-admission-"));
+  program = join(directory, "webhook.mjs");
+  await build(bundleOf("webhook/main.ts", program));
+});
+
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+describe.each(VERSIONS)("Kubernetes %s", (version) => {
+  let server: ApiServer;
+  let cluster: Cluster;
+  let webhook: WebhookProcess;
+  let port: number;
+
+  /** With its own account and rights, as manifests/base gives them. */
+  const startOurs = async (): Promise<WebhookProcess> => {
+    const token = (await cluster.call({
+      method: "POST",
+      path: `/api/v1/namespaces/${SYSTEM}/serviceaccounts/kubectl-fabric-webhook/token`,
+      body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
+    })) as { readonly status: { readonly token: string } };
+    const kubeconfig = await server.kubeconfigFor("webhook", token.status.token);
+    const settings = join(directory, "settings.yaml");
+    await writeFile(settings, "{}");
+    // Its certificate is for the Service's name: here that is the host itself.
+    const flags = [`--port=${port}`, "--service=localhost", `--settings=${settings}`, `--namespace=${SYSTEM}`];
+    const started = await startWebhook(program, kubeconfig, flags);
+    await ready(started);
+    return started;
+  };
+
+  const dryRun = <T extends KubernetesObject>(object: T): Promise<T> => create(cluster, object, { dryRun: true });
+
+  beforeAll(async () => {
+    server = await startApiServer(version);
+    ({ cluster } = server);
+    port = await freePort();
+    for (const object of webhookManifests()) await create(cluster, reachedAt(object, port));
+    const nodeInfo = { kubeletVersion: `v${version}.0` };
+    await create(cluster, {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "node" },
+      status: { nodeInfo },
+    } as KubernetesObject);
+    await create(cluster, namespaceOf("org1", { "pod-security.kubernetes.io/enforce": "privileged" }));
+    await create(cluster, namespaceOf("bounded", { "pod-security.kubernetes.io/enforce": "privileged" }));
+    await create(cluster, namespaceOf("locked", { "pod-security.kubernetes.io/enforce": "baseline" }));
+    for (const account of accounts) await create(cluster, account);
+    webhook = await startOurs();
+  }, 1_800_000);
+
+  afterAll(async () => {
+    await webhook?.end("SIGKILL");
+    await server?.close();
+  });
+
+  test("there are at least 20 forms of public charts and operators", () => {
+    expect(ending("injected.yaml").filter((name) => name.startsWith("chart-")).length).toBeGreaterThanOrEqual(20);
+  });
+
+  test.each(ending("injected.yaml"))("takes %s as it is injected", async (name) => {
+    const pod = await dryRun(podOf(name));
+    expect(pod.metadata?.annotations).toHaveProperty([ANNOTATIONS.injected]);
+    const expected = parse(read(name, "injected.yaml")) as V1Pod;
+    expect(sidecars(pod).map(({ restartPolicy }) => restartPolicy)).toEqual(sidecars(expected).map(() => "Always"));
+    const names = (list: readonly { name: string }[] | undefined) =>
+      (list ?? []).map((entry) => entry.name).filter((entry) => !entry.startsWith("kube-api-access-"));
+    expect(names(pod.spec?.initContainers)).toEqual(names(expected.spec?.initContainers));
+    expect(names(pod.spec?.volumes)).toEqual(names(expected.spec?.volumes));
+    expect((pod.spec?.containers ?? []).map(literals)).toEqual((expected.spec?.containers ?? []).map(literals));
+  });
+
+  test.each(ending("denial.txt"))("hands on the denial of %s", async (name) => {
+    const [, sentence = ""] = read(name, "denial.txt").split("\n");
+    await expect(dryRun(podOf(name))).rejects.toThrow(sentence);
+  });
+
+  test.each(ending("untouched.txt"))("does not change %s", async (name) => {
+    const pod = podOf(name);
+    const made = await dryRun(pod);
+    expect(made.metadata?.annotations).toEqual(pod.metadata?.annotations);
+    expect(sidecars(made)).toEqual([]);
+  });
+
+  test("Pod Security refuses nothing that the webhook did not refuse before, with the command to type", async () => {
+    await expect(dryRun(podOf("chart-bevel-statefulset", "locked"))).rejects.toThrow(
+      /kubectl label namespace locked pod-security.kubernetes.io\/enforce=privileged/,
+    );
+  });
+
+  test("a LimitRange holds for the sidecar, too, and its annotations keep it", async () => {
+    const limits = [{ type: "Container", max: { memory: "1Gi" } }];
+    await create(cluster, {
+      apiVersion: "v1",
+      kind: "LimitRange",
+      metadata: { name: "small", namespace: "bounded" },
+      spec: { limits },
+    } as KubernetesObject);
+    const pod = podOf("plain-peer", "bounded");
+    await expect(dryRun(pod)).rejects.toThrow(/maximum memory usage per Container is 1Gi, but limit is 2Gi/);
+    const smaller = { ...pod.metadata?.annotations, [ANNOTATIONS.memoryLimit]: "512Mi" };
+    const made = await dryRun(
+      Object.assign({}, pod, { metadata: Object.assign({}, pod.metadata, { annotations: smaller }) }),
+    );
+    expect(sidecars(made)[0]?.resources?.limits).toMatchObject({ memory: "512Mi" });
+  });
+
+  test("what `kubectl fabric inject` wrote is taken, and its Pods are not injected a second time", async () => {
+    const pod = podOf("chart-bevel-statefulset");
+    const labels = { app: "peer" };
+    const template = { metadata: { annotations: pod.metadata?.annotations ?? {}, labels }, spec: pod.spec };
+    const deployment = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "peer", namespace: "org1" },
+      spec: { selector: { matchLabels: labels }, template },
+    };
+    const text = JSON.stringify(deployment);
+    const injected = injectManifest(text, "peer.json", {
+      settings: DEFAULT_SETTINGS,
+      cluster: {},
+      version: "9.9.9",
+    }).text;
+    const made = await dryRun(JSON.parse(injected) as KubernetesObject);
+    const { spec, metadata } = (made as unknown as typeof deployment).spec.template;
+    const again = await dryRun({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { ...metadata, name: "peer-0", namespace: "org1" },
+      spec,
+    } as V1Pod);
+    expect(again.metadata?.annotations).toEqual(metadata.annotations);
+    expect(sidecars(again)).toHaveLength(1);
+    expect(JSON.parse(ejectManifest(injected, "").text)).toEqual(JSON.parse(text));
+  });
+
+  test("one kubelet below 1.29 is enough for the plain container, which is taken as well", async () => {
+    const nodeInfo = { kubeletVersion: "v1.28.15" };
+    await create(cluster, {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "old" },
+      status: { nodeInfo },
+    } as KubernetesObject);
+    expect(await get(cluster, { kind: "Node", name: "old" })).toMatchObject({ status: { nodeInfo } });
+    await webhook.end("SIGKILL");
+    webhook = await startOurs();
+    const pod = await dryRun(podOf("plain-peer"));
+    expect(pod.spec?.containers[0]?.name).toBe(SIDECAR);
+    expect(pod.spec?.containers[0]?.lifecycle?.postStart?.exec?.command?.[0]).toBe("sh");
+  });
+});
+
+function namespaceOf(name: string, labels: Readonly<Record<string, string>>): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name, labels: { "kubectl-fabric.io/injection": "enabled", ...labels } },
+  };
+}
+
+/** The registration, leading to a process of this machine instead of a Service. */
+function reachedAt(object: KubernetesObject, port: number): KubernetesObject {
+  if (object.kind !== "MutatingWebhookConfiguration") return object;
+  const copy = structuredClone(object) as V1MutatingWebhookConfiguration;
+  for (const webhook of copy.webhooks ?? []) webhook.clientConfig = { url: `https://localhost:${port}/inject` };
+  return copy;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  const { promise, resolve } = Promise.withResolvers<number>();
+  server.once("listening", () => resolve((server.address() as AddressInfo).port));
+  const port = await promise;
+  server.close();
+  return port;
+}
