@@ -36,6 +36,6 @@ await Promise.all([
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
   }),
-  build({ ...options, entryPoints: ["webhook/main.ts"], outfile: "dist/webhook.js" }),
+  build({ ...options, plugins: [leanClientNode], entryPoints: ["webhook/main.ts"], outfile: "dist/webhook.js" }),
 ]);
 await chmod("dist/kubectl-fabric.js", 0o755);

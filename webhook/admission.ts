@@ -5,6 +5,7 @@ import type { Outcome } from "./inject/outcome.ts";
 import type { InjectionSettings } from "./inject/settings.ts";
 import { reasonOf, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { InvalidBody, readJsonBody } from "./request-body.ts";
 import {
   answer,
   InvalidReview,
@@ -17,9 +18,6 @@ import {
 
 /** Where the API server sends reviews. */
 export const INJECT_PATH = "/inject";
-
-/** An object of 3 MiB, etcd's limit with room, may come twice in a review (object and oldObject). */
-const BODY_LIMIT = "7mb";
 
 /** What an answer depends on, asked for anew with each review. */
 export interface AdmissionDependencies {
@@ -38,9 +36,7 @@ export function newAdmissionApp(dependencies: AdmissionDependencies): Express {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
-  app.post(INJECT_PATH, express.raw({ type: "application/json", limit: BODY_LIMIT }), (request, response) =>
-    admit(request, response, dependencies),
-  );
+  app.post(INJECT_PATH, (request, response) => admit(request, response, dependencies));
   app.use((_, response) => refuse(response, 404, `expected POST ${INJECT_PATH}`));
   app.use(failure(dependencies));
   return app;
@@ -48,10 +44,9 @@ export function newAdmissionApp(dependencies: AdmissionDependencies): Express {
 
 async function admit(request: Request, response: Response, dependencies: AdmissionDependencies): Promise<void> {
   const { metrics, seconds } = dependencies;
+  const body = await readJsonBody(request);
   const begin = seconds();
-  const body: unknown = request.body;
-  if (!Buffer.isBuffer(body)) return refuse(response, 415, "expected content of type application/json");
-  const review = parseReview(body.toString("utf8"));
+  const review = parseReview(body);
   const { result, reason, reply } = await decide(review, dependencies);
   send(response, 200, reply);
   metrics.admitted(result, reason, seconds() - begin);
@@ -108,11 +103,9 @@ function failure({ metrics, log }: AdmissionDependencies): ErrorRequestHandler {
   };
 }
 
-/** body-parser's errors carry a status of their own. */
 function statusOf(thrown: unknown): number {
   if (thrown instanceof InvalidReview) return 400;
-  const status = thrown instanceof Error && "status" in thrown ? thrown.status : undefined;
-  return typeof status === "number" && status >= 400 && status < 500 ? status : 500;
+  return thrown instanceof InvalidBody ? thrown.status : 500;
 }
 
 function refuse(response: Response, status: number, message: string): void {
@@ -120,5 +113,8 @@ function refuse(response: Response, status: number, message: string): void {
 }
 
 function send(response: Response, status: number, body: object): void {
-  response.status(status).type("application/json").end(JSON.stringify(body));
+  // By Node's own methods: express looks the type up and parses it, for each answer.
+  const text = JSON.stringify(body);
+  const headers = { "Content-Type": "application/json; charset=utf-8", "Content-Length": Buffer.byteLength(text) };
+  response.writeHead(status, headers).end(text);
 }

@@ -1,4 +1,5 @@
-import type { CoreV1Api, V1Node, VersionApi } from "@kubernetes/client-node";
+import type { V1Node } from "@kubernetes/client-node";
+import type { ClusterApi } from "./cluster-api.ts";
 import type { ClusterFacts, NamespaceFacts } from "./inject/cluster.ts";
 import { compareVersions, parseVersion, type Version } from "./inject/version.ts";
 import { reasonOf, type Log } from "./log.ts";
@@ -15,8 +16,7 @@ const NAMESPACE_KEPT_MS = 1000;
 const NODES_A_PAGE = 250;
 
 export interface ClusterReaderDependencies {
-  readonly core: Pick<CoreV1Api, "listNode" | "readNamespace">;
-  readonly version: Pick<VersionApi, "getCode">;
+  readonly api: Pick<ClusterApi, "getCode" | "listNode" | "readNamespace">;
   /** Bytes: of our own Pod's eth0, which the cluster's network gave the same as every other Pod's. */
   readonly mtu: number | undefined;
   readonly now: () => Date;
@@ -29,10 +29,10 @@ export interface ClusterReader {
 }
 
 export function newClusterReader(dependencies: ClusterReaderDependencies): ClusterReader {
-  const { core, mtu, now, log } = dependencies;
-  const apiServers = kept(VERSIONS_MS, now, () => readApiServer(dependencies));
-  const kubelets = kept(VERSIONS_MS, now, () => readOldestKubelet(core));
-  const namespaces = kept(NAMESPACE_KEPT_MS, now, (name) => readNamespace(name, dependencies));
+  const { api, mtu, now, log } = dependencies;
+  const apiServers = kept(VERSIONS_MS, now, () => readApiServer(api));
+  const kubelets = kept(VERSIONS_MS, now, () => readOldestKubelet(api));
+  const namespaces = kept(NAMESPACE_KEPT_MS, now, (name) => readNamespace(name, api));
   return {
     facts: async (name) => {
       const [apiServer, oldestKubelet, namespace] = await Promise.all([
@@ -45,29 +45,42 @@ export function newClusterReader(dependencies: ClusterReaderDependencies): Clust
   };
 }
 
+/** What was asked for, and what came of it as soon as it is there: a value that is there need not be waited for. */
+interface Reading<T> {
+  readonly at: number;
+  readonly promise: Promise<T>;
+  settled?: { readonly value: T };
+}
+
 /** Remembers what was read for a while; who asks meanwhile gets the same reading, finished or not. A failure is not remembered. */
 function kept<T>(
   milliseconds: number,
   now: () => Date,
   read: (key: string) => Promise<T>,
-): (key: string) => Promise<T> {
-  const readings = new Map<string, { readonly at: number; readonly value: Promise<T> }>();
+): (key: string) => Reading<T> {
+  const readings = new Map<string, Reading<T>>();
   return (key) => {
     const time = now().getTime();
+    const found = readings.get(key);
+    if (found !== undefined && time - found.at < milliseconds) return found;
     for (const [other, { at }] of readings) if (time - at >= milliseconds) readings.delete(other);
-    const found = readings.get(key) ?? { at: time, value: read(key) };
-    readings.set(key, found);
-    found.value.catch(() => readings.delete(key));
-    return found.value;
+    const reading: Reading<T> = { at: time, promise: read(key) };
+    readings.set(key, reading);
+    reading.promise.then(
+      (value) => (reading.settled = { value }),
+      () => readings.get(key) === reading && readings.delete(key),
+    );
+    return reading;
   };
 }
 
 /** What is read in time; otherwise nothing, and a late answer counts for the next one who asks. */
-async function inTime<T>(what: string, work: Promise<T>, log: Log): Promise<T | undefined> {
+async function inTime<T>(what: string, { settled, promise }: Reading<T>, log: Log): Promise<T | undefined> {
+  if (settled !== undefined) return settled.value;
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([promise, late]);
   } catch (thrown) {
     log.warn("the cluster does not tell", { what, reason: reasonOf(thrown) });
     return undefined;
@@ -76,11 +89,11 @@ async function inTime<T>(what: string, work: Promise<T>, log: Log): Promise<T | 
   }
 }
 
-async function readOldestKubelet(core: ClusterReaderDependencies["core"]): Promise<Version | undefined> {
+async function readOldestKubelet(api: ClusterReaderDependencies["api"]): Promise<Version | undefined> {
   let oldest: Version | undefined;
   let next: string | undefined;
   do {
-    const { items, metadata } = await core.listNode({
+    const { items, metadata } = await api.listNode({
       limit: NODES_A_PAGE,
       ...(next === undefined ? {} : { _continue: next }),
     });
@@ -99,12 +112,12 @@ function olderOf(a: Version | undefined, b: Version | undefined): Version | unde
   return compareVersions(a, b) <= 0 ? a : b;
 }
 
-async function readNamespace(name: string, { core }: ClusterReaderDependencies): Promise<NamespaceFacts> {
-  const { metadata } = await core.readNamespace({ name });
+async function readNamespace(name: string, api: ClusterReaderDependencies["api"]): Promise<NamespaceFacts> {
+  const { metadata } = await api.readNamespace({ name });
   return { name, labels: metadata?.labels ?? {} };
 }
 
-async function readApiServer({ version }: ClusterReaderDependencies): Promise<Version | undefined> {
-  const { gitVersion } = await version.getCode();
+async function readApiServer(api: ClusterReaderDependencies["api"]): Promise<Version | undefined> {
+  const { gitVersion } = await api.getCode();
   return parseVersion(gitVersion);
 }

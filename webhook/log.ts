@@ -20,6 +20,42 @@ export function newLog(write: (line: string) => void, now: () => Date): Log {
   return { info: line("info"), warn: line("warn"), error: line("error") };
 }
 
+/** Long enough to gather the lines of many reviews, short enough for whoever looks on. */
+const GATHERED_MS = 50;
+const GATHERED_CHARACTERS = 16_384;
+
+/** Writes lines, several at once. */
+export interface GatheredLines {
+  write(line: string): void;
+  /** Writes what is held back: to be called before the process ends. */
+  flush(): void;
+}
+
+/**
+ * Gathers lines, because each write is a call of the system, which is a twentieth of a review. What warns or fails is written
+ * at once, with all before it: of a process that is killed it tells why.
+ */
+export function gatherLines(write: (text: string) => void): GatheredLines {
+  let held = "";
+  let timer: NodeJS.Timeout | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (held === "") return;
+    const text = held;
+    held = "";
+    write(text);
+  };
+  return {
+    flush,
+    write: (line) => {
+      held += line;
+      if (!line.includes('"level":"info"') || held.length > GATHERED_CHARACTERS) flush();
+      else timer ??= setTimeout(flush, GATHERED_MS).unref();
+    },
+  };
+}
+
 /** The message of anything thrown, in one line. */
 export function reasonOf(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message : String(thrown);

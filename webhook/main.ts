@@ -1,15 +1,16 @@
 #!/usr/bin/env node
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AdmissionregistrationV1Api, CoreV1Api, KubeConfig, VersionApi } from "@kubernetes/client-node";
+import { KubeConfig } from "@kubernetes/client-node";
 import { newAdmissionApp } from "./admission.ts";
 import { newClusterStore } from "./certificates/cluster-store.ts";
 import { issuer } from "./certificates/issue.ts";
 import { newMountedCertificates } from "./certificates/mounted.ts";
 import { newRenewal, type Renewal, type RenewalDependencies } from "./certificates/renewal.ts";
+import { newClusterApi, type ClusterApi } from "./cluster-api.ts";
 import { newClusterReader } from "./cluster-reader.ts";
 import { parseConfiguration, serviceHosts, type Configuration } from "./configuration.ts";
-import { newLog, reasonOf, type Log } from "./log.ts";
+import { gatherLines, newLog, reasonOf, type Log } from "./log.ts";
 import { newMetrics } from "./metrics.ts";
 import { newProbesApp } from "./probes.ts";
 import { serve, serveTls, type RunningTlsServer } from "./server.ts";
@@ -26,9 +27,9 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   const metrics = newMetrics(VERSION);
   const cluster = new KubeConfig();
   cluster.loadFromDefault();
-  const core = cluster.makeApiClient(CoreV1Api);
+  const api = newClusterApi(cluster);
   const settings = await openSettings(configuration.settings, { log, valid: (is) => metrics.settingsValid(is) });
-  const reader = newClusterReader({ core, version: cluster.makeApiClient(VersionApi), mtu: await readMtu(), now, log });
+  const reader = newClusterReader({ api, mtu: await readMtu(), now, log });
   const app = newAdmissionApp({
     settings: () => settings.settings(),
     cluster: (namespace) => reader.facts(namespace),
@@ -39,7 +40,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   });
 
   let admission: RunningTlsServer | undefined;
-  const certificates = newCertificates(configuration, cluster, log, {
+  const certificates = newCertificates(configuration, api, log, {
     serve: async (leaf) => {
       if (admission === undefined) admission = await serveTls(app, configuration.port, leaf);
       else admission.use(leaf);
@@ -72,12 +73,11 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
 /** Issued by ourselves, unless a directory is given. */
 function newCertificates(
   configuration: Configuration,
-  cluster: KubeConfig,
+  api: ClusterApi,
   log: Log,
   use: Pick<RenewalDependencies, "serve" | "renewed">,
 ): Renewal {
-  const admission = cluster.makeApiClient(AdmissionregistrationV1Api);
-  const store = newClusterStore(cluster.makeApiClient(CoreV1Api), admission, configuration);
+  const store = newClusterStore(api, configuration);
   const given = { ...use, store, hosts: serviceHosts(configuration), now, log };
   const directory = configuration.certificates;
   if (directory !== undefined) return newMountedCertificates({ ...given, directory });
@@ -96,7 +96,9 @@ async function readMtu(): Promise<number | undefined> {
   return /^\d+\s*$/.test(text) ? Number(text) : undefined;
 }
 
-const log = newLog((line) => process.stdout.write(line), now);
+const lines = gatherLines((text) => process.stdout.write(text));
+process.once("exit", () => lines.flush());
+const log = newLog((line) => lines.write(line), now);
 try {
   await run(parseConfiguration(process.argv.slice(2), process.env), log);
 } catch (thrown) {

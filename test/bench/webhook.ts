@@ -6,9 +6,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type { V1Pod } from "@kubernetes/client-node";
 import { issuer } from "../../webhook/certificates/issue.ts";
 import { CONFIGURATION, startCluster } from "../integration/webhook/cluster.ts";
-import { CLIENT_CORE, post, SERVER_NAME, startContender, type Contender, type RunningContender } from "./webhook/contender.ts";
+import {
+  CLIENT_CORE,
+  post,
+  SERVER_NAME,
+  startContender,
+  type Contender,
+  type RunningContender,
+} from "./webhook/contender.ts";
 import { requireSameInjection } from "./webhook/equivalence.ts";
 import { buildPeers } from "./webhook/go-peers.ts";
 import { cpuSeconds, median, residentBytes } from "./webhook/process-figures.ts";
@@ -62,7 +70,11 @@ async function run(): Promise<void> {
       const [load = [], bytes = [], ms = Number.NaN] = [figures[index], memory[index], startMs[index]];
       return { name, load, residentBytes: bytes, startMs: ms };
     });
-    printReport({ cores: availableParallelism(), bytes: Buffer.byteLength(body), requests, rounds, soak, starts }, all, values.output);
+    printReport(
+      { cores: availableParallelism(), bytes: Buffer.byteLength(body), requests, rounds, soak, starts },
+      all,
+      values.output,
+    );
   } finally {
     for (const one of running) await one.end();
   }
@@ -75,7 +87,13 @@ function ours(): Contender {
   const published = (): string => cluster.get(CONFIGURATION).webhooks?.[0]?.clientConfig.caBundle ?? "";
   return {
     name: "ours",
-    argv: (port) => [process.execPath, resolve("dist/webhook.js"), `--port=${port}`, "--probes-port=0", `--settings=${settings}`],
+    argv: (port) => [
+      process.execPath,
+      resolve("dist/webhook.js"),
+      `--port=${port}`,
+      "--probes-port=0",
+      `--settings=${settings}`,
+    ],
     env: { KUBECONFIG: kubeconfig, NODE_ENV: "production" },
     authority: () => Buffer.from(published(), "base64").toString(),
   };
@@ -119,7 +137,7 @@ async function requireSame(running: readonly RunningContender[]): Promise<void> 
   const answers = await Promise.all(running.map(({ port, contender }) => post(port, contender.authority(), body)));
   const own = answers.at(-1) ?? "";
   for (const [index, { contender }] of running.entries()) {
-    requireSameInjection(pod, own, answers[index] ?? "", contender.name);
+    requireSameInjection(pod as V1Pod, own, answers[index] ?? "", contender.name);
   }
 }
 
@@ -151,13 +169,26 @@ function medians(rounds: readonly LoadFigures[]): LoadFigures {
   };
 }
 
-async function load({ pid, port, contender }: RunningContender, connections: number, count: number): Promise<LoadFigures> {
+async function load(
+  { pid, port, contender }: RunningContender,
+  connections: number,
+  count: number,
+): Promise<LoadFigures> {
   const ca = join(directory, "ca.crt");
   writeFileSync(ca, contender.authority());
   const before = cpuSeconds(pid);
-  const flags = { address: `127.0.0.1:${port}`, "server-name": SERVER_NAME, ca, review: reviewFile, connections, requests: count };
+  const flags = {
+    address: `127.0.0.1:${port}`,
+    "server-name": SERVER_NAME,
+    ca,
+    review: reviewFile,
+    connections,
+    requests: count,
+  };
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-  const child = spawn("taskset", ["-c", CLIENT_CORE, join(programs, "load"), ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn("taskset", ["-c", CLIENT_CORE, join(programs, "load"), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
   const [status] = (await once(child, "close")) as [number | null];

@@ -1,11 +1,5 @@
-import {
-  ApiException,
-  PatchStrategy,
-  setHeaderOptions,
-  type AdmissionregistrationV1Api,
-  type CoreV1Api,
-  type V1Secret,
-} from "@kubernetes/client-node";
+import type { V1Secret } from "@kubernetes/client-node";
+import { ClusterApiError, type ClusterApi } from "../cluster-api.ts";
 import { splitBundle, type KeyPair } from "./certificate.ts";
 import type { CertificateStore, Versioned, Written } from "./store.ts";
 
@@ -22,14 +16,10 @@ const KEY = "tls.key";
 const BUNDLE = "ca.crt";
 
 /** The store in a cluster. */
-export function newClusterStore(
-  core: CoreV1Api,
-  admission: AdmissionregistrationV1Api,
-  names: CertificateObjects,
-): CertificateStore {
+export function newClusterStore(api: ClusterApi, names: CertificateObjects): CertificateStore {
   const { namespace, authoritySecret, leafSecret, configuration } = names;
 
-  const readSecret = (name: string): Promise<V1Secret> => core.readNamespacedSecret({ name, namespace });
+  const readSecret = (name: string): Promise<V1Secret> => api.readNamespacedSecret({ name, namespace });
 
   /** Writes data into a Secret as it was read, so that labels and owners stay. */
   const writeSecret = async (
@@ -45,7 +35,7 @@ export function newClusterStore(
       data: encoded,
       metadata: Object.assign({}, secret.metadata, { resourceVersion }),
     });
-    return written(core.replaceNamespacedSecret({ name, namespace, body }));
+    return written(api.replaceNamespacedSecret({ name, namespace, body }));
   };
 
   return {
@@ -63,18 +53,17 @@ export function newClusterStore(
     writeLeaf: ({ cert, key }, resourceVersion) =>
       writeSecret(leafSecret, { [CERT]: cert, [KEY]: key }, resourceVersion),
     readTrusted: async () => {
-      const found = await admission.readMutatingWebhookConfiguration({ name: configuration });
+      const found = await api.readMutatingWebhookConfiguration({ name: configuration });
       const bundles = (found.webhooks ?? []).map(({ clientConfig }) => splitBundle(decoded(clientConfig.caBundle)));
       return versioned(found, bundles);
     },
     writeTrusted: async (bundle, resourceVersion) => {
-      const found = await admission.readMutatingWebhookConfiguration({ name: configuration });
+      const found = await api.readMutatingWebhookConfiguration({ name: configuration });
       const caBundle = Buffer.from(bundle.join("")).toString("base64");
       // A strategic merge finds each webhook by its name and touches nothing else of it; the version makes it fail when late.
       const webhooks = (found.webhooks ?? []).map(({ name }) => ({ name, clientConfig: { caBundle } }));
       const body = { metadata: { resourceVersion }, webhooks };
-      const options = setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch);
-      return written(admission.patchMutatingWebhookConfiguration({ name: configuration, body }, options));
+      return written(api.patchMutatingWebhookConfiguration({ name: configuration, body }));
     },
   };
 }
@@ -99,7 +88,7 @@ async function written(request: Promise<unknown>): Promise<Written> {
     await request;
     return "written";
   } catch (thrown) {
-    if (thrown instanceof ApiException && thrown.code === 409) return "conflict";
+    if (thrown instanceof ClusterApiError && thrown.status === 409) return "conflict";
     throw thrown;
   }
 }

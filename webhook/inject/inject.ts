@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { V1Container, V1Pod, V1PodSpec } from "@kubernetes/client-node";
 // applyPatch is in the default export alone: Node does not see the other names in this CommonJS module.
 import jsonPatch, { escapePathComponent, type Operation } from "fast-json-patch";
@@ -115,7 +115,7 @@ interface Plan {
 
 /** Tells two injections apart: a restart that changes it would change the Pod. */
 function fingerprint({ content }: Plan): string {
-  return createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 12);
+  return hash("sha256", JSON.stringify(content), "hex").slice(0, 12);
 }
 
 function planFor(pod: V1Pod, peer: PeerContainer, request: InjectionRequest, context: InjectionContext): Plan {

@@ -86,9 +86,14 @@ function argumentsOf(
 
 /** An argument with its placeholders filled in; undefined when a value is not known. */
 function fill(argument: string, values: Readonly<Record<string, string | undefined>>): string | undefined {
-  const names = [...argument.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
-  if (names.some((name) => values[name] === undefined)) return undefined;
-  return argument.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+  if (!argument.includes("{")) return argument;
+  let known = true;
+  const filled = argument.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name];
+    known &&= value !== undefined;
+    return value ?? "";
+  });
+  return known ? filled : undefined;
 }
 
 function resourceRequirements(resources: InjectionRequest["resources"]): V1ResourceRequirements {

@@ -9,10 +9,10 @@ function patched(pod: V1Pod, answer: string): unknown {
   const { response } = JSON.parse(answer) as { response: { patch: string } };
   const operations = JSON.parse(Buffer.from(response.patch, "base64").toString()) as Operation[];
   const made = applyOperations(pod, operations);
-  const mark = made.metadata?.annotations?.[ANNOTATIONS.injected];
-  if (mark === undefined) throw new Error("expected an injected Pod, found none");
-  const metadata = { ...made.metadata, annotations: { ...made.metadata?.annotations, [ANNOTATIONS.injected]: "" } };
-  return withoutEmpty({ ...made, metadata });
+  const annotations = made.metadata?.annotations ?? {};
+  if (annotations[ANNOTATIONS.injected] === undefined) throw new Error("expected an injected Pod, found none");
+  annotations[ANNOTATIONS.injected] = "";
+  return withoutEmpty(made);
 }
 
 /** Go writes some empty structs out, and null times: they mean the same. */

@@ -98,7 +98,9 @@ export function printReport(circumstances: Circumstances, figures: readonly Figu
       row(name, String(connections), cpuMicros.toFixed(0), perSecond.toFixed(0), p50.toFixed(2), p99.toFixed(2));
     }
   }
-  console.log(`\nmemory in MiB at the start and after ${soak / 10}, ${soak / 2} and ${soak} reviews; start in ms, median of ${starts}`);
+  console.log(
+    `\nmemory in MiB at the start and after ${soak / 10}, ${soak / 2} and ${soak} reviews; start in ms, median of ${starts}`,
+  );
   for (const { name, residentBytes, startMs } of figures) {
     row(name, ...residentBytes.map((one) => (one / 2 ** 20).toFixed(0)), `${startMs.toFixed(0)} ms`);
   }

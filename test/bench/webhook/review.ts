@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { V1Container, V1Pod } from "@kubernetes/client-node";
+import type { V1Container, V1ObjectMeta, V1Pod, V1PodSpec } from "@kubernetes/client-node";
 import { parse } from "yaml";
 
 /** Bytes: what an API server sends for a peer of a public chart, its managed fields included. */
@@ -8,12 +8,26 @@ export const REVIEW_BYTES = 8500;
 
 const golden = join(import.meta.dirname, "../../unit/webhook/golden/chart-bevel-statefulset/pod.yaml");
 
+/** The same fields without the class: such data may be spread. */
+type Plain<T> = Pick<T, keyof T>;
+type Container = Plain<V1Container>;
+type Pod = Omit<V1Pod, "metadata" | "spec"> & { readonly metadata?: Plain<V1ObjectMeta>; readonly spec?: Spec };
+type Spec = Omit<V1PodSpec, "containers" | "initContainers"> & {
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+};
+
 /** A peer's Pod as a StatefulSet's controller creates it and the API server hands it on: defaults and managed fields written out. */
-export function peerPod(): V1Pod {
-  const pod = parse(readFileSync(golden, "utf8")) as V1Pod;
+export function peerPod(): Pod {
+  const pod = parse(readFileSync(golden, "utf8")) as Pod;
   const { metadata = {}, spec } = pod;
   const containers = (spec?.containers ?? []).map((container) => defaulted(withProbes(container)));
-  const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name: "peer0", uid: "7c0e8f3e-4f0e-4c55-8d0a-5a2d3b7e9f10" };
+  const owner = {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    name: "peer0",
+    uid: "7c0e8f3e-4f0e-4c55-8d0a-5a2d3b7e9f10",
+  };
   const made = {
     apiVersion: "v1",
     kind: "Pod",
@@ -21,7 +35,11 @@ export function peerPod(): V1Pod {
       ...metadata,
       generateName: "peer0-",
       creationTimestamp: null,
-      labels: { ...metadata.labels, "controller-revision-hash": "peer0-6d9f7c5b8d", "apps.kubernetes.io/pod-index": "0" },
+      labels: {
+        ...metadata.labels,
+        "controller-revision-hash": "peer0-6d9f7c5b8d",
+        "apps.kubernetes.io/pod-index": "0",
+      },
       ownerReferences: [{ ...owner, controller: true, blockOwnerDeletion: true }],
     },
     spec: {
@@ -56,18 +74,19 @@ export function peerPod(): V1Pod {
     // What the controller set: the rest comes from defaults and admission.
     fieldsV1: { ...fieldsOf(spec, "spec"), ...fieldsOf({ labels: made.metadata.labels }, "metadata") },
   };
-  return JSON.parse(JSON.stringify({ ...made, metadata: { ...made.metadata, managedFields: [managed] } })) as V1Pod;
+  return JSON.parse(JSON.stringify({ ...made, metadata: { ...made.metadata, managedFields: [managed] } })) as Pod;
 }
 
 /** The whole review, of REVIEW_BYTES. */
-export function reviewBody(pod: V1Pod): string {
+export function reviewBody(pod: Pod): string {
   const body = (note: string): string => JSON.stringify(reviewOf(pod, note));
   const missing = REVIEW_BYTES - Buffer.byteLength(body(""));
-  if (missing < 0) throw new Error(`expected a review of at most ${REVIEW_BYTES} bytes, found ${REVIEW_BYTES - missing}`);
+  if (missing < 0)
+    throw new Error(`expected a review of at most ${REVIEW_BYTES} bytes, found ${REVIEW_BYTES - missing}`);
   return body("n".repeat(missing));
 }
 
-function reviewOf(pod: V1Pod, note: string) {
+function reviewOf(pod: Pod, note: string) {
   const kind = { group: "", version: "v1", kind: "Pod" };
   const resource = { group: "", version: "v1", resource: "pods" };
   return {
@@ -87,7 +106,10 @@ function reviewOf(pod: V1Pod, note: string) {
         uid: "f0b4ce5c-6a0e-4a0f-8d9e-1f2d3c4b5a69",
         groups: ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"],
       },
-      object: { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata?.annotations, "example.com/note": note } } },
+      object: {
+        ...pod,
+        metadata: { ...pod.metadata, annotations: { ...pod.metadata?.annotations, "example.com/note": note } },
+      },
       oldObject: null,
       dryRun: false,
       options: { kind: "CreateOptions", apiVersion: "meta.k8s.io/v1" },
@@ -102,12 +124,16 @@ const tokenVolume = {
     sources: [
       { serviceAccountToken: { expirationSeconds: 3607, path: "token" } },
       { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
-      { downwardAPI: { items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }] } },
+      {
+        downwardAPI: {
+          items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }],
+        },
+      },
     ],
   },
 };
 
-function defaulted(container: V1Container): V1Container {
+function defaulted(container: Container): Container {
   const token = {
     name: tokenVolume.name,
     readOnly: true,
@@ -123,7 +149,7 @@ function defaulted(container: V1Container): V1Container {
   };
 }
 
-function withProbes(container: V1Container): V1Container {
+function withProbes(container: Container): Container {
   const [port] = container.ports ?? [];
   if (port === undefined) return container;
   const probe = {

@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 import { newClusterReader, type ClusterReaderDependencies } from "../../../webhook/cluster-reader.ts";
 import { newLog } from "../../../webhook/log.ts";
 
+const getCode = async () => ({ gitVersion: "v1.36.3" });
+
 /** A cluster of three nodes on two pages, whose calls are counted. */
 function cluster(change: Partial<ClusterReaderDependencies> = {}) {
   const calls: string[] = [];
@@ -9,7 +11,7 @@ function cluster(change: Partial<ClusterReaderDependencies> = {}) {
   let time = 0;
   const node = (kubeletVersion: string) => ({ status: { nodeInfo: { kubeletVersion } } });
   const dependencies = {
-    core: {
+    api: {
       listNode: async ({ _continue }: { _continue?: string }) => {
         calls.push(`nodes ${_continue ?? ""}`);
         return _continue === undefined
@@ -20,8 +22,6 @@ function cluster(change: Partial<ClusterReaderDependencies> = {}) {
         calls.push(`namespace ${name}`);
         return { metadata: { name, labels: { colour: "blue" } } };
       },
-    },
-    version: {
       getCode: async () => {
         calls.push("version");
         return { gitVersion: "v1.36.3" };
@@ -70,7 +70,7 @@ test("what cannot be read is left out, said, and asked for again", async () => {
     refused++;
     throw new Error("forbidden");
   };
-  const { reader, lines } = cluster({ core: { listNode: refuse, readNamespace: refuse } });
+  const { reader, lines } = cluster({ api: { getCode, listNode: refuse, readNamespace: refuse } });
   const known = { apiServer: { major: 1, minor: 36, patch: 3 }, oldestKubelet: undefined, namespace: undefined };
   expect(await reader.facts("org1")).toEqual({ ...known, mtu: 1450 });
   expect(lines.map((line) => (JSON.parse(line) as { what: string }).what)).toEqual([
@@ -83,7 +83,7 @@ test("what cannot be read is left out, said, and asked for again", async () => {
 
 test("a cluster that does not answer does not hold a review for ever", async () => {
   const never = () => new Promise<never>(() => {});
-  const { reader, lines } = cluster({ core: { listNode: never, readNamespace: never } });
+  const { reader, lines } = cluster({ api: { getCode, listNode: never, readNamespace: never } });
   expect(await reader.facts("org1")).toMatchObject({ oldestKubelet: undefined, namespace: undefined });
   expect(lines).toHaveLength(2);
 });

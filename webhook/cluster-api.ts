@@ -1,0 +1,127 @@
+import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import { text } from "node:stream/consumers";
+import type {
+  KubeConfig,
+  V1MutatingWebhookConfiguration,
+  V1Namespace,
+  V1NodeList,
+  V1Secret,
+  VersionInfo,
+} from "@kubernetes/client-node";
+
+/**
+ * The few calls of the Kubernetes API that the webhook makes. Over client-node's credentials, but not its typed API: that costs
+ * 700 models and undici, which were two thirds of the time to the first answer and a third of the memory.
+ */
+export interface ClusterApi {
+  getCode(): Promise<Pick<VersionInfo, "gitVersion">>;
+  listNode(page: { readonly limit: number; readonly _continue?: string }): Promise<V1NodeList>;
+  readNamespace(which: { readonly name: string }): Promise<V1Namespace>;
+  readNamespacedSecret(which: NamespacedName): Promise<V1Secret>;
+  replaceNamespacedSecret(which: NamespacedName & { readonly body: V1Secret }): Promise<void>;
+  readMutatingWebhookConfiguration(which: { readonly name: string }): Promise<V1MutatingWebhookConfiguration>;
+  /** By a strategic merge, which finds each webhook by its name. */
+  patchMutatingWebhookConfiguration(which: { readonly name: string; readonly body: object }): Promise<void>;
+}
+
+export interface NamespacedName {
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** The API server refused. */
+export class ClusterApiError extends Error {
+  override readonly name = "ClusterApiError";
+  /** HTTP status. */
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** A connection on which nothing comes is given up: an API server that is killed does not always say goodbye. */
+const ANSWER_MS = 10_000;
+
+const CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+
+/** The API of the cluster that a configuration names. */
+export function newClusterApi(config: KubeConfig): ClusterApi {
+  const call = newCaller(config);
+  const get = async <T>(path: string): Promise<T> => (await call("GET", path)) as T;
+  const secret = ({ name, namespace }: NamespacedName): string => `/api/v1/namespaces/${namespace}/secrets/${name}`;
+  return {
+    getCode: () => get("/version"),
+    listNode: ({ limit, _continue }) => {
+      const query = new URLSearchParams({ limit: String(limit), ...(_continue && { continue: _continue }) });
+      return get(`/api/v1/nodes?${query.toString()}`);
+    },
+    readNamespace: ({ name }) => get(`/api/v1/namespaces/${encodeURIComponent(name)}`),
+    readNamespacedSecret: (which) => get(secret(which)),
+    replaceNamespacedSecret: async ({ body, ...which }) =>
+      void (await call("PUT", secret(which), "application/json", body)),
+    readMutatingWebhookConfiguration: ({ name }) => get(`${CONFIGURATIONS}/${name}`),
+    patchMutatingWebhookConfiguration: async ({ name, body }) =>
+      void (await call("PATCH", `${CONFIGURATIONS}/${name}`, "application/strategic-merge-patch+json", body)),
+  };
+}
+
+type Call = (method: string, path: string, contentType?: string, body?: object) => Promise<unknown>;
+
+function newCaller(config: KubeConfig): Call {
+  const server = config.getCurrentCluster()?.server ?? "";
+  let agent: Agent | undefined;
+  return async (method, path, contentType, body) => {
+    const options: RequestOptions = {};
+    // Each time: a service account's token changes.
+    await config.applyToHTTPSOptions(options);
+    const { ca, cert, key, servername } = options;
+    const tls = Object.fromEntries(Object.entries({ ca, cert, key, servername }).filter(([, value]) => value));
+    agent ??= new Agent({ ...tls, keepAlive: true });
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      ...(options.headers as Record<string, string> | undefined),
+      accept: "application/json",
+      "user-agent": "kubectl-fabric-webhook",
+      ...(payload && { "content-type": contentType, "content-length": Buffer.byteLength(payload) }),
+    };
+    const sent = () => exchange(new URL(server + path), { method, headers, agent, timeout: ANSWER_MS }, payload);
+    // Reads are safe to repeat: an idle connection may have been closed just as it was taken.
+    return method === "GET" ? sent().catch((thrown: unknown) => again(thrown, sent)) : sent();
+  };
+}
+
+function again(thrown: unknown, send: () => Promise<unknown>): Promise<unknown> {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  if (code === "ECONNRESET" || code === "EPIPE") return send();
+  throw thrown;
+}
+
+async function exchange(url: URL, options: RequestOptions, payload: string | undefined): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const outgoing = httpsRequest(url, options, (answer) => {
+    const status = answer.statusCode ?? 0;
+    void text(answer)
+      .then((body) => read(url.pathname, status, body))
+      .then(resolve, reject);
+  });
+  outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer to ${url.pathname} within ${ANSWER_MS} ms`)));
+  outgoing.on("error", reject).end(payload);
+  return promise;
+}
+
+function read(path: string, status: number, body: string): unknown {
+  if (status >= 200 && status < 300) return JSON.parse(body);
+  throw new ClusterApiError(status, `${path}: ${status} ${messageIn(body)}`.trimEnd());
+}
+
+/** The sentence of a Status object. Nothing else of an answer is repeated: it would be logged. */
+function messageIn(body: string): string {
+  try {
+    const { kind, message } = JSON.parse(body) as { kind?: unknown; message?: unknown };
+    return kind === "Status" && typeof message === "string" ? message : "";
+  } catch {
+    return "";
+  }
+}
