@@ -15,7 +15,7 @@ import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
 import { agree, nextDefinition } from "./next-definition.ts";
-import { packageFrom, packageOnPeers } from "./package-source.ts";
+import { packageOnPeers, preparePackage } from "./package-source.ts";
 import { chosenPlaces, type Place } from "./targets.ts";
 import { readCollections, wantedTerms, type Terms } from "./terms.ts";
 import { warmStep } from "./warm-step.ts";
@@ -40,6 +40,10 @@ export interface DeployRequest extends Omit<Terms, "collections"> {
   readonly loadImage?: readonly string[] | undefined;
   /** Arguments of the call that initializes it. */
   readonly initArguments?: readonly string[] | undefined;
+  /** Refuse what the peer's build would have to download. */
+  readonly offline?: boolean | undefined;
+  /** Told what is worth knowing about the package. */
+  readonly notice?: ((text: string) => void) | undefined;
 }
 
 /** The channel runs this chaincode: installed everywhere, approved by each organization, committed, started. */
@@ -162,8 +166,10 @@ async function packagesAtHand(
   request: DeployRequest,
 ): Promise<((organization: PeerOrganization) => PackageToDeploy) | undefined> {
   if (request.path === undefined) return undefined;
-  const pkg = packageAtHand(await packageFrom(request.path, request.label ?? request.name));
-  return () => pkg;
+  const { pkg, notices } = await preparePackage(request.path, request.label ?? request.name, request);
+  for (const notice of notices) request.notice?.(notice);
+  const atHand = packageAtHand(pkg);
+  return () => atHand;
 }
 
 /** What each organization has approved at a sequence; nothing is when nothing has been committed. */

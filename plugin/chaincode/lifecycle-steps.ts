@@ -1,4 +1,5 @@
 import { FabricError } from "../error.ts";
+import { readableBuildFailure } from "../fabric/build-log.ts";
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { isReadConflict } from "../fabric/gateway-error.ts";
 import {
@@ -39,7 +40,11 @@ export function installStep({ network }: Deployment, target: Target, node: Fabri
       const { connection, identity } = await reachPeer(network, node, signal);
       const loaded = await pkg.load(signal);
       progress("the peer builds it");
-      await installChaincode(connection, identity, loaded, { signal });
+      try {
+        await installChaincode(connection, identity, loaded, { signal });
+      } catch (error) {
+        throw readableBuildFailure(error);
+      }
       return `package of ${kilobytes(loaded.bytes)}`;
     },
   };

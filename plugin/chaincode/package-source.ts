@@ -1,18 +1,45 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { FabricError, messageOf } from "../error.ts";
-import { readChaincodePackage, type ChaincodePackage } from "../fabric/chaincode-package.ts";
-import { packageChaincodeFolder } from "../fabric/chaincode-source.ts";
+import {
+  checkPackageContent,
+  packChaincode,
+  readChaincodePackage,
+  type ChaincodePackage,
+} from "../fabric/chaincode-package.ts";
+import { readChaincodeSource, type ChaincodeLanguage } from "../fabric/chaincode-source.ts";
 import { installedPackage } from "../fabric/lifecycle.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachPeer } from "../network/reach.ts";
 import type { FabricNode } from "../network/spec.ts";
+import type { ArchiveEntry } from "../fabric/tarball.ts";
 import type { PackageToDeploy } from "./deployment.ts";
+
+/** A package, and what there is to say about it. */
+export interface PreparedPackage {
+  readonly pkg: ChaincodePackage;
+  /** What is in its code. */
+  readonly entries: readonly ArchiveEntry[];
+  /** In sentences. */
+  readonly notices: readonly string[];
+}
 
 /** A package from what the user names: a folder of source code, or a package that is ready. Throws `usage` or `invalid`. */
 export async function packageFrom(path: string, label: string): Promise<ChaincodePackage> {
-  if (await isFolder(path)) return packageChaincodeFolder(path, label);
-  if (/\.(tar\.gz|tgz)$/.test(path)) return readChaincodePackage(await readFile(path));
+  return (await preparePackage(path, label)).pkg;
+}
+
+/** The same with its content. `offline`: throws `usage` when the peer's build would have to download something. */
+export async function preparePackage(
+  path: string,
+  label: string,
+  { offline = false }: { readonly offline?: boolean | undefined } = {},
+): Promise<PreparedPackage> {
+  if (await isFolder(path)) return fromFolder(path, label, offline);
+  if (/\.(tar\.gz|tgz)$/.test(path)) {
+    const pkg = await readChaincodePackage(await readFile(path));
+    return { pkg, entries: await checkPackageContent(pkg), notices: [] };
+  }
   throw new FabricError(
     "usage",
     `expected a folder or a package (.tar.gz), found the file ${basename(resolve(path))}`,
@@ -20,6 +47,46 @@ export async function packageFrom(path: string, label: string): Promise<Chaincod
       hint: "name the folder that has package.json, go.mod, pom.xml or build.gradle",
     },
   );
+}
+
+async function fromFolder(path: string, label: string, offline: boolean): Promise<PreparedPackage> {
+  const source = await readChaincodeSource(path);
+  const { language, downloads, notices } = source;
+  if (offline && downloads.length > 0) {
+    throw new FabricError(
+      "usage",
+      `expected everything that ${path} needs in the package, found no ${listed(downloads)}`,
+      {
+        hint: bringIt[language],
+      },
+    );
+  }
+  const pkg = await packChaincode({ path: source.path, type: language, label }, source.files);
+  const build =
+    downloads.length > 0
+      ? [`the peer's build downloads ${listed(downloads)}; without a network: ${bringIt[language]}`]
+      : [];
+  const entries = source.files.map(({ name, content }) => ({ name, kind: "file", size: content.length, mode: 0o644 }));
+  return { pkg, entries, notices: [...notices, ...build] };
+}
+
+/** How a package comes to need no network. */
+const bringIt = {
+  node: "npm ci --omit=dev, in the folder, then package it",
+  golang: "go mod vendor, in the folder, then package it",
+  java: "build the jar first (mvn package, gradle shadowJar) and put it into the folder",
+} as const satisfies Record<ChaincodeLanguage, string>;
+
+/** The label of a package that nobody named: from its folder, in the letters that Fabric takes. */
+export function labelOf(path: string): string {
+  const name = basename(resolve(path)).replace(/\.(tar\.gz|tgz)$/, "");
+  return name.replaceAll(/[^a-zA-Z0-9_.+-]/g, "-").replace(/^[^a-zA-Z0-9]+/, "") || "chaincode";
+}
+
+/** Names, but not hundreds of them. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }
 
 /** A package that peers have: asked of one after another when somebody needs its bytes. */

@@ -94,6 +94,21 @@ export async function chaincodeState(
   });
 }
 
+/** The state that a deployment left behind; undefined where the user may not look. What was done stays done. */
+export async function stateAfter(
+  network: OpenNetwork,
+  channel: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<ChaincodeState | undefined> {
+  try {
+    return (await chaincodeStates(network, { channel, name }, signal))[0];
+  } catch (error) {
+    if (signal.aborted || !(error instanceof FabricError)) throw error;
+    return undefined;
+  }
+}
+
 /** Definitions of a chaincode from the newest down, at most `limit`, from an organization that can be asked. */
 export async function formerDefinitions(
   network: OpenNetwork,

@@ -93,3 +93,37 @@ function formerRows(former: readonly FormerDefinition[]): string {
   ]);
   return table(["sequence", "version", "policy", "collections", "package"], rows);
 }
+
+/** A package for people: what it is called, and what is in it, folders of dependencies as one line each. */
+export interface PackageView {
+  readonly id: string;
+  readonly metadata: { readonly type: string; readonly path: string };
+  readonly bytes: number;
+  readonly files: readonly { readonly name: string; readonly size: number }[];
+  /** Where it was written. */
+  readonly file: string | undefined;
+}
+
+export function packageTable({ id, metadata, bytes, files, file }: PackageView): string {
+  const rows = grouped(files).map(({ name, size, count }) => [
+    count === 1 ? name : `${name} (${count} files)`,
+    kibibytes(size),
+  ]);
+  const path = metadata.path === "" ? "" : `, ${metadata.path}`;
+  const written = file === undefined ? "" : `written to ${file}\n`;
+  const total = `${files.length} files, package of ${kibibytes(bytes)}\n`;
+  return `${id}\n${metadata.type}${path}\n\n${table(["file", "size"], rows)}\n${total}${written}`;
+}
+
+/** Nobody reads 2,000 lines of dependencies. */
+function grouped(files: PackageView["files"]): readonly { name: string; size: number; count: number }[] {
+  const groups = new Map<string, { name: string; size: number; count: number }>();
+  for (const { name, size } of files) {
+    const key = /^src\/(?:.*\/)?(?:node_modules\/(?:@[^/]+\/)?[^/]+|vendor\/[^/]+\/[^/]+)\//.exec(name)?.[0] ?? name;
+    const before = groups.get(key);
+    groups.set(key, { name: key, size: size + (before?.size ?? 0), count: 1 + (before?.count ?? 0) });
+  }
+  return [...groups.values()];
+}
+
+const kibibytes = (bytes: number): string => (bytes < 1024 ? `${bytes} B` : `${Math.ceil(bytes / 1024)} KiB`);

@@ -2,15 +2,22 @@ import type { CommandDefinition } from "./command.ts";
 import { chaincodeInspect } from "./chaincode-inspect.ts";
 import { chaincodeList } from "./chaincode-list.ts";
 import { chaincodeLogs } from "./chaincode-logs.ts";
+import { chaincodePackage } from "./chaincode-package.ts";
 import { chaincodeRestart } from "./chaincode-restart.ts";
 
 /** In the order of `--help`. */
-const commands: readonly CommandDefinition[] = [chaincodeList, chaincodeInspect, chaincodeLogs, chaincodeRestart];
+const commands: readonly CommandDefinition[] = [
+  chaincodePackage,
+  chaincodeList,
+  chaincodeInspect,
+  chaincodeLogs,
+  chaincodeRestart,
+];
 
 export const chaincode: CommandDefinition = (program, terminal) => {
   const group = program
     .command("chaincode")
-    .summary("look at chaincode, read its logs, restart it")
+    .summary("package chaincode, look at it, read its logs, restart it")
     .description("Chaincode on the channels of a network: what is committed, where it runs, what it writes.")
     .helpCommand(false);
   for (const define of commands) define(group, terminal);

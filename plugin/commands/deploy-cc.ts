@@ -18,6 +18,8 @@ interface DeployOptions extends PlanOptions {
   readonly initArgs?: readonly string[];
   readonly packageId?: string;
   readonly rollbackTo?: number;
+  readonly build: boolean;
+  readonly offline: boolean;
 }
 
 export const deployCc: CommandDefinition = (program, terminal) => {
@@ -34,6 +36,8 @@ export const deployCc: CommandDefinition = (program, terminal) => {
     )
     .option("--path <dir>", "folder of the chaincode, or a package (.tar.gz); needed for the first deployment")
     .requiredOption("-C, --channel <name>", "the channel")
+    .option("--build", "run the folder's npm run build before (TypeScript)", false)
+    .option("--offline", "refuse what the peer's build would have to download", false)
     .option("--label <label>", "label of the package (default: the chaincode's name)")
     .option(
       "--chaincode-version <version>",
@@ -86,9 +90,11 @@ Examples:
     );
   planOptions(command, "15m").action(async (name: string) => {
     const options = optionsOf<DeployOptions>(command);
-    const [{ openNetwork }, { deploySteps }, { printResult }] = await Promise.all([
+    const [{ openNetwork }, { deploySteps }, { stateAfter }, { chaincodesTable }, { printResult }] = await Promise.all([
       import("./connect.ts"),
       import("../chaincode/deploy.ts"),
+      import("../chaincode/state.ts"),
+      import("./chaincode-table.ts"),
       import("../terminal/output.ts"),
     ]);
     const network = await openNetwork(options, terminal);
@@ -96,14 +102,20 @@ Examples:
       const title = `chaincode ${name} on ${options.channel}`;
       const { chaincodeVersion: version, init: initRequired, initArgs: initArguments } = options;
       const organizations = options.org === undefined ? options.orgs : [options.org];
-      const request = { ...options, name, version, organizations, initRequired, initArguments };
+      const notice = (text: string) => void terminal.stderr.write(`note: ${text}\n`);
+      const request = { ...options, name, version, organizations, initRequired, initArguments, notice };
+      if (options.build && options.path !== undefined) {
+        const { buildSource } = await import("../chaincode/source-build.ts");
+        await buildSource(options.path, terminal.stderr, terminal.signal);
+      }
       const report = await runPlans(terminal, options, [
         { title, steps: (signal) => deploySteps(network, request, signal) },
       ]);
+      const state = options.dryRun ? undefined : await stateAfter(network, options.channel, name, terminal.signal);
+      const next = `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`;
       await printResult(terminal, options.output, {
-        data: { chaincode: name, channel: options.channel, ...report },
-        table: () =>
-          conclusion(report, `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`),
+        data: { chaincode: name, channel: options.channel, ...report, ...(state ? { state } : {}) },
+        table: () => `${state ? chaincodesTable([state]) : ""}${conclusion(report, next)}`,
         names: () => [name],
       });
     } finally {

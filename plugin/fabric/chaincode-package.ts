@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { FabricError } from "../error.ts";
 import { checkChaincodeLabel } from "./chaincode-label.ts";
-import { type ArchiveFile, packTarball, unpackTarball } from "./tarball.ts";
+import { checkPackageEntries } from "./package-check.ts";
+import { type ArchiveEntry, type ArchiveFile, listTarball, packTarball, unpackTarball } from "./tarball.ts";
 
 /** A package's metadata.json (core/chaincode/persistence/chaincode_package.go). */
 export interface ChaincodePackageMetadata {
@@ -71,6 +72,15 @@ export async function chaincodeFiles({ bytes }: Pick<ChaincodePackage, "bytes">)
   const files = await unpackTarball(bytes, "a chaincode package");
   const code = files.find(({ name }) => name === "code.tar.gz")?.content ?? new Uint8Array();
   return unpackTarball(code, "code.tar.gz");
+}
+
+/** What is in a package's code.tar.gz. Throws `invalid` for what a peer would refuse, or could not build. */
+export async function checkPackageContent(pkg: ChaincodePackage): Promise<readonly ArchiveEntry[]> {
+  const files = await unpackTarball(pkg.bytes, "a chaincode package");
+  const code = files.find(({ name }) => name === "code.tar.gz")?.content ?? new Uint8Array();
+  const entries = await listTarball(code, "code.tar.gz");
+  checkPackageEntries(pkg.metadata, entries);
+  return entries;
 }
 
 /** core/chaincode/persistence/persistence.go, PackageID. */

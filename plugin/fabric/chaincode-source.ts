@@ -1,8 +1,11 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { dirname, join, posix, relative, resolve, sep } from "node:path";
 import { FabricError } from "../error.ts";
 import { type FolderFile, folderFiles, type PathFilter, readFileIfAny } from "./chaincode-folder.ts";
 import { type ChaincodePackage, packChaincode } from "./chaincode-package.ts";
+import { checkVendored, goModulePath, requiredModules } from "./go-module.ts";
+import { readIgnoreRules, type IgnoreRules } from "./ignore-rules.ts";
+import { checkNodeSource, entryOf, missingNodeDependencies, type NodeManifest } from "./node-source-check.ts";
 import type { ArchiveFile } from "./tarball.ts";
 
 /** Languages that a peer itself can build. */
@@ -14,6 +17,10 @@ export interface ChaincodeSource {
   /** The import path of Go chaincode; empty otherwise. */
   readonly path: string;
   readonly files: readonly ArchiveFile[];
+  /** What is worth knowing, in sentences. */
+  readonly notices: readonly string[];
+  /** What the peer's build has to download; nothing when it can go on without a network. */
+  readonly downloads: readonly string[];
 }
 
 /** Packs a folder of source code. Throws `usage` for what Fabric would refuse to package, build or start. */
@@ -37,13 +44,23 @@ export async function readChaincodeSource(folder: string): Promise<ChaincodeSour
 
 /** core/chaincode/platforms/node/platform.go. What is installed comes along: clusters can be offline. */
 async function nodeSource(folder: string): Promise<ChaincodeSource> {
-  await checkStartScript(folder);
-  const found = await folderFiles(folder, nodeFilter);
+  const manifest = await readManifest(folder);
+  const rules = await readIgnoreRules(folder, [".npmignore", ".dockerignore"]);
+  const found = await folderFiles(folder, (path, kind) => nodeFilter(path, kind) && !rules.excludes(path, kind));
   // The builder runs "npm ci" when there is a lock file, which throws away what is installed and asks the registry;
   // without one it runs "npm install", which finds everything there (fabric-chaincode-node, fabric-nodeenv/build.sh).
   const installed = found.some(({ path }) => path.startsWith("node_modules/"));
   const files = installed ? found.filter(({ path }) => !lockFiles.has(path)) : found;
-  return { language: "node", path: "", files: await archiveFiles(files, "META-INF") };
+  const paths = new Set(files.map(({ path }) => path));
+  const notices = checkNodeSource(folder, manifest, paths);
+  const stale = await staleBuild(manifest, files);
+  return {
+    language: "node",
+    path: "",
+    files: await archiveFiles(files, "META-INF"),
+    notices: [...ignoredBy(rules), ...notices, ...stale],
+    downloads: missingNodeDependencies(manifest, paths),
+  };
 }
 
 const lockFiles: ReadonlySet<string> = new Set(["package-lock.json", "npm-shrinkwrap.json"]);
@@ -54,50 +71,90 @@ const nodeFilter: PathFilter = (path) => {
   return name !== ".git" && !/(^|\/)node_modules\/(\.bin|\.cache|\.package-lock\.json)$/.test(path);
 };
 
-async function checkStartScript(folder: string): Promise<void> {
-  const text = await readFile(join(folder, "package.json"), "utf8");
-  let parsed: { scripts?: { start?: unknown } } | null;
+async function readManifest(folder: string): Promise<NodeManifest> {
+  const file = join(folder, "package.json");
   try {
-    parsed = JSON.parse(text) as typeof parsed;
+    return (JSON.parse(await readFile(file, "utf8")) ?? {}) as NodeManifest;
   } catch (cause) {
-    throw new FabricError("usage", `expected JSON in ${join(folder, "package.json")}, found something else`, { cause });
+    throw new FabricError("usage", `expected JSON in ${file}, found something else`, { cause });
   }
-  if (typeof parsed?.scripts?.start === "string") return;
-  // dockercontroller.go, GetArgs: a peer starts Node chaincode by "npm start".
-  throw new FabricError("usage", `expected a start script in ${join(folder, "package.json")}, found none`, {
-    hint: '"scripts": { "start": "node node_modules/fabric-shim/cli.js start" }',
-  });
+}
+
+const ignoredBy = ({ sources }: IgnoreRules): readonly string[] =>
+  sources.length === 0 ? [] : [`${sources.join(" and ")} decided what is left out`];
+
+/** Whether TypeScript was changed after it was compiled: the package would hold what was before. */
+async function staleBuild({ main, scripts }: NodeManifest, files: readonly FolderFile[]): Promise<readonly string[]> {
+  const start = scripts?.["start"];
+  const entry = typeof start === "string" ? entryOf(start, main) : undefined;
+  const built = files.find(({ path }) => path === entry);
+  const sources = files.filter(({ path }) => /(?<!\.d)\.ts$/.test(path) && !path.startsWith("node_modules/"));
+  if (!built || sources.length === 0) return [];
+  const { mtimeMs } = await stat(built.file);
+  const times = await Promise.all(sources.map(async ({ path, file }) => ({ path, time: (await stat(file)).mtimeMs })));
+  const newer = times.filter(({ time }) => time > mtimeMs);
+  return newer.length === 0 ? [] : [`${newer[0]?.path} is newer than ${entry}: npm run build, or --build`];
 }
 
 /** core/chaincode/platforms/java/platform.go. */
 async function javaSource(folder: string): Promise<ChaincodeSource> {
+  const rules = await readIgnoreRules(folder, [".dockerignore"]);
   const files = await folderFiles(
     folder,
-    (path) => !/^(\.git|\.gradle|target|build|out)$/.test(path) && !path.endsWith(".class"),
+    (path, kind) =>
+      !/^(\.git|\.gradle|target|build|out)$/.test(path) && !path.endsWith(".class") && !rules.excludes(path, kind),
   );
-  return { language: "java", path: "", files: await archiveFiles(files, "META-INF") };
+  const jar = files.some(({ path }) => path.endsWith(".jar") && !path.endsWith("wrapper.jar"));
+  return {
+    language: "java",
+    path: "",
+    files: await archiveFiles(files, "META-INF"),
+    notices: ignoredBy(rules),
+    downloads: jar ? [] : ["what pom.xml or build.gradle names"],
+  };
 }
 
 /** core/chaincode/platforms/golang/platform.go: the whole module, and the import path of what to build in it. */
 async function goSource(root: string, folder: string): Promise<ChaincodeSource> {
   const inside = relative(root, resolve(folder)).split(sep).join("/");
-  const found = await folderFiles(root, (path, kind) => kind === "file" || !posix.basename(path).startsWith("."));
-  const files = await archiveFiles(found, posix.join(inside, "META-INF"));
-  return { language: "golang", path: posix.join(await goModulePath(root), inside), files };
+  const rules = await readIgnoreRules(root, [".dockerignore"]);
+  const found = await folderFiles(
+    root,
+    (path, kind) => (kind === "file" || !posix.basename(path).startsWith(".")) && !rules.excludes(path, kind),
+  );
+  const module = await readFile(join(root, "go.mod"), "utf8");
+  const path = goModulePath(module, join(root, "go.mod"));
+  const required = requiredModules(module);
+  const vendored = found.find(({ path }) => path === "vendor/modules.txt");
+  if (vendored) checkVendored(required, await readFile(vendored.file, "utf8"), root);
+  await checkMainPackage(found, inside, folder);
+  return {
+    language: "golang",
+    path: posix.join(path, inside),
+    files: await archiveFiles(found, posix.join(inside, "META-INF")),
+    notices: ignoredBy(rules),
+    downloads: vendored ? [] : required.map(({ path, version }) => `${path} ${version}`),
+  };
+}
+
+/** A peer runs "go build" of this very folder and starts what comes out. */
+async function checkMainPackage(files: readonly FolderFile[], inside: string, folder: string): Promise<void> {
+  const own = files.filter(
+    ({ path }) =>
+      posix.dirname(path) === (inside === "" ? "." : inside) && path.endsWith(".go") && !path.endsWith("_test.go"),
+  );
+  const texts = await Promise.all(own.map(({ file }) => readFile(file, "utf8")));
+  if (texts.some((text) => /^package\s+main\b/m.test(text))) return;
+  const found = texts.flatMap((text) => /^package\s+(\w+)/m.exec(text)?.[1] ?? [])[0];
+  throw new FabricError("usage", `expected a Go package main in ${folder}, found ${found ?? "no Go file"}`, {
+    hint: "name the folder that has func main, inside its module",
+  });
 }
 
 async function goModuleRoot(folder: string): Promise<string | undefined> {
   if (await readFileIfAny(join(folder, "go.mod"))) return folder;
   const above = dirname(folder);
   return above === folder ? undefined : goModuleRoot(above);
-}
-
-async function goModulePath(root: string): Promise<string> {
-  const text = await readFile(join(root, "go.mod"), "utf8");
-  const path = /^module\s+"?([^\s"]+)"?/m.exec(text)?.[1];
-  if (path === undefined)
-    throw new FabricError("usage", `expected a module line in ${join(root, "go.mod")}, found none`);
-  return path;
 }
 
 /** What is below the metadata folder goes beside the sources; hidden files there are none of Fabric's (core/chaincode/platforms/util/writer.go). */

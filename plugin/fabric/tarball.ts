@@ -58,3 +58,31 @@ export async function unpackTarball(bytes: Uint8Array, what: string): Promise<re
 function compare(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
+
+/** What stands in an archive, whether a package may have it or not. */
+export interface ArchiveEntry {
+  readonly name: string;
+  /** "file", "directory", "symlink" ... */
+  readonly kind: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+/** Every entry of a tar.gz, without its content. Throws `invalid` when it is none. */
+export async function listTarball(bytes: Uint8Array, what: string): Promise<readonly ArchiveEntry[]> {
+  const entries: ArchiveEntry[] = [];
+  try {
+    const reader = extract();
+    reader.end(await promisify(gunzip)(bytes));
+    for await (const entry of reader) {
+      const { name, type, size, mode } = entry.header;
+      entries.push({ name, kind: type, size, mode });
+      entry.resume();
+    }
+  } catch (cause) {
+    throw new FabricError("invalid", `expected ${what} to be a tar.gz archive, found something else`, { cause });
+  }
+  return entries;
+}

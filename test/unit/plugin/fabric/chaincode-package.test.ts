@@ -24,6 +24,8 @@ async function write(files: Readonly<Record<string, string>>): Promise<void> {
 }
 
 const packageJson = JSON.stringify({ scripts: { start: "node node_modules/fabric-shim/cli.js start" } });
+/** Begins with a file that the package brings as a dependency. */
+const launched = JSON.stringify({ scripts: { start: "node node_modules/launcher/start.js" } });
 const names = async (label = "basic_1.0") =>
   (await chaincodeFiles(await packageChaincodeFolder(folder, label))).map(({ name }) => name);
 
@@ -39,7 +41,7 @@ describe("a chaincode package", () => {
   });
 
   it("holds entries that a peer accepts: files, sorted, of mode 644", async () => {
-    await write({ "package.json": packageJson, "lib/b.js": "b", "lib/a.js": "a" });
+    await write({ "package.json": launched, "lib/b.js": "b", "lib/a.js": "a" });
     const { bytes } = await packageChaincodeFolder(folder, "basic_1.0");
     const [code] = (await unpackTarball(bytes, "it")).filter(({ name }) => name === "code.tar.gz");
     const tar = gunzipSync(code?.content ?? new Uint8Array());
@@ -55,7 +57,7 @@ describe("a chaincode package", () => {
   });
 
   it("reads back with the same ID", async () => {
-    await write({ "package.json": packageJson });
+    await write({ "package.json": launched });
     const made = await packageChaincodeFolder(folder, "basic_1.0");
     const read = await readChaincodePackage(made.bytes);
     expect(read).toEqual({ ...made, metadata: { path: "", type: "node", label: "basic_1.0" } });
@@ -63,7 +65,7 @@ describe("a chaincode package", () => {
 
   it("keeps names that tar has no room for", async () => {
     const deep = `${"folder-with-a-long-name/".repeat(12)}index.js`;
-    await write({ "package.json": packageJson, [deep]: "x" });
+    await write({ "package.json": launched, [deep]: "x" });
     expect(await names()).toContain(`src/${deep}`);
   });
 
@@ -111,7 +113,7 @@ describe("a chaincode package", () => {
 describe("packaging Node chaincode", () => {
   it("takes what is installed, without npm's links and notes, and without a lock file that would install it again", async () => {
     await write({
-      "package.json": packageJson,
+      "package.json": launched,
       "package-lock.json": "{}",
       "node_modules/.package-lock.json": "{}",
       "node_modules/fabric-shim/cli.js": "cli",
@@ -124,12 +126,12 @@ describe("packaging Node chaincode", () => {
   });
 
   it("keeps the lock file when nothing is installed", async () => {
-    await write({ "package.json": packageJson, "package-lock.json": "{}" });
+    await write({ "package.json": launched, "package-lock.json": "{}" });
     expect(await names()).toEqual(["src/package-lock.json", "src/package.json"]);
   });
 
   it("follows links inside the folder", async () => {
-    await write({ "package.json": packageJson, "packages/own/index.js": "own" });
+    await write({ "package.json": launched, "packages/own/index.js": "own" });
     await mkdir(join(folder, "node_modules"));
     await symlink("../packages/own", join(folder, "node_modules/own"));
     await symlink("packages/own/index.js", join(folder, "alias.js"));
@@ -143,7 +145,7 @@ describe("packaging Node chaincode", () => {
 
   it("puts CouchDB indexes beside the sources", async () => {
     await write({
-      "package.json": packageJson,
+      "package.json": launched,
       "META-INF/statedb/couchdb/indexes/owner.json": "{}",
       "META-INF/statedb/couchdb/collections/secrets/indexes/owner.json": "{}",
       "META-INF/.DS_Store": "x",
@@ -158,10 +160,10 @@ describe("packaging Node chaincode", () => {
   it.each([
     ["no start script", { "package.json": "{}" }, "expected a start script in"],
     ["a package.json that is none", { "package.json": "{" }, "expected JSON in"],
-    ["other metadata", { "package.json": packageJson, "META-INF/x.json": "{}" }, "found META-INF/x.json"],
+    ["other metadata", { "package.json": launched, "META-INF/x.json": "{}" }, "found META-INF/x.json"],
     [
       "an index that is no JSON",
-      { "package.json": packageJson, "META-INF/statedb/couchdb/indexes/a.json": "{" },
+      { "package.json": launched, "META-INF/statedb/couchdb/indexes/a.json": "{" },
       "expected JSON in META-INF",
     ],
     ["nothing to build", { "README.md": "" }, "expected package.json, go.mod, pom.xml or build.gradle"],
@@ -171,7 +173,7 @@ describe("packaging Node chaincode", () => {
   });
 
   it("refuses links that leave the folder, lead nowhere or back", async () => {
-    await write({ "package.json": packageJson });
+    await write({ "package.json": launched });
     const link = join(folder, "link");
     await symlink("/etc/hostname", link);
     await expect(packageChaincodeFolder(folder, "a")).rejects.toMatchObject({

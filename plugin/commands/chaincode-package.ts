@@ -1,0 +1,56 @@
+import { Option } from "commander";
+import { optionsOf, type CommandDefinition } from "./command.ts";
+
+interface PackageOptions {
+  readonly file?: string;
+  readonly label?: string;
+  readonly build: boolean;
+  readonly offline: boolean;
+}
+
+export const chaincodePackage: CommandDefinition = (group, terminal) => {
+  const command = group
+    .command("package")
+    .argument("<dir>", "folder of the chaincode, or a package (.tar.gz) to look into")
+    .summary("package a folder, and show what is in it")
+    .description(
+      "Packages Go, Node, TypeScript or Java chaincode as deploy-cc does: the same source gives the same package ID on any\n" +
+        "machine. What .dockerignore and .npmignore name is left out. Shows the package ID, each file and its size, and what\n" +
+        "the peer's build would have to download. Asks no cluster.",
+    )
+    .option("-f, --file <file>", "write the package, as deploy-cc --path and other tools take it")
+    .addOption(new Option("--label <label>", "label of the package (default: the folder's name)"))
+    .option("--build", "run the folder's npm run build before (TypeScript)", false)
+    .option("--offline", "refuse what the peer's build would have to download", false)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric chaincode package ./chaincode
+  kubectl fabric chaincode package ./chaincode --label asset_1.0 --file asset.tar.gz
+  kubectl fabric chaincode package ./typescript --build --offline -o name
+  kubectl fabric chaincode package ./asset.tar.gz -o json`,
+    )
+    .action(async (path: string) => {
+      const options = optionsOf<PackageOptions>(command);
+      const [{ preparePackage, labelOf }, { packageTable }, { printResult }, { buildSource }, { writeFile }] =
+        await Promise.all([
+          import("../chaincode/package-source.ts"),
+          import("./chaincode-table.ts"),
+          import("../terminal/output.ts"),
+          import("../chaincode/source-build.ts"),
+          import("node:fs/promises"),
+        ]);
+      if (options.build) await buildSource(path, terminal.stderr, terminal.signal);
+      const { pkg, entries, notices } = await preparePackage(path, options.label ?? labelOf(path), options);
+      if (options.file !== undefined) await writeFile(options.file, pkg.bytes);
+      const { id, metadata, bytes } = pkg;
+      const files = entries.filter(({ kind }) => kind === "file").map(({ name, size }) => ({ name, size }));
+      for (const notice of notices) terminal.stderr.write(`note: ${notice}\n`);
+      await printResult(terminal, options.output, {
+        data: { packageId: id, ...metadata, bytes: bytes.length, file: options.file, files, notices },
+        table: () => packageTable({ id, metadata, bytes: bytes.length, files, file: options.file }),
+        names: () => [id],
+      });
+    });
+};

@@ -1,0 +1,179 @@
+import { mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { checkPackageContent, packChaincode } from "../../../../plugin/fabric/chaincode-package.ts";
+import { readChaincodeSource } from "../../../../plugin/fabric/chaincode-source.ts";
+import { requiredModules } from "../../../../plugin/fabric/go-module.ts";
+import { entryOf } from "../../../../plugin/fabric/node-source-check.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "source-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function write(files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+}
+const names = async () => (await readChaincodeSource(folder)).files.map(({ name }) => name.replace(/^src\//, ""));
+const start = "fabric-chaincode-node start";
+const manifest = (more: object = {}) => JSON.stringify({ scripts: { start }, ...more });
+
+describe("ignore files", () => {
+  test(".npmignore speaks Git's language", async () => {
+    await write({
+      "package.json": manifest(),
+      "index.js": "",
+      "lib/index.test.js": "",
+      "lib/a.js": "",
+      "docs/a.md": "",
+      ".npmignore": "*.test.js\ndocs/\n.npmignore\n",
+    });
+    expect(await names()).toEqual(["index.js", "lib/a.js", "package.json"]);
+    expect((await readChaincodeSource(folder)).notices).toEqual([".npmignore decided what is left out"]);
+  });
+
+  test(".dockerignore speaks Docker's: patterns begin at the root, and ! brings back", async () => {
+    await write({
+      "package.json": manifest(),
+      "index.js": "",
+      "docs/a.md": "",
+      "docs/keep.md": "",
+      "lib/docs/b.md": "",
+      ".dockerignore": "docs\n!docs/keep.md\n.dockerignore\n",
+    });
+    expect(await names()).toEqual(["docs/keep.md", "index.js", "lib/docs/b.md", "package.json"]);
+  });
+
+  test("package.json and META-INF stay whatever they say", async () => {
+    const index = "META-INF/statedb/couchdb/indexes/owner.json";
+    await write({ "package.json": manifest(), "index.js": "", [index]: "{}", ".npmignore": "*.json\n.npmignore" });
+    const { files } = await readChaincodeSource(folder);
+    expect(files.map(({ name }) => name)).toEqual([index, "src/index.js", "src/package.json"]);
+  });
+
+  test("node_modules that are left out have to be downloaded", async () => {
+    await write({
+      "package.json": manifest({ dependencies: { "fabric-shim": "2.5.8" } }),
+      "index.js": "",
+      "node_modules/fabric-shim/package.json": "{}",
+    });
+    expect((await readChaincodeSource(folder)).downloads).toEqual([]);
+    await write({ ".dockerignore": "node_modules\n" });
+    expect((await readChaincodeSource(folder)).downloads).toEqual(["fabric-shim"]);
+  });
+});
+
+describe("Node chaincode", () => {
+  test.each([
+    ["fabric-chaincode-node start", undefined, "index.js"],
+    ["set -x && node_modules/.bin/fabric-chaincode-node start", "dist/index.js", "dist/index.js"],
+    ["node node_modules/fabric-shim/cli.js start", "./dist/index.js", "dist/index.js"],
+    ["fabric-chaincode-node start --module-path lib", undefined, undefined],
+    ["node --max-old-space-size=100 dist/main.js --x", undefined, "dist/main.js"],
+    ["node node_modules/launcher/cli.js", undefined, undefined],
+    ["./start.sh", undefined, undefined],
+  ])("npm start as %j with main %j begins with %j", (script, main, entry) => {
+    expect(entryOf(script, main)).toBe(entry);
+  });
+
+  test("TypeScript that was not compiled is refused, with what to type", async () => {
+    await write({
+      "package.json": manifest({ main: "dist/index.js", scripts: { start, build: "tsc" } }),
+      "src/index.ts": "",
+    });
+    await expect(readChaincodeSource(folder)).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining("expected TypeScript to be compiled, found no dist/index.js") as string,
+      hint: "npm run build, or --build",
+    });
+    await write({ "dist/index.js": "" });
+    await utimes(join(folder, "dist/index.js"), new Date(0), new Date(0));
+    expect((await readChaincodeSource(folder)).notices).toEqual([
+      "src/index.ts is newer than dist/index.js: npm run build, or --build",
+    ]);
+  });
+
+  test("a start file that is not there is refused, unless the build makes it", async () => {
+    await write({ "package.json": manifest({ main: "lib/main.js" }) });
+    await expect(readChaincodeSource(folder)).rejects.toThrow(/expected lib\/main.js in .*, found none/);
+    await write({ "package.json": manifest({ main: "lib/main.js", scripts: { start, prepare: "tsc" } }) });
+    expect((await readChaincodeSource(folder)).notices[0]).toMatch(/the package's prepare script has to make it/);
+  });
+
+  test("what is only for development is said to be packed", async () => {
+    await write({
+      "package.json": manifest({ devDependencies: { typescript: "7" } }),
+      "index.js": "",
+      "node_modules/typescript/package.json": "{}",
+    });
+    expect((await readChaincodeSource(folder)).notices).toEqual([
+      "typescript only for development, but packed: npm ci --omit=dev makes the package smaller",
+    ]);
+  });
+});
+
+describe("Go chaincode", () => {
+  const module =
+    "module example.com/cc\n\ngo 1.22\n\nrequire example.com/a v1.0.0\n\nrequire (\n\texample.com/b v1.2.3 // indirect\n)\n";
+
+  test("modules that a go.mod requires", () => {
+    expect(requiredModules(module)).toEqual([
+      { path: "example.com/b", version: "v1.2.3" },
+      { path: "example.com/a", version: "v1.0.0" },
+    ]);
+    expect(requiredModules("module x\n")).toEqual([]);
+  });
+
+  test("without vendor its modules have to be downloaded, with it nothing", async () => {
+    await write({ "go.mod": module, "main.go": "package main\n" });
+    expect((await readChaincodeSource(folder)).downloads).toEqual(["example.com/b v1.2.3", "example.com/a v1.0.0"]);
+    await write({
+      "vendor/modules.txt": "# example.com/a v1.0.0\n## explicit\nexample.com/a\n# example.com/b v1.2.3\n## explicit\n",
+    });
+    expect((await readChaincodeSource(folder)).downloads).toEqual([]);
+  });
+
+  test("vendored modules that go.mod does not agree with are refused, as Go does", async () => {
+    await write({ "go.mod": module, "main.go": "package main\n", "vendor/modules.txt": "# example.com/a v0.9.0\n" });
+    await expect(readChaincodeSource(folder)).rejects.toThrow(/found no example.com\/b v1.2.3, example.com\/a v1.0.0/);
+  });
+
+  test("a folder without package main is refused", async () => {
+    await write({ "go.mod": module, "lib.go": "package chaincode\n", "lib_test.go": "package main\n" });
+    await expect(readChaincodeSource(folder)).rejects.toThrow(/expected a Go package main in .*, found chaincode/);
+  });
+});
+
+describe("a package that is ready", () => {
+  const ready = async (type: string, names: readonly string[]) =>
+    checkPackageContent(
+      await packChaincode(
+        { type, path: "", label: "x" },
+        names.map((name) => ({ name, content: Buffer.from("x") })),
+      ),
+    );
+
+  test("its entries are listed", async () => {
+    expect(await ready("node", ["src/package.json"])).toEqual([
+      { name: "src/package.json", kind: "file", size: 1, mode: 0o644 },
+    ]);
+  });
+
+  test.each([
+    ["node", ["src/index.js"], /expected src\/package.json/],
+    ["golang", ["src/go.mod"], /expected Go files below src/],
+    ["java", ["src/Main.kt"], /pom.xml/],
+    ["ccaas", ["../connection.json"], /expected names inside code.tar.gz, found ..\/connection.json/],
+  ])("%s chaincode with %j is refused", async (type, names, message) => {
+    await expect(ready(type, names)).rejects.toThrow(message);
+  });
+
+  test("what an external builder knows is its own business", async () => {
+    expect(await ready("ccaas", ["connection.json"])).toHaveLength(1);
+  });
+});
