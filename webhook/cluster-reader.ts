@@ -97,11 +97,14 @@ async function readOldestKubelet(api: ClusterReaderDependencies["api"]): Promise
       limit: NODES_A_PAGE,
       ...(next === undefined ? {} : { _continue: next }),
     });
-    for (const node of items) oldest = olderOf(oldest, kubeletVersion(node));
+    for (const node of items) if (!isVirtual(node)) oldest = olderOf(oldest, kubeletVersion(node));
     next = metadata?._continue === "" ? undefined : metadata?._continue;
   } while (next !== undefined);
   return oldest;
 }
+
+/** A virtual kubelet runs no such Pod, and tells the version of something else: "v1.0.0-vk-aci". */
+const isVirtual = ({ metadata }: V1Node): boolean => metadata?.labels?.["type"] === "virtual-kubelet";
 
 function kubeletVersion({ status }: V1Node): Version | undefined {
   return parseVersion(status?.nodeInfo?.kubeletVersion ?? "");

@@ -154,7 +154,7 @@ function withSidecar(
     throw noIdling(pod, "needs native sidecars: expected Kubernetes 1.29 or newer on every node");
   }
   const sidecar = sidecarContainer(request, form, spec, cluster.mtu);
-  const volumes = sidecarVolumes(request.graph);
+  const volumes = sidecarVolumes(request, spec);
   const known = new Set((spec.volumes ?? []).map(({ name }) => name));
   const mounted = (peer.container.volumeMounts ?? []).some(({ name }) => name === SOCKET_VOLUME);
   const wired = wire(pod, peer, request, ENDPOINT, {
@@ -248,7 +248,7 @@ function sidecarOperations(
   if (form === "native") {
     const first = [
       sidecar,
-      ...(request.preload.length === 0 ? [] : [preloadContainer(request)]),
+      ...(request.preload.length === 0 ? [] : [preloadContainer(request, spec ?? { containers: [] })]),
       ...(request.chaincodeIdle === undefined ? [] : [idleContainer(request, peer)]),
     ];
     return listOperations("/spec/initContainers", spec?.initContainers, { prepend: first });

@@ -56,7 +56,12 @@ export interface Problem {
   readonly value: string;
   readonly allowed: string;
   readonly documentation: string;
+  /** Which of the operator's settings decides, where one does: "profile.allowed". */
+  readonly setting?: string;
 }
+
+/** Where an operator keeps the settings, by our manifests. */
+export const SETTINGS_PLACE = "ConfigMap kubectl-fabric-system/kubectl-fabric-webhook";
 
 export interface Untouched {
   readonly kind: "untouched";
@@ -96,9 +101,10 @@ export class Denial extends Error {
   }
 }
 
-/** "<key>: expected <allowed>, found <value> (<where documented>)" */
-export function sentenceOf({ key, value, allowed, documentation }: Problem): string {
-  return `${key}: expected ${allowed}, found ${JSON.stringify(cut(value))} (${documentation})`;
+/** "<key>: expected <allowed>, found <value> (<which setting, where documented>)" */
+export function sentenceOf({ key, value, allowed, documentation, setting }: Problem): string {
+  const decided = setting === undefined ? "" : `set by ${setting} in ${SETTINGS_PLACE}; `;
+  return `${key}: expected ${allowed}, found ${JSON.stringify(cut(value))} (${decided}${documentation})`;
 }
 
 /** An annotation may be 256 KiB long: a message tells enough of it. */

@@ -41,15 +41,20 @@ const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 /** Reads the annotations of a Pod. @throws Denial that names the annotation, its value and what is allowed. */
 export function parseRequest(annotations: Annotations, settings: InjectionSettings): InjectionRequest {
   rejectUnknown(annotations);
-  const profile = PROFILES[choice(annotations, ANNOTATIONS.profile, settings.profile)];
-  const chaincodeNetwork = choice(annotations, ANNOTATIONS.chaincodeNetwork, settings.chaincodeNetwork);
+  const profile = PROFILES[choice(annotations, ANNOTATIONS.profile, settings.profile, "profile")];
+  const chaincodeNetwork = choice(
+    annotations,
+    ANNOTATIONS.chaincodeNetwork,
+    settings.chaincodeNetwork,
+    "chaincodeNetwork",
+  );
   return {
     peerContainer: annotations[ANNOTATIONS.peerContainer],
     profile,
-    image: image(annotations, settings.images[profile.name]),
+    image: image(annotations, settings.images[profile.name], `images.${profile.name}.allowed`),
     resources: resources(annotations, settings),
     graph: graph(annotations, settings),
-    dockerSocket: choice(annotations, ANNOTATIONS.dockerSocket, settings.dockerSocket),
+    dockerSocket: choice(annotations, ANNOTATIONS.dockerSocket, settings.dockerSocket, "dockerSocket"),
     chaincodeNetwork,
     wiring: wiring(profile, chaincodeNetwork),
     registryMirror: registryMirror(annotations, settings.registryMirror),
@@ -61,6 +66,17 @@ export function parseRequest(annotations: Annotations, settings: InjectionSettin
 
 function deny(reason: DenialReason, key: string, value: string, allowed: string): Denial {
   return new Denial(reason, { key, value, allowed, documentation: documentationOf(key) });
+}
+
+/** What the operator's settings do not let a user choose. */
+function beyond(
+  reason: "not-allowed" | "out-of-bounds",
+  key: string,
+  value: string,
+  allowed: string,
+  setting: string,
+): Denial {
+  return new Denial(reason, { key, value, allowed, documentation: documentationOf(key), setting });
 }
 
 function rejectUnknown(annotations: Annotations): void {
@@ -80,61 +96,66 @@ function rejectUnknown(annotations: Annotations): void {
 }
 
 /** A word out of those that the operator allows. */
-function choice<T extends string>(annotations: Annotations, key: string, { default: fallback, allowed }: Choice<T>): T {
+function choice<T extends string>(
+  annotations: Annotations,
+  key: string,
+  { default: fallback, allowed }: Choice<T>,
+  setting: string,
+): T {
   const value = annotations[key];
   if (value === undefined) return fallback;
   const found = allowed.find((word) => word === value);
-  if (found === undefined) throw deny("not-allowed", key, value, `one of ${allowed.join(", ")}`);
+  if (found === undefined)
+    throw beyond("not-allowed", key, value, `one of ${allowed.join(", ")}`, `${setting}.allowed`);
   return found;
 }
 
-function image(annotations: Annotations, { default: fallback, allowed }: Choice<string>): string {
+function image(annotations: Annotations, { default: fallback, allowed }: Choice<string>, setting: string): string {
   const key = ANNOTATIONS.image;
   const value = annotations[key];
   if (value === undefined) return fallback;
   const parsed = parseImage(value);
   if (parsed === undefined) throw deny("invalid-value", key, value, "an image reference");
   const permitted = value === fallback || allowed.some((entry) => imageMatches(parsed, entry));
-  if (!permitted) throw deny("not-allowed", key, value, `an image that matches one of ${allowed.join(", ")}`);
+  if (!permitted)
+    throw beyond("not-allowed", key, value, `an image that matches one of ${allowed.join(", ")}`, setting);
   return value;
 }
 
 function resources(annotations: Annotations, settings: InjectionSettings): Readonly<Record<ResourceName, string>> {
   const bounds = settings.resources;
-  const cpu = pair(annotations, ANNOTATIONS.cpuRequest, bounds.cpuRequest, ANNOTATIONS.cpuLimit, bounds.cpuLimit);
-  const memory = pair(
-    annotations,
-    ANNOTATIONS.memoryRequest,
-    bounds.memoryRequest,
-    ANNOTATIONS.memoryLimit,
-    bounds.memoryLimit,
-  );
+  const cpu = pair(annotations, bounds, ["cpuRequest", "cpuLimit"]);
+  const memory = pair(annotations, bounds, ["memoryRequest", "memoryLimit"]);
   return { cpuRequest: cpu.request, cpuLimit: cpu.limit, memoryRequest: memory.request, memoryLimit: memory.limit };
 }
 
 /** Request and limit: where only one is given, the other follows it rather than contradict it. */
 function pair(
   annotations: Annotations,
-  requestKey: string,
-  requestBounds: Bounded,
-  limitKey: string,
-  limitBounds: Bounded,
+  bounds: InjectionSettings["resources"],
+  [requestName, limitName]: readonly [ResourceName, ResourceName],
 ): { request: string; limit: string } {
-  const request = bounded(annotations, requestKey, requestBounds);
-  const limit = bounded(annotations, limitKey, limitBounds);
+  const [requestKey, limitKey] = [ANNOTATIONS[requestName], ANNOTATIONS[limitName]];
+  const request = bounded(annotations, requestKey, bounds[requestName], `resources.${requestName}`);
+  const limit = bounded(annotations, limitKey, bounds[limitName], `resources.${limitName}`);
   if (sizeOf(request) <= sizeOf(limit)) return { request, limit };
   if (annotations[limitKey] === undefined) return { request, limit: request };
   if (annotations[requestKey] === undefined) return { request: limit, limit };
   throw deny("contradiction", requestKey, request, `at most the limit ${limit} of ${limitKey}`);
 }
 
-function bounded(annotations: Annotations, key: string, { default: fallback, minimum, maximum }: Bounded): string {
+function bounded(
+  annotations: Annotations,
+  key: string,
+  { default: fallback, minimum, maximum }: Bounded,
+  setting: string,
+): string {
   const value = annotations[key];
   if (value === undefined) return fallback;
   const size = quantity(value);
   if (size === undefined) throw deny("invalid-value", key, value, `a quantity from ${minimum} to ${maximum}`);
   const within = sizeOf(minimum) <= size && size <= sizeOf(maximum);
-  if (!within) throw deny("out-of-bounds", key, value, `a quantity from ${minimum} to ${maximum}`);
+  if (!within) throw beyond("out-of-bounds", key, value, `a quantity from ${minimum} to ${maximum}`, setting);
   return value;
 }
 
@@ -146,11 +167,14 @@ function graph(annotations: Annotations, { storage }: InjectionSettings): GraphV
   const key = ANNOTATIONS.storage;
   const value = annotations[key] ?? "emptyDir";
   if (value === "emptyDir") {
-    return { kind: "emptyDir", sizeLimit: bounded(annotations, ANNOTATIONS.storageLimit, storage.limit) };
+    return {
+      kind: "emptyDir",
+      sizeLimit: bounded(annotations, ANNOTATIONS.storageLimit, storage.limit, "storage.limit"),
+    };
   }
   const claim = /^pvc:(.+)$/.exec(value)?.[1];
   if (claim === undefined || !isSubdomain(claim)) throw deny("invalid-value", key, value, "emptyDir or pvc:<claim>");
-  if (!storage.claims) throw deny("not-allowed", key, value, "emptyDir");
+  if (!storage.claims) throw beyond("not-allowed", key, value, "emptyDir", "storage.claims");
   const limit = annotations[ANNOTATIONS.storageLimit];
   if (limit !== undefined) {
     throw deny(
@@ -181,12 +205,8 @@ function registryMirror(annotations: Annotations, { default: fallback, allowed }
   if (!isMirror(value))
     throw deny("invalid-value", key, value, "an http:// or https:// URL without user, query and fragment");
   if (!allowed.some((url) => withoutEndSlashes(url) === withoutEndSlashes(value))) {
-    throw deny(
-      "not-allowed",
-      key,
-      value,
-      allowed.length === 0 ? "nothing: the operator allows no mirror" : `one of ${allowed.join(", ")}`,
-    );
+    const choices = allowed.length === 0 ? "nothing: the operator allows no mirror" : `one of ${allowed.join(", ")}`;
+    throw beyond("not-allowed", key, value, choices, "registryMirror.allowed");
   }
   return value;
 }

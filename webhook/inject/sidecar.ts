@@ -18,6 +18,9 @@ export const PRELOADER = "kubectl-fabric-preload";
 export const IDLER = "kubectl-fabric-idle";
 export const SOCKET_VOLUME = "kubectl-fabric-socket";
 export const GRAPH_VOLUME = "kubectl-fabric-graph";
+/** The Pod's imagePullSecrets, as Docker's command line reads them. */
+export const PULL_SECRETS_VOLUME = "kubectl-fabric-pull-secrets";
+export const PULL_SECRETS_DIRECTORY = "/kubectl-fabric-pull-secrets";
 
 /**
  * Docker's data within the graph volume. Not the volume's root: dockerd makes its directory 0710, and with `fsGroup` and
@@ -53,12 +56,13 @@ export function sidecarContainer(
     ...(form === "native"
       ? { restartPolicy: "Always" }
       : { lifecycle: { postStart: { exec: { command: heldStart(request) } } } }),
-    resources: resourceRequirements(resources),
+    resources: resourceRequirements(resources, ephemeralStorage(request.graph, spec)),
     securityContext: { ...profile.securityContext, ...appArmor(spec) },
     ...(form === "native" ? { startupProbe: startupProbe(profile.ready) } : {}),
     volumeMounts: [
       { name: SOCKET_VOLUME, mountPath: SOCKET_DIRECTORY },
       { name: GRAPH_VOLUME, mountPath: profile.graph },
+      ...(form === "container" ? pullSecretMounts(request, spec) : []),
     ],
   };
 }
@@ -96,11 +100,33 @@ function fill(argument: string, values: Readonly<Record<string, string | undefin
   return known ? filled : undefined;
 }
 
-function resourceRequirements(resources: InjectionRequest["resources"]): V1ResourceRequirements {
+function resourceRequirements(
+  resources: InjectionRequest["resources"],
+  { request, limit }: Amount,
+): V1ResourceRequirements {
   return {
-    requests: { cpu: resources.cpuRequest, memory: resources.memoryRequest },
-    limits: { cpu: resources.cpuLimit, memory: resources.memoryLimit },
+    requests: { cpu: resources.cpuRequest, memory: resources.memoryRequest, ...request },
+    limits: { cpu: resources.cpuLimit, memory: resources.memoryLimit, ...limit },
   };
+}
+
+interface Amount {
+  readonly request?: Readonly<Record<string, string>>;
+  readonly limit?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The kubelet evicts a Pod whose emptyDirs and containers together take more than its containers' limits of ephemeral storage, as
+ * soon as one of them has such a limit (pkg/kubelet/eviction, podEphemeralStorageLimitEviction): a peer's limit of 1 GiB would
+ * otherwise hold for all its images. The request is written because it would follow the limit.
+ */
+function ephemeralStorage(graph: GraphVolume, { initContainers, containers }: V1PodSpec): Amount {
+  const name = "ephemeral-storage";
+  const limited = [...(initContainers ?? []), ...containers].some(
+    (container) => container.name !== SIDECAR && container.resources?.limits?.[name] !== undefined,
+  );
+  if (!limited || graph.kind !== "emptyDir") return {};
+  return { request: { [name]: "0" }, limit: { [name]: graph.sizeLimit } };
 }
 
 /** A Pod's AppArmor profile would be the sidecar's too. The field is of 1.30: it is written only where the Pod has it already. */
@@ -121,11 +147,15 @@ function shell(command: readonly string[]): string {
   return command.map((word) => (/^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
 }
 
-/** An image that cannot be had must not keep the peer from starting: the build that wants it will say so. */
-const PULL = `for image do docker image inspect "$image" >/dev/null 2>&1 || docker pull "$image" || echo "preload: $image failed" >&2; done`;
+/**
+ * Tries each of the credentials, then none. An image that cannot be had must not keep the peer from starting: the build that wants
+ * it will say so.
+ */
+export const PULL = `pull() { for config in ${PULL_SECRETS_DIRECTORY}/*; do [ -e "$config/config.json" ] && docker --config "$config" pull "$1" && return; done; docker pull "$1"; }; for image do docker image inspect "$image" >/dev/null 2>&1 || pull "$image" || echo "preload: $image failed" >&2; done`;
 
 /** An init container that pulls images into the daemon before the peer starts: after a native sidecar, for a plain one it is too early. */
-export function preloadContainer({ image, preload }: InjectionRequest): V1Container {
+export function preloadContainer(request: InjectionRequest, spec: V1PodSpec): V1Container {
+  const { image, preload } = request;
   return {
     name: PRELOADER,
     image,
@@ -144,8 +174,29 @@ export function preloadContainer({ image, preload }: InjectionRequest): V1Contai
       runAsNonRoot: true,
       seccompProfile: { type: "RuntimeDefault" },
     },
-    volumeMounts: [peerMount()],
+    volumeMounts: [peerMount(), ...pullSecretMounts(request, spec)],
   };
+}
+
+/**
+ * Credentials for what is preloaded. Only the container that pulls has them: neither the daemon nor a chaincode can read them,
+ * and what the peer itself has the daemon pull later is pulled without (Fabric sends no credentials with a build).
+ */
+function pullSecretsOf({ preload }: InjectionRequest, { imagePullSecrets }: V1PodSpec): readonly string[] {
+  return preload.length === 0 ? [] : (imagePullSecrets ?? []).flatMap(({ name }) => name ?? []);
+}
+
+function pullSecretMounts(request: InjectionRequest, spec: V1PodSpec): readonly V1VolumeMount[] {
+  if (pullSecretsOf(request, spec).length === 0) return [];
+  return [{ name: PULL_SECRETS_VOLUME, mountPath: PULL_SECRETS_DIRECTORY, readOnly: true }];
+}
+
+/** Optional, as they are for the kubelet: a Secret that is not there, or of the old form, keeps no Pod from starting. */
+function pullSecretVolumes(request: InjectionRequest, spec: V1PodSpec): readonly V1Volume[] {
+  const sources = pullSecretsOf(request, spec).map((name, index) => ({
+    secret: { name, optional: true, items: [{ key: ".dockerconfigjson", path: `${index}/config.json` }] },
+  }));
+  return sources.length === 0 ? [] : [{ name: PULL_SECRETS_VOLUME, projected: { sources } }];
 }
 
 /** Read-only: a socket can be connected to all the same, and nobody but the daemon can put another one in its place. */
@@ -153,7 +204,8 @@ export function peerMount(): V1VolumeMount {
   return { name: SOCKET_VOLUME, mountPath: SOCKET_DIRECTORY, readOnly: true };
 }
 
-export function sidecarVolumes(graph: GraphVolume): V1Volume[] {
+export function sidecarVolumes(request: InjectionRequest, spec: V1PodSpec): V1Volume[] {
+  const { graph } = request;
   const source =
     graph.kind === "claim"
       ? { persistentVolumeClaim: { claimName: graph.claim } }
@@ -161,6 +213,7 @@ export function sidecarVolumes(graph: GraphVolume): V1Volume[] {
   return [
     { name: SOCKET_VOLUME, emptyDir: {} },
     { name: GRAPH_VOLUME, ...source },
+    ...pullSecretVolumes(request, spec),
   ];
 }
 

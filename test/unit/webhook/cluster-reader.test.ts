@@ -9,14 +9,18 @@ function cluster(change: Partial<ClusterReaderDependencies> = {}) {
   const calls: string[] = [];
   const lines: string[] = [];
   let time = 0;
-  const node = (kubeletVersion: string) => ({ status: { nodeInfo: { kubeletVersion } } });
+  const node = (kubeletVersion: string, labels = {}) => ({
+    metadata: { labels },
+    status: { nodeInfo: { kubeletVersion } },
+  });
   const dependencies = {
     api: {
       listNode: async ({ _continue }: { _continue?: string }) => {
         calls.push(`nodes ${_continue ?? ""}`);
         return _continue === undefined
           ? { items: [node("v1.35.2"), node("v1.28.9+k3s1")], metadata: { _continue: "next" } }
-          : { items: [node("v1.36.0")], metadata: { _continue: "" } };
+          : // A virtual kubelet tells its own version, and runs none of our Pods.
+            { items: [node("v1.36.0"), node("v1.0.0-vk", { type: "virtual-kubelet" })], metadata: { _continue: "" } };
       },
       readNamespace: async ({ name }: { name: string }) => {
         calls.push(`namespace ${name}`);
