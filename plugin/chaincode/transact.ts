@@ -1,4 +1,5 @@
 import { FabricError } from "../error.ts";
+import type { EventStream, TransactionCall } from "../fabric/gateway.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachOrganization } from "../network/reach.ts";
 import type { PeerOrganization } from "../network/spec.ts";
@@ -10,14 +11,23 @@ export interface TransactionRequest {
   readonly arguments: readonly string[];
   /** Whose administrator signs; the first whose Secrets may be read unless told. */
   readonly organization?: string | undefined;
+  /** Handed to the chaincode, kept out of the transaction. */
+  readonly transient?: Readonly<Record<string, Uint8Array>> | undefined;
+  /** Names or MSP IDs; what the endorsement policy asks for unless told. */
+  readonly endorsingOrganizations?: readonly string[] | undefined;
+  /** The call of Init that a definition may ask for. */
+  readonly isInit?: boolean | undefined;
+  /** Wait for the event of this name that the transaction sets. */
+  readonly waitEvent?: string | undefined;
 }
 
 export interface TransactionResult {
-  /** What the chaincode returned, as text. */
-  readonly payload: string;
+  /** What the chaincode returned. */
+  readonly payload: Uint8Array;
   /** Only of a committed transaction. */
   readonly transactionId?: string;
   readonly blockNumber?: string;
+  readonly event?: { readonly name: string; readonly payload: Uint8Array };
 }
 
 /** Calls a chaincode through the gateway of an organization's peer. Throws `chaincode` when it answers with an error. */
@@ -28,12 +38,70 @@ export async function transact(
   timeout: number,
   signal: AbortSignal,
 ): Promise<TransactionResult> {
+  const { channel, chaincode, waitEvent } = request;
+  const call = callOf(network, request);
   const organization = await signingOrganization(network, request.organization, signal);
   const { gateway } = await reachOrganization(network, organization, signal);
   const options = { signal, timeout };
-  if (kind === "query") return { payload: text(await gateway.evaluate(request, options)) };
-  const { result, transactionId, blockNumber } = await gateway.submit(request, options);
-  return { payload: text(result), transactionId, blockNumber: String(blockNumber) };
+  if (kind === "query") return { payload: await gateway.evaluate(call, options) };
+  const { result, transactionId, blockNumber } = await gateway.submit(call, options);
+  const committed = { payload: result, transactionId, blockNumber: String(blockNumber) };
+  if (waitEvent === undefined) return committed;
+  // From the transaction's own block on: nothing can be missed.
+  const events = await gateway.chaincodeEvents(channel, chaincode, blockNumber);
+  const wanted = { transactionId, name: waitEvent };
+  return {
+    ...committed,
+    event: await eventOf(events, wanted, AbortSignal.any([signal, AbortSignal.timeout(timeout)])),
+  };
+}
+
+function callOf(network: OpenNetwork, request: TransactionRequest): TransactionCall {
+  const { channel, chaincode, function: name, arguments: args, transient, endorsingOrganizations, isInit } = request;
+  return {
+    channel,
+    chaincode,
+    function: name,
+    arguments: args,
+    ...(transient ? { transient } : {}),
+    ...(endorsingOrganizations ? { endorsingOrganizations: mspIdsOf(network, endorsingOrganizations) } : {}),
+    ...(isInit === true ? { isInit } : {}),
+  };
+}
+
+/** A name of the network's, or an MSP ID as it is: an organization of the channel may live on another cluster. */
+function mspIdsOf({ definition }: OpenNetwork, names: readonly string[]): readonly string[] {
+  const all = definition.spec.peerOrganizations;
+  return names.map((name) => all.find((organization) => organization.name === name)?.mspId ?? name);
+}
+
+/** A transaction has one event at most: one of another name means that the wanted one never comes. */
+async function eventOf(
+  events: EventStream,
+  { transactionId, name }: { readonly transactionId: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<{ readonly name: string; readonly payload: Uint8Array }> {
+  const close = () => events.close();
+  signal.addEventListener("abort", close, { once: true });
+  const missing = (found: string, cause?: unknown) =>
+    new FabricError("not-found", `expected the event ${name} of transaction ${transactionId}, found ${found}`, {
+      hint: "the transaction itself is committed",
+      cause,
+    });
+  try {
+    for await (const event of events) {
+      if (event.transactionId !== transactionId) continue;
+      if (event.eventName !== name) throw missing(event.eventName);
+      return { name, payload: event.payload };
+    }
+  } catch (error) {
+    if (signal.aborted) throw missing("none in time", error);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+    close();
+  }
+  throw missing("none in time");
 }
 
 async function signingOrganization(
@@ -62,5 +130,3 @@ async function signingOrganization(
   }
   throw refusal;
 }
-
-const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");

@@ -1,5 +1,5 @@
 import type { CommandDefinition } from "./command.ts";
-import { runTransaction, transactionCommand } from "./transaction.ts";
+import { runTransaction, submitOptions, transactionCommand } from "./transaction.ts";
 
 export const invoke: CommandDefinition = (program, terminal) => {
   const command = program
@@ -13,7 +13,9 @@ export const invoke: CommandDefinition = (program, terminal) => {
       `
 Examples:
   kubectl fabric invoke asset CreateAsset a1 blue --channel mychannel
-  kubectl fabric invoke asset CreateAsset a1 blue -C mychannel --org org2 -o json`,
+  kubectl fabric invoke asset CreateAsset a1 blue -C mychannel --org org2 -o json
+  kubectl fabric invoke asset -C mychannel --args '{"Args":["CreateAsset","a1","blue"]}' --wait-event AssetCreated
+  kubectl fabric invoke asset SetPrice a1 -C mychannel --transient-file price.json --endorsing-orgs org1`,
     );
-  transactionCommand(command).action(() => runTransaction(command, terminal, "invoke"));
+  submitOptions(transactionCommand(command)).action(() => runTransaction(command, terminal, "invoke"));
 };

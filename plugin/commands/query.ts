@@ -13,7 +13,8 @@ export const query: CommandDefinition = (program, terminal) => {
       `
 Examples:
   kubectl fabric query asset ReadAsset a1 --channel mychannel
-  kubectl fabric query asset GetAllAssets -C mychannel -o json`,
+  kubectl fabric query asset GetAllAssets -C mychannel -o json
+  kubectl fabric query asset -C mychannel --args '["ReadAsset","a1"]'`,
     );
   transactionCommand(command).action(() => runTransaction(command, terminal, "query"));
 };

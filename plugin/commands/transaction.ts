@@ -1,11 +1,18 @@
 import { Option, type Command } from "commander";
+import type { TransactionResult } from "../chaincode/transact.ts";
+import { FabricError } from "../error.ts";
 import type { Terminal } from "../terminal/io.ts";
-import { duration } from "./arguments.ts";
+import { callArguments, collect, duration, list } from "./arguments.ts";
 import { optionsOf } from "./command.ts";
 
 export interface TransactionOptions {
   readonly channel: string;
   readonly org?: string;
+  readonly args?: readonly string[];
+  readonly transientFile?: readonly string[];
+  readonly endorsingOrgs?: readonly string[];
+  readonly waitEvent?: string;
+  readonly init?: boolean;
   /** Seconds. */
   readonly timeout: number;
 }
@@ -14,22 +21,44 @@ export interface TransactionOptions {
 export function transactionCommand(command: Command): Command {
   return command
     .argument("<chaincode>", "name of the chaincode")
-    .argument("<function>", "name of the function; with its contract when there are several (contract:function)")
+    .argument("[function]", "name of the function; with its contract when there are several (contract:function)")
     .argument("[argument...]", "the function's arguments")
     .requiredOption("-C, --channel <name>", "the channel")
+    .option(
+      "--args <json>",
+      'function and arguments in JSON instead, as \'{"Args":["ReadAsset","a1"]}\'',
+      callArguments,
+    )
+    .option("--transient-file <file>", "transient data: a JSON object of values, or NAME=FILE for one value", collect)
     .option("--org <name>", "the organization whose administrator signs (default: the first that you may read)")
     .addOption(new Option("--timeout <duration>", "give up after this time").argParser(duration).default(60, "60s"));
 }
 
-/** Runs a transaction and prints what the chaincode returned: raw for people, within an object for scripts. */
+/** What only a transaction that is submitted has. */
+export function submitOptions(command: Command): Command {
+  return command
+    .option(
+      "--endorsing-orgs <names>",
+      "these organizations endorse (default: what the endorsement policy asks for)",
+      list,
+    )
+    .option("--wait-event <name>", "wait for the chaincode's event of this name, and print it")
+    .option("--init", "call Init, where the definition asks for it", false);
+}
+
+/** Runs a transaction and prints what the chaincode returned: raw for people, within an object and decoded for scripts. */
 export async function runTransaction(command: Command, terminal: Terminal, kind: "invoke" | "query"): Promise<void> {
-  const [chaincode = "", name = "", ...parameters] = command.args;
   const options = optionsOf<TransactionOptions>(command);
-  const [{ openNetwork }, { transact }, { printResult }] = await Promise.all([
+  const [chaincode = "", ...words] = command.args;
+  const [name = "", ...parameters] = calledWith(words, options.args);
+  const [{ openNetwork }, { transact }, { readTransient }, { printResult }] = await Promise.all([
     import("./connect.ts"),
     import("../chaincode/transact.ts"),
+    import("../chaincode/transient.ts"),
     import("../terminal/output.ts"),
   ]);
+  const { transientFile, endorsingOrgs, waitEvent, init } = options;
+  const transient = transientFile && (await readTransient(transientFile));
   const network = await openNetwork(options, terminal);
   try {
     const request = {
@@ -38,15 +67,59 @@ export async function runTransaction(command: Command, terminal: Terminal, kind:
       arguments: parameters,
       channel: options.channel,
       organization: options.org,
+      transient,
+      endorsingOrganizations: endorsingOrgs,
+      waitEvent,
+      isInit: init,
     };
     const result = await transact(network, kind, request, options.timeout * 1000, terminal.signal);
+    if (options.output === "table" && !isText(result.payload)) terminal.stdout.write(result.payload);
     await printResult(terminal, options.output, {
-      data: { chaincode, channel: options.channel, ...result },
-      table: () => (result.payload === "" ? "" : `${result.payload}\n`),
+      data: { chaincode, channel: options.channel, ...readable(result) },
+      table: () => tableOf(result),
       names: () => (result.transactionId === undefined ? [] : [result.transactionId]),
     });
     if (result.transactionId !== undefined) terminal.stderr.write(`committed: transaction ${result.transactionId}\n`);
+    if (result.event) terminal.stderr.write(`event: ${result.event.name} ${text(result.event.payload)}\n`);
   } finally {
     await network.close();
   }
 }
+
+function calledWith(words: readonly string[], args: readonly string[] | undefined): readonly string[] {
+  if (args === undefined && words.length === 0) {
+    throw new FabricError("usage", "expected a function, found none", {
+      hint: `name it after the chaincode, or say --args '{"Args":["ReadAsset","a1"]}'`,
+    });
+  }
+  if (args !== undefined && words.length > 0) {
+    throw new FabricError("usage", `expected the function as words or with --args, found both (${words[0]})`);
+  }
+  return args ?? words;
+}
+
+function tableOf({ payload }: TransactionResult): string {
+  return payload.length === 0 || !isText(payload) ? "" : `${text(payload)}\n`;
+}
+
+/** As text, and as what it means where it is JSON; bytes that are no text in base64. */
+function readable({ payload, event, ...rest }: TransactionResult): object {
+  const decoded = decodedJson(payload);
+  return {
+    ...rest,
+    ...(isText(payload) ? { payload: text(payload) } : { payloadBase64: Buffer.from(payload).toString("base64") }),
+    ...(decoded === undefined ? {} : { decoded }),
+    ...(event ? { event: { name: event.name, payload: text(event.payload) } } : {}),
+  };
+}
+
+function decodedJson(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(text(payload)) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
+const isText = (bytes: Uint8Array): boolean => Buffer.from(text(bytes)).equals(bytes);

@@ -63,6 +63,8 @@ describe("the command line", () => {
     ["an empty name in a list", ["init", "--peer-orgs", "a,,b"], /names separated by commas/],
     ["a missing channel", ["join"], /missing required argument 'channel'/],
     ["a missing option", ["deploy-cc", "asset"], /required option '-C, --channel <name>' not specified/],
+    ["arguments that are no JSON", ["query", "a", "-C", "c", "--args", "{"], /expected arguments as JSON, found \{/],
+    ["both --org and --orgs", ["deploy-cc", "a", "-C", "c", "--org", "a", "--orgs", "b"], /cannot be used with option/],
     ["an output format", ["status", "-o", "xml"], /Allowed choices are table, json, yaml, name/],
   ])("%s is a usage error with a hint", async (_, argv, message) => {
     const { stderr, error } = await run(...argv);
