@@ -71,7 +71,8 @@ Examples:
     .command("status")
     .summary("show whether the webhook can answer")
     .description(
-      "Shows the webhook's Pods, its certificate and the namespaces it may act in. Ends with 3 when it is not ready.",
+      "Shows the webhook's Pods, who holds which of its certificates and for how long they last, and the namespaces it may\n" +
+        "act in. Ends with 3 when it is not ready.",
     )
     .addHelpText("after", "\nExamples:\n  kubectl fabric webhook status\n  kubectl fabric webhook status -o json")
     .action(async () => {
@@ -88,19 +89,32 @@ Examples:
       await printResult(terminal, options.output, {
         data: found,
         table: () =>
-          table(
-            ["ready", "image", "replicas", "trusted", "certificate", "namespaces"],
-            [
+          [
+            table(
+              ["ready", "image", "replicas", "trusted", "certificate", "namespaces"],
               [
-                found.ready ? "yes" : "no",
-                found.image ?? "-",
-                `${found.replicas.ready}/${found.replicas.wanted}`,
-                found.trusted ? "yes" : "no",
-                found.certificateDaysLeft === undefined ? "?" : `${found.certificateDaysLeft} days`,
-                found.namespaces.join(",") || "-",
+                [
+                  found.ready ? "yes" : "no",
+                  found.image ?? "-",
+                  `${found.replicas.ready}/${found.replicas.wanted}`,
+                  found.trusted ? "yes" : "no",
+                  found.certificateDaysLeft === undefined ? "?" : `${found.certificateDaysLeft} days`,
+                  found.namespaces.join(",") || "-",
+                ],
               ],
-            ],
-          ),
+            ),
+            table(
+              ["certificate", "held by", "fingerprint", "authority", "days left", "problem"],
+              found.certificates.map(({ role, holder, fingerprint, authority, daysLeft, problem }) => [
+                role,
+                holder,
+                fingerprint ?? "-",
+                authority ?? "-",
+                daysLeft === undefined ? "-" : String(daysLeft),
+                problem ?? "",
+              ]),
+            ),
+          ].join("\n"),
         names: () => found.namespaces,
       });
       if (!found.ready) process.exitCode = exitCodes.notReady;

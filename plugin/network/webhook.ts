@@ -1,5 +1,4 @@
 import { FabricError } from "../error.ts";
-import { daysLeft, readCertificate } from "../fabric/certificate.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import type { KubernetesObject, V1Deployment } from "../kube/client-node.ts";
 import { gone, rolledOut } from "../kube/conditions.ts";
@@ -9,6 +8,7 @@ import type { Step } from "../steps/step.ts";
 import { injectionLabel } from "./labels.ts";
 import { webhookManifests } from "./manifests.ts";
 import { appliedStep, readyStep } from "./object-steps.ts";
+import { heldCertificates, readWebhookCertificates, type HeldCertificate } from "./webhook-certificates.ts";
 
 export interface WebhookOptions {
   readonly image?: string;
@@ -18,7 +18,6 @@ export interface WebhookOptions {
 export const webhookNamespace = "kubectl-fabric-system";
 const webhookName = "kubectl-fabric-webhook";
 const deployment = { kind: "Deployment", namespace: webhookNamespace, name: webhookName } as const;
-const tlsSecret = { kind: "Secret", namespace: webhookNamespace, name: "kubectl-fabric-webhook-tls" } as const;
 const registration = { kind: "MutatingWebhookConfiguration", name: webhookName } as const;
 
 /** The webhook is installed as manifests/base says, runs, and the API server trusts it. */
@@ -174,39 +173,32 @@ export interface WebhookStatus {
   readonly replicas: { readonly ready: number; readonly wanted: number };
   /** Whether its registration carries its certificate authority. */
   readonly trusted: boolean;
-  /** Days until its TLS certificate ends; it renews it by itself. Undefined when the Secret may not be read or is empty. */
+  /** Days until its TLS certificate ends; it renews it by itself. Undefined when none could be read. */
   readonly certificateDaysLeft?: number;
+  /** Who holds which certificate: those that this user may read, and those that the Pods serve just now. */
+  readonly certificates: readonly HeldCertificate[];
   /** Namespaces that opted in. */
   readonly namespaces: readonly string[];
 }
 
 export async function webhookStatus(cluster: Cluster, signal: AbortSignal, now = new Date()): Promise<WebhookStatus> {
-  const [certificateDaysLeft, found, configuration, optedIn] = await Promise.all([
-    certificateDays(cluster, signal, now),
+  const [found, configuration, optedIn] = await Promise.all([
     get(cluster, deployment, signal),
     get(cluster, registration, signal),
     list(cluster, { kind: "Namespace", labels: { [injectionLabel]: "enabled" } }, signal),
   ]);
+  const certificates = heldCertificates(await readWebhookCertificates(cluster, configuration, signal), now);
   const isTrusted = trusted(configuration);
+  const leaf = certificates.find(({ role }) => role === "leaf") ?? certificates.find(({ role }) => role === "served");
+  const unusable = certificates.some(({ role, problem }) => role === "served" && problem !== undefined);
   return {
-    ready: isTrusted && rolledOut(found).so === true,
+    ready: isTrusted && !unusable && rolledOut(found).so === true,
     installed: found !== undefined && configuration !== undefined,
     image: found?.spec?.template.spec?.containers[0]?.image,
     replicas: { ready: found?.status?.readyReplicas ?? 0, wanted: found?.spec?.replicas ?? 0 },
     trusted: isTrusted,
-    ...(certificateDaysLeft === undefined ? {} : { certificateDaysLeft }),
+    ...(leaf?.daysLeft === undefined ? {} : { certificateDaysLeft: leaf.daysLeft }),
+    certificates,
     namespaces: optedIn.flatMap(({ metadata }) => metadata?.name ?? []),
   };
-}
-
-async function certificateDays(cluster: Cluster, signal: AbortSignal, now: Date): Promise<number | undefined> {
-  try {
-    const secret = await get(cluster, tlsSecret, signal);
-    const certificate = secret?.data?.["tls.crt"];
-    if (certificate === undefined) return undefined;
-    return daysLeft(readCertificate(Buffer.from(certificate, "base64").toString()), now);
-  } catch (error) {
-    if (error instanceof FabricError && error.code === "forbidden") return undefined;
-    throw error;
-  }
 }

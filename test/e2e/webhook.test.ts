@@ -105,6 +105,13 @@ test("installed again nothing changes, and its status is ready", async () => {
     trusted: true,
     replicas: { ready: 2, wanted: 2 },
     certificateDaysLeft: 149, // of 150, begun today
+    certificates: [
+      { role: "authority", daysLeft: 364 },
+      { role: "trusted", daysLeft: 364 },
+      { role: "leaf", daysLeft: 149 },
+      { role: "served", daysLeft: 149 },
+      { role: "served", daysLeft: 149 },
+    ],
     namespaces: [namespace],
   });
 });
