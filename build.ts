@@ -1,4 +1,4 @@
-// Bundles the programs into dist/: the webhook as one file, the plugin as a small entry and the chunks that its commands load.
+// Bundles the programs into dist/: the webhook and the runner as one file each, the plugin as a small entry and the chunks that its commands load.
 import { readFileSync } from "node:fs";
 import { chmod, rm } from "node:fs/promises";
 import { build, type BuildOptions } from "esbuild";
@@ -37,5 +37,6 @@ await Promise.all([
     chunkNames: "chunks/[name]-[hash]",
   }),
   build({ ...options, plugins: [leanClientNode], entryPoints: ["webhook/main.ts"], outfile: "dist/webhook.js" }),
+  build({ ...options, entryPoints: ["runner/main.ts"], outfile: "dist/runner.js" }),
 ]);
 await chmod("dist/kubectl-fabric.js", 0o755);

@@ -1,14 +1,41 @@
 import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { extract } from "tar-stream";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { deployPackage, install, joinAll } from "../integration/emulator/network/actions.ts";
 import { propose } from "../integration/emulator/network/client.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
+import { callApi, noRunner, startRunner } from "../integration/runner/runner-process.ts";
 import { assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
-import { noDocker, startDocker, type DockerDaemon } from "./docker.ts";
+import { noDocker, startDocker, type ChaincodeHost } from "./docker.ts";
+import { startRecordingProxy, type RecordingProxy } from "./recording-proxy.ts";
 
 const utf8 = new TextDecoder();
+
+/** Docker, and what takes its place without privilege: peers are not to see a difference. */
+const hosts = [
+  { where: "Docker", noHost: noDocker, start: (): Promise<ChaincodeHost> => startDocker() },
+  { where: "the runner", noHost: noRunner, start: (): Promise<ChaincodeHost> => startRunner() },
+] as const;
+
+const cases = columns.flatMap((column) => hosts.map((host) => ({ ...host, column, name: column.name })));
+
+interface ListedImage {
+  readonly RepoTags: readonly string[] | null;
+}
+
+interface ListedContainer {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  readonly State: string;
+  readonly HostConfig: { readonly NetworkMode: string };
+}
 
 interface Inspected {
   readonly Config: {
@@ -20,10 +47,12 @@ interface Inspected {
   readonly HostConfig: { readonly NetworkMode: string; readonly Memory: number };
 }
 
-describe.each(columns)("$name", (column) => {
-  const missing = column.missing ?? noDocker;
+describe.each(cases)("$name", ({ column, where, noHost, start }) => {
+  const missing = column.missing ?? noHost;
   let network: Network;
-  let daemon: DockerDaemon;
+  let host: ChaincodeHost;
+  let folder: string;
+  let proxy: RecordingProxy;
   let org1: PeerNode;
   let org2: PeerNode;
   let chaincode: ChaincodePackage;
@@ -32,9 +61,12 @@ describe.each(columns)("$name", (column) => {
     if (missing !== undefined) {
       return;
     }
-    daemon = await startDocker();
+    host = await start();
+    folder = await mkdtemp(join(tmpdir(), "contract-docker-"));
+    const socket = join(folder, "docker.sock");
+    proxy = await startRecordingProxy(socket, host.socket);
     network = await startColumn(column, "docker", {
-      CORE_VM_ENDPOINT: daemon.endpoint,
+      CORE_VM_ENDPOINT: `unix://${socket}`,
       CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE: "host",
     });
     [org1, org2] = network.peers as [PeerNode, PeerNode];
@@ -44,7 +76,9 @@ describe.each(columns)("$name", (column) => {
 
   afterAll(async () => {
     await network?.stop();
-    await daemon?.stop();
+    await proxy?.stop();
+    await host?.stop();
+    if (folder) await rm(folder, { recursive: true, force: true });
   });
 
   /** core/container/dockercontroller/dockercontroller.go, GetVMName and GetVMNameForDocker. */
@@ -60,30 +94,46 @@ describe.each(columns)("$name", (column) => {
     const response = answer.getResponse();
     return [response?.getStatus() ?? 0, response?.getMessage() || utf8.decode(response?.getPayload_asU8())];
   };
-  const inspected = async (): Promise<Inspected> => {
-    const [container] = JSON.parse(await daemon.docker("inspect", containerName(org1))) as readonly Inspected[];
-    if (container === undefined) {
-      throw new Error(`expected a container ${containerName(org1)}`);
+  const api = async (method: string, path: string): Promise<unknown> => {
+    const answer = await callApi(host.socket, method, path);
+    expect([method, path, answer.status]).toEqual([method, path, expect.toSatisfy((status: number) => status < 300)]);
+    return answer.body.length === 0 ? undefined : answer.json();
+  };
+  const inspected = async () => (await api("GET", `/containers/${containerName(org1)}/json`)) as Inspected;
+  const imageNames = async (): Promise<readonly string[]> => {
+    const images = (await api("GET", "/images/json")) as readonly ListedImage[];
+    return images.flatMap(({ RepoTags }) => RepoTags ?? []);
+  };
+  const containers = async () => (await api("GET", "/containers/json?all=1")) as readonly ListedContainer[];
+  const running = async () => (await containers()).find(({ Names }) => Names.includes(`/${containerName(org1)}`));
+  /** Files of a directory in the container, by name. */
+  const filesIn = async (directory: string): Promise<ReadonlyMap<string, string>> => {
+    const answer = await callApi(host.socket, "GET", `/containers/${containerName(org1)}/archive?path=${directory}/.`);
+    const files = new Map<string, string>();
+    const archive = extract();
+    Readable.from([answer.body]).pipe(archive);
+    for await (const entry of archive) {
+      const content = await text(entry);
+      if (entry.header.type === "file") files.set(entry.header.name.replace(/^.*\//, ""), content);
     }
-    return container;
+    return files;
   };
 
-  describe.skipIf(missing)("chaincode in Docker", () => {
+  describe.skipIf(missing)(`chaincode in ${where}`, () => {
     it("is built at installation, under an image name of the peer's own", async () => {
       expect((await install(org1, chaincode.bytes)).getStatus()).toBe(200);
-      expect((await daemon.docker("images", "--format", "{{.Repository}}")).split("\n")).toContain(imageName(org1));
-      // The peer has the daemon keep the two containers that its Dockerfile passes through.
-      expect(await daemon.docker("ps", "--all", "--format", "{{.State}} {{.Networks}}")).toBe(
-        "created host\ncreated host",
-      );
+      expect(await imageNames()).toContain(`${imageName(org1)}:latest`);
+      // The peer removes the container that it compiled in, and has Docker keep those that its Dockerfile passes through.
+      const left = (await containers()).map(({ State, HostConfig }) => `${State} ${HostConfig.NetworkMode}`);
+      expect(left).toEqual(where === "Docker" ? ["created host", "created host"] : []);
     });
 
     it("is not built where the image is there beforehand", async () => {
-      await daemon.docker("tag", imageName(org1), imageName(org2));
-      const since = await daemon.docker("info", "--format", "{{.SystemTime}}");
+      await api("POST", `/images/${imageName(org1)}/tag?repo=${imageName(org2)}&tag=latest`);
+      const before = proxy.changes().length;
       expect((await install(org2, chaincode.bytes)).getStatus()).toBe(200);
-      const until = await daemon.docker("info", "--format", "{{.SystemTime}}");
-      expect(await daemon.docker("events", "--since", since, "--until", until)).toBe("");
+      expect(proxy.changes().slice(before)).toEqual([]);
+      expect(proxy.changes()).toContain("POST /build");
     });
 
     it("runs in a container with Fabric's name, arguments and environment", async () => {
@@ -112,34 +162,35 @@ describe.each(columns)("$name", (column) => {
     });
 
     it("finds its TLS files in the container", async () => {
-      const files = await daemon.docker("exec", containerName(org1), "ls", "/etc/hyperledger/fabric");
-      expect(files.split("\n").sort((a, b) => (a < b ? -1 : 1))).toEqual([
+      const files = await filesIn("/etc/hyperledger/fabric");
+      expect([...files.keys()].sort((a, b) => (a < b ? -1 : 1))).toEqual([
         "client.crt",
         "client.key",
         "client_pem.crt",
         "client_pem.key",
         "peer.crt",
       ]);
-      const certificate = await daemon.docker("exec", containerName(org1), "cat", "/etc/hyperledger/fabric/peer.crt");
-      expect(certificate).toContain("-----BEGIN CERTIFICATE-----");
+      expect(files.get("peer.crt")).toContain("-----BEGIN CERTIFICATE-----");
     });
 
     it("is started again after its container was killed", async () => {
-      const id = () => daemon.docker("ps", "--no-trunc", "--quiet", "--filter", `name=^${containerName(org1)}$`);
-      const before = await id();
-      await daemon.docker("kill", containerName(org1));
+      const before = await running();
+      expect(before?.State).toBe("running");
+      await api("POST", `/containers/${containerName(org1)}/kill`);
       const answer = await eventually("an answer", async () => {
         const found = await read();
         return found[0] === 200 ? found : undefined;
       });
       expect(answer[1]).toBe("[]");
-      expect(await id()).toMatch(/^[0-9a-f]{64}$/);
-      expect(await id()).not.toBe(before);
+      const after = await running();
+      expect(after?.State).toBe("running");
+      expect(after?.Id).toMatch(/^[0-9a-f]{64}$/);
+      expect(after?.Id).not.toBe(before?.Id);
     });
 
     it("cannot be started when its image has vanished", async () => {
-      await daemon.docker("rm", "--force", containerName(org1));
-      await daemon.docker("rmi", "--force", imageName(org1));
+      await api("DELETE", `/containers/${containerName(org1)}?force=1`);
+      await api("DELETE", `/images/${imageName(org1)}?force=1`);
       const answer = await eventually("the end of the old container", async () => {
         const found = await read();
         return found[0] === 200 ? undefined : found;

@@ -11,15 +11,21 @@ import { sandboxImage } from "../sandbox/sandbox.ts";
 
 const run = promisify(execFile);
 
+/** What builds and runs chaincode for the peers of these tests alone, with all that Node chaincode is built with. */
+export interface ChaincodeHost {
+  /** Path of its socket, which speaks the Docker Engine API. */
+  readonly socket: string;
+  stop(): Promise<void>;
+}
+
 /** A Docker daemon of these tests alone, which has the image that Node chaincode is built with. */
-export interface DockerDaemon {
+export interface DockerDaemon extends ChaincodeHost {
   /** As CORE_VM_ENDPOINT. */
   readonly endpoint: string;
   /** PATH with its client. */
   readonly path: string;
   /** Runs a command of its client. */
   docker(...args: readonly string[]): Promise<string>;
-  stop(): Promise<void>;
 }
 
 /** Why there can be none here. */
@@ -54,6 +60,7 @@ export async function startDocker(): Promise<DockerDaemon> {
     endpoint,
     path,
     docker,
+    socket: `${folder}/docker.sock`,
     stop: async () => {
       const containers = (await docker("ps", "--all", "--quiet")).split("\n").filter((id) => id !== "");
       await Promise.all(containers.map((id) => docker("rm", "--force", id)));

@@ -10,7 +10,7 @@ import type { Progress } from "./progress.ts";
 
 /** Programs built from Go modules: no registry is needed for them. */
 export interface GoBuild {
-  readonly name: "node" | "oldest-api-server" | "containerd" | "coredns" | "docker" | "pause";
+  readonly name: "node" | "oldest-api-server" | "containerd" | "coredns" | "docker" | "pause" | "confine";
   readonly what: string;
   /** `tool`: the tools that go.mod names. */
   readonly target: "." | "tool";
@@ -81,6 +81,7 @@ export const goBuilds: Readonly<Record<GoBuild["name"], GoBuild>> = {
     minutes: 4,
   },
   pause: { ...plain, name: "pause", what: "the pause program", minutes: 1 },
+  confine: { ...plain, name: "confine", what: "the runner's confine", minutes: 1 },
 };
 
 /** What is the same for every build. */
@@ -101,7 +102,8 @@ export async function keyOfBuild(build: GoBuild, sources: string): Promise<strin
   return keyOf(await keyOfDirectory(sources), ...goArguments(build, ""), JSON.stringify(goEnvironment), process.arch);
 }
 
-const sourcesOf = (build: GoBuild) => join(import.meta.dirname, build.name);
+/** The sandbox's own programs are beside this file; confine is a part of the runner. */
+const sourcesOf = ({ name }: GoBuild) => join(import.meta.dirname, name === "confine" ? "../../runner/confine" : name);
 
 /**
  * Builds programs unless they are fresh. Gives the key of what they were built from.
@@ -172,7 +174,7 @@ function goProblem(found: string, cause?: unknown): FabricError {
 
 /** Each program under its own name in one directory, which is all that anybody else needs to know. */
 async function linkPrograms(build: GoBuild, programs: string, bin: string): Promise<void> {
-  if (["docker", "pause", "oldest-api-server"].includes(build.name)) return; // not for the cluster itself
+  if (["docker", "pause", "oldest-api-server", "confine"].includes(build.name)) return; // not for the cluster itself
   await mkdir(bin, { recursive: true });
   const names = await readdir(programs);
   // Not "node": whoever puts this directory on PATH still wants Node.js.

@@ -39,7 +39,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   plugin: ["webhook/inject"],
   "webhook/inject": [],
   webhook: [],
-  runner: [],
+  runner: ["webhook/log.ts", "webhook/version.ts"],
 };
 
 const root = join(import.meta.dirname, "../..");

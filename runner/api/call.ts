@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { ApiError } from "../api-error.ts";
+import { isRecord, parseJson } from "../images/image-config.ts";
+
+/** One call of the Engine API. */
+export interface Call {
+  readonly method: string;
+  /** Without version: "/images/json". */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** What the route's pattern found. */
+  readonly name: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** A route: what it gives is answered as JSON, unless it has answered itself. */
+export interface Route {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
+  /** A group `name` is the object that is meant. */
+  readonly pattern: RegExp;
+  readonly status?: number;
+  readonly answer: (call: Call) => unknown;
+}
+
+/** Path and query of a request, without the version that clients put before: "/v1.44/info". Undefined when it is no URL. */
+export function parseTarget(url: string): { readonly path: string; readonly query: URLSearchParams } | undefined {
+  if (!URL.canParse(url, "http://docker")) return undefined;
+  const { pathname, searchParams } = new URL(url, "http://docker");
+  try {
+    return { path: decodeURIComponent(pathname).replace(/^\/v\d+\.\d+(?=\/)/, ""), query: searchParams };
+  } catch {
+    return undefined;
+  }
+}
+
+/** As Docker reads it (moby api/server/httputils, BoolValue): everything but these words is true. */
+export function isTrue(query: URLSearchParams, key: string): boolean {
+  return !["", "0", "no", "false", "none"].includes((query.get(key) ?? "").trim().toLowerCase());
+}
+
+/** Values of one filter: `{"name":["a"]}`, or with versions before 1.22 `{"name":{"a":true}}`. */
+export function filterValues(query: URLSearchParams, key: string): readonly string[] {
+  const filters = parseJson(query.get("filters") ?? "{}");
+  if (!isRecord(filters)) throw new ApiError(400, "expected filters to be a JSON object");
+  const values = filters[key];
+  if (Array.isArray(values)) return values.map(String);
+  return isRecord(values) ? Object.keys(values) : [];
+}
+
+const LARGEST_JSON = 1024 * 1024;
+
+/** A JSON object in the request's body. Throws ApiError 400 for anything else. */
+export async function readJson(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > LARGEST_JSON) throw new ApiError(413, `expected at most ${LARGEST_JSON} bytes of JSON, found more`);
+    chunks.push(chunk);
+  }
+  const body = parseJson(Buffer.concat(chunks).toString("utf8"));
+  if (!isRecord(body)) throw new ApiError(400, "expected a JSON object in the request");
+  return body;
+}

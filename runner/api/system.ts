@@ -1,0 +1,80 @@
+import type { Containers } from "../containers/containers.ts";
+import type { Kernel } from "../confinement/kernel.ts";
+import type { ImageStore } from "../images/image-store.ts";
+import type { Toolchains } from "../toolchain.ts";
+import type { Route } from "./call.ts";
+
+/** The versions of the Engine API between which clients may choose; the newest is that of Docker 28. */
+export const API_VERSION = "1.51";
+const OLDEST_API_VERSION = "1.24";
+
+/** Headers of /_ping, by which clients choose a version. */
+export const PING_HEADERS = {
+  "Api-Version": API_VERSION,
+  Ostype: "linux",
+  "Docker-Experimental": "false",
+  "Cache-Control": "no-cache, no-store, must-revalidate",
+} as const;
+
+export interface SystemSettings {
+  readonly version: string;
+  readonly architecture: string;
+  readonly kernel: Kernel;
+  readonly store: ImageStore;
+  readonly toolchains: Toolchains;
+  readonly containers: Containers;
+}
+
+/** /_ping, /version and /info. */
+export function systemRoutes({
+  version,
+  architecture,
+  kernel,
+  store,
+  toolchains,
+  containers,
+}: SystemSettings): readonly Route[] {
+  const ping: Route["answer"] = ({ response, method }) => {
+    response.writeHead(200, { ...PING_HEADERS, "Content-Type": "text/plain; charset=utf-8" });
+    response.end(method === "HEAD" ? undefined : "OK");
+  };
+  return [
+    { method: "GET", pattern: /^\/_ping$/, answer: ping },
+    { method: "HEAD", pattern: /^\/_ping$/, answer: ping },
+    {
+      method: "GET",
+      pattern: /^\/version$/,
+      answer: () => ({
+        Version: `kubectl-fabric-runner-${version}`,
+        ApiVersion: API_VERSION,
+        MinAPIVersion: OLDEST_API_VERSION,
+        Os: "linux",
+        Arch: architecture,
+        Components: [{ Name: "kubectl-fabric runner", Version: version }],
+      }),
+    },
+    {
+      method: "GET",
+      pattern: /^\/info$/,
+      answer: () => {
+        const all = containers.list();
+        const count = (status: string) => all.filter(({ state }) => state.status === status).length;
+        return {
+          ID: "kubectl-fabric-runner",
+          Name: "kubectl-fabric-runner",
+          ServerVersion: `kubectl-fabric-runner-${version}`,
+          Driver: "directories",
+          OSType: "linux",
+          Architecture: architecture,
+          Containers: all.length,
+          ContainersRunning: count("running"),
+          ContainersPaused: 0,
+          ContainersStopped: all.length - count("running"),
+          Images: store.list().length + toolchains.all.length,
+          SecurityOptions: [`name=landlock,abi=${kernel.landlock}`, ...(kernel.seccomp ? ["name=seccomp"] : [])],
+          Warnings: kernel.missing,
+        };
+      },
+    },
+  ];
+}

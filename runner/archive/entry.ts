@@ -1,0 +1,71 @@
+import { ApiError } from "../api-error.ts";
+
+/** What is wanted of a tar entry's header (POSIX.1-2017, pax). */
+export interface EntryHeader {
+  readonly name: string;
+  readonly type?: string | null | undefined;
+  readonly linkname?: string | null | undefined;
+}
+
+const MOST_DEPTH = 100;
+const LONGEST_PATH = 4096;
+const LONGEST_NAME = 255;
+
+/**
+ * The path of an entry within the directory it is unpacked into: "a/b", "" for the directory itself. As Docker does, a leading slash
+ * is dropped (the peer sends "/etc/hyperledger/fabric/client.key"). Throws ApiError 400 for names that lead out, or that no file can have.
+ */
+export function entryPath(name: string): string {
+  if (name.includes("\0")) throw refused(name, "a name without NUL");
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..")) throw refused(name, 'a name without ".."');
+  const path = parts.join("/");
+  if (parts.length > MOST_DEPTH || path.length > LONGEST_PATH || parts.some((part) => part.length > LONGEST_NAME)) {
+    throw refused(
+      name,
+      `a name of at most ${MOST_DEPTH} parts, ${LONGEST_PATH} characters and ${LONGEST_NAME} for each part`,
+    );
+  }
+  return path;
+}
+
+export type EntryKind = "file" | "directory" | "symlink";
+
+/** What an entry is to become. Throws ApiError 400 for hard links, devices, FIFOs and links that lead out of the directory. */
+export function entryKind(header: EntryHeader): EntryKind {
+  switch (header.type) {
+    case "file":
+    case undefined:
+    case null:
+      return "file";
+    case "directory":
+      return "directory";
+    case "symlink":
+      checkTarget(header.name, header.linkname ?? "");
+      return "symlink";
+    default:
+      throw refused(header.name, `a file, a directory or a symbolic link, not ${header.type}`);
+  }
+}
+
+function checkTarget(name: string, target: string): void {
+  if (target.startsWith("/")) throw refused(name, `a relative link, not one to ${JSON.stringify(target)}`);
+  let depth = entryPath(name).split("/").length - 1;
+  for (const part of target.split("/")) {
+    if (part === "..") depth -= 1;
+    else if (part !== "" && part !== ".") depth += 1;
+    if (depth < 0) throw refused(name, `a link that stays within the archive, not one to ${JSON.stringify(target)}`);
+  }
+}
+
+/** Readable and, where it was, executable by its owner; never setuid, setgid or for everyone to write. */
+export function entryMode(mode: number | undefined): number {
+  return ((mode ?? 0o644) & 0o755) | 0o600;
+}
+
+function refused(name: string, expected: string): ApiError {
+  return new ApiError(
+    400,
+    `archive refused: expected ${expected}, found the entry ${JSON.stringify(name.slice(0, 200))}`,
+  );
+}

@@ -1,0 +1,63 @@
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { extract } from "tar-stream";
+import { ApiError } from "../api-error.ts";
+import type { Budget } from "./budget.ts";
+
+/** One entry: its header, and its content to be read. */
+export type Entry = ReturnType<typeof extract> extends AsyncIterable<infer Found> ? Found : never;
+
+/**
+ * Reads a tar archive, gzipped or not, entry by entry. `use` must read or resume each entry. When it throws, the rest of the source is
+ * read and dropped: a client that still sends would else not see the answer.
+ */
+export async function readArchive(
+  source: Readable,
+  budget: Budget,
+  use: (entry: Entry) => Promise<void>,
+): Promise<void> {
+  const tar = extract();
+  const entries = (async () => {
+    for await (const entry of tar) {
+      budget.entry();
+      budget.bytes(entry.header.size ?? 0);
+      await use(entry);
+    }
+  })();
+  const fed = feed(source, tar as unknown as Writable).catch((error: unknown) => {
+    // Nothing more comes: the entries must not wait for it.
+    tar.destroy();
+    throw error;
+  });
+  const [read, whole] = await Promise.allSettled([entries, fed]);
+  if (read.status === "rejected" || whole.status === "rejected") source.resume();
+  if (read.status === "rejected") throw asRefusal(read.reason);
+  if (whole.status === "rejected") throw asRefusal(whole.reason);
+}
+
+/** Anything that is wrong with the bytes is the sender's; what the file system says is ours. */
+function asRefusal(reason: unknown): unknown {
+  if (reason instanceof ApiError || !(reason instanceof Error)) return reason;
+  const ours = "syscall" in reason;
+  return ours ? reason : new ApiError(400, `archive refused: expected a tar archive, found: ${reason.message}`);
+}
+
+/** Leaves the source open when the archive is refused. */
+async function feed(source: Readable, tar: Writable): Promise<void> {
+  const chunks = source.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  let first = await chunks.next();
+  while (first.done !== true && first.value.length === 0) first = await chunks.next();
+  if (first.done === true) throw new ApiError(400, "archive refused: expected a tar archive, found nothing");
+  const head = first.value;
+  const whole = async function* () {
+    yield head;
+    yield* chunks;
+  };
+  await (isGzip(head) ? pipeline(whole, createGunzip(), tar) : pipeline(whole, tar));
+}
+
+/** RFC 1952. */
+function isGzip(bytes: Buffer): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}

@@ -1,0 +1,69 @@
+import { createWriteStream, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { ApiError } from "../api-error.ts";
+import { newBudget, type ArchiveLimits } from "./budget.ts";
+import { entryKind, entryMode, entryPath } from "./entry.ts";
+import { readArchive, type Entry } from "./read.ts";
+
+/**
+ * Unpacks an archive into `target` ("chaincode/input") below a root directory. No link is ever followed, whether the archive brings
+ * it or it was there before; nothing is written outside of the root. Throws ApiError 400 for what no archive of Fabric holds.
+ */
+export async function unpack(source: Readable, root: string, target: string, limits: ArchiveLimits): Promise<void> {
+  const known = new Set<string>();
+  makeDirectory(root, entryPath(target), known);
+  await readArchive(source, newBudget(limits), async (entry) => {
+    const { header } = entry;
+    const kind = entryKind(header);
+    const path = entryPath(`${target}/${header.name}`);
+    if (kind === "directory") {
+      makeDirectory(root, path, known);
+      entry.resume();
+      return;
+    }
+    if (entryPath(header.name) === "") throw new ApiError(400, "archive refused: expected a name, found none");
+    makeDirectory(root, parentOf(path), known);
+    const file = join(root, path);
+    clear(file, path, known);
+    if (kind === "symlink") {
+      symlinkSync(header.linkname ?? "", file);
+      entry.resume();
+    } else await writeEntry(entry, file, { flag: "wx", mode: entryMode(header.mode) });
+  });
+}
+
+function parentOf(path: string): string {
+  const parent = dirname(path);
+  return parent === "." ? "" : parent;
+}
+
+/** Chaincode has thousands of small files: for them the way through the thread pool takes longer than the writing. */
+const SMALL = 256 * 1024;
+
+async function writeEntry(entry: Entry, file: string, options: { readonly flag: string; readonly mode: number }) {
+  if (entry.header.size !== undefined && entry.header.size <= SMALL) writeFileSync(file, await buffer(entry), options);
+  else await pipeline(entry, createWriteStream(file, { flags: options.flag, mode: options.mode }));
+}
+
+/** A later entry takes the place of an earlier one, but not of a directory. */
+function clear(file: string, path: string, known: ReadonlySet<string>): void {
+  if (known.has(path))
+    throw new ApiError(400, `archive refused: expected one entry of the name ${path}, found two kinds`);
+  rmSync(file, { force: true });
+}
+
+/** Each directory on the way must be one: a link would lead elsewhere. */
+function makeDirectory(root: string, path: string, known: Set<string>): void {
+  if (path === "" || known.has(path)) return;
+  makeDirectory(root, parentOf(path), known);
+  const directory = join(root, path);
+  const found = lstatSync(directory, { throwIfNoEntry: false });
+  if (found === undefined) mkdirSync(directory, { mode: 0o755 });
+  else if (!found.isDirectory()) {
+    throw new ApiError(400, `archive refused: expected a directory ${path}, found something else`);
+  }
+  known.add(path);
+}

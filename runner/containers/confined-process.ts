@@ -1,0 +1,58 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import type { Writable } from "node:stream";
+import type { Policy } from "../confinement/policy.ts";
+import type { OutputStream } from "./output.ts";
+
+export interface ConfinedCommand {
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly policy: Policy;
+  readonly output: (stream: OutputStream, data: Buffer) => void;
+}
+
+/** A command with its init, which outlives all that the command starts. */
+export interface ConfinedProcess {
+  /** The init's. */
+  readonly pid: number;
+  /** The exit code, when no descendant is left and all output was read. */
+  readonly ended: Promise<number>;
+  /** Asks all to end, by SIGTERM. */
+  ask(): void;
+  /** Ends all. */
+  end(): void;
+}
+
+/** File descriptor by which the init is told what to do (runner/confine/supervise.go); its end is the runner's end. */
+const CONTROL = 3;
+
+/** Starts a command under `confine run`. Throws when even that cannot be started. */
+export async function startConfined(confine: string, wanted: ConfinedCommand): Promise<ConfinedProcess> {
+  const child = spawn(confine, ["run", JSON.stringify(wanted.policy), ...wanted.command], {
+    cwd: wanted.directory,
+    env: { ...wanted.environment },
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    // A session of its own: no terminal, and its own share of the processor where the kernel groups by session.
+    detached: true,
+  });
+  const closed = once(child, "close");
+  closed.catch(() => undefined);
+  await once(child, "spawn");
+  child.stdout?.on("data", (data: Buffer) => wanted.output("stdout", data));
+  child.stderr?.on("data", (data: Buffer) => wanted.output("stderr", data));
+  const control = child.stdio[CONTROL] as Writable;
+  // The init has ended before it read what it was told.
+  control.on("error", () => undefined);
+  return {
+    pid: child.pid ?? 0,
+    ended: closed.then(() => exitCode(child)),
+    ask: () => control.write("T"),
+    end: () => control.destroy(),
+  };
+}
+
+/** As a shell gives it: 128 and the signal's number. The init itself is killed only when memory ends. */
+function exitCode({ exitCode: code, signalCode }: ChildProcess): number {
+  return code ?? (signalCode === "SIGKILL" ? 137 : 143);
+}

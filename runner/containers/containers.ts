@@ -1,0 +1,307 @@
+import { randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { ApiError } from "../api-error.ts";
+import type { ArchiveLimits } from "../archive/budget.ts";
+import { unpack } from "../archive/unpack.ts";
+import type { Isolation } from "../confinement/kernel.ts";
+import { buildPolicy, chaincodePolicy, chaincodePort, type ProcessLimits } from "../confinement/policy.ts";
+import type { Image, ImageStore } from "../images/image-store.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Log } from "../../webhook/log.ts";
+import type { Toolchain, Toolchains } from "../toolchain.ts";
+import { chmodTree } from "./chmod-tree.ts";
+import type { Container, ContainerRequest } from "./container.ts";
+import { startConfined, type ConfinedProcess } from "./confined-process.ts";
+import { rewritePaths } from "./fabric-path.ts";
+import { newOutput, type OutputStream } from "./output.ts";
+
+export interface ContainerSettings {
+  /** Each container gets a directory of an unguessable name in it. */
+  readonly directory: string;
+  readonly confine: string;
+  readonly isolation: Isolation;
+  readonly store: ImageStore;
+  readonly toolchains: Toolchains;
+  readonly limits: ContainerLimits;
+  /** Variables that builds inherit: of package registries and proxies. */
+  readonly buildEnvironment: Readonly<Record<string, string>>;
+  readonly buildPorts: readonly number[];
+  /** PATH of the system's programs. */
+  readonly path: string;
+  readonly now: () => Date;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface ContainerLimits {
+  /** Containers that may run at once. */
+  readonly running: number;
+  /** Bytes of memory for one container, when its request asks for more or for no limit. */
+  readonly memory: number;
+  /** Bytes of disk for one container. */
+  readonly disk: number;
+  /** Threads of one container. */
+  readonly threads: number;
+  readonly process: ProcessLimits;
+  readonly archive: ArchiveLimits;
+  /** Bytes of output that are kept. */
+  readonly output: number;
+}
+
+/** The containers of one runner: none of them outlives it. */
+export interface Containers {
+  list(): readonly Container[];
+  /** By name, ID or the beginning of an ID. Throws ApiError 404. */
+  get(reference: string): Container;
+  create(request: ContainerRequest): Promise<Container>;
+  /** Throws ApiError 304 when it runs, 400 when it cannot be started. */
+  start(container: Container): Promise<void>;
+  /** Ends it, after `seconds` in which it may end itself; waits until nothing of it is left. */
+  stop(container: Container, seconds: number): Promise<void>;
+  remove(container: Container): Promise<void>;
+  /** Ends all, orderly. No further one is started. */
+  close(): Promise<void>;
+}
+
+const PREFIX = "container-";
+
+/** Clears away the directories of a runner that was killed: its processes have ended with it. */
+export async function openContainers(settings: ContainerSettings): Promise<Containers> {
+  for (const name of await readdir(settings.directory)) {
+    if (name.startsWith(PREFIX)) await removeTree(join(settings.directory, name));
+  }
+  const { limits, log, metrics, now } = settings;
+  const containers = new Map<string, Container>();
+  let closing = false;
+
+  const byName = (name: string) => [...containers.values()].find((container) => container.name === name);
+  const find = (reference: string): Container | undefined => {
+    const name = reference.replace(/^\//, "");
+    const exact = containers.get(name) ?? byName(name);
+    if (exact !== undefined || !/^[0-9a-f]{4,63}$/.test(name)) return exact;
+    const matching = [...containers.values()].filter(({ id }) => id.startsWith(name));
+    return matching.length === 1 ? matching[0] : undefined;
+  };
+
+  const running = () => [...containers.values()].filter(({ state }) => state.status === "running").length;
+
+  const stop = async (container: Container, seconds: number): Promise<void> => {
+    const { state } = container;
+    if (state.status !== "running") return;
+    if (seconds > 0) {
+      state.process.ask();
+      const timer = setTimeout(() => state.process.end(), seconds * 1000);
+      await container.exit.promise;
+      clearTimeout(timer);
+    } else {
+      state.process.end();
+      await container.exit.promise;
+    }
+  };
+
+  return {
+    list: () => [...containers.values()],
+    get: (reference) => {
+      const found = find(reference);
+      if (found === undefined) throw new ApiError(404, `No such container: ${reference}`);
+      return found;
+    },
+    create: async (request) => {
+      const place = placeOf(request.image, settings);
+      const id = randomBytes(32).toString("hex");
+      const name = request.name ?? `build-${id.slice(0, 12)}`;
+      if (!/^[a-zA-Z0-9][\w.-]*$/.test(name) || name.length > 255) {
+        throw new ApiError(
+          400,
+          `Invalid container name (${name.slice(0, 80)}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+        );
+      }
+      if (byName(name) !== undefined) {
+        throw new ApiError(
+          409,
+          `Conflict. The container name "/${name}" is already in use by container "${byName(name)?.id}".`,
+        );
+      }
+      const container: Container = {
+        id,
+        name,
+        request,
+        imageId: place.image?.id ?? place.toolchain.id,
+        kind: place.image === undefined ? "build" : "chaincode",
+        toolchain: place.toolchain,
+        imageEnvironment: place.image?.config.config.Env ?? [],
+        labels: { ...place.image?.config.config.Labels, ...request.labels },
+        root: join(settings.directory, `${PREFIX}${randomBytes(16).toString("hex")}`),
+        created: now(),
+        output: newOutput(limits.output, () => now().getTime()),
+        memoryLimit: request.memory > 0 ? Math.min(request.memory, limits.memory) : limits.memory,
+        state: { status: "created" },
+        usage: { processes: 0, threads: 0, resident: 0 },
+        exit: Promise.withResolvers<number>(),
+        removed: Promise.withResolvers<void>(),
+        verdict: "",
+      };
+      containers.set(id, container);
+      try {
+        await furnish(container, place, settings);
+      } catch (error) {
+        containers.delete(id);
+        await removeTree(container.root);
+        throw error;
+      }
+      return container;
+    },
+    start: async (container) => {
+      const { state } = container;
+      if (state.status === "running") throw new ApiError(304, "already started");
+      // A container is started once: the peer creates a new one each time (dockercontroller.go, Start).
+      if (state.status === "exited") throw new ApiError(501, `container ${container.name} has ended: create it again`);
+      if (closing) throw new ApiError(503, "the runner is shutting down");
+      if (running() >= limits.running) {
+        throw new ApiError(
+          500,
+          `expected at most ${limits.running} containers to run at once, found ${running()} running: remove chaincode that is no longer used`,
+        );
+      }
+      const begun = now();
+      const process = await startConfined(settings.confine, commandOf(container, settings)).catch((error: unknown) => {
+        throw new ApiError(400, `cannot start ${container.name}: ${String(error)}`);
+      });
+      container.state = { status: "running", process, started: begun };
+      metrics.started(container.kind);
+      log.info("started", { kind: container.kind, container: container.name, pid: process.pid });
+      void settle(container, process, begun, settings);
+    },
+    stop,
+    remove: async (container) => {
+      await stop(container, 0);
+      if (!containers.delete(container.id)) return;
+      container.output.end();
+      await removeTree(container.root);
+      container.removed.resolve();
+    },
+    close: async () => {
+      closing = true;
+      await Promise.all([...containers.values()].map((container) => stop(container, 2)));
+      await Promise.all([...containers.values()].map(({ root }) => removeTree(root)));
+    },
+  };
+}
+
+/** Waits for the end of a container and writes it down. */
+async function settle(
+  container: Container,
+  process: ConfinedProcess,
+  started: Date,
+  { now, metrics, log }: ContainerSettings,
+): Promise<void> {
+  const code = await process.ended;
+  const { kind, name, verdict, output, exit } = container;
+  const finished = now();
+  container.state = { status: "exited", code, started, finished, error: verdict };
+  output.end();
+  exit.resolve(code);
+  const seconds = (finished.getTime() - started.getTime()) / 1000;
+  metrics.ended(kind, code === 0, seconds);
+  log.info("ended", { kind, container: name, code, seconds, why: verdict || undefined });
+}
+
+interface Place {
+  readonly toolchain: Toolchain;
+  readonly image: Image | undefined;
+}
+
+const TYPE = "org.hyperledger.fabric.chaincode.type";
+
+/** A toolchain by its own name, for builds; or a built image with the toolchain of its language. */
+function placeOf(reference: string, { store, toolchains }: ContainerSettings): Place {
+  const image = store.find(reference);
+  if (image === undefined) {
+    const toolchain = toolchains.find(reference);
+    if (toolchain === undefined) throw new ApiError(404, `No such image: ${reference}`);
+    return { toolchain, image: undefined };
+  }
+  const type = image.config.config.Labels[TYPE];
+  const toolchain = toolchains.ofType(type);
+  if (toolchain === undefined) {
+    throw new ApiError(
+      501,
+      `expected a toolchain for chaincode of the type ${type ?? "(no label)"}, found ${toolchains.all.map(({ name }) => name).join(", ")}`,
+    );
+  }
+  return { toolchain, image };
+}
+
+/** Everything that is in a container before the peer puts anything into it. */
+async function furnish(
+  { root }: Container,
+  { toolchain, image }: Place,
+  { store, limits }: ContainerSettings,
+): Promise<void> {
+  await mkdir(root, { mode: 0o700 });
+  for (const path of ["tmp", "chaincode/input", "chaincode/output", "usr/local/bin", "usr/local/src", "etc"]) {
+    await mkdir(join(root, path), { recursive: true });
+  }
+  await cp(toolchain.files, root, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  if (image === undefined) return;
+  for (const file of store.layerFiles(image)) await unpack(createReadStream(file), root, "/", limits.archive);
+}
+
+/** Bytes that V8 and Java reserve at their start and never use; the kernel counts them. What is used is watched. */
+const RESERVED = 2 ** 30;
+
+function commandOf(container: Container, settings: ContainerSettings) {
+  const { root, toolchain, request, output } = container;
+  const { limits } = settings;
+  const read = [...toolchain.path, ...toolchain.read];
+  const process = { ...limits.process, dataBytes: container.memoryLimit + RESERVED, fileBytes: limits.disk };
+  const wanted = { isolation: settings.isolation, root, read, limits: process };
+  const policy =
+    container.kind === "chaincode"
+      ? chaincodePolicy(wanted, chaincodePort(request.command))
+      : buildPolicy(wanted, settings.buildPorts);
+  return {
+    command: request.command.map((word) => rewritePaths(word, root)),
+    environment: environmentOf(container, settings),
+    directory: join(root, toolchain.workingDirectory),
+    policy,
+    output: (stream: OutputStream, data: Buffer) => output.write(stream, data),
+  };
+}
+
+function environmentOf(
+  { root, toolchain, kind, imageEnvironment, request }: Container,
+  { path, buildEnvironment }: ContainerSettings,
+): Readonly<Record<string, string>> {
+  const fromToolchain = Object.entries(toolchain.environment).map(([name, value]) => [
+    name,
+    value.replaceAll("{root}", root),
+  ]);
+  const given = [...imageEnvironment, ...request.environment].map((pair) => {
+    const equals = pair.indexOf("=");
+    const name = equals < 0 ? pair : pair.slice(0, equals);
+    return [name, equals < 0 ? "" : rewritePaths(pair.slice(equals + 1), root)];
+  });
+  return {
+    ...(kind === "build" ? buildEnvironment : {}),
+    HOME: `${root}/tmp`,
+    TMPDIR: `${root}/tmp`,
+    CONTAINER_ROOT: root,
+    ...(Object.fromEntries([...fromToolchain, ...given]) as Record<string, string>),
+    PATH: [`${root}/usr/local/bin`, ...toolchain.path, path].join(":"),
+  };
+}
+
+/** Also what a program has made unreadable for us, who are its owner. */
+async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch {
+    await chmodTree(path);
+    await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  }
+}

@@ -1,0 +1,54 @@
+import { readdir, readFile } from "node:fs/promises";
+
+/** One line of the machine's processes. */
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  readonly threads: number;
+  /** Bytes in memory, shared ones counted too. */
+  readonly resident: number;
+}
+
+/** What a process and all of its descendants have. */
+export interface Usage {
+  readonly processes: number;
+  readonly threads: number;
+  /** Bytes. */
+  readonly resident: number;
+}
+
+const PAGE = 4096;
+
+/** Reads /proc/<pid>/stat (proc(5)): "pid (name) state ppid ..."; a name may hold anything, brackets too. */
+export function parseStat(text: string): ProcessEntry | undefined {
+  const end = text.lastIndexOf(")");
+  const fields = text.slice(end + 2).split(" ");
+  const entry = {
+    pid: Number.parseInt(text, 10),
+    parent: Number(fields[1]),
+    threads: Number(fields[17]),
+    resident: Number(fields[21]) * PAGE,
+  };
+  return end > 0 && Object.values(entry).every(Number.isInteger) ? entry : undefined;
+}
+
+/** Every process that /proc shows; those that end meanwhile are left out. */
+export async function readProcesses(): Promise<readonly ProcessEntry[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")));
+  return stats.flatMap((text) => parseStat(text) ?? []);
+}
+
+/** A process with its descendants, itself counted. */
+export function usageOf(root: number, table: readonly ProcessEntry[]): Usage {
+  const children = Map.groupBy(table, ({ parent }) => parent);
+  let usage: Usage = { processes: 0, threads: 0, resident: 0 };
+  let next = table.filter(({ pid }) => pid === root);
+  while (next.length > 0) {
+    for (const { threads, resident } of next) {
+      usage = { processes: usage.processes + 1, threads: usage.threads + threads, resident: usage.resident + resident };
+    }
+    next = next.flatMap(({ pid }) => children.get(pid) ?? []);
+  }
+  return usage;
+}

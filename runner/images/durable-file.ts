@@ -1,0 +1,25 @@
+import { open, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** Puts a whole file in place: whoever is killed meanwhile leaves the old content, or none, never a part. */
+export async function writeDurable(file: string, content: string | Uint8Array, unfinished: string): Promise<void> {
+  const handle = await open(unfinished, "w", 0o600);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await publish(unfinished, file);
+}
+
+/** Gives a finished file its name, and waits until the disk knows. */
+export async function publish(unfinished: string, file: string): Promise<void> {
+  await rename(unfinished, file);
+  const directory = await open(dirname(file), "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,196 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { ArchiveLimits } from "../archive/budget.ts";
+import { ApiError } from "../api-error.ts";
+import { publish, writeDurable } from "./durable-file.ts";
+import { encodeConfig, layersOf, parseConfig, parseJson, labels, type ImageConfig } from "./image-config.ts";
+import { imageId, imageName } from "./image-name.ts";
+import { writeLayer, type LayerSource } from "./layer.ts";
+
+export interface Image {
+  /** Hex, without "sha256:". */
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly config: ImageConfig;
+  /** Bytes of its layers. */
+  readonly size: number;
+}
+
+/** Images that were built or loaded, on disk. A kill at any moment leaves each image whole or not there. */
+export interface ImageStore {
+  list(): readonly Image[];
+  /** By name, ID or the beginning of an ID. */
+  find(reference: string): Image | undefined;
+  /** The tar files of an image's layers, the lowest first. */
+  layerFiles(image: Image): readonly string[];
+  /** Makes an image of one layer. The name is taken from whoever had it; an image without a name is gone. */
+  add(
+    sources: readonly LayerSource[],
+    describe: (layer: string) => ImageConfig,
+    names: readonly string[],
+  ): Promise<Image>;
+  tag(image: Image, name: string): Promise<void>;
+  /** Takes a name away, or with an ID all of them. Gives the names that went, and the ID when the image went with them. */
+  remove(reference: string): Promise<{ readonly untagged: readonly string[]; readonly deleted?: string }>;
+  /** Bytes on disk. */
+  used(): number;
+  /** A path for something unfinished: gone after the next start. */
+  unfinished(): string;
+}
+
+export interface ImageStoreSettings {
+  readonly limits: ArchiveLimits;
+  /** Bytes that all images may have. */
+  readonly quota: () => number;
+}
+
+/** Opens the images of a directory, and clears away what a kill has left. */
+export async function openImageStore(directory: string, settings: ImageStoreSettings): Promise<ImageStore> {
+  const folders = {
+    layers: join(directory, "layers"),
+    images: join(directory, "images"),
+    work: join(directory, "work"),
+  };
+  await rm(folders.work, { recursive: true, force: true });
+  for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const namesFile = join(directory, "names.json");
+  const names = new Map(Object.entries(await readNames(namesFile)));
+  const configs = await readConfigs(folders.images);
+  const layers = await readLayers(folders.layers);
+  const layerFile = (digest: string) => join(folders.layers, `${digest}.tar`);
+  const imageFile = (id: string) => join(folders.images, `${id}.json`);
+  const unfinished = () => join(folders.work, randomBytes(8).toString("hex"));
+
+  const whole = (config: ImageConfig): boolean => layersOf(config).every((digest) => layers.has(digest));
+  for (const [id, config] of configs) if (!whole(config)) configs.delete(id);
+  for (const [name, id] of names) if (!configs.has(id)) names.delete(name);
+
+  const imageOf = (id: string): Image | undefined => {
+    const config = configs.get(id);
+    if (config === undefined) return undefined;
+    const size = layersOf(config).reduce((sum, digest) => sum + (layers.get(digest) ?? 0), 0);
+    return { id, names: [...names].filter(([, other]) => other === id).map(([name]) => name), config, size };
+  };
+  const find = (reference: string): Image | undefined => {
+    const digits = imageId(reference);
+    const byId = digits === undefined ? [] : [...configs.keys()].filter((id) => id.startsWith(digits));
+    if (byId.length === 1 && byId[0] !== undefined) return imageOf(byId[0]);
+    const id = names.get(imageName(reference));
+    return id === undefined ? undefined : imageOf(id);
+  };
+
+  /** Removes images that nobody can name, and layers that no image has. */
+  const sweep = async (): Promise<void> => {
+    const named = new Set(names.values());
+    for (const id of [...configs.keys()].filter((one) => !named.has(one))) {
+      configs.delete(id);
+      await rm(imageFile(id), { force: true });
+    }
+    const wanted = new Set([...configs.values()].flatMap(layersOf));
+    for (const digest of [...layers.keys()].filter((one) => !wanted.has(one))) {
+      layers.delete(digest);
+      await rm(layerFile(digest), { force: true });
+    }
+  };
+  const writeNames = () => writeDurable(namesFile, JSON.stringify(Object.fromEntries(names)), unfinished());
+
+  let last: Promise<unknown> = Promise.resolve();
+  /** One change after the other. */
+  const inTurn = <Result>(change: () => Promise<Result>): Promise<Result> => {
+    const result = last.then(change, change);
+    last = result.catch(() => undefined);
+    return result;
+  };
+
+  await sweep();
+  await removeStrangers(folders.images, (name) => configs.has(name.replace(/\.json$/, "")));
+  await removeStrangers(folders.layers, (name) => layers.has(name.replace(/\.tar$/, "")));
+
+  const used = () => [...layers.values()].reduce((sum, size) => sum + size, 0);
+  return {
+    list: () => [...configs.keys()].flatMap((id) => imageOf(id) ?? []),
+    find,
+    layerFiles: ({ config }) => layersOf(config).map(layerFile),
+    add: async (sources, describe, wanted) => {
+      const room = settings.quota() - used();
+      if (room <= 0) throw noRoom(settings.quota());
+      const file = unfinished();
+      try {
+        const layer = await writeLayer(sources, file, {
+          ...settings.limits,
+          bytes: Math.min(settings.limits.bytes, room),
+        });
+        if (layer.entries === 0) throw new ApiError(400, "expected chaincode in the image, found none");
+        return await inTurn(async () => {
+          if (layers.has(layer.digest)) await rm(file, { force: true });
+          else await publish(file, layerFile(layer.digest));
+          layers.set(layer.digest, layer.size);
+          const config = describe(`sha256:${layer.digest}`);
+          const { bytes, id } = encodeConfig(config);
+          await writeDurable(imageFile(id), bytes, unfinished());
+          configs.set(id, config);
+          for (const name of wanted) names.set(imageName(name), id);
+          await writeNames();
+          await sweep();
+          const image = imageOf(id);
+          if (image === undefined) throw new Error(`expected a name for the image ${id}`);
+          return image;
+        });
+      } finally {
+        await rm(file, { force: true });
+      }
+    },
+    tag: (image, name) =>
+      inTurn(async () => {
+        names.set(imageName(name), image.id);
+        await writeNames();
+        await sweep();
+      }),
+    remove: (reference) =>
+      inTurn(async () => {
+        const image = find(reference);
+        if (image === undefined) throw new ApiError(404, `No such image: ${reference}`);
+        const untagged =
+          imageId(reference) !== undefined && !names.has(imageName(reference)) ? image.names : [imageName(reference)];
+        for (const name of untagged) names.delete(name);
+        await writeNames();
+        await sweep();
+        return configs.has(image.id) ? { untagged } : { untagged, deleted: image.id };
+      }),
+    used,
+    unfinished,
+  };
+}
+
+function noRoom(quota: number): ApiError {
+  return new ApiError(
+    507,
+    `no space left: the images fill the ${quota} bytes that this runner may use; remove superseded ones`,
+  );
+}
+
+async function readNames(file: string): Promise<Readonly<Record<string, string>>> {
+  return labels(parseJson(await readFile(file, "utf8").catch(() => "{}")));
+}
+
+async function readConfigs(folder: string): Promise<Map<string, ImageConfig>> {
+  const configs = new Map<string, ImageConfig>();
+  for (const name of await readdir(folder)) {
+    const config = parseConfig(await readFile(join(folder, name), "utf8"));
+    if (config !== undefined) configs.set(name.replace(/\.json$/, ""), config);
+  }
+  return configs;
+}
+
+async function readLayers(folder: string): Promise<Map<string, number>> {
+  const layers = new Map<string, number>();
+  for (const name of await readdir(folder))
+    layers.set(name.replace(/\.tar$/, ""), (await stat(join(folder, name))).size);
+  return layers;
+}
+
+async function removeStrangers(folder: string, known: (name: string) => boolean): Promise<void> {
+  for (const name of await readdir(folder))
+    if (!known(name)) await rm(join(folder, name), { recursive: true, force: true });
+}

@@ -1,0 +1,141 @@
+import { createReadStream, createWriteStream } from "node:fs";
+import { rm, stat } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { pack, type Pack } from "tar-stream";
+import { ApiError } from "../api-error.ts";
+import { newBudget, type ArchiveLimits } from "../archive/budget.ts";
+import { addContent, type Header } from "../archive/pack.ts";
+import { readArchive } from "../archive/read.ts";
+import { encodeConfig, isRecord, layersOf, parseConfig, parseJson, strings, type ImageConfig } from "./image-config.ts";
+import type { Image, ImageStore } from "./image-store.ts";
+
+/** Images as a docker-archive, which any Docker can load (moby image/spec/v1.2). The layers of the toolchain are not among them. */
+export function saveImages(images: readonly Image[], store: ImageStore): Readable {
+  const archive = pack();
+  write(archive, images, store).then(
+    () => archive.finalize(),
+    (error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))),
+  );
+  return Readable.from(archive);
+}
+
+async function write(archive: Pack, images: readonly Image[], store: ImageStore): Promise<void> {
+  const written = new Set<string>();
+  for (const image of images) {
+    await addText(archive, `${image.id}.json`, encodeConfig(image.config).bytes);
+    for (const file of store.layerFiles(image)) {
+      const name = layerName(file);
+      if (written.has(name)) continue;
+      written.add(name);
+      await addContent(archive, { name, size: (await stat(file)).size }, createReadStream(file));
+    }
+  }
+  const manifest = images.map((image) => ({
+    Config: `${image.id}.json`,
+    RepoTags: image.names,
+    Layers: store.layerFiles(image).map(layerName),
+  }));
+  await addText(archive, "manifest.json", JSON.stringify(manifest));
+}
+
+const layerName = (file: string): string => `${file.replace(/^.*\//, "").replace(/\.tar$/, "")}/layer.tar`;
+
+function addText(archive: Pack, name: string, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const header: Header = { name };
+    archive.entry(header, text, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+interface ManifestEntry {
+  readonly config: string;
+  readonly names: readonly string[];
+  readonly layers: readonly string[];
+}
+
+export interface LoadSettings {
+  readonly store: ImageStore;
+  readonly limits: ArchiveLimits;
+  /** Whether a name is one of ours, whose content is in this container already. */
+  readonly isToolchain: (name: string) => boolean;
+}
+
+/** What came of an archive: images, and names of toolchains whose archived content was left aside. */
+export interface Loaded {
+  readonly names: readonly string[];
+  readonly builtIn: readonly string[];
+}
+
+const SMALL = 1024 * 1024;
+
+/**
+ * Loads a docker-archive. Of each image only what Fabric adds to a toolchain is kept: usr/local/src, usr/local/bin/chaincode,
+ * root/chaincode-java/chaincode. Layers may be left out. Throws ApiError 400 when an image holds no chaincode.
+ */
+export async function loadImages(source: Readable, { store, limits, isToolchain }: LoadSettings): Promise<Loaded> {
+  const small = new Map<string, string>();
+  const files = new Map<string, string>();
+  try {
+    await readArchive(source, newBudget(limits), async (entry) => {
+      const { name, type, size } = entry.header;
+      if (type !== "file") {
+        entry.resume();
+        return;
+      }
+      if (size <= SMALL && /\.json$|^blobs\//.test(name)) small.set(name, "");
+      const file = store.unfinished();
+      files.set(name, file);
+      await pipeline(entry, createWriteStream(file, { flags: "wx", mode: 0o600 }));
+    });
+    for (const name of small.keys())
+      small.set(name, (await buffer(createReadStream(files.get(name) ?? ""))).toString());
+    const loaded: { names: string[]; builtIn: string[] } = { names: [], builtIn: [] };
+    for (const { config, names, layers } of parseManifest(small.get("manifest.json"))) {
+      loaded.builtIn.push(...names.filter(isToolchain));
+      const wanted = names.filter((name) => !isToolchain(name));
+      if (wanted.length === 0) continue;
+      const about = parseConfig(small.get(config) ?? "");
+      if (about === undefined)
+        throw new ApiError(400, `expected the configuration ${config} in the archive, found none`);
+      await addLoaded(
+        store,
+        about,
+        wanted,
+        layers.flatMap((layer) => files.get(layer) ?? []),
+      );
+      loaded.names.push(...wanted);
+    }
+    return loaded;
+  } finally {
+    for (const file of files.values()) await rm(file, { force: true });
+  }
+}
+
+function parseManifest(text: string | undefined): readonly ManifestEntry[] {
+  const manifest = parseJson(text ?? "");
+  if (!Array.isArray(manifest)) {
+    throw new ApiError(400, "expected an archive as docker save makes it, found no manifest.json in it");
+  }
+  return manifest.filter(isRecord).map((entry) => ({
+    config: typeof entry["Config"] === "string" ? entry["Config"] : "",
+    names: strings(entry["RepoTags"]),
+    layers: strings(entry["Layers"]),
+  }));
+}
+
+async function addLoaded(
+  store: ImageStore,
+  about: ImageConfig,
+  names: readonly string[],
+  layers: readonly string[],
+): Promise<void> {
+  // An image of ours comes back as it went, under the same ID.
+  const describe = (layer: string): ImageConfig =>
+    layersOf(about).length === 1 && about.rootfs.diff_ids[0] === layer
+      ? about
+      : { ...about, rootfs: { type: "layers", diff_ids: [layer] } };
+  const sources = layers.map((file) => ({ archive: createReadStream(file), directory: "/", chaincodeOnly: true }));
+  await store.add(sources, describe, names);
+}

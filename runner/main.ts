@@ -1,0 +1,164 @@
+#!/usr/bin/env node
+import { once } from "node:events";
+import { chmod, rm, stat } from "node:fs/promises";
+import type { Server } from "node:http";
+import { containerRoutes } from "./api/containers.ts";
+import { imageRoutes } from "./api/images.ts";
+import { newApiServer } from "./api/server.ts";
+import { systemRoutes } from "./api/system.ts";
+import { parseConfiguration, type Configuration } from "./configuration.ts";
+import { checkIsolation, readKernel } from "./confinement/kernel.ts";
+import { registryPorts } from "./confinement/policy.ts";
+import { openContainers, type ContainerLimits } from "./containers/containers.ts";
+import { watchContainers } from "./containers/watch.ts";
+import { openImageStore } from "./images/image-store.ts";
+import { newMetrics } from "./metrics.ts";
+import { newProbesServer } from "./probes.ts";
+import { openStoreDirectory } from "./state.ts";
+import { readToolchains } from "./toolchain.ts";
+import { newLog, reasonOf, type Log } from "../webhook/log.ts";
+import { VERSION } from "../webhook/version.ts";
+
+const now = (): Date => new Date();
+
+/** What builds inherit of this environment; nothing reaches chaincode. */
+const BUILD_VARIABLES =
+  /^(npm_config_.*|GO(PROXY|SUMDB|PRIVATE|NOPROXY|NOSUMDB|FLAGS|INSECURE)|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|MAVEN_(OPTS|ARGS)|GRADLE_OPTS)$/i;
+
+/** The owner, and the group that peers have. */
+const SOCKET_MODE = 0o660;
+
+/** Runs until a signal ends the process. */
+async function run(configuration: Configuration, log: Log): Promise<void> {
+  // First of all: process 1 of a container has no default action for a signal.
+  const signalled = endingSignal();
+  const ending = new AbortController();
+  const kernel = await readKernel(configuration.confine);
+  checkIsolation(kernel, configuration.isolation);
+  for (const missing of kernel.missing) log.warn("chaincode is not fully confined", { missing });
+  const metrics = newMetrics(VERSION);
+  metrics.unconfined(kernel.missing.length);
+
+  const limits = limitsOf(configuration);
+  const toolchains = await readToolchains(configuration.toolchains);
+  const store = await openImageStore(await openStoreDirectory(configuration.state), {
+    limits: limits.archive,
+    quota: () => configuration.imageLimit,
+  });
+  const buildEnvironment = inherited(process.env);
+  const containers = await openContainers({
+    directory: configuration.state,
+    confine: configuration.confine,
+    isolation: configuration.isolation,
+    store,
+    toolchains,
+    limits,
+    buildEnvironment,
+    buildPorts: registryPorts(configuration.registryPorts, buildEnvironment),
+    path: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    now,
+    log,
+    metrics,
+  });
+  const architecture = process.arch === "x64" ? "amd64" : process.arch;
+  const shared = { store, toolchains, containers, architecture };
+  const routes = [
+    ...systemRoutes({ ...shared, version: VERSION, kernel }),
+    ...imageRoutes({ ...shared, limits: limits.archive, now, log }),
+    ...containerRoutes({ containers, limits: limits.archive, now }),
+  ];
+  const api = newApiServer({ routes, containers, log });
+  const probes = newProbesServer(() => (ending.signal.aborted ? "shutting down" : undefined), metrics);
+  await listen(probes, configuration.probesPort);
+  await rm(configuration.socket, { force: true });
+  await listen(api, configuration.socket);
+  await chmod(configuration.socket, SOCKET_MODE);
+  log.info("listening", {
+    version: VERSION,
+    socket: configuration.socket,
+    probesPort: portOf(probes),
+    isolation: configuration.isolation,
+    landlock: kernel.landlock,
+    toolchains: toolchains.all.map(({ name }) => name).join(","),
+    images: store.list().length,
+  });
+  const background = watchContainers(
+    {
+      containers: () => containers.list(),
+      limits,
+      log,
+      measured: (measured) => {
+        metrics.measured(measured, store.list().length, store.used());
+        void keepSocket(configuration.socket, log);
+      },
+    },
+    ending.signal,
+  );
+
+  log.info("ending", { signal: await signalled });
+  ending.abort();
+  api.close();
+  await containers.close();
+  api.closeAllConnections();
+  probes.close();
+  probes.closeAllConnections();
+  await background;
+  await rm(configuration.socket, { force: true });
+  log.info("ended");
+}
+
+function limitsOf(configuration: Configuration): ContainerLimits {
+  return {
+    running: configuration.maxRunning,
+    memory: configuration.memoryLimit,
+    disk: configuration.diskLimit,
+    threads: configuration.threadLimit,
+    process: {
+      dataBytes: configuration.memoryLimit,
+      fileBytes: configuration.diskLimit,
+      // The kernel counts all threads of this user on the node, those of other Pods, too.
+      tasks: configuration.threadLimit * 8,
+      openFiles: 65_536,
+      cpuSeconds: configuration.buildSeconds,
+    },
+    archive: { bytes: configuration.diskLimit, entries: 200_000 },
+    output: 256 * 1024,
+  };
+}
+
+function inherited(environment: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const entries = Object.entries(environment).filter(([name]) => BUILD_VARIABLES.test(name));
+  return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+/** A build runs as our user and may change modes: a socket that peers cannot open is put right. */
+async function keepSocket(socket: string, log: Log): Promise<void> {
+  const mode = (await stat(socket).catch(() => undefined))?.mode;
+  if (mode === undefined || (mode & 0o777) === SOCKET_MODE) return;
+  log.warn("the socket's mode was changed", { mode: (mode & 0o777).toString(8) });
+  await chmod(socket, SOCKET_MODE).catch(() => undefined);
+}
+
+async function listen(server: Server, where: string | number): Promise<void> {
+  server.listen(where);
+  await once(server, "listening");
+}
+
+function portOf(server: Server): number | undefined {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : undefined;
+}
+
+function endingSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  return promise;
+}
+
+const log = newLog((line) => process.stdout.write(line), now);
+try {
+  await run(parseConfiguration(process.argv.slice(2)), log);
+} catch (thrown) {
+  log.error("cannot run", { reason: reasonOf(thrown) });
+  process.exitCode = 1;
+}

@@ -1,0 +1,13 @@
+#!/bin/sh
+# What the peer runs to build Node.js chaincode where it is there (core/chaincode/platforms/node/platform.go). Dependencies that the
+# package brings along are used as they are, without the network; else npm ci by the lock file, or npm install.
+set -e
+cp -R "$CONTAINER_ROOT/chaincode/input/src/." "$CONTAINER_ROOT/chaincode/output"
+cd "$CONTAINER_ROOT/chaincode/output"
+if [ -d node_modules ]; then
+  # A chaincode package holds plain files only (ValidateCodePackage): links to commands are made again.
+  exec npm rebuild --offline --ignore-scripts
+elif [ -f package-lock.json ] || [ -f npm-shrinkwrap.json ]; then
+  exec npm ci --omit=dev
+fi
+exec npm install --omit=dev

@@ -1,0 +1,338 @@
+import { once } from "node:events";
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { createServer, type AddressInfo, type Server } from "node:net";
+import { createSocket } from "node:dgram";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { readKernel } from "../../../runner/confinement/kernel.ts";
+import { attack, createShell, ended, installShell, outputOf, start } from "./hostile.ts";
+import { callApi, noRunner, startRunner, type TestRunner } from "./runner-process.ts";
+
+/** A busy machine takes its time. */
+const patience = { timeout: 20_000, interval: 50 };
+
+/*
+ * Chaincode that is a shell, in a runner with isolation required. Each deed is tried as a hostile chaincode would, after the same deed
+ * was seen to be possible where it is allowed: nothing here is denied because it could not work at all.
+ */
+describe.skipIf(noRunner)("hostile chaincode", () => {
+  let runner: TestRunner;
+  let victim: string;
+  let victimRoot: string;
+  let victimInit: number;
+  let peer: Server;
+  let other: Server;
+  const image = "dev-peer0-shell";
+
+  const portOf = (server: Server) => (server.address() as AddressInfo).port;
+  const listening = async (): Promise<Server> => {
+    const server = createServer((socket) => socket.end("reached"));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return server;
+  };
+  const tries = (script: string) => attack(runner, image, script, { port: portOf(peer) });
+  /** Node.js as the chaincode: the shell has no sockets. */
+  const triesNode = (code: string) => tries(`exec node -e '${code}'`);
+
+  beforeAll(async () => {
+    [peer, other] = await Promise.all([listening(), listening()]);
+    runner = await startRunner("--disk-limit=64Mi", "--thread-limit=64", "--max-running=3");
+    await installShell(runner, image, { "secret.txt": "the code of all" });
+    await createShell(runner, image, "victim", "echo $PWD; exec sleep 600");
+    await start(runner, "victim");
+    victim = "victim";
+    await vi.waitUntil(async () => (await outputOf(runner, victim)).includes("\n"), patience);
+    victimRoot = (await outputOf(runner, victim)).trim();
+    const about = (await callApi(runner.socket, "GET", `/containers/${victim}/json`)).json();
+    victimInit = (about as { readonly State: { readonly Pid: number } }).State.Pid;
+  });
+
+  afterAll(async () => {
+    await runner?.stop();
+    peer?.close();
+    other?.close();
+  });
+
+  it("is what these tests run: it works in its own directory and reaches its peer", async () => {
+    const { output, code } = await tries(
+      "cat usr/local/src/secret.txt; echo; cat $CORE_TLS_CLIENT_KEY_PATH; echo x >own && cat own",
+    );
+    expect([code, output]).toEqual([0, expect.stringMatching(/^the code of all\nkey of attack-\w+x\n$/)]);
+    const reached = await triesNode(
+      `require("net").connect(${portOf(peer)},"127.0.0.1").on("data",d=>console.log(String(d))).on("error",e=>console.log(e.code))`,
+    );
+    expect(reached.output).toBe("reached\n");
+  });
+
+  describe("cannot touch other chaincode:", () => {
+    it.each([
+      ["read its files", (root: string) => `cat ${root}/usr/local/src/secret.txt`],
+      ["read its key", (root: string) => `cat ${root}/etc/hyperledger/fabric/client.key`],
+      ["list its directory", (root: string) => `ls ${root}`],
+      ["write into it", (root: string) => `echo x >${root}/evil`],
+      ["change its files", (root: string) => `echo x >>${root}/usr/local/src/index.js`],
+      ["empty its files", (root: string) => `node -e 'require("fs").truncateSync("${root}/usr/local/src/secret.txt")'`],
+      ["remove its files", (root: string) => `rm -f ${root}/usr/local/src/index.js`],
+      ["move it away", (root: string) => `mv ${root} ${root}-gone`],
+      [
+        "link its key into the own directory",
+        (root: string) => `ln ${root}/etc/hyperledger/fabric/client.key ./stolen`,
+      ],
+      ["read its key by a link", (root: string) => `ln -s ${root}/etc/hyperledger/fabric/client.key l && cat l`],
+      ["change its modes", (root: string) => `chmod 777 ${root}`],
+      ["change its times", (root: string) => `node -e 'require("fs").utimesSync("${root}",1,1)'`],
+      ["see where the others are", (root: string) => `ls ${root}/..`],
+    ])("%s", async (_, script) => {
+      const { code, output } = await tries(script(victimRoot));
+      expect(output).toMatch(/denied|not permitted|cross-device|EACCES|EPERM/i);
+      expect(code).not.toBe(0);
+      expect(await readFile(join(victimRoot, "usr/local/src/secret.txt"), "utf8")).toBe("the code of all");
+    });
+
+    it("read the images", async () => {
+      const [store = ""] = (await readdir(runner.state)).filter((name) => name.startsWith("store-"));
+      const { code, output } = await tries(`cat ${runner.state}/${store}/names.json; ls ${runner.state}`);
+      expect([code, output]).toEqual([2, expect.stringMatching(/Permission denied[^]*Permission denied/)]);
+    });
+  });
+
+  describe("cannot touch other processes:", () => {
+    it("signal other chaincode, its init or the runner", async () => {
+      const children = await readFile(`/proc/${victimInit}/task/${victimInit}/children`, "utf8");
+      const stat = await readFile(`/proc/${victimInit}/stat`, "utf8");
+      const runnerPid = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1];
+      for (const pid of [children.trim(), victimInit, runnerPid]) {
+        expect(await tries(`kill -9 ${pid}`)).toEqual({ code: 1, output: expect.stringMatching(/not permitted/) });
+      }
+      // All that it may signal: itself alone.
+      await tries("kill -9 -1");
+      const about = await callApi(runner.socket, "GET", `/containers/${victim}/json`);
+      expect(about.json()).toMatchObject({ State: { Running: true } });
+    });
+
+    it.each(["environ", "mem", "cmdline", "maps", "root/etc/passwd", "cwd/etc/hyperledger/fabric/client.key"])(
+      "read /proc/<pid>/%s",
+      async (file) => {
+        const { output } = await tries(`cat /proc/${victimInit}/${file}`);
+        expect(output).toMatch(/Permission denied/);
+      },
+    );
+
+    it("list /proc", async () => expect((await tries("ls /proc")).output).toMatch(/Permission denied/));
+  });
+
+  describe("cannot reach:", () => {
+    const connect = (options: string) =>
+      triesNode(
+        `require("net").connect(${options}).on("connect",()=>console.log("reached")).on("error",e=>console.log(e.code))`,
+      );
+
+    it("the runner's API, which would be the node of a Docker", async () => {
+      expect((await connect(`{path:"${runner.socket}"}`)).output).toMatch(/^(EACCES|EPERM)\n/);
+      expect((await tries(`chmod 000 ${runner.socket}`)).output).toMatch(/not permitted/);
+      expect((await tries(`rm -f ${runner.socket}`)).output).toMatch(/denied/);
+      expect((await callApi(runner.socket, "GET", "/_ping")).status).toBe(200);
+    });
+
+    it("abstract sockets", async () => {
+      const server = createServer();
+      server.listen("\0kubectl-fabric-test");
+      await once(server, "listening");
+      expect((await connect('{path:"\\u0000kubectl-fabric-test"}')).output).toMatch(/^(EACCES|EPERM)\n/);
+      server.close();
+    });
+
+    it("ports other than the chaincode port: the peer's, the orderer's, anybody's", async () => {
+      expect((await connect(`${portOf(other)},"127.0.0.1"`)).output).toBe("EACCES\n");
+      expect((await connect(`${portOf(other)},"::ffff:127.0.0.1"`)).output).toBe("EACCES\n");
+      for (const port of [7050, 7051, 7053, 9443, 443, 53]) {
+        expect((await connect(`${port},"127.0.0.1"`)).output).toBe("EACCES\n");
+      }
+    });
+
+    it("the network by datagrams", async () => {
+      const socket = createSocket("udp4").bind(0, "127.0.0.1");
+      await once(socket, "listening");
+      const got: Buffer[] = [];
+      socket.on("message", (message) => got.push(message));
+      const { port } = socket.address();
+      const { output } = await triesNode(
+        `const s=require("dgram").createSocket("udp4");s.on("error",e=>{console.log(e.code);process.exit()});s.send("x",${port},"127.0.0.1",e=>{console.log(e?e.code:"sent");process.exit()})`,
+      );
+      expect(output).toMatch(/EACCES|EPERM/);
+      await sleep(50);
+      expect(got).toEqual([]);
+      socket.close();
+    });
+
+    it("anybody by listening", async () => {
+      const { output } = await triesNode(
+        'require("net").createServer().listen(0,()=>console.log("listening")).on("error",e=>console.log(e.code))',
+      );
+      expect(output).toBe("EACCES\n");
+    });
+
+    it("the service account's token, and what is mounted elsewhere", async () => {
+      const { output } = await tries(
+        "ls /var/run/secrets /run /var /home /root /tmp /opt /sys/fs/selinux 2>&1 | grep -v denied | grep -v 'No such'",
+      );
+      expect(output).toBe("");
+    });
+  });
+
+  describe("is ended as a whole:", () => {
+    /** Processes anywhere that run what only this test runs. */
+    const alive = async (mark: string): Promise<number> => {
+      const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+      const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+      return lines.filter((line) => line.startsWith(`sleep\0${mark}\0`)).length;
+    };
+
+    it.each([
+      ["a background process", "sleep MARK & wait"],
+      ["a double fork", "(sleep MARK & ) ; (sh -c 'sleep MARK & exit' &) ; sleep 600"],
+      ["setsid", "setsid sleep MARK & setsid setsid sh -c 'sleep MARK & sleep MARK' & sleep 600"],
+      ["deaf to signals", "trap '' TERM INT HUP; (trap '' TERM HUP; setsid sleep MARK) & wait"],
+    ])("%s", async (_, script) => {
+      const mark = `7${Math.floor(Math.random() * 1e8)}`;
+      await createShell(runner, image, mark, script.replaceAll("MARK", mark));
+      await start(runner, mark);
+      await expect.poll(() => alive(mark), patience).toBeGreaterThan(0);
+      expect((await callApi(runner.socket, "POST", `/containers/${mark}/stop?t=0`)).status).toBe(204);
+      expect(await alive(mark)).toBe(0);
+      expect((await callApi(runner.socket, "DELETE", `/containers/${mark}`)).status).toBe(204);
+    });
+
+    it("orphans, when the chaincode itself has ended", async () => {
+      const mark = `9${Math.floor(Math.random() * 1e8)}`;
+      await createShell(runner, image, mark, `setsid sleep ${mark} & sleep 2; exit 3`);
+      const end = ended(runner, mark);
+      await start(runner, mark);
+      await expect.poll(() => alive(mark), patience).toBe(1);
+      expect(await end).toBe(3);
+      expect(await alive(mark)).toBe(0);
+      expect((await callApi(runner.socket, "DELETE", `/containers/${mark}`)).status).toBe(204);
+    });
+
+    it("when the runner is killed", async () => {
+      const doomed = await startRunner();
+      const mark = `8${Math.floor(Math.random() * 1e8)}`;
+      await installShell(doomed, image);
+      await createShell(doomed, image, "doomed", `setsid sleep ${mark} & sleep ${mark}`);
+      await start(doomed, "doomed");
+      await expect.poll(() => alive(mark), patience).toBe(2);
+      await doomed.process.kill();
+      await expect.poll(() => alive(mark), patience).toBe(0);
+      await doomed.process.start();
+      expect((await callApi(doomed.socket, "GET", `/images/${image}/json`)).status).toBe(200);
+      expect((await callApi(doomed.socket, "GET", "/containers/json?all=1")).json()).toEqual([]);
+      expect((await readdir(doomed.state)).filter((name) => name.startsWith("container-"))).toEqual([]);
+      await doomed.stop();
+    });
+  });
+
+  describe("is bounded:", () => {
+    const memory = { memory: 256 * 1024 * 1024 };
+
+    it("in the memory of a process", async () => {
+      // Asked for, never used: no harm where nothing denies it.
+      const code = 'console.log("runs");Buffer.allocUnsafeSlow(2**31).length;console.log("had it")';
+      expect((await attack(runner, image, `exec node -e '${code}'`, memory)).output).toMatch(
+        /^runs\n[^]*(allocation|memory)/i,
+      );
+    });
+
+    it("in the memory of all its processes", async () => {
+      const one = `node -e 'const a=[];for(let i=0;i<6;i++)a.push(Buffer.alloc(1<<24,1));setTimeout(()=>{},60000)'`;
+      const { code, output } = await attack(runner, image, `${one} & ${one} & ${one} & wait`, memory);
+      expect(output).toMatch(/ended by the runner: memory: expected at most 268435456 bytes/);
+      expect(code).toBe(137);
+    });
+
+    it("in the size of a file", async () => {
+      const { output } = await tries("dd if=/dev/zero of=big bs=1048576 count=80 2>&1; ls -l big | awk '{print $5}'");
+      expect(output).toMatch(/File too large|limit exceeded|\n67108864\n/i);
+    });
+
+    it("in the disk of all its files", async () => {
+      const { code, output } = await tries(
+        "for i in 1 2 3 4; do dd if=/dev/zero of=f$i bs=1048576 count=20 2>/dev/null; done; exec sleep 60",
+      );
+      expect([code, output]).toEqual([
+        137,
+        expect.stringMatching(/ended by the runner: disk: expected at most 67108864 bytes/),
+      ]);
+    });
+
+    // Bounded in number and in time by itself, should nothing else bound it.
+    it("in its processes: a fork bomb", async () => {
+      const { code, output } = await tries(
+        "i=0; while [ $i -lt 200 ]; do sleep 20 & i=$((i+1)); done; echo all; sleep 20",
+      );
+      expect([code, output]).toEqual([
+        137,
+        expect.stringMatching(/ended by the runner: threads: expected at most 64, found \d+/),
+      ]);
+    });
+
+    it("in how many run at once", async () => {
+      for (const name of ["many-1", "many-2", "many-3"]) await createShell(runner, image, name, "sleep 600");
+      await start(runner, "many-1");
+      await start(runner, "many-2");
+      await expect(start(runner, "many-3")).rejects.toThrow(/expected at most 3 containers to run at once, found 3/);
+      for (const name of ["many-1", "many-2", "many-3"]) {
+        expect((await callApi(runner.socket, "DELETE", `/containers/${name}?force=1`)).status).toBe(204);
+      }
+    });
+
+    it("by what it cannot raise again", async () => {
+      const { output } = await tries(
+        "ulimit -d unlimited; ulimit -c 100; ulimit -f unlimited; grep NoNewPrivs /proc/self/status",
+      );
+      expect(output.match(/not permitted|denied/gi)?.length).toBeGreaterThanOrEqual(4);
+    });
+  });
+
+  it("cannot make the runner read elsewhere by links that it leaves", async () => {
+    await createShell(runner, image, "linker", "ln -s /etc/passwd stolen; ln -s /etc dir; sleep 600");
+    await start(runner, "linker");
+    const get = (path: string) => callApi(runner.socket, "GET", `/containers/linker/archive?path=${path}`);
+    await expect.poll(async () => (await get("/dir")).status, patience).toBe(200);
+    expect((await get("/stolen")).body.toString()).not.toContain("root:");
+    for (const path of ["/dir/passwd", "/../../../etc/passwd"]) {
+      expect((await get(path)).status).toBeGreaterThanOrEqual(400);
+    }
+    // The link itself, as a link.
+    expect((await get("/dir/.")).body.toString()).not.toContain("passwd");
+    expect((await callApi(runner.socket, "DELETE", "/containers/linker?force=1")).status).toBe(204);
+  });
+
+  it("cannot leave behind what the runner cannot remove", async () => {
+    await tries(
+      'mkdir -p a/b/c; touch a/b/c/f; node -e \'const fs=require("fs");for(const d of ["a/b/c","a/b","a"]){const h=fs.openSync(d);fs.fchmodSync(h,0)}\'',
+    );
+    await expect
+      .poll(async () => (await readdir(runner.state)).filter((name) => name.startsWith("container-")).length)
+      .toBe(1);
+  });
+
+  it("has an init that has no file descriptor of the runner's but its own", async () => {
+    const { output } = await tries(
+      'ls -l /dev/fd/ 2>&1 | head -1; for n in 3 4 5 6 7 8 9; do (eval "echo x >&$n") 2>/dev/null && echo open $n; done',
+    );
+    expect(output).not.toMatch(/open \d/);
+    expect(await readlink(`/proc/${victimInit}/fd/0`)).toBe("/dev/null");
+  });
+});
+
+describe.skipIf(noRunner)("a kernel", () => {
+  it("is asked for its rules by the program that applies them", async () => {
+    const runner = await startRunner("--isolation=best-effort");
+    const metrics = await (await fetch(`${runner.probes}/metrics`)).text();
+    const kernel = await readKernel(join(runner.state, "../bin/confine"));
+    expect(metrics).toContain(`kubectl_fabric_runner_isolation_missing_rules ${kernel.missing.length}`);
+    await runner.stop();
+  });
+});

@@ -1,0 +1,175 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { buildImage } from "../../../runner/images/build.ts";
+import { openImageStore, type ImageStore } from "../../../runner/images/image-store.ts";
+import { loadImages, saveImages } from "../../../runner/images/transfer.ts";
+import { streamOf, tarOf } from "./archive.ts";
+
+const limits = { bytes: 1_000_000, entries: 1000 };
+const dockerfile = `FROM hyperledger/fabric-nodeenv:2.5
+ADD binpackage.tar /usr/local/src
+LABEL org.hyperledger.fabric.chaincode.type="NODE" \\
+      org.hyperledger.fabric.version="3.1.5"
+ENV CORE_CHAINCODE_BUILDLEVEL=3.1.5`;
+
+describe("images", () => {
+  let directory: string;
+  let store: ImageStore;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "images-"));
+    store = await open();
+  });
+
+  afterEach(() => rm(directory, { recursive: true }));
+
+  const open = (quota = 10_000_000) => openImageStore(directory, { limits, quota: () => quota });
+  const build = async (content: string, name: string, { text = dockerfile, into = store } = {}) => {
+    const binpackage = await tarOf({ name: "./index.js", content });
+    const context = await tarOf(
+      { name: "binpackage.tar", content: binpackage.toString("latin1") },
+      { name: "Dockerfile", content: text },
+    );
+    return buildImage(streamOf(context), [name], {
+      store: into,
+      limits,
+      architecture: "amd64",
+      now: () => new Date(0),
+      checkBase: () => {},
+    });
+  };
+
+  it("are built from a peer's Dockerfile, by whatever name they are asked for", async () => {
+    const { id } = await build("code", "dev-peer0-a");
+    expect(store.find("dev-peer0-a")).toMatchObject({
+      id,
+      names: ["dev-peer0-a:latest"],
+      config: {
+        config: {
+          Env: ["CORE_CHAINCODE_BUILDLEVEL=3.1.5"],
+          Labels: { "org.hyperledger.fabric.chaincode.type": "NODE", "org.hyperledger.fabric.version": "3.1.5" },
+        },
+      },
+    });
+    for (const reference of [`sha256:${id}`, id.slice(0, 12), "docker.io/library/dev-peer0-a:latest"]) {
+      expect(store.find(reference)?.id).toBe(id);
+    }
+    expect(store.find("dev-peer0-b")).toBeUndefined();
+  });
+
+  it("of the same chaincode share their layer", async () => {
+    await build("code", "dev-peer0-a");
+    const used = store.used();
+    await build("code", "dev-peer1-a");
+    expect(store.used()).toBe(used);
+  });
+
+  it("are there again after the next start, byte for byte", async () => {
+    const before = await build("code", "dev-peer0-a");
+    const again = await open();
+    expect(again.list()).toEqual([before]);
+  });
+
+  it("that a newer one takes the name of are gone with their layers", async () => {
+    await build("one", "dev-peer0-a");
+    const { id } = await build("two", "dev-peer0-a");
+    expect(store.list().map((image) => image.id)).toEqual([id]);
+    expect(await readdir(join(directory, "layers"))).toHaveLength(1);
+  });
+
+  it("go with their last name", async () => {
+    const image = await build("code", "dev-peer0-a");
+    await store.tag(image, "dev-peer1-a");
+    expect(await store.remove("dev-peer0-a")).toEqual({ untagged: ["dev-peer0-a:latest"] });
+    expect(await store.remove("dev-peer1-a")).toEqual({ untagged: ["dev-peer1-a:latest"], deleted: image.id });
+    expect(await readdir(join(directory, "layers"))).toEqual([]);
+    await expect(store.remove("dev-peer1-a")).rejects.toMatchObject({ status: 404 });
+  });
+
+  it("that a kill has left half-made are cleared away, whole ones stay", async () => {
+    const whole = await build("code", "dev-peer0-a");
+    await writeFile(join(directory, "work/half"), "half a layer");
+    await writeFile(join(directory, "layers", `${"0".repeat(64)}.tar`), "a layer of no image");
+    const orphan = { rootfs: { diff_ids: [`sha256:${"1".repeat(64)}`] } };
+    await writeFile(join(directory, "images", `${"2".repeat(64)}.json`), JSON.stringify(orphan));
+    await writeFile(join(directory, "images", `${"3".repeat(64)}.json`), "{not JSON");
+    const again = await open();
+    expect(again.list()).toEqual([whole]);
+    expect(await readdir(join(directory, "work"))).toEqual([]);
+    expect(await readdir(join(directory, "layers"))).toHaveLength(1);
+    expect(await readdir(join(directory, "images"))).toHaveLength(1);
+  });
+
+  it("without their layer are not there", async () => {
+    await build("code", "dev-peer0-a");
+    const [layer = ""] = await readdir(join(directory, "layers"));
+    await rm(join(directory, "layers", layer));
+    expect((await open()).find("dev-peer0-a")).toBeUndefined();
+  });
+
+  it("do not fill the disk", async () => {
+    const small = await open(3000);
+    await expect(build("x".repeat(5000), "dev-peer0-a", { into: small })).rejects.toMatchObject({ status: 400 });
+    await build("x", "dev-peer0-b", { into: small });
+    await build("y", "dev-peer0-c", { into: await open(3000) }).catch(() => undefined);
+    expect((await open()).used()).toBeLessThanOrEqual(4096);
+    expect(await readdir(join(directory, "work"))).toEqual([]);
+  });
+
+  it.each([
+    ["RUN", "FROM a\nRUN rm -rf /"],
+    ["COPY", "FROM a\nCOPY x /"],
+    ["ADD from the network", "FROM a\nADD http://example.com/x /usr/local/src"],
+    ["no FROM", "ADD binpackage.tar /usr/local/src"],
+    ["two FROM", "FROM a\nFROM b"],
+    ["ADD of what is not there", "FROM a\nADD other.tar /usr/local/src"],
+    ["nothing added", "FROM a"],
+  ])("are not built with %s", async (_, text) => {
+    await expect(build("code", "dev-peer0-a", { text })).rejects.toMatchObject({ status: 400 });
+    expect(store.list()).toEqual([]);
+    expect(await readdir(join(directory, "work"))).toEqual([]);
+  });
+
+  it("are saved and loaded elsewhere under the same ID", async () => {
+    const image = await build("code", "dev-peer0-a");
+    const other = await openImageStore(join(directory, "other"), { limits, quota: () => 10_000_000 });
+    const settings = { store: other, limits, isToolchain: () => false };
+    expect(await loadImages(saveImages([image], store), settings)).toEqual({
+      names: ["dev-peer0-a:latest"],
+      builtIn: [],
+    });
+    expect(other.list()).toEqual([image]);
+  });
+
+  it("of a Docker lose all but the chaincode, and toolchains are left aside", async () => {
+    const layer = await tarOf(
+      { name: "bin/sh", content: "a system's program" },
+      { name: "../evil", content: "never looked at" },
+      { name: "usr/local/src/index.js", content: "code" },
+    );
+    const config = {
+      config: { Labels: { "org.hyperledger.fabric.chaincode.type": "NODE" } },
+      rootfs: { diff_ids: [] },
+    };
+    const manifest = [
+      { Config: "c.json", RepoTags: ["dev-peer0-a:latest"], Layers: ["missing/layer.tar", "l/layer.tar"] },
+      { Config: "d.json", RepoTags: ["hyperledger/fabric-nodeenv:2.5"], Layers: [] },
+    ];
+    const archive = await tarOf(
+      { name: "l/layer.tar", content: layer.toString("latin1") },
+      { name: "c.json", content: JSON.stringify(config) },
+      { name: "manifest.json", content: JSON.stringify(manifest) },
+    );
+    const isToolchain = (name: string) => name.includes("nodeenv");
+    expect(await loadImages(streamOf(archive), { store, limits, isToolchain })).toEqual({
+      names: ["dev-peer0-a:latest"],
+      builtIn: ["hyperledger/fabric-nodeenv:2.5"],
+    });
+    expect(store.find("dev-peer0-a")?.config.config.Labels).toEqual({
+      "org.hyperledger.fabric.chaincode.type": "NODE",
+    });
+    expect(store.used()).toBeLessThan(3000);
+  });
+});
