@@ -16,6 +16,8 @@ import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
 import { agree, nextDefinition } from "./next-definition.ts";
 import { packageOnPeers, preparePackage } from "./package-source.ts";
+import { packageFrom, packageOnPeers } from "./package-source.ts";
+import { seededInstalls } from "./seed/network-seeding.ts";
 import { chosenPlaces, type Place } from "./targets.ts";
 import { readCollections, wantedTerms, type Terms } from "./terms.ts";
 import { warmStep } from "./warm-step.ts";
@@ -107,10 +109,14 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
     ),
   );
   const imagesOf = (host: string) => images.filter(({ node }) => hostOf(node) === host).map(({ step }) => step.id);
+  const seeded = seededInstalls(
+    network,
+    targets.map(({ organization }) => organization),
+  );
   const installs = places.map(({ target, node }) => ({
     node,
     target,
-    step: installStep(deployment, target, node, imagesOf(hostOf(node))),
+    step: seeded(node, target.pkg, installStep(deployment, target, node, imagesOf(hostOf(node)))),
   }));
   const approves = targets.map((target) => {
     const own = installs.filter((install) => install.target === target && !target.late.includes(install.node));

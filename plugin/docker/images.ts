@@ -21,11 +21,16 @@ export interface Image {
   readonly RepoTags: readonly string[] | null;
   readonly Size: number;
   readonly Architecture: string;
+  readonly Variant?: string;
   readonly Os: string;
+  /** RFC 3339. */
+  readonly Created?: string;
   readonly RootFS: { readonly Type: string; readonly Layers?: readonly string[] };
   readonly Config?: {
     readonly Env?: readonly string[] | null;
+    readonly Entrypoint?: readonly string[] | null;
     readonly Cmd?: readonly string[] | null;
+    readonly WorkingDir?: string;
     readonly Labels?: Readonly<Record<string, string>> | null;
   };
 }

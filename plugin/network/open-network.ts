@@ -35,6 +35,8 @@ export interface OpenNetwork {
   endpoint(node: FabricNode, port: number, signal: AbortSignal): Promise<Endpoint>;
   /** The gRPC services of a node, over one connection for all who ask. */
   connection(node: FabricNode, signal: AbortSignal): Promise<NodeConnection>;
+  /** To be done when all is over, however it ends. */
+  atClose(cleanup: () => Promise<void>): void;
   close(): Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
   const once = memory();
   const forwards: Forward[] = [];
   const connections: NodeConnection[] = [];
+  const cleanups: (() => Promise<void>)[] = [];
 
   const certificates: OpenNetwork["certificates"] = (organization, signal) =>
     once(`certificates/${organization.name}`, () => readCertificates(cluster, organization, signal));
@@ -72,9 +75,10 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
         connections.push(connection);
         return connection;
       }),
+    atClose: (cleanup) => void cleanups.push(cleanup),
     async close() {
       for (const connection of connections) connection.close();
-      await Promise.all(forwards.map((forward) => forward.close()));
+      await Promise.all([...forwards.map((forward) => forward.close()), ...cleanups.map((cleanup) => cleanup())]);
     },
   };
 }

@@ -53,12 +53,13 @@ export function startColumn(
   builders: Builders = "programs",
   extra: Extra = {},
   peersOf?: readonly string[],
+  environmentOf: (peerId: string) => Extra = () => ({}),
 ): Promise<Network> {
   const programsIn = async (directory: string): Promise<Programs> => {
     const programs = await programsOf(column, directory);
     const configuration = writeConfiguration(column, directory, builders);
     const environment = { ...settings, FABRIC_CFG_PATH: configuration, NODE: process.execPath, ...extra };
-    return { ...programs, environment };
+    return { ...programs, environment, environmentOf };
   };
   return startNetwork("etcdraft", programsIn, peersOf);
 }

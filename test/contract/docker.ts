@@ -24,6 +24,8 @@ export interface DockerDaemon extends ChaincodeHost {
   readonly endpoint: string;
   /** PATH with its client. */
   readonly path: string;
+  /** Where its client finds itself and the daemon. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Runs a command of its client. */
   docker(...args: readonly string[]): Promise<string>;
 }
@@ -32,8 +34,8 @@ export interface DockerDaemon extends ChaincodeHost {
 export const noDocker: string | undefined =
   process.platform === "linux" && process.getuid?.() === 0 ? undefined : "Docker needs Linux and root";
 
-/** Starts the daemon that the sandbox builds, without a network of its own. */
-export async function startDocker(): Promise<DockerDaemon> {
+/** Starts the daemon that the sandbox builds, without a network of its own; `further` are arguments of dockerd. */
+export async function startDocker(further: readonly string[] = []): Promise<DockerDaemon> {
   const layout = newLayout();
   await buildPrograms("docker", layout, silent);
   await buildPrograms("containerd", layout, silent);
@@ -46,7 +48,7 @@ export async function startDocker(): Promise<DockerDaemon> {
   const network = ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false"];
   const [program = ""] = programs;
   const daemon = newProcess(
-    [join(program, "dockerd"), "--host", endpoint, ...directories, ...network],
+    [join(program, "dockerd"), "--host", endpoint, ...directories, ...network, ...further],
     { PATH: path },
     /API listen on/,
   );
@@ -59,6 +61,7 @@ export async function startDocker(): Promise<DockerDaemon> {
   return {
     endpoint,
     path,
+    environment: { PATH: path, DOCKER_HOST: endpoint },
     docker,
     socket: `${folder}/docker.sock`,
     stop: async () => {

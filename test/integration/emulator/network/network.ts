@@ -44,6 +44,8 @@ export interface Programs {
   readonly orderer: readonly string[];
   readonly peer: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Variables of one peer, by its CORE_PEER_ID. */
+  readonly environmentOf?: (peerId: string) => Readonly<Record<string, string>>;
 }
 
 export async function emulatorPrograms(directory: string): Promise<Programs> {
@@ -214,7 +216,11 @@ async function newPeer(
   };
   return {
     ...node,
-    process: newProcess(programs.peer, { ...environment, ...programs.environment }, /Started peer/),
+    process: newProcess(
+      programs.peer,
+      { ...environment, ...programs.environment, ...programs.environmentOf?.(environment.CORE_PEER_ID) },
+      /Started peer/,
+    ),
     organization,
     address,
     operations: `http://127.0.0.1:${operationsPort}`,

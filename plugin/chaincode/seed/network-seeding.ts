@@ -1,0 +1,41 @@
+import type { OpenNetwork } from "../../network/open-network.ts";
+import { hostOf, nodesOf, type FabricNode, type Organization } from "../../network/spec.ts";
+import type { Step } from "../../steps/step.ts";
+import type { PackageToDeploy } from "../deployment.ts";
+import { seededInstall } from "./seeded-install.ts";
+import { seedPeer, type SeedPeer } from "./seed-peer.ts";
+import { newSeeding, type GivenImage, type SeededPackage, type Seeding } from "./seeding.ts";
+
+/**
+ * The seeding of each package over the peers of some organizations: any of them may have the image already. What one has built
+ * the others run, so none but those that a command is about are asked.
+ */
+export function networkSeedings(
+  network: OpenNetwork,
+  organizations: readonly Organization[],
+  given?: GivenImage,
+): { readonly of: (pkg: SeededPackage) => Seeding; readonly peer: (node: FabricNode) => SeedPeer } {
+  const peers = new Map(organizations.flatMap(nodesOf).map((node) => [hostOf(node), seedPeer(network, node)]));
+  const seedings = new Map<string, Seeding>();
+  return {
+    peer: (node) => peers.get(hostOf(node)) ?? seedPeer(network, node),
+    of: (pkg) => {
+      const before = seedings.get(pkg.id);
+      if (before) return before;
+      const seeding = newSeeding(pkg, [...peers.values()], given);
+      network.atClose(() => seeding.close());
+      seedings.set(pkg.id, seeding);
+      return seeding;
+    },
+  };
+}
+
+/** Makes installations find their image. */
+export function seededInstalls(
+  network: OpenNetwork,
+  organizations: readonly Organization[],
+  given?: GivenImage,
+): (node: FabricNode, pkg: PackageToDeploy, install: Step) => Step {
+  const seedings = networkSeedings(network, organizations, given);
+  return (node, pkg, install) => seededInstall({ install, pkg, peer: seedings.peer(node), seeding: seedings.of(pkg) });
+}

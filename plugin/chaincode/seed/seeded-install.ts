@@ -1,0 +1,74 @@
+import { FabricError } from "../../error.ts";
+import type { Observation, Step, StepContext } from "../../steps/step.ts";
+import type { PackageToDeploy } from "../deployment.ts";
+import type { SeedPeer } from "./seed-peer.ts";
+import { isBuiltByDocker, type Provision, type Seeding } from "./seeding.ts";
+
+/** What an installation is to have beforehand. */
+export interface SeededInstallation {
+  readonly install: Step;
+  readonly pkg: PackageToDeploy;
+  readonly peer: SeedPeer;
+  readonly seeding: Seeding;
+}
+
+/**
+ * An installation for which the peer builds nothing, as its image is there already: composed, or copied from the one peer that
+ * has built it. A peer without a daemon that we may look into does as it always did.
+ */
+export function seededInstall({ install, pkg, peer, seeding }: SeededInstallation): Step {
+  let installed = false;
+  const act = async (context: StepContext): Promise<string | void> => {
+    const type = pkg.type ?? (await pkg.load(context.signal)).metadata.type;
+    const seeds = isBuiltByDocker(type) && (await image(seeding, peer, context.signal)) !== "unknown";
+    if (!seeds) return installed ? "" : install.act(context);
+    let said: string | void = "";
+    const installing = async (): Promise<void> => {
+      said = await install.act(context);
+    };
+    const provision = await seeding.provide(peer, context, installed ? undefined : installing);
+    if (!installed && provision.how !== "built") await installing();
+    return [described(provision), said].filter((part) => part).join(", ");
+  };
+  return {
+    ...install,
+    async observe(context): Promise<Observation> {
+      const observation = await install.observe(context);
+      installed = observation.done;
+      // Of a package that is only known by its ID nothing is said about images: then it was not this deployment that brought it.
+      if (!installed || pkg.type === undefined || !isBuiltByDocker(pkg.type)) return observation;
+      return (await image(seeding, peer, context.signal)) === "missing"
+        ? { done: false, change: "its image is gone" }
+        : observation;
+    },
+    act,
+  };
+}
+
+/** `unknown`: there is no daemon, or none that we may look into; an external builder may be at work. */
+async function image(seeding: Seeding, peer: SeedPeer, signal: AbortSignal): Promise<"there" | "missing" | "unknown"> {
+  try {
+    return (await seeding.has(peer, signal)) ? "there" : "missing";
+  } catch (error) {
+    if (error instanceof FabricError && ["not-found", "forbidden"].includes(error.code)) return "unknown";
+    throw error;
+  }
+}
+
+/** How an image came to a daemon, in a few words. */
+export function described(provision: Provision): string {
+  switch (provision.how) {
+    case "present":
+      return "";
+    case "composed":
+      return `image made of the package, ${megabytes(provision.bytes)} sent`;
+    case "copied":
+      return `image from ${provision.from}, ${megabytes(provision.bytes)} sent`;
+    case "built":
+      return "built";
+    case "left":
+      return "no daemon has its image: the next call builds it";
+  }
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

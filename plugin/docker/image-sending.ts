@@ -1,0 +1,77 @@
+import { pipeline } from "node:stream/promises";
+import { Readable } from "node:stream";
+import { pack, type Pack } from "tar-stream";
+import { FabricError } from "../error.ts";
+import type { Engine } from "./engine.ts";
+import type { ImageContent } from "./image-content.ts";
+import { inspectImage, loadImage, type TransferOptions } from "./images.ts";
+import { hexOf, type KeptLayer, type LayerStore } from "./layer-store.ts";
+
+/** What a daemon is to have. */
+export interface Shipment {
+  readonly image: ImageContent;
+  /** "repository:tag" */
+  readonly names: readonly string[];
+  /** How many of the layers, from the lowest up, it has already. */
+  readonly present: number;
+}
+
+/**
+ * Loads an image into a daemon under its names: the configuration, and only the layers that the daemon lacks, from the store.
+ * Gives the bytes sent. Throws `internal` when the store has not all of them, `rejected` when the daemon does not take it.
+ */
+export async function sendImage(
+  engine: Engine,
+  shipment: Shipment,
+  store: LayerStore,
+  options: TransferOptions = {},
+): Promise<number> {
+  const { archive, size } = await archiveOf(shipment, store);
+  await loadImage(engine, archive, { ...options, bytes: size });
+  for (const name of shipment.names) await checkArrived(engine, shipment.image, name, options.signal);
+  return size;
+}
+
+/** A docker-archive (moby image/spec/v1.2) without the layers that are there. */
+async function archiveOf(
+  { image, names, present }: Shipment,
+  store: LayerStore,
+): Promise<{ readonly archive: Readable; readonly size: number }> {
+  const files = image.layers.map((diffId) => `${hexOf(diffId)}.tar`);
+  const missing = await Promise.all(
+    image.layers.slice(present).map(async (diffId) => {
+      const layer = await store.kept(diffId);
+      if (!layer) throw new FabricError("internal", `the layer ${diffId} was not read before it was sent`);
+      return { name: `${hexOf(diffId)}.tar`, size: layer.size, open: () => layer.open() };
+    }),
+  );
+  const config = `${hexOf(image.id)}.json`;
+  const manifest = JSON.stringify([{ Config: config, RepoTags: names, Layers: files }]);
+  const archive = pack();
+  const fill = async () => {
+    archive.entry({ name: config }, image.config);
+    archive.entry({ name: "manifest.json" }, manifest);
+    for (const layer of missing) await addFile(archive, layer);
+    archive.finalize();
+  };
+  fill().catch((error: Error) => archive.destroy(error));
+  const contents = missing.reduce((sum, { size }) => sum + size, image.config.length + manifest.length);
+  return { archive: Readable.from(archive, { objectMode: false, highWaterMark: 128 * 1024 }), size: contents };
+}
+
+async function addFile(archive: Pack, layer: KeptLayer & { readonly name: string }): Promise<void> {
+  const entry = archive.entry({ name: layer.name, size: layer.size });
+  await pipeline(layer.open(), entry);
+}
+
+/** A daemon with containerd's image store names images otherwise; their layers are the same. */
+async function checkArrived(
+  engine: Engine,
+  { id, layers }: ImageContent,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const found = await inspectImage(engine, name, signal);
+  if (found?.Id === id || found?.RootFS.Layers?.join() === layers.join()) return;
+  throw new FabricError("rejected", `expected Docker to have loaded ${id} as ${name}, found ${found?.Id ?? "none"}`);
+}

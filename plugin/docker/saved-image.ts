@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { extract } from "tar-stream";
+import { FabricError } from "../error.ts";
+import type { Daemon } from "./daemon.ts";
+import type { ImageContent } from "./image-content.ts";
+import { saveImages, type Image } from "./images.ts";
+import { hexOf, type LayerStore } from "./layer-store.ts";
+
+/** Where the parts of one image are in an archive. */
+interface Layout {
+  readonly config: string;
+  /** Diff ID -> name, of those layers that are wanted. */
+  readonly layers: ReadonlyMap<string, string>;
+}
+
+/**
+ * `docker save` has no choice of layers, so its archive is cut where it arises: only what is wanted leaves the Pod.
+ * Temporary files are as large as that. Plain sh, tar and gzip, as busybox has them.
+ */
+const CUT = `set -e
+image=$1; shift
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+docker save "$image" | tar -x -f - -C "$work" "$@"
+tar -c -f - -C "$work" "$@" | gzip -1`;
+
+/** Manifest and configurations; layers are never read into memory. */
+const largestText = 4 * 1024 * 1024;
+
+/**
+ * Reads an image from a daemon and puts those of its layers that are named into the store, each checked against its digest.
+ * Throws `invalid` when the archive is not what the image says.
+ */
+export async function readSavedImage(
+  daemon: Daemon,
+  image: Image,
+  layers: readonly string[],
+  store: LayerStore,
+  signal?: AbortSignal,
+): Promise<ImageContent> {
+  const layout = (await savesOciLayout(daemon, signal))
+    ? ociLayout(image, layers)
+    : await legacyLayout(daemon, image, layers, signal);
+  const wanted = [layout.config, ...layout.layers.values()];
+  const diffIds = new Map([...layout.layers].map(([diffId, name]) => [name, diffId]));
+  let config: Buffer | undefined;
+  const seen = new Set<string>();
+  await eachEntry(daemon, image.Id, wanted, signal, async (name, content) => {
+    const diffId = diffIds.get(name);
+    if (name === layout.config) config = await buffer(content);
+    if (diffId === undefined) return;
+    await store.keep(diffId, content);
+    seen.add(diffId);
+  });
+  const lost = layers.find((diffId) => !seen.has(diffId));
+  if (lost !== undefined)
+    throw new FabricError("invalid", `expected the layer ${lost} in what Docker saved, found none`);
+  return { id: image.Id, config: checkedConfig(config, image.Id), layers: image.RootFS.Layers ?? [] };
+}
+
+/** Docker 25 (API 1.44) and later save blobs by digest; a layer's digest is that of its tar. */
+async function savesOciLayout({ engine }: Daemon, signal: AbortSignal | undefined): Promise<boolean> {
+  const { ApiVersion = "" } = (await engine.call({ method: "GET", path: "/version", signal })) as {
+    readonly ApiVersion?: string;
+  };
+  const [major = 0, minor = 0] = ApiVersion.split(".").map(Number);
+  return major > 1 || (major === 1 && minor >= 44);
+}
+
+function ociLayout({ Id }: Image, layers: readonly string[]): Layout {
+  const blob = (digest: string): string => `blobs/sha256/${hexOf(digest)}`;
+  return { config: blob(Id), layers: new Map(layers.map((diffId) => [diffId, blob(diffId)])) };
+}
+
+/** Before: folders named by nothing that can be known, which the manifest lists in the order of the layers. */
+async function legacyLayout(
+  daemon: Daemon,
+  { Id, RootFS }: Image,
+  layers: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Layout> {
+  let manifest: Buffer | undefined;
+  await eachEntry(daemon, Id, ["manifest.json"], signal, async (name, content) => {
+    if (name === "manifest.json") manifest = await buffer(content);
+  });
+  const [entry] = JSON.parse(manifest?.toString() ?? "[]") as {
+    readonly Config: string;
+    readonly Layers: readonly string[];
+  }[];
+  const all = RootFS.Layers ?? [];
+  if (!entry || entry.Layers.length !== all.length)
+    throw new FabricError("invalid", `expected ${all.length} layers in what Docker saved of ${Id}`);
+  const nameOf = (diffId: string): string => entry.Layers[all.indexOf(diffId)] ?? "";
+  return { config: entry.Config, layers: new Map(layers.map((diffId) => [diffId, nameOf(diffId)])) };
+}
+
+/** Where the daemon's container has no shell or no tar, the whole archive comes through the API, and is cut here. */
+async function eachEntry(
+  daemon: Daemon,
+  image: string,
+  wanted: readonly string[],
+  signal: AbortSignal | undefined,
+  use: (name: string, content: Readable) => Promise<void>,
+): Promise<void> {
+  const names = new Set(wanted);
+  try {
+    const cut = await daemon.run(["sh", "-c", CUT, "cut", image, ...wanted], signal);
+    await eachFile([cut, createGunzip()], names, use);
+  } catch (error) {
+    if (!(error instanceof FabricError) || error.code !== "not-found") throw error;
+    await eachFile([await saveImages(daemon.engine, [image], signal)], names, use);
+  }
+}
+
+/** Walks through a tar; only files that are wanted are read. */
+export async function eachFile(
+  source: readonly [Readable, ...NodeJS.ReadWriteStream[]],
+  wanted: ReadonlySet<string> | ((name: string, size: number) => boolean),
+  use: (name: string, content: Readable) => Promise<void>,
+): Promise<void> {
+  const isWanted = typeof wanted === "function" ? wanted : (name: string) => wanted.has(name);
+  const tar = extract();
+  const walk = async () => {
+    for await (const entry of tar) {
+      const { name, type, size } = entry.header;
+      const file = name.replace(/^\.\//, "");
+      if (type === "file" && isWanted(file, size)) await use(file, Readable.from(entry, { objectMode: false }));
+      else entry.resume();
+    }
+  };
+  const ended = await Promise.allSettled([walk(), pipeline([...source, tar])]);
+  const failures = ended.flatMap((end): unknown[] => (end.status === "rejected" ? [end.reason] : []));
+  // One that gives up breaks the other: what it had to say itself counts.
+  if (failures.length > 0) throw failures.find((failure) => failure instanceof FabricError) ?? failures[0];
+}
+
+export function checkedConfig(config: Buffer | undefined, id: string): Buffer {
+  if (!config || config.length > largestText) throw new FabricError("invalid", `expected the configuration of ${id}`);
+  const found = `sha256:${createHash("sha256").update(config).digest("hex")}`;
+  if (found !== id) throw new FabricError("invalid", `expected the configuration ${id}, found ${found}`);
+  return config;
+}
