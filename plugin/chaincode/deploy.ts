@@ -16,7 +16,6 @@ import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
 import { agree, nextDefinition } from "./next-definition.ts";
 import { packageOnPeers, preparePackage } from "./package-source.ts";
-import { packageFrom, packageOnPeers } from "./package-source.ts";
 import { seededInstalls } from "./seed/network-seeding.ts";
 import { chosenPlaces, type Place } from "./targets.ts";
 import { readCollections, wantedTerms, type Terms } from "./terms.ts";

@@ -22,7 +22,12 @@ import { isLate, type Deployment, type Target } from "./deployment.ts";
 import { agree } from "./next-definition.ts";
 
 /** A peer has the package, and has built it. */
-export function installStep({ network }: Deployment, target: Target, node: FabricNode, after: readonly string[]): Step {
+export function installStep(
+  { network }: Pick<Deployment, "network">,
+  target: Target,
+  node: FabricNode,
+  after: readonly string[],
+): Step {
   const { pkg } = target;
   return {
     id: `install/${hostOf(node)}`,

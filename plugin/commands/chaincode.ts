@@ -4,6 +4,7 @@ import { chaincodeList } from "./chaincode-list.ts";
 import { chaincodeLogs } from "./chaincode-logs.ts";
 import { chaincodePackage } from "./chaincode-package.ts";
 import { chaincodeRestart } from "./chaincode-restart.ts";
+import { chaincodeSeed } from "./chaincode-seed.ts";
 
 /** In the order of `--help`. */
 const commands: readonly CommandDefinition[] = [
@@ -12,6 +13,7 @@ const commands: readonly CommandDefinition[] = [
   chaincodeInspect,
   chaincodeLogs,
   chaincodeRestart,
+  chaincodeSeed,
 ];
 
 export const chaincode: CommandDefinition = (program, terminal) => {

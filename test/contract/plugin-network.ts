@@ -41,6 +41,7 @@ export function pluginNetwork(network: Network): PluginNetwork {
   );
   const notReady = new Set<string>();
   const connections = new Map<string, NodeConnection>();
+  const cleanups: (() => Promise<void>)[] = [];
   const organizationOf = ({ mspId }: Organization) =>
     [network.ordererOrganization, ...network.peers.map(({ organization }) => organization)].find(
       (candidate) => candidate.mspId === mspId,
@@ -70,8 +71,10 @@ export function pluginNetwork(network: Network): PluginNetwork {
       connections.set(hostOf(node), connection);
       return connection;
     },
+    atClose: (cleanup) => void cleanups.push(cleanup),
     close: async () => {
       for (const connection of connections.values()) connection.close();
+      await Promise.all(cleanups.map((cleanup) => cleanup()));
     },
     setReady: (host, ready) => void (ready ? notReady.delete(host) : notReady.add(host)),
   };

@@ -137,7 +137,7 @@ describe.each(columns)("$name", (column) => {
       const { version: own = "3.1.5" } = column.release ?? {};
       expect(version(made.Config)).toBe(version(built.Config).replaceAll(new RegExp(`v?${own}`, "g"), "X"));
       const [theirs, ours] = await Promise.all([toBuild, complete].map((pkg) => sourcesIn(first, pkg)));
-      const notPackageJson = (line: string): boolean => !/ package\.json$/.test(line);
+      const notPackageJson = (line: string): boolean => !line.endsWith(" package.json");
       expect(ours?.filter(notPackageJson)).toEqual(theirs?.filter(notPackageJson));
       expect(ours?.length).toBeGreaterThan(2000);
     });

@@ -1,0 +1,103 @@
+import { execFileSync } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { newKubectl } from "../sandbox/kubectl.ts";
+import { pluginJson, pluginOutput } from "./plugin-process.ts";
+
+const { kubeconfig, binDir, fabricVersions, nodeenvArchive } = inject("sandbox");
+const kubectl = newKubectl(binDir, kubeconfig);
+const chaincode = join(import.meta.dirname, "../chaincode/asset-transfer");
+const newest =
+  fabricVersions.toSorted((left, right) => right.localeCompare(left, "en", { numeric: true }))[0] ?? "emulator";
+const tag = newest.split(".").slice(0, 2).join(".");
+
+const peers = [
+  ["org1", "peer0"],
+  ["org1", "peer1"],
+  ["org2", "peer0"],
+  ["org2", "peer1"],
+] as const;
+type Peer = (typeof peers)[number];
+
+const docker = ([namespace, peer]: Peer, ...args: string[]) =>
+  kubectl(["-n", namespace, "exec", `${peer}-0`, "-c", "kubectl-fabric-dind", "--", "docker", ...args]);
+const lines = (text: string): readonly string[] => text.split("\n").filter((line) => line !== "");
+
+/** Builds since the daemon started: each starts one container of the image that builds. */
+async function builds(peer: Peer): Promise<number> {
+  const now = (await docker(peer, "info", "--format", "{{.SystemTime}}")).trim();
+  const filters = ["--filter", "event=start", "--filter", "image=hyperledger/fabric-nodeenv:2.5"];
+  return lines(await docker(peer, "events", "--since", "0", "--until", now, ...filters)).length;
+}
+const allBuilds = () => Promise.all(peers.map(builds));
+
+/** Image ID by which a peer runs a label's package. */
+async function imageOf(peer: Peer, label: string): Promise<string> {
+  const reference = `fabric-${peer[1]}.${peer[0]}-${label}-*`;
+  return (await docker(peer, "images", "--no-trunc", "--quiet", "--filter", `reference=${reference}`)).trim();
+}
+
+const read = (org: string) => ["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", org];
+
+describe(`images in a network of Fabric ${newest} with two peers of each of two organizations`, () => {
+  const deploy = ["deploy-cc", "asset", "-C", "mychannel", "--load-image", nodeenvArchive];
+  let toBuild: string;
+
+  beforeAll(async () => {
+    execFileSync("npm", ["ci", "--silent", "--prefix", chaincode], { stdio: "inherit" });
+    toBuild = await mkdtemp(join(tmpdir(), "chaincode-to-build-"));
+    await cp(chaincode, toBuild, { recursive: true });
+    const file = join(toBuild, "package.json");
+    const json = JSON.parse(await readFile(file, "utf8")) as { readonly scripts: object };
+    // A script that npm has to run at installation is what a peer's own build is for.
+    await writeFile(file, JSON.stringify({ ...json, scripts: { ...json.scripts, prepare: "node --version" } }));
+    await pluginOutput(["webhook", "install"]);
+    await pluginOutput(["init", "--fabric-version", tag, "--peers", "2", "--orderers", "1"]);
+    await pluginOutput(["join", "mychannel"]);
+  });
+
+  afterAll(async () => {
+    await rm(toBuild, { recursive: true, force: true });
+    await pluginOutput(["down", "--yes"]);
+    await pluginOutput(["webhook", "uninstall"]);
+  });
+
+  test("where nothing has to be compiled, nobody builds", async () => {
+    expect((await pluginJson([...deploy, "--path", chaincode])).changed).toBeGreaterThan(0);
+    await pluginOutput(["invoke", "asset", "CreateAsset", "a1", "tom", "100", "-C", "mychannel"]);
+    expect(JSON.parse(await pluginOutput(read("org2")))).toMatchObject({ owner: "tom" });
+    expect(await allBuilds()).toEqual([0, 0, 0, 0]);
+    const ids = await Promise.all(peers.map((peer) => imageOf(peer, "asset")));
+    expect(ids[0]).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(new Set(ids).size).toBe(1);
+  });
+
+  test("else exactly one of four peers builds", async () => {
+    const upgrade = [...deploy, "--path", toBuild, "--label", "built"];
+    expect((await pluginJson(upgrade)).changed).toBeGreaterThan(0);
+    expect((await allBuilds()).reduce((sum, count) => sum + count)).toBe(1);
+    const ids = await Promise.all(peers.map((peer) => imageOf(peer, "built")));
+    expect(ids[0]).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(new Set(ids).size).toBe(1);
+    expect(JSON.parse(await pluginOutput(read("org1")))).toMatchObject({ owner: "tom" });
+    expect(await pluginJson(upgrade)).toMatchObject({ changed: 0 });
+  });
+
+  test("a daemon that lost its images gets them back, without a build", async () => {
+    const peer = peers[3];
+    const containers = lines(await docker(peer, "ps", "--all", "--quiet"));
+    await docker(peer, "rm", "--force", ...containers);
+    await docker(peer, "image", "prune", "--all", "--force");
+    expect(await imageOf(peer, "built")).toBe("");
+    const before = await allBuilds();
+    expect((await pluginJson(["chaincode", "seed", "--dry-run"])).wouldChange).toBe(1);
+    const { steps, changed } = await pluginJson(["chaincode", "seed", "asset"]);
+    expect(changed).toBe(1);
+    expect(steps.find(({ result }) => result === "changed")?.id).toMatch(/^seed\/peer1\.org2\/built:/);
+    expect(await imageOf(peer, "built")).toBe(await imageOf(peers[0], "built"));
+    expect(await allBuilds()).toEqual(before);
+    expect(await pluginJson(["chaincode", "seed"])).toMatchObject({ changed: 0 });
+  });
+});
