@@ -2,6 +2,7 @@ import { FabricError } from "../error.ts";
 import { checkChaincodeName, checkChaincodeVersion, type ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { checkChaincodeLabel } from "../fabric/chaincode-label.ts";
 import { configOf } from "../fabric/config.ts";
+import type { ChaincodeLanguage } from "../fabric/chaincode-source.ts";
 import { checkDefinition } from "../fabric/definition-check.ts";
 import { approvedDefinition, committedDefinition, type ApprovedDefinition } from "../fabric/lifecycle.ts";
 import { enoughApprovals } from "../fabric/lifecycle-endorsement.ts";
@@ -16,7 +17,9 @@ import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
 import { agree, nextDefinition } from "./next-definition.ts";
 import { packageOnPeers, preparePackage } from "./package-source.ts";
+import { findImage } from "./seed/given-image.ts";
 import { seededInstalls } from "./seed/network-seeding.ts";
+import { seedPeer } from "./seed/seed-peer.ts";
 import { chosenPlaces, type Place } from "./targets.ts";
 import { readCollections, wantedTerms, type Terms } from "./terms.ts";
 import { warmStep } from "./warm-step.ts";
@@ -26,6 +29,12 @@ export interface DeployRequest extends Omit<Terms, "collections"> {
   readonly channel: string;
   /** A folder or a package. Unset: what each organization runs stays. */
   readonly path?: string | undefined;
+  /** An image that is run instead of what a peer builds: a file, or what a daemon has or can pull. */
+  readonly image?: string | undefined;
+  /** "dind" unless told; a service's image is none of a peer's daemon. */
+  readonly runtime?: string | undefined;
+  /** How a peer starts that image; found out unless told. */
+  readonly language?: ChaincodeLanguage | undefined;
   readonly label?: string | undefined;
   /** A package that peers have, instead of `path`. */
   readonly packageId?: string | undefined;
@@ -65,8 +74,8 @@ export async function deploymentFor(
 ): Promise<Deployment> {
   checkRequest(request);
   const collections = request.collections === undefined ? undefined : await readCollections(request.collections);
-  const atHand = await packagesAtHand(request);
   const places = await chosenPlaces(network, request, signal);
+  const atHand = await packagesAtHand(network, request, places, signal);
   const [first] = places;
   if (!first) throw new FabricError("usage", "expected at least one organization, found none");
   const { connection, identity } = await reachPeer(network, first.gateway, signal);
@@ -157,9 +166,14 @@ function checkRequest(request: DeployRequest): void {
   checkChaincodeName(request.name);
   checkChaincodeLabel(request.label ?? request.name);
   if (request.version !== undefined) checkChaincodeVersion(request.version);
-  const sources = (["path", "packageId", "rollbackTo"] as const).filter((source) => request[source] !== undefined);
+  const sources = (["path", "image", "packageId", "rollbackTo"] as const).filter(
+    (source) => request[source] !== undefined,
+  );
   if (sources.length > 1) {
-    throw new FabricError("usage", "expected one of --path, --package-id and --rollback-to, found several");
+    throw new FabricError("usage", "expected one of --path, --image, --package-id and --rollback-to, found several");
+  }
+  if (request.language !== undefined && request.image === undefined) {
+    throw new FabricError("usage", "expected --language together with --image only: sources say it themselves");
   }
   if (request.initArguments && request.initRequired === false) {
     throw new FabricError("usage", "expected no --init-args together with --no-init");
@@ -168,8 +182,17 @@ function checkRequest(request: DeployRequest): void {
 
 /** What each organization is to run, when the request brings it. As a service each has a package of its own, with its own address. */
 async function packagesAtHand(
+  network: OpenNetwork,
   request: DeployRequest,
+  places: readonly Place[],
+  signal: AbortSignal,
 ): Promise<((organization: PeerOrganization) => PackageToDeploy) | undefined> {
+  if (request.image !== undefined && (request.runtime ?? "dind") === "dind") {
+    const peers = places.flatMap((place) => place.peers).map((node) => seedPeer(network, node));
+    const wanted = { reference: request.image, language: request.language, label: request.label ?? request.name };
+    const { pkg, image } = await findImage(peers, wanted, signal);
+    return () => ({ ...packageAtHand(pkg), image });
+  }
   if (request.path === undefined) return undefined;
   const { pkg, notices } = await preparePackage(request.path, request.label ?? request.name, request);
   for (const notice of notices) request.notice?.(notice);
@@ -253,6 +276,8 @@ function packageOnce(network: OpenNetwork): (id: string) => PackageToDeploy {
 function commandOf(request: DeployRequest, organization: string): string {
   const words: (readonly [string, string | number | undefined])[] = [
     ["--path", request.path],
+    ["--image", request.image],
+    ["--language", request.language],
     ["--package-id", request.packageId],
     ["--rollback-to", request.rollbackTo],
     ["--label", request.label],

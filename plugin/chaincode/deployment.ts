@@ -1,6 +1,7 @@
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
+import type { GivenImage } from "./seed/given-image.ts";
 import { hostOf, type FabricNode, type PeerOrganization } from "../network/spec.ts";
 
 /** A package that an organization is to run, whether its bytes are at hand or have to be asked for. */
@@ -9,6 +10,8 @@ export interface PackageToDeploy {
   readonly id: string;
   /** "node", "golang", "java", "ccaas" ...; undefined where only the ID is known yet. */
   readonly type: string | undefined;
+  /** The image that the package stands for, where it came as one. */
+  readonly image?: GivenImage | undefined;
   /** The package itself. Throws `not-found` when no peer has it any more. */
   load(signal: AbortSignal): Promise<ChaincodePackage>;
 }

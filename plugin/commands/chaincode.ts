@@ -19,7 +19,7 @@ const commands: readonly CommandDefinition[] = [
 export const chaincode: CommandDefinition = (program, terminal) => {
   const group = program
     .command("chaincode")
-    .summary("package chaincode, look at it, read its logs, restart it")
+    .summary("package chaincode, look at it, read its logs, restart it, seed it")
     .description("Chaincode on the channels of a network: what is committed, where it runs, what it writes.")
     .helpCommand(false);
   for (const define of commands) define(group, terminal);

@@ -5,6 +5,8 @@ import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 interface DeployOptions extends PlanOptions {
   readonly path?: string;
+  readonly image?: string;
+  readonly language?: "golang" | "node" | "java";
   readonly channel: string;
   readonly label?: string;
   readonly chaincodeVersion?: string;
@@ -35,6 +37,17 @@ export const deployCc: CommandDefinition = (program, terminal) => {
         "Ends with 3 while other organizations still have to approve, or a peer is not ready.",
     )
     .option("--path <dir>", "folder of the chaincode, or a package (.tar.gz); needed for the first deployment")
+    .option(
+      "--image <ref>",
+      "an image instead of sources: what a peer's daemon has or can pull, a file of docker save, a static Linux program;\n" +
+        "service: what the cluster pulls",
+    )
+    .addOption(
+      new Option(
+        "--language <language>",
+        "how a peer starts that image (default: by its label, or what it offers)",
+      ).choices(["golang", "node", "java"]),
+    )
     .requiredOption("-C, --channel <name>", "the channel")
     .option("--build", "run the folder's npm run build before (TypeScript)", false)
     .option("--offline", "refuse what the peer's build would have to download", false)
@@ -71,7 +84,6 @@ export const deployCc: CommandDefinition = (program, terminal) => {
       collect,
     )
     .option("--runtime <name>", "dind: in each peer's own Docker; service: a Deployment that peers dial", "dind")
-    .option("--image <ref>", "service: the image, which the cluster pulls")
     .option("--start <command>", 'service: what to run in it; "node" for Node chaincode (default: the image knows)')
     .option("--per <what>", "service: one for each organization, or for each peer (default: organization)")
     .option("--client-auth", "service: the chaincode asks its peers for a certificate, too")
@@ -83,6 +95,8 @@ Examples:
   kubectl fabric deploy-cc asset --path ./asset.tar.gz -C mychannel --policy "OR('Org1MSP.peer','Org2MSP.peer')"
   kubectl fabric deploy-cc asset -C mychannel --policy /Channel/Application/Endorsement   another policy only
   kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --collections collections.json
+  kubectl fabric deploy-cc asset -C mychannel --image registry.example/asset:1.2         no build in any peer
+  kubectl fabric deploy-cc asset -C mychannel --image ./chaincode                        CGO_ENABLED=0 go build
   kubectl fabric deploy-cc asset -C mychannel --rollback-to 3
   kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --org org2     as org2's administrator only
   kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --load-image fabric-nodeenv.tar     no registry

@@ -100,4 +100,16 @@ describe(`images in a network of Fabric ${newest} with two peers of each of two 
     expect(await allBuilds()).toEqual(before);
     expect(await pluginJson(["chaincode", "seed"])).toMatchObject({ changed: 0 });
   });
+
+  test("an image of one's own is run by all, whoever has it", async () => {
+    await docker(peers[2], "tag", await imageOf(peers[2], "built"), "example/asset:1");
+    const before = await allBuilds();
+    const deployed = ["deploy-cc", "asset", "-C", "mychannel", "--label", "own", "--image", "example/asset:1"];
+    expect((await pluginJson(deployed)).changed).toBeGreaterThan(0);
+    expect(JSON.parse(await pluginOutput(read("org1")))).toMatchObject({ owner: "tom" });
+    expect(await allBuilds()).toEqual(before);
+    const ids = await Promise.all(peers.map((peer) => imageOf(peer, "own")));
+    expect(new Set(ids)).toEqual(new Set([await imageOf(peers[2], "built")]));
+    expect(await pluginJson(deployed)).toMatchObject({ changed: 0 });
+  });
 });

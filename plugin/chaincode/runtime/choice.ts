@@ -57,8 +57,8 @@ function perOf(text: string): "organization" | "peer" {
   throw new FabricError("usage", `expected --per organization or --per peer, found ${text}`);
 }
 
-function rejectServiceOptions(name: RuntimeName, { image, per, clientAuth, start }: RuntimeOptions): void {
-  const given = Object.entries({ "--image": image, "--per": per, "--client-auth": clientAuth, "--start": start })
+function rejectServiceOptions(name: RuntimeName, { per, clientAuth, start }: RuntimeOptions): void {
+  const given = Object.entries({ "--per": per, "--client-auth": clientAuth, "--start": start })
     .filter(([, value]) => value !== undefined)
     .map(([option]) => option);
   if (given.length === 0) return;

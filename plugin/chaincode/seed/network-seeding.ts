@@ -4,7 +4,7 @@ import type { Step } from "../../steps/step.ts";
 import type { PackageToDeploy } from "../deployment.ts";
 import { seededInstall } from "./seeded-install.ts";
 import { seedPeer, type SeedPeer } from "./seed-peer.ts";
-import { newSeeding, type GivenImage, type SeededPackage, type Seeding } from "./seeding.ts";
+import { newSeeding, type SeededPackage, type Seeding } from "./seeding.ts";
 
 /**
  * The seeding of each package over the peers of some organizations: any of them may have the image already. What one has built
@@ -13,7 +13,6 @@ import { newSeeding, type GivenImage, type SeededPackage, type Seeding } from ".
 export function networkSeedings(
   network: OpenNetwork,
   organizations: readonly Organization[],
-  given?: GivenImage,
 ): { readonly of: (pkg: SeededPackage) => Seeding; readonly peer: (node: FabricNode) => SeedPeer } {
   const peers = new Map(organizations.flatMap(nodesOf).map((node) => [hostOf(node), seedPeer(network, node)]));
   const seedings = new Map<string, Seeding>();
@@ -22,7 +21,7 @@ export function networkSeedings(
     of: (pkg) => {
       const before = seedings.get(pkg.id);
       if (before) return before;
-      const seeding = newSeeding(pkg, [...peers.values()], given);
+      const seeding = newSeeding(pkg, [...peers.values()]);
       network.atClose(() => seeding.close());
       seedings.set(pkg.id, seeding);
       return seeding;
@@ -34,8 +33,7 @@ export function networkSeedings(
 export function seededInstalls(
   network: OpenNetwork,
   organizations: readonly Organization[],
-  given?: GivenImage,
 ): (node: FabricNode, pkg: PackageToDeploy, install: Step) => Step {
-  const seedings = networkSeedings(network, organizations, given);
+  const seedings = networkSeedings(network, organizations);
   return (node, pkg, install) => seededInstall({ install, pkg, peer: seedings.peer(node), seeding: seedings.of(pkg) });
 }

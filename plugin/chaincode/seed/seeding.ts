@@ -7,7 +7,9 @@ import { chaincodeImageName } from "../../fabric/chaincode-image.ts";
 import { chaincodeFiles, type ChaincodePackage } from "../../fabric/chaincode-package.ts";
 import type { StepContext } from "../../steps/step.ts";
 import { newBuildTurn } from "./build-turn.ts";
-import { composedSource, daemonSource, newLayerReader, type ImageSource, type LayerReader } from "./image-source.ts";
+import { composedSource, daemonSource, newLayerReader, type ImageSource } from "./image-source.ts";
+import type { GivenImage } from "./given-image.ts";
+import { imageOfPackage } from "./image-package.ts";
 import { nodeLayer, reasonToBuild } from "./node-image.ts";
 import type { BuildSettings } from "./peer-settings.ts";
 import type { SeedPeer } from "./seed-peer.ts";
@@ -37,19 +39,18 @@ export interface Seeding {
   close(): Promise<void>;
 }
 
-/** An image that is to be run instead of what the package would give. */
-export type GivenImage = (reader: LayerReader, context: StepContext) => Promise<ImageSource>;
-
 /** What is known of a package without its bytes, and how to get at them. */
 export interface SeededPackage {
   /** `label:sha256` */
   readonly id: string;
+  /** What is to be run instead of what the package would give. */
+  readonly image?: GivenImage | undefined;
   load(signal: AbortSignal): Promise<ChaincodePackage>;
 }
 
 /** `peers`: all whose daemons may have the image, or need it. */
-export function newSeeding(pkg: SeededPackage, peers: readonly SeedPeer[], given?: GivenImage): Seeding {
-  return new PackageSeeding(pkg, peers, given);
+export function newSeeding(pkg: SeededPackage, peers: readonly SeedPeer[]): Seeding {
+  return new PackageSeeding(pkg, peers);
 }
 
 /** Platforms of Fabric's own Docker builds; anything else is an external builder's (core/chaincode/platforms). */
@@ -60,7 +61,6 @@ export function isBuiltByDocker(type: string): boolean {
 class PackageSeeding implements Seeding {
   readonly #pkg: SeededPackage;
   readonly #peers: readonly SeedPeer[];
-  readonly #given: GivenImage | undefined;
   readonly #reader = newLayerReader(newLayerStore());
   readonly #turn = newBuildTurn();
   /** Of each peer's daemon: the image by this name, as it was seen last. */
@@ -68,10 +68,9 @@ class PackageSeeding implements Seeding {
   #layer: Promise<string | undefined> | undefined;
   #givenSource: Promise<ImageSource> | undefined;
 
-  constructor(pkg: SeededPackage, peers: readonly SeedPeer[], given: GivenImage | undefined) {
+  constructor(pkg: SeededPackage, peers: readonly SeedPeer[]) {
     this.#pkg = pkg;
     this.#peers = peers;
-    this.#given = given;
   }
 
   async has(peer: SeedPeer, signal: AbortSignal): Promise<boolean> {
@@ -82,11 +81,14 @@ class PackageSeeding implements Seeding {
   async provide(peer: SeedPeer, context: StepContext, build?: () => Promise<void>): Promise<Provision> {
     const { signal } = context;
     if (await this.has(peer, signal)) return { how: "present" };
-    const made = (await this.#givenTo(context)) ?? (await this.#composedFor(peer, context));
+    const given = await this.#given(context);
+    if (given) return { how: "copied", from: given.from, bytes: await this.#send(peer, given, context) };
+    const made = await this.#composedFor(peer, context);
     if (made) return { how: "composed", bytes: await this.#send(peer, made, context) };
     for (;;) {
       const source = await this.#elsewhere(peer, signal);
       if (source) return { how: "copied", from: source.from, bytes: await this.#send(peer, source, context) };
+      await this.#checkSources(signal);
       if (!build) return { how: "left" };
       if (await this.#turn.take(peer.host, build, context)) {
         this.#seen.delete(peer.host);
@@ -134,8 +136,17 @@ class PackageSeeding implements Seeding {
     return found.find((source) => source.architecture === architecture);
   }
 
-  #givenTo(context: StepContext): Promise<ImageSource> | undefined {
-    return this.#given && (this.#givenSource ??= this.#given(this.#reader, context));
+  #given(context: StepContext): Promise<ImageSource> | undefined {
+    return (this.#givenSource ??= this.#pkg.image?.(this.#reader, context));
+  }
+
+  /** What stands for an image has no sources: a build of it would be something else by its name. */
+  async #checkSources(signal: AbortSignal): Promise<void> {
+    const image = imageOfPackage(await chaincodeFiles(await this.#pkg.load(signal)));
+    if (image === undefined) return;
+    throw new FabricError("not-found", `expected a daemon that has the image ${image} of ${this.#pkg.id}, found none`, {
+      hint: "kubectl fabric deploy-cc NAME -C CHANNEL --image REF brings it again",
+    });
   }
 
   /** The image without any build, where the package holds all of it and its base can be had. */
@@ -153,6 +164,7 @@ class PackageSeeding implements Seeding {
     const pkg = await this.#pkg.load(signal);
     if (pkg.metadata.type.toLowerCase() !== "node") return undefined;
     const files = await chaincodeFiles(pkg);
+    if (imageOfPackage(files) !== undefined) return undefined;
     return reasonToBuild(files) === undefined ? this.#reader.store.keepNew(nodeLayer(files)) : undefined;
   }
 
