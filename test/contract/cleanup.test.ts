@@ -1,0 +1,244 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { defaultEndorsementPolicyBytes } from "../../plugin/fabric/chaincode-definition.ts";
+import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
+import { openGateway } from "../../plugin/fabric/gateway.ts";
+import {
+  approveDefinition,
+  commitDefinition,
+  committedDefinition,
+  installChaincode,
+} from "../../plugin/fabric/lifecycle.ts";
+import { connectNode, type NodeConnection } from "../../plugin/fabric/node-connection.ts";
+import type { SigningIdentity } from "../../plugin/fabric/signing-identity.ts";
+import { openCleanup, type Cleanup, type CleanupRequest } from "../../plugin/orphans/cleanup.ts";
+import { nodeAccessDefaults } from "../../plugin/orphans/node-pod.ts";
+import { readToldIdentity } from "../../plugin/orphans/told-identity.ts";
+import { runSteps } from "../../plugin/steps/run.ts";
+import { joinAll } from "../integration/emulator/network/actions.ts";
+import { channelId, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
+import type { ScriptedServer } from "../integration/plugin/kube/api-server.ts";
+import { assetFolder, assetTransfer } from "./chaincode.ts";
+import { columns, startColumn } from "./column.ts";
+import { noDocker, startDocker, type DockerDaemon } from "./docker.ts";
+import { servePods } from "./pods.ts";
+
+/** How often the chaincode is upgraded while peers are killed. */
+const upgrades = Number(process.env["CLEANUP_UPGRADES"] ?? 2);
+const { signal } = new AbortController();
+const random = (below: number): number => Math.floor(Math.random() * below);
+
+const definitionOf = (sequence: number) => ({
+  name: "asset",
+  version: String(sequence),
+  sequence,
+  endorsementPolicy: defaultEndorsementPolicyBytes(),
+  collections: new Uint8Array(),
+  initRequired: false,
+});
+
+interface Reached {
+  readonly connection: NodeConnection;
+  readonly identity: SigningIdentity;
+}
+
+describe.each(columns)("$name", (column) => {
+  const missing = column.missing ?? noDocker;
+  let network: Network;
+  let daemon: DockerDaemon;
+  let server: ScriptedServer;
+  let folder: string;
+  let reached: readonly Reached[];
+
+  beforeAll(async () => {
+    if (missing !== undefined) return;
+    await assetTransfer("asset");
+    folder = await mkdtemp(join(tmpdir(), "contract-cleanup-"));
+    await cp(assetFolder, folder, { recursive: true });
+    daemon = await startDocker();
+    network = await startColumn(column, "docker", {
+      CORE_VM_ENDPOINT: daemon.endpoint,
+      CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE: "host",
+    });
+    await joinAll(network);
+    const socket = daemon.endpoint.replace("unix://", "");
+    server = await servePods(network.peers.map((node, index) => ({ node, pod: `peer-${index}`, socket })));
+    reached = await Promise.all(network.peers.map(reach));
+  });
+
+  afterAll(async () => {
+    for (const { connection } of reached ?? []) connection.close();
+    await server?.close();
+    await network?.stop();
+    await daemon?.stop();
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  });
+
+  async function reach({ organization, address }: PeerNode): Promise<Reached> {
+    const { identity, tlsRootCertificates } = await readToldIdentity(`${organization.mspId}=${organization.adminMsp}`);
+    const [host = "", port] = address.split(":");
+    const connection = connectNode({ host, port: Number(port), serverName: "localhost", tlsRootCertificates });
+    return { connection, identity };
+  }
+
+  async function packaged(number: number) {
+    const file = join(folder, "package.json");
+    const manifest = JSON.parse(await readFile(file, "utf8")) as object;
+    await writeFile(file, JSON.stringify({ ...manifest, version: `1.0.${number}` }));
+    return packageChaincodeFolder(folder, "asset");
+  }
+
+  /** Until it works: peers die meanwhile, and may not have met when they come back. */
+  async function insist<T>(attempt: () => Promise<T>): Promise<T> {
+    for (const end = performance.now() + 120_000; ; await sleep(500)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (performance.now() > end) throw error;
+      }
+    }
+  }
+
+  async function upgrade(sequence: number): Promise<void> {
+    const pkg = await packaged(sequence);
+    const definition = definitionOf(sequence);
+    const mspIds = network.peers.map(({ organization }) => organization.mspId);
+    await Promise.all(
+      reached.map(async ({ connection, identity }) => {
+        await insist(() => installChaincode(connection, identity, pkg));
+        const gateway = openGateway(connection, identity);
+        await insist(() => approveDefinition(gateway, channelId, identity.mspId, definition, pkg.id));
+      }),
+    );
+    const [first] = reached as [Reached];
+    const committed = async () =>
+      (await committedDefinition(first.connection, first.identity, channelId, "asset"))?.sequence === sequence;
+    await insist(async () => {
+      if (await committed()) return;
+      await commitDefinition(openGateway(first.connection, first.identity), channelId, mspIds, definition);
+    });
+    for (const { connection, identity } of reached) {
+      await insist(async () => {
+        const known = await committedDefinition(connection, identity, channelId, "asset");
+        if (known?.sequence !== sequence) throw new Error(`${connection.name} has not yet sequence ${sequence}`);
+      });
+    }
+  }
+
+  async function killOne(): Promise<void> {
+    const node = network.peers[random(network.peers.length)];
+    await sleep(random(6000));
+    await node?.process.kill();
+    await node?.process.start();
+  }
+
+  const request = async (organizations: readonly PeerNode[]): Promise<CleanupRequest> => ({
+    sources: ["dind", "builder-k8s", "service"],
+    olderThan: 0,
+    identities: await Promise.all(
+      organizations.map(({ organization: { mspId, adminMsp } }) => readToldIdentity(`${mspId}=${adminMsp}`)),
+    ),
+    gonePeers: [],
+    nodes: { ...nodeAccessDefaults, namespace: "default" },
+  });
+
+  async function looking<T>(told: readonly PeerNode[], use: (found: Cleanup) => Promise<T>): Promise<T> {
+    const { cluster } = server;
+    const found = await openCleanup({ cluster, lasting: cluster }, [], await request(told), signal);
+    try {
+      return await use(found);
+    } finally {
+      await found.close();
+    }
+  }
+
+  const images = async (): Promise<readonly string[]> =>
+    (await daemon.docker("images", "--format", "{{.Repository}}"))
+      .split("\n")
+      .filter((name) => name.startsWith("dev-"));
+
+  describe.skipIf(missing)("cleanup at peers that somebody else deployed", () => {
+    it(`finds what ${upgrades} upgrades left, while peers were killed`, { timeout: 3_600_000 }, async () => {
+      await upgrade(1);
+      for (let count = 1; count <= upgrades; count++) await Promise.all([upgrade(count + 1), killOne()]);
+      // What is built again at the start of a peer is there already.
+      await sleep(1000);
+      expect(await images()).toHaveLength(network.peers.length * (upgrades + 1));
+      await looking(network.peers, async ({ findings, uncommitted, blind }) => {
+        expect({ uncommitted, blind }).toEqual({ uncommitted: [], blind: [] });
+        const old = findings.filter(
+          ({ kind, verdict, packageId }) => kind === "image" && verdict === "orphan" && packageId,
+        );
+        expect(old).toHaveLength(network.peers.length * upgrades);
+        for (const { because } of old)
+          expect(because).toMatch(/^asset on mychannel ran it at sequence \d+, and is at \d+$/);
+        expect(findings.filter(({ kind, verdict }) => kind === "image" && verdict === "needed")).toHaveLength(
+          network.peers.length,
+        );
+      });
+    });
+
+    it("keeps everything of a peer whose administrator nobody told, and says so", async () => {
+      const [first, second] = network.peers as [PeerNode, PeerNode];
+      await looking([first], async ({ findings, blind }) => {
+        expect(blind).toMatchObject([
+          { code: "not-found", because: expect.stringContaining(second.organization.mspId) },
+        ]);
+        const theirs = findings.filter(({ place, packageId }) => place === "peers/peer-1" && packageId !== undefined);
+        expect(theirs.length).toBeGreaterThan(0);
+        for (const { verdict } of theirs) expect(verdict).toBe("kept");
+      });
+    });
+
+    it("keeps a package that is installed or approved, and not yet committed", async () => {
+      const pkg = await packaged(1000);
+      const [{ connection, identity }] = reached as [Reached];
+      await installChaincode(connection, identity, pkg);
+      const stateNow = () =>
+        looking(network.peers, async ({ findings, uncommitted }) => ({
+          verdicts: findings.filter(({ packageId }) => packageId === pkg.id).map(({ verdict }) => verdict),
+          uncommitted: uncommitted.map(({ packageId }) => packageId),
+        }));
+      expect(await stateNow()).toEqual({ verdicts: ["kept"], uncommitted: [pkg.id] });
+      const definition = definitionOf(upgrades + 2);
+      await insist(() =>
+        approveDefinition(openGateway(connection, identity), channelId, identity.mspId, definition, pkg.id),
+      );
+      expect(await stateNow()).toEqual({ verdicts: ["needed"], uncommitted: [] });
+    });
+
+    // 2.5 tells approvals by the name of a chaincode that is committed, and no others.
+    it.skipIf(column.line === "2.5")("keeps a package that is approved under a name never committed", async () => {
+      const pkg = await packaged(1001);
+      const [{ connection, identity }] = reached as [Reached];
+      await installChaincode(connection, identity, pkg);
+      const definition = { ...definitionOf(1), name: "other" };
+      await approveDefinition(openGateway(connection, identity), channelId, identity.mspId, definition, pkg.id);
+      await looking(network.peers, async ({ findings, uncommitted }) => {
+        const verdicts = findings.filter(({ packageId }) => packageId === pkg.id).map(({ verdict }) => verdict);
+        expect({ verdicts, uncommitted }).toEqual({ verdicts: ["needed"], uncommitted: [] });
+      });
+    });
+
+    it("leaves no orphan, and the chaincode that the channel runs", async () => {
+      const before = await images();
+      const report = await looking(network.peers, async ({ steps }) => runSteps(steps, { signal }));
+      expect(report.changed).toBeGreaterThanOrEqual(network.peers.length * upgrades);
+      await looking(network.peers, async ({ findings }) => {
+        expect(findings.filter(({ verdict }) => verdict === "orphan")).toEqual([]);
+      });
+      // One for each peer, and those that the first one has approved.
+      const after = await images();
+      expect(after).toHaveLength(network.peers.length + (column.line === "2.5" ? 1 : 2));
+      expect(before).toEqual(expect.arrayContaining([...after]));
+      for (const { connection, identity } of reached) {
+        const gateway = openGateway(connection, identity);
+        const invocation = { channel: channelId, chaincode: "asset", function: "ListAssets", arguments: ["", ""] };
+        expect(Buffer.from(await insist(() => gateway.evaluate(invocation))).toString()).toBe("[]");
+      }
+    });
+  });
+});

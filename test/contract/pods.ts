@@ -1,0 +1,89 @@
+import { connect } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import type { PeerNode } from "../integration/emulator/network/network.ts";
+import { answerJson, serve, type ScriptedServer } from "../integration/plugin/kube/api-server.ts";
+
+/** A peer's process as a Pod, and the daemon that its sidecar would be. */
+export interface PeerInPod {
+  readonly node: PeerNode;
+  readonly pod: string;
+  /** Path of the daemon's socket. */
+  readonly socket: string;
+}
+
+export const podNamespace = "peers";
+
+/**
+ * An API server for peers that are processes of this machine: it lists them as Pods with our sidecar, carries port-forwards to their
+ * ports, and exec of `docker system dial-stdio` to the daemon's socket. All else is an empty list.
+ */
+export function servePods(peers: readonly PeerInPod[]): Promise<ScriptedServer> {
+  return serve({
+    protocols: ["v5.channel.k8s.io", "v4.channel.k8s.io"],
+    onRequest: (request: IncomingMessage, response: ServerResponse) => {
+      const path = request.url?.replace(/\?.*/, "");
+      const items = path === "/api/v1/pods" ? peers.map(podOf) : [];
+      answerJson(response, { kind: "List", metadata: { resourceVersion: "1" }, items });
+    },
+    onSocket: (socket, request) => {
+      const url = new URL(request.url ?? "/", "http://server");
+      const peer = peers.find(({ pod }) => url.pathname.includes(`/pods/${pod}/`));
+      if (!peer) return socket.close(1011, "no such Pod");
+      if (url.pathname.endsWith("/exec")) carryExec(socket, connect(peer.socket));
+      else carryPort(socket, Number(url.searchParams.get("ports")));
+    },
+  });
+}
+
+function podOf({ node, pod }: PeerInPod): object {
+  const env = [
+    { name: "CORE_PEER_ID", value: podPeerId(node) },
+    { name: "CORE_PEER_LOCALMSPID", value: node.organization.mspId },
+    // A name, as in the certificate.
+    { name: "CORE_PEER_ADDRESS", value: node.address.replace("127.0.0.1", "localhost") },
+    { name: "CORE_PEER_LISTENADDRESS", value: node.address },
+    { name: "CORE_PEER_TLS_ENABLED", value: "true" },
+  ];
+  return {
+    metadata: { name: pod, namespace: podNamespace, uid: pod },
+    spec: {
+      initContainers: [{ name: "kubectl-fabric-dind", image: "docker:28-dind", restartPolicy: "Always" }],
+      containers: [{ name: "peer", image: "fabric-peer", command: ["peer", "node", "start"], env }],
+    },
+    status: { phase: "Running" },
+  };
+}
+
+/** As the network starts its peers: one for each organization. */
+const podPeerId = ({ organization }: PeerNode): string => `peer0.${organization.mspId}`;
+
+const [STDIN, STDOUT, STATUS, CLOSE] = [0, 1, 3, 255];
+
+/** The first byte of a message is its channel (k8s.io/apimachinery, pkg/util/httpstream/wsstream). */
+function carryExec(socket: WebSocket, daemon: Duplex): void {
+  const send = (channel: number, bytes: Buffer) => socket.send(Buffer.concat([Buffer.of(channel), bytes]));
+  daemon.on("data", (bytes: Buffer) => send(STDOUT, bytes));
+  daemon.on("error", () => socket.close(1011));
+  daemon.on("close", () => {
+    send(STATUS, Buffer.from(JSON.stringify({ status: "Success" })));
+    socket.close(1000);
+  });
+  socket.on("message", (message: Buffer) => {
+    if (message[0] === STDIN) daemon.write(message.subarray(1));
+    else if (message[0] === CLOSE) daemon.end();
+  });
+  socket.on("close", () => daemon.destroy());
+}
+
+function carryPort(socket: WebSocket, port: number): void {
+  const remote = connect(port, "127.0.0.1");
+  const prefix = Buffer.from([port & 255, port >> 8]);
+  for (const channel of [0, 1]) socket.send(Buffer.concat([Buffer.of(channel), prefix]));
+  remote.on("data", (bytes: Buffer) => socket.send(Buffer.concat([Buffer.of(0), bytes])));
+  remote.on("error", (error) => socket.send(Buffer.concat([Buffer.of(1), Buffer.from(error.message)])));
+  remote.on("close", () => socket.close(1000));
+  socket.on("message", (message: Buffer) => remote.write(message.subarray(1)));
+  socket.on("close", () => remote.destroy());
+}
