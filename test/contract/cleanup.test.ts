@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
 import { defaultEndorsementPolicyBytes } from "../../plugin/fabric/chaincode-definition.ts";
 import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
 import { openGateway } from "../../plugin/fabric/gateway.ts";
@@ -28,6 +29,8 @@ import { servePods } from "./pods.ts";
 
 /** How often the chaincode is upgraded while peers are killed. */
 const upgrades = Number(process.env["CLEANUP_UPGRADES"] ?? 2);
+/** Of these, those that the peers build themselves; the others find their images in the daemon, as after a seed. */
+const builds = 1;
 const { signal } = new AbortController();
 const random = (below: number): number => Math.floor(Math.random() * below);
 
@@ -91,6 +94,15 @@ describe.each(columns)("$name", (column) => {
     return packageChaincodeFolder(folder, "asset");
   }
 
+  /** An image of a package by the name that each peer will look for. */
+  async function seed(packageId: string, peers = network.peers): Promise<void> {
+    const [some = ""] = await images();
+    for (const { organization } of peers) {
+      const owner = { networkId: "dev", peerId: `peer0.${organization.mspId}` };
+      await daemon.docker("tag", some, imageNameOf(owner, packageId));
+    }
+  }
+
   /** Until it works: peers die meanwhile, and may not have met when they come back. */
   async function insist<T>(attempt: () => Promise<T>): Promise<T> {
     for (const end = performance.now() + 120_000; ; await sleep(500)) {
@@ -105,6 +117,7 @@ describe.each(columns)("$name", (column) => {
   async function upgrade(sequence: number): Promise<void> {
     const pkg = await packaged(sequence);
     const definition = definitionOf(sequence);
+    if (sequence > builds + 1) await seed(pkg.id);
     const mspIds = network.peers.map(({ organization }) => organization.mspId);
     await Promise.all(
       reached.map(async ({ connection, identity }) => {
@@ -196,6 +209,7 @@ describe.each(columns)("$name", (column) => {
     it("keeps a package that is installed or approved, and not yet committed", async () => {
       const pkg = await packaged(1000);
       const [{ connection, identity }] = reached as [Reached];
+      await seed(pkg.id, network.peers.slice(0, 1));
       await installChaincode(connection, identity, pkg);
       const stateNow = () =>
         looking(network.peers, async ({ findings, uncommitted }) => ({
@@ -214,6 +228,7 @@ describe.each(columns)("$name", (column) => {
     it.skipIf(column.line === "2.5")("keeps a package that is approved under a name never committed", async () => {
       const pkg = await packaged(1001);
       const [{ connection, identity }] = reached as [Reached];
+      await seed(pkg.id, network.peers.slice(0, 1));
       await installChaincode(connection, identity, pkg);
       const definition = { ...definitionOf(1), name: "other" };
       await approveDefinition(openGateway(connection, identity), channelId, identity.mspId, definition, pkg.id);
