@@ -1,9 +1,10 @@
 // Bundles the programs into dist/: the webhook and the runner as one file each, the plugin as a small entry and the chunks that its commands load.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { chmod, rm } from "node:fs/promises";
 import { build, type BuildOptions } from "esbuild";
 import { leanClientNode } from "./plugin/kube/bundle.ts";
 import { readManifests } from "./plugin/network/manifests.ts";
+import { packagesOf } from "./sbom.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 
@@ -26,7 +27,7 @@ const options: BuildOptions = {
 };
 
 await rm("dist", { recursive: true, force: true });
-await Promise.all([
+const [, { metafile }] = await Promise.all([
   // As one file the plugin would be 5.5 MB, and every `--help` would wait 150 ms for it to be parsed.
   build({
     ...options,
@@ -36,7 +37,17 @@ await Promise.all([
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
   }),
-  build({ ...options, plugins: [leanClientNode], entryPoints: ["webhook/main.ts"], outfile: "dist/webhook.js" }),
+  build({
+    ...options,
+    plugins: [leanClientNode],
+    entryPoints: ["webhook/main.ts"],
+    outfile: "dist/webhook.js",
+    metafile: true,
+  }),
   build({ ...options, entryPoints: ["runner/main.ts"], outfile: "dist/runner.js" }),
 ]);
 await chmod("dist/kubectl-fabric.js", 0o755);
+// For `npm run sbom`: which packages the webhook's bundle has anything of.
+const inputs = Object.entries(metafile.outputs["dist/webhook.js"]?.inputs ?? {});
+const webhook = packagesOf(inputs.flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])));
+writeFileSync("dist/packages.json", JSON.stringify({ webhook }));

@@ -1,0 +1,51 @@
+// What is in the webhook's image: `npm run sbom` writes dist/webhook.cdx.json (CycloneDX), made by npm of the lock file and cut to
+// the packages that the bundle contains.
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+
+/** The parts of npm's CycloneDX document that are changed. */
+interface Sbom {
+  readonly metadata: { readonly component: Record<string, unknown> };
+  readonly components: readonly { readonly "bom-ref": string }[];
+  readonly dependencies: readonly { readonly ref: string; readonly dependsOn?: readonly string[] }[];
+}
+
+/** Directories of packages, such as node_modules/express, that files of a bundle come from. */
+export function packagesOf(files: readonly string[]): readonly string[] {
+  const directories = files.map((file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
+  return [...new Set(directories.filter((directory) => directory !== undefined))].toSorted();
+}
+
+/** The document with nothing in it but the given packages ("name@version") and the program itself. */
+export function cutTo<T extends Sbom>(document: T, packages: readonly string[], name: string): T {
+  const { component } = document.metadata;
+  const root = component["bom-ref"];
+  const kept = new Set([root, ...packages]);
+  return {
+    ...document,
+    metadata: { ...document.metadata, component: { ...component, name } },
+    components: document.components.filter((one) => kept.has(one["bom-ref"])),
+    dependencies: document.dependencies
+      .filter(({ ref }) => kept.has(ref))
+      .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter((other) => kept.has(other)) })),
+  };
+}
+
+/** npm's own list of everything: with --omit=dev it leaves out what a tool for development needs as well. */
+export function npmSbom(): Sbom {
+  const args = ["sbom", "--package-lock-only", "--sbom-format=cyclonedx", "--sbom-type=application"];
+  return JSON.parse(execFileSync("npm", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })) as Sbom;
+}
+
+/** "name@version" of the package in a directory. */
+export function identityOf(directory: string): string {
+  const { name, version } = JSON.parse(readFileSync(`${directory}/package.json`, "utf8")) as Record<string, string>;
+  return `${name}@${version}`;
+}
+
+if (import.meta.main) {
+  const { webhook } = JSON.parse(readFileSync("dist/packages.json", "utf8")) as { webhook: readonly string[] };
+  const sbom = cutTo(npmSbom(), webhook.map(identityOf), "kubectl-fabric-webhook");
+  writeFileSync("dist/webhook.cdx.json", `${JSON.stringify(sbom, undefined, 2)}\n`);
+  console.error(`dist/webhook.cdx.json: ${sbom.components.length} packages`);
+}
