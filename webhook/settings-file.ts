@@ -26,7 +26,10 @@ export async function openSettings(
   path: string | undefined,
   dependencies: SettingsFileDependencies,
 ): Promise<SettingsFile> {
-  if (path === undefined) return { settings: () => DEFAULT_SETTINGS, run: async () => {} };
+  if (path === undefined) {
+    dependencies.valid(true);
+    return { settings: () => DEFAULT_SETTINGS, run: async () => {} };
+  }
   let text = await readFile(path, "utf8");
   let settings = settingsOf(text);
   dependencies.valid(true);
