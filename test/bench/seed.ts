@@ -37,9 +37,6 @@ const context = { signal: new AbortController().signal, progress: () => {} };
 const organizations = ["Org1MSP", "Org1MSP", "Org2MSP", "Org2MSP"];
 const ids = ["peer0.Org1MSP", "peer1.Org1MSP", "peer0.Org2MSP", "peer1.Org2MSP"];
 
-if (noDocker !== undefined) console.log(`nothing measured: ${noDocker}`);
-else await measure();
-
 async function measure(): Promise<void> {
   const column = columns.findLast(({ missing }) => missing === undefined) ?? columns[0];
   if (!column) throw new Error("no column to measure");
@@ -307,3 +304,6 @@ async function committed(
     ),
   );
 }
+
+if (noDocker !== undefined) console.log(`nothing measured: ${noDocker}`);
+else await measure();

@@ -38,7 +38,8 @@ function localEngine(socketPath: string, traffic: Traffic): Engine {
   const stream = async (request: EngineRequest): Promise<IncomingMessage> => {
     const answer = await send(socketPath, request, traffic);
     if ((answer.statusCode ?? 500) < 400) return answer;
-    const { message } = JSON.parse(await text(answer)) as { readonly message: string };
+    // The answer to a HEAD has no body.
+    const { message = "" } = JSON.parse((await text(answer)) || "{}") as { readonly message?: string };
     throw new EngineError(answer.statusCode ?? 500, message, socketPath);
   };
   return {
