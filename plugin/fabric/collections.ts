@@ -1,6 +1,8 @@
 import { peer } from "@hyperledger/fabric-protos";
+import { z } from "zod";
 import { FabricError } from "../error.ts";
 import { memberPolicy, parseEndorsementPolicy } from "./endorsement-policy.ts";
+import { parseSignaturePolicy, type SignaturePolicy } from "./signature-policy.ts";
 
 /** A private data collection as the peer command's JSON file names its parts (internal/peer/chaincode/common.go, collectionConfigJson). */
 export interface Collection {
@@ -40,10 +42,49 @@ export function parseCollections(text: string): readonly Collection[] {
   return parsed.map(readCollection);
 }
 
+/** Go takes the names of fields in any case, and passes over what it does not know: a mistyped memberOnlyRead would be lost. */
+const collectionSchema = z.strictObject({
+  name: z.string(),
+  policy: z.string(),
+  requiredPeerCount: z.int().optional(),
+  maxPeerCount: z.int().optional(),
+  blockToLive: z.int().min(0).optional(),
+  memberOnlyRead: z.boolean().optional(),
+  memberOnlyWrite: z.boolean().optional(),
+  endorsementPolicy: z
+    .strictObject({ signaturePolicy: z.string().optional(), channelConfigPolicy: z.string().optional() })
+    .optional(),
+});
+
+const fieldNames = new Map(
+  [...Object.keys(collectionSchema.shape), "signaturePolicy", "channelConfigPolicy"].map((name) => [
+    name.toLowerCase(),
+    name,
+  ]),
+);
+
 function readCollection(value: unknown, index: number): Collection {
-  const { name, policy } = (value ?? {}) as Record<string, unknown>;
-  if (typeof name === "string" && typeof policy === "string") return value as Collection;
-  throw new FabricError("usage", `expected name and policy in collection ${index + 1}, found ${JSON.stringify(value)}`);
+  const written = withFieldNames(value);
+  const { name, policy } = (written ?? {}) as Record<string, unknown>;
+  if (typeof name !== "string" || typeof policy !== "string") {
+    throw new FabricError(
+      "usage",
+      `expected name and policy in collection ${index + 1}, found ${JSON.stringify(value)}`,
+    );
+  }
+  const parsed = collectionSchema.safeParse(written);
+  if (parsed.success) return parsed.data as Collection;
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "fields"}: ${message}`);
+  throw new FabricError("usage", `collection ${name}: ${problems.join("; ")}`, {
+    hint: `a collection has ${Object.keys(collectionSchema.shape).join(", ")}`,
+  });
+}
+
+function withFieldNames(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [fieldNames.get(name.toLowerCase()) ?? name, withFieldNames(inner)]),
+  );
 }
 
 function collectionConfig(collection: Collection): peer.CollectionConfig {
@@ -68,16 +109,43 @@ function collectionConfig(collection: Collection): peer.CollectionConfig {
   config.setBlockToLive(blockToLive);
   config.setMemberOnlyRead(collection.memberOnlyRead ?? false);
   config.setMemberOnlyWrite(collection.memberOnlyWrite ?? false);
-  const endorsement =
-    collection.endorsementPolicy?.signaturePolicy ?? collection.endorsementPolicy?.channelConfigPolicy;
-  if (endorsement !== undefined) config.setEndorsementPolicy(parseEndorsementPolicy(endorsement));
+  const { signaturePolicy, channelConfigPolicy } = collection.endorsementPolicy ?? {};
+  if (signaturePolicy && channelConfigPolicy) {
+    throw new FabricError(
+      "usage",
+      `expected one of signaturePolicy and channelConfigPolicy in collection ${name}, found both`,
+    );
+  }
+  // Go's empty string is none.
+  const endorsement = signaturePolicy || channelConfigPolicy;
+  if (endorsement) config.setEndorsementPolicy(ofCollection(name, () => parseEndorsementPolicy(endorsement)));
   const wrapped = new peer.CollectionConfig();
   wrapped.setStaticCollectionConfig(config);
   return wrapped;
 }
 
-function memberOrgsPolicy({ policy }: Collection): peer.CollectionPolicyConfig {
+function memberOrgsPolicy({ name, policy }: Collection): peer.CollectionPolicyConfig {
   const config = new peer.CollectionPolicyConfig();
+  const parsed = ofCollection(name, () => parseSignaturePolicy(policy));
+  if (!isOr(parsed)) {
+    // core/chaincode/lifecycle/scc.go, validateSpOrConcat
+    throw new FabricError("usage", `expected OR of organizations as policy of collection ${name}, found ${policy}`, {
+      hint: "the policy tells who the members are; who has to endorse is said by endorsementPolicy",
+    });
+  }
   config.setSignaturePolicy(memberPolicy(policy));
   return config;
+}
+
+const isOr = (policy: SignaturePolicy): boolean =>
+  policy.type === "signed-by" || (policy.n === 1 && policy.rules.every(isOr));
+
+/** Which collection's policy it is, before where in it. */
+function ofCollection<Result>(name: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof FabricError)) throw cause;
+    throw new FabricError(cause.code, `collection ${name}: ${cause.message}`, { hint: cause.hint, cause });
+  }
 }

@@ -36,16 +36,44 @@ describe("collections", () => {
     expect(parseCollections(JSON.stringify([secrets]))).toEqual([secrets]);
   });
 
+  it("come with fields in any case, as Go reads them", () => {
+    const text = '[{"Name":"a","POLICY":"p","memberonlyread":true,"EndorsementPolicy":{"SignaturePolicy":"x"}}]';
+    expect(parseCollections(text)).toEqual([
+      { name: "a", policy: "p", memberOnlyRead: true, endorsementPolicy: { signaturePolicy: "x" } },
+    ]);
+  });
+
   it.each([
     ["{", "expected JSON"],
     ["{}", "expected a list of collections"],
     ['[{"name":"a"}]', 'expected name and policy in collection 1, found {"name":"a"}'],
     ["[null]", "found null"],
+    ['[{"name":"a","policy":"p","memberOnlyReed":true}]', /collection a: fields: .*memberOnlyReed/],
+    ['[{"name":"a","policy":"p","blockToLive":"3"}]', /collection a: blockToLive: /],
+    ['[{"name":"a","policy":"p","endorsementPolicy":{"policy":"x"}}]', /collection a: endorsementPolicy: .*policy/],
   ])("do not come from %s", (text, message) => expect(() => parseCollections(text)).toThrow(message));
 
   it.each([
     ["a bad name", { ...secrets, name: "_x" }, 'found "_x"'],
     ["too few peers", { ...secrets, requiredPeerCount: 4 }, "found 4 and 3"],
+    [
+      "members that all have to agree",
+      { ...secrets, policy: "AND('A.member','B.member')" },
+      "expected OR of organizations",
+    ],
+    [
+      "two endorsement policies",
+      {
+        ...secrets,
+        endorsementPolicy: { signaturePolicy: "OR('A.peer')", channelConfigPolicy: "/Channel/Application/X" },
+      },
+      "found both",
+    ],
+    [
+      "a bad endorsement policy",
+      { ...secrets, endorsementPolicy: { signaturePolicy: "OR(" } },
+      /collection secrets: .*at column 4/,
+    ],
     ["a bad policy", { ...secrets, policy: "Org1" }, "expected AND("],
   ])("are refused for %s", (_, collection, message) => expect(() => collectionsBytes([collection])).toThrow(message));
 
