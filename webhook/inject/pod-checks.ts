@@ -4,6 +4,7 @@ import { oldestVersion, type ClusterFacts } from "./cluster.ts";
 import { withoutEndSlashes } from "./mount-path.ts";
 import { Denial, type DenialReason, type Warning } from "./outcome.ts";
 import type { PeerContainer } from "./peer-container.ts";
+import { restrictedViolations } from "./pod-security.ts";
 import { POD_SECURITY_LEVELS, SOCKET_DIRECTORY, type Profile } from "./profile.ts";
 import type { InjectionRequest } from "./request.ts";
 import {
@@ -66,6 +67,7 @@ export function checkProfile({ spec }: V1Pod, profile: Profile, cluster: Cluster
   checkRuntimeClass(spec, profile);
   checkVersion(profile, cluster);
   checkPodSecurity(profile, cluster);
+  checkOwnContainers(spec, cluster);
 }
 
 function checkRuntimeClass(spec: V1PodSpec | undefined, { name, pod }: Profile): void {
@@ -94,6 +96,16 @@ function checkPodSecurity({ summary, requires }: Profile, { namespace }: Cluster
   const command = `kubectl label namespace ${namespace.name} ${ENFORCE}=${requires.podSecurity} --overwrite`;
   const sentence = `namespace ${namespace.name} enforces Pod Security "${found}", which refuses ${summary}: type ${command}`;
   throw denial("pod-security", ENFORCE, found, requires.podSecurity, sentence, "pod security");
+}
+
+/** Where the sidecar is admitted the Pod's own containers may not be: they are named before the API server refuses the Pod as a whole. */
+function checkOwnContainers(spec: V1PodSpec | undefined, { namespace }: ClusterFacts): void {
+  if (spec === undefined || namespace?.labels[ENFORCE] !== "restricted") return;
+  const violations = restrictedViolations(spec);
+  if (violations.length === 0) return;
+  const found = violations.join("; ");
+  const sentence = `namespace ${namespace.name} enforces Pod Security "restricted", which refuses the Pod's own containers: ${found}`;
+  throw denial("pod-security", ENFORCE, "restricted", "containers that say all of it", sentence, "pod security");
 }
 
 /** The kubelet gives every file of a claim to the Pod's fsGroup, at each start, unless told to look at the root alone. */

@@ -1,6 +1,6 @@
 import type { V1EnvVar, V1SecurityContext } from "@kubernetes/client-node";
 
-export const PROFILE_NAMES = ["privileged", "userns", "sysbox", "gvisor", "rootless"] as const;
+export const PROFILE_NAMES = ["privileged", "userns", "sysbox", "gvisor", "rootless", "restricted"] as const;
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
 export const CHAINCODE_NETWORKS = ["host", "bridge"] as const;
@@ -181,5 +181,35 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     wiring: { host: { networkMode: "host", address: "$(KUBECTL_FABRIC_POD_IP)", listen: "0.0.0.0" } },
     peerEnvironment: [{ name: "KUBECTL_FABRIC_POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } }],
     requires: { podSecurity: "privileged" },
+  },
+  /*
+   * No Docker: the runner (runner/) starts chaincode as processes of an ordinary user. Everything that Pod Security "restricted" asks for
+   * is said. The state is the volume itself, whose directory belongs to nobody that chaincode could act as.
+   */
+  restricted: {
+    name: "restricted",
+    maturity: "experimental",
+    summary: "chaincode without privilege, as processes of the runner",
+    image: {
+      default: "docker.io/kubectlfabric/runner:latest",
+      allowed: ["docker.io/kubectlfabric/runner", "docker.io/kubectlfabric/runner:*"],
+    },
+    arguments: ["--socket={socket}", "--state=/var/lib/runner"],
+    environment: [{ name: "DOCKER_HOST", value: ENDPOINT }],
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      runAsUser: 10_001,
+      runAsGroup: SOCKET_GROUP,
+      runAsNonRoot: true,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    ready: ["docker", "info"],
+    graph: "/var/lib/runner",
+    pod: {},
+    wiring: { host: LOCAL },
+    requires: { podSecurity: "restricted" },
   },
 };

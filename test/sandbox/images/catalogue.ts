@@ -32,6 +32,17 @@ const nodeRuntime: LayerRecipe = {
   npm: [{ spec: `node-linux-${process.arch}@${nodeVersion}`, from: "bin/node", to: "usr/local/bin/node" }],
 };
 
+const npmRuntime: LayerRecipe = {
+  name: "npm",
+  npm: [{ spec: `npm@${npmVersion}`, from: ".", to: "usr/local/lib/node_modules/npm" }],
+  // Nothing to reach: npm must not look for a newer self.
+  files: [{ to: "usr/local/etc/npmrc", text: "update-notifier=false\naudit=false\nfund=false\n", mode: 0o644 }],
+  links: {
+    "usr/local/bin/npm": "../lib/node_modules/npm/bin/npm-cli.js",
+    "usr/local/bin/npx": "../lib/node_modules/npm/bin/npx-cli.js",
+  },
+};
+
 /** The images that need nothing but this repository; those of Fabric and of the webhook depend on what is there. */
 export function catalogue(
   layout: Layout,
@@ -45,6 +56,7 @@ export function catalogue(
     docker28(layout),
     docker20(),
     ...webhook(repository),
+    ...runner(layout, repository),
     ...plugin(repository),
     ...releases.flatMap((release) => [peer(release), orderer(release)]),
     ...emulator(emulatorBundle(layout)),
@@ -258,6 +270,48 @@ function plugin(repository: string): readonly CatalogueEntry[] {
   ];
 }
 
+/** Absent until `npm run build` has made its program. Node.js chaincode only: there is no registry that would give a C compiler for Go. */
+function runner(layout: Layout, repository: string): readonly CatalogueEntry[] {
+  const bundle = join(repository, "dist/runner.js");
+  if (!existsSync(bundle)) return [];
+  const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as { version: string };
+  const toolchain = join(repository, "runner/toolchains/node");
+  const place = (name: string, mode: number): FilePart => ({
+    to: `opt/runner/toolchains/node/${name}`,
+    from: join(toolchain, name),
+    mode,
+  });
+  const application: LayerRecipe = {
+    name: "runner",
+    files: [
+      { to: "opt/runner/runner.mjs", from: bundle, mode: 0o644 },
+      program("opt/runner/confine", join(programsOf(goBuilds.confine, layout), "confine")),
+      place("toolchain.json", 0o644),
+      place("root/chaincode/build.sh", 0o755),
+      place("root/chaincode/start.sh", 0o755),
+    ],
+    links: { "usr/local/bin/docker": "/opt/runner/confine" },
+  };
+  return [
+    {
+      builds: ["confine"],
+      recipe: {
+        name: "runner",
+        tags: [`docker.io/kubectlfabric/runner:${version}`],
+        standsInFor: `kubectlfabric/runner:${version} (this repository's dist/runner.js on Node ${nodeVersion} with npm ${npmVersion}: Node.js chaincode without native modules)`,
+        layers: [smallDebian, nodeRuntime, npmRuntime, application],
+        config: {
+          Entrypoint: ["node", "/opt/runner/runner.mjs"],
+          Env: [path, "NODE_ENV=production", "NODE_OPTIONS=--max-old-space-size=96"],
+          User: "10001:7052",
+          WorkingDir: "/opt/runner",
+        },
+        loaded: true,
+      },
+    },
+  ];
+}
+
 /** Peers' and orderers' programs are static in builds without cgo; a downloaded release needs libc. */
 const fabricDebian: LayerRecipe = {
   name: "debian-fabric",
@@ -368,20 +422,14 @@ function emulator(bundle: string): readonly CatalogueEntry[] {
 /** Builds and runs Node.js chaincode inside DinD: an archive for `docker load`, nothing for the cluster. */
 function nodeenv(releases: readonly FabricRelease[]): CatalogueEntry {
   const lines = [...new Set([...fabricLines, ...releases.map(({ line }) => line)])].sort();
-  const npm: LayerRecipe = {
-    name: "npm",
-    npm: [{ spec: `npm@${npmVersion}`, from: ".", to: "usr/local/lib/node_modules/npm" }],
+  const builder: LayerRecipe = {
+    ...npmRuntime,
     files: [
       script("chaincode/build.sh", "nodeenv-build.sh"),
       script("chaincode/start.sh", "nodeenv-start.sh"),
-      // Nothing to reach: npm must not look for a newer self.
-      { to: "usr/local/etc/npmrc", text: "update-notifier=false\naudit=false\nfund=false\n", mode: 0o644 },
+      ...(npmRuntime.files ?? []),
     ],
     directories: ["chaincode/input", "chaincode/output", "usr/local/src"],
-    links: {
-      "usr/local/bin/npm": "../lib/node_modules/npm/bin/npm-cli.js",
-      "usr/local/bin/npx": "../lib/node_modules/npm/bin/npx-cli.js",
-    },
   };
   return {
     builds: [],
@@ -389,7 +437,7 @@ function nodeenv(releases: readonly FabricRelease[]): CatalogueEntry {
       name: "fabric-nodeenv",
       tags: lines.map((line) => `docker.io/hyperledger/fabric-nodeenv:${line}`),
       standsInFor: `hyperledger/fabric-nodeenv (Node ${nodeVersion} and npm ${npmVersion}, offline; no compiler for native modules)`,
-      layers: [smallDebian, nodeRuntime, npm],
+      layers: [smallDebian, nodeRuntime, builder],
       config: { Cmd: ["node"], Env: [path] },
       loaded: false,
     },

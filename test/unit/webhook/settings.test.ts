@@ -55,7 +55,7 @@ test.each([
       "settings: [1] | an object with apiVersion, kind, profile, images, resources, storage, dockerSocket, chaincodeNetwork, registryMirror",
     ],
   ],
-  ["profile: {allowed: [root]}", ["profile.allowed: root | privileged, userns, sysbox, gvisor, rootless"]],
+  ["profile: {allowed: [root]}", ["profile.allowed: root | privileged, userns, sysbox, gvisor, rootless, restricted"]],
   ["profile: {default: sysbox}", ["profile.default: sysbox | one of profile.allowed: privileged"]],
   ["dockerSocket: {allowed: [deny]}", ["dockerSocket.default: replace | one of dockerSocket.allowed: deny"]],
   ["images: {privileged: {default: 'a b'}}", ["images.privileged.default: a b | an image reference"]],
