@@ -71,14 +71,21 @@ type Call = (method: string, path: string, contentType?: string, body?: object) 
 
 function newCaller(config: KubeConfig): Call {
   const server = config.getCurrentCluster()?.server ?? "";
-  let agent: Agent | undefined;
+  let agent = new Agent();
+  let identity: string | undefined;
   return async (method, path, contentType, body) => {
     const options: RequestOptions = {};
     // Each time: a service account's token changes.
     await config.applyToHTTPSOptions(options);
     const { ca, cert, key, servername } = options;
-    const tls = Object.fromEntries(Object.entries({ ca, cert, key, servername }).filter(([, value]) => value));
-    agent ??= new Agent({ ...tls, keepAlive: true });
+    const found = [ca, cert, key, servername].map(String).join("\n");
+    // The cluster's CA may be another one after years: connections are made anew then.
+    if (found !== identity) {
+      const tls = Object.fromEntries(Object.entries({ ca, cert, key, servername }).filter(([, value]) => value));
+      agent.destroy();
+      agent = new Agent({ ...tls, keepAlive: true });
+      identity = found;
+    }
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const headers = {
       ...(options.headers as Record<string, string> | undefined),
