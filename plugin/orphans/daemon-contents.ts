@@ -32,17 +32,30 @@ export interface DaemonContents {
 /** Judges all that a daemon keeps for chaincode. What has nothing to do with chaincode is not spoken of. Pure. */
 export function judgeDaemon(contents: DaemonContents, age: AgeLimit): readonly Finding[] {
   const containers = contents.usage.containers.flatMap((container) => judgeContainer(contents, container, age));
-  // An image is needed as long as a container is that stays: a rebuilt image leaves its former self without a name.
-  const used = new Set(
-    contents.usage.containers
-      .filter(({ Id }) => containers.some(({ id, verdict }) => id === Id && verdict !== "orphan"))
-      .map(({ ImageID }) => ImageID),
+  const staying = contents.usage.containers.filter(({ Id }) =>
+    containers.some(({ id, verdict }) => id === Id && verdict !== "orphan"),
   );
+  const used = namesInUse(staying);
   return [
     ...containers,
     ...contents.usage.images.flatMap((image) => judgeImage(contents, image, used, age)),
     ...(contents.own ? judgeBuildCache(contents, age) : []),
   ];
+}
+
+/** Image ID -> the names by which containers that stay were made from it; an ID, once its name has gone to a rebuilt image. */
+type NamesInUse = ReadonlyMap<string, ReadonlySet<string>>;
+
+function namesInUse(containers: DiskUsage["containers"]): NamesInUse {
+  const grouped = Map.groupBy(containers, ({ ImageID }) => ImageID);
+  return new Map([...grouped].map(([id, some]) => [id, new Set(some.map(({ Image }) => repositoryOf(Image)))]));
+}
+
+/** Of several names of one image only that counts by which a container was made: without the others the image stays. */
+function isInUse(used: NamesInUse, id: string, repository: string, repositories: readonly string[]): boolean {
+  const names = used.get(id);
+  if (!names) return false;
+  return names.has(repository) || !repositories.some((other) => names.has(other));
 }
 
 function judgeContainer(
@@ -88,7 +101,7 @@ function judgeBuildContainer(
 function judgeImage(
   { source, place, users, own }: DaemonContents,
   image: DiskUsage["images"][number],
-  used: ReadonlySet<string>,
+  used: NamesInUse,
   age: AgeLimit,
 ): readonly Finding[] {
   const since = new Date(image.Created * 1000);
@@ -103,17 +116,21 @@ function judgeImage(
       : judgeLeftover("it has no name, and no image was made from it", since, age);
     return [{ source, place, kind: "image", name: image.Id, bytes, since, peer: users[0]?.name, ...judgement }];
   }
+  const repositories = tags.map(repositoryOf);
   return tags.flatMap((tag): Finding[] => {
-    const repository = tag.replace(/:latest$/, "");
+    const repository = repositoryOf(tag);
     const thing: Thing = { source, place, kind: "image", name: tag, bytes, since };
     const owned = ownersOf(users, (user) => installedUnder(user, repository, imageNameOf, packageOfImage));
     if (!owned) return isImageName(repository) ? [{ ...thing, ...nobodys }] : [];
     const judgement = judgeOwned(owned, since, age);
-    const kept = judgement.verdict === "orphan" && used.has(image.Id) ? inUse : judgement;
+    const kept =
+      judgement.verdict === "orphan" && isInUse(used, image.Id, repository, repositories) ? inUse : judgement;
     const [{ user, packageId }] = owned;
     return [{ ...thing, peer: user.name, packageId, ...kept }];
   });
 }
+
+const repositoryOf = (tag: string): string => tag.replace(/:latest$/, "");
 
 /** Two hashes at the end: no other image is called so. */
 const isImageName = (repository: string): boolean => /.-[0-9a-f]{64}-[0-9a-f]{64}$/.test(repository);

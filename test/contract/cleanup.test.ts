@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
+import { containerNameOf, imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
 import { defaultEndorsementPolicyBytes } from "../../plugin/fabric/chaincode-definition.ts";
 import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
 import { openGateway } from "../../plugin/fabric/gateway.ts";
@@ -18,6 +18,7 @@ import type { SigningIdentity } from "../../plugin/fabric/signing-identity.ts";
 import { openCleanup, type Cleanup, type CleanupRequest } from "../../plugin/orphans/cleanup.ts";
 import { nodeAccessDefaults } from "../../plugin/orphans/node-pod.ts";
 import { readToldIdentity } from "../../plugin/orphans/told-identity.ts";
+import { eachBounded } from "../../plugin/steps/bounded.ts";
 import { runSteps } from "../../plugin/steps/run.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
 import { channelId, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
@@ -174,7 +175,7 @@ describe.each(columns)("$name", (column) => {
       .filter((name) => name.startsWith("dev-"));
 
   describe.skipIf(missing)("cleanup at peers that somebody else deployed", () => {
-    it(`finds what ${upgrades} upgrades left, while peers were killed`, { timeout: 3_600_000 }, async () => {
+    it(`finds what ${upgrades} upgrades left, while peers were killed`, { timeout: 3_600_000, retry: 0 }, async () => {
       await upgrade(1);
       for (let count = 1; count <= upgrades; count++) await Promise.all([upgrade(count + 1), killOne()]);
       // What is built again at the start of a peer is there already.
@@ -238,6 +239,32 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
+    it("finds 200 orphans more in the daemon, and nothing of others", async () => {
+      const [some = ""] = await images();
+      const owner = { networkId: "dev", peerId: `peer0.${network.peers[0]?.organization.mspId}` };
+      const gone = (index: number) => `gone:${String(index).padStart(64, "0")}`;
+      const range = Array.from({ length: 80 }, (_, index) => index);
+      await eachBounded(range, 4, async (index) => {
+        await daemon.docker("tag", some, imageNameOf(owner, gone(index)));
+        await daemon.docker("create", "--name", containerNameOf(owner, gone(index)), some, "true");
+        if (index >= 40) return;
+        await daemon.docker("create", "--name", `step-${index}`, some, "/bin/sh", "-c", "#(nop) LABEL a=b");
+      });
+      await eachBounded(range.slice(0, 25), 4, async (index) => {
+        await daemon.docker("tag", some, `mine:${index}`);
+        await daemon.docker("create", "--name", `other-peer-gone-${String(index).padStart(64, "0")}`, some, "true");
+      });
+      await looking(network.peers, async ({ findings }) => {
+        const there = findings.filter(({ place }) => place === "peers/peer-0");
+        const orphans = there.filter(({ verdict }) => verdict === "orphan");
+        expect(
+          orphans.filter(({ packageId = "", name }) => /^gone:|^$/.test(packageId) && /gone|step-/.test(name)),
+        ).toHaveLength(200);
+        expect(there.filter(({ name, verdict }) => name.startsWith("other-") && verdict === "kept")).toHaveLength(25);
+        expect(there.filter(({ name }) => name.startsWith("mine:"))).toEqual([]);
+      });
+    });
+
     it("leaves no orphan, and the chaincode that the channel runs", async () => {
       const before = await images();
       const report = await looking(network.peers, async ({ steps }) => runSteps(steps, { signal }));
@@ -249,6 +276,9 @@ describe.each(columns)("$name", (column) => {
       const after = await images();
       expect(after).toHaveLength(network.peers.length + (column.line === "2.5" ? 1 : 2));
       expect(before).toEqual(expect.arrayContaining([...after]));
+      const others = (await daemon.docker("ps", "--all", "--format", "{{.Names}}")).split("\n");
+      expect(others.filter((name) => name.startsWith("other-"))).toHaveLength(25);
+      expect(others.filter((name) => /^step-|gone/.test(name) && !name.startsWith("other-"))).toEqual([]);
       for (const { connection, identity } of reached) {
         const gateway = openGateway(connection, identity);
         const invocation = { channel: channelId, chaincode: "asset", function: "ListAssets", arguments: ["", ""] };

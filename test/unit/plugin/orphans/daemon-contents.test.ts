@@ -137,6 +137,20 @@ describe("images of a peer's daemon", () => {
     const found = judge({ containers: [stays, goes], images }).filter(({ kind }) => kind === "image");
     expect(found.map(({ verdict }) => verdict)).toEqual(["needed", "orphan"]);
   });
+
+  test.each([
+    ["by another name, that goes", imageNameOf(owner, running), "orphan"],
+    ["by this name, it stays", imageNameOf(owner, old), "needed"],
+    ["by a name that a rebuilt image has now, it stays", "sha256:y", "needed"],
+  ])("of two names: made %s", (_, made, verdict) => {
+    const stays = container(containerNameOf(owner, running), { Image: made, ImageID: "sha256:y" });
+    const names = [name(old), name(running)];
+    const found = judge({ containers: [stays], images: [image(undefined, { Id: "sha256:y", RepoTags: names })] });
+    expect(found.filter(({ kind }) => kind === "image")).toMatchObject([
+      { name: name(old), verdict },
+      { name: name(running), verdict: "needed" },
+    ]);
+  });
 });
 
 describe("the cache of builds", () => {
