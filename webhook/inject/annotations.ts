@@ -20,6 +20,7 @@ export const ANNOTATIONS = {
   registryMirror: `${PREFIX}registry-mirror`,
   mtu: `${PREFIX}mtu`,
   preload: `${PREFIX}preload`,
+  preloadArchives: `${PREFIX}preload-archives`,
   profile: `${PREFIX}profile`,
   chaincodeIdle: `${PREFIX}chaincode-idle`,
   injected: `${PREFIX}injected`,

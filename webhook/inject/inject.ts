@@ -13,6 +13,7 @@ import { findPeerContainer, type PeerContainer } from "./peer-container.ts";
 import { commandWarnings, dockerWarnings, fabricWarnings, wirePeer } from "./peer-wiring.ts";
 import { checkNames, checkPod, checkProfile, podWarnings } from "./pod-checks.ts";
 import { checkShape } from "./pod-shape.ts";
+import { preloadOf, type Preload } from "./preload.ts";
 import { ENDPOINT, SOCKET_GROUP } from "./profile.ts";
 import { parseRequest, type InjectionRequest } from "./request.ts";
 import type { InjectionSettings } from "./settings.ts";
@@ -153,15 +154,16 @@ function withSidecar(
   if (form === "container" && request.chaincodeIdle !== undefined) {
     throw noIdling(pod, "needs native sidecars: expected Kubernetes 1.29 or newer on every node");
   }
-  const sidecar = sidecarContainer(request, form, spec, cluster.mtu);
-  const volumes = sidecarVolumes(request, spec);
+  const preload = preloadOf(request, spec, cluster);
+  const sidecar = sidecarContainer(request, form, spec, preload, cluster.mtu);
+  const volumes = sidecarVolumes(request, preload);
   const known = new Set((spec.volumes ?? []).map(({ name }) => name));
   const mounted = (peer.container.volumeMounts ?? []).some(({ name }) => name === SOCKET_VOLUME);
   const wired = wire(pod, peer, request, ENDPOINT, {
     volumes: volumes.filter(({ name }) => !known.has(name)),
     mounts: mounted ? [] : [peerMount()],
   });
-  const added = hasSidecar(pod) ? [] : sidecarOperations(pod, peer, request, sidecar, form);
+  const added = hasSidecar(pod) ? [] : sidecarOperations(pod, peer, request, { sidecar, preload, form });
   return {
     operations: [...wired.operations, ...podOperations(spec, request), ...added],
     warnings: [
@@ -242,13 +244,12 @@ function sidecarOperations(
   { metadata, spec }: V1Pod,
   peer: PeerContainer,
   request: InjectionRequest,
-  sidecar: V1Container,
-  form: SidecarForm,
+  { sidecar, preload, form }: { readonly sidecar: V1Container; readonly preload: Preload; readonly form: SidecarForm },
 ): readonly Operation[] {
   if (form === "native") {
     const first = [
       sidecar,
-      ...(request.preload.length === 0 ? [] : [preloadContainer(request, spec ?? { containers: [] })]),
+      ...(preload.script === "" ? [] : [preloadContainer(request, preload)]),
       ...(request.chaincodeIdle === undefined ? [] : [idleContainer(request, peer)]),
     ];
     return listOperations("/spec/initContainers", spec?.initContainers, { prepend: first });

@@ -5,17 +5,10 @@ import { withoutEndSlashes } from "./mount-path.ts";
 import { Denial, type DenialReason, type Warning } from "./outcome.ts";
 import type { PeerContainer } from "./peer-container.ts";
 import { restrictedViolations } from "./pod-security.ts";
+import { ARCHIVES_VOLUME, PULL_SECRETS_VOLUME } from "./preload.ts";
 import { POD_SECURITY_LEVELS, SOCKET_DIRECTORY, type Profile } from "./profile.ts";
 import type { InjectionRequest } from "./request.ts";
-import {
-  GRAPH_VOLUME,
-  IDLER,
-  PRELOADER,
-  PULL_SECRETS_VOLUME,
-  SIDECAR,
-  SOCKET_VOLUME,
-  type SidecarForm,
-} from "./sidecar.ts";
+import { GRAPH_VOLUME, IDLER, PRELOADER, SIDECAR, SOCKET_VOLUME, type SidecarForm } from "./sidecar.ts";
 import { isOlder, printVersion } from "./version.ts";
 
 function denial(
@@ -55,7 +48,9 @@ export function checkNames({ spec }: V1Pod, { container }: PeerContainer): void 
   const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => withoutEndSlashes(mountPath));
   const taken =
     containers.find((name) => [SIDECAR, PRELOADER, IDLER].includes(name)) ??
-    volumes.find((name) => [SOCKET_VOLUME, GRAPH_VOLUME, PULL_SECRETS_VOLUME].includes(name)) ??
+    volumes.find(
+      (name) => [SOCKET_VOLUME, GRAPH_VOLUME, PULL_SECRETS_VOLUME].includes(name) || name.startsWith(ARCHIVES_VOLUME),
+    ) ??
     mounts.find((path) => path === SOCKET_DIRECTORY || path.startsWith(`${SOCKET_DIRECTORY}/`));
   if (taken === undefined) return;
   const sentence = `${taken} is a name of the injection's own, but this Pod was never injected: give yours another name`;

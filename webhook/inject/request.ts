@@ -32,6 +32,8 @@ export interface InjectionRequest {
   /** Bytes. */
   readonly mtu: number | undefined;
   readonly preload: readonly string[];
+  /** Images whose files are archives of `docker save`. */
+  readonly preloadArchives: readonly string[];
   /** Seconds without a call after which chaincode is stopped; it runs on unless told. */
   readonly chaincodeIdle?: number;
 }
@@ -59,7 +61,8 @@ export function parseRequest(annotations: Annotations, settings: InjectionSettin
     wiring: wiring(profile, chaincodeNetwork),
     registryMirror: registryMirror(annotations, settings.registryMirror),
     mtu: mtu(annotations),
-    preload: preload(annotations),
+    preload: images(annotations, ANNOTATIONS.preload),
+    preloadArchives: images(annotations, ANNOTATIONS.preloadArchives),
     ...chaincodeIdle(annotations),
   };
 }
@@ -235,12 +238,16 @@ function mtu(annotations: Annotations): number | undefined {
   return bytes;
 }
 
-function preload(annotations: Annotations): readonly string[] {
-  const key = ANNOTATIONS.preload;
+/** Each of the archives is a volume. */
+const MOST_IMAGES = 20;
+
+function images(annotations: Annotations, key: string): readonly string[] {
   const value = annotations[key];
   if (value === undefined) return [];
-  const images = value.split(/[\s,]+/).filter((text) => text !== "");
-  const wrong = images.find((reference) => parseImage(reference) === undefined);
+  const references = value.split(/[\s,]+/).filter((text) => text !== "");
+  if (references.length > MOST_IMAGES)
+    throw deny("invalid-value", key, String(references.length), `at most ${MOST_IMAGES} image references`);
+  const wrong = references.find((reference) => parseImage(reference) === undefined);
   if (wrong !== undefined) throw deny("invalid-value", key, wrong, "image references separated by commas or spaces");
-  return images;
+  return references;
 }

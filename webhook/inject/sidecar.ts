@@ -7,6 +7,7 @@ import type {
   V1VolumeMount,
 } from "@kubernetes/client-node";
 import { oldestVersion, type ClusterFacts } from "./cluster.ts";
+import type { Preload } from "./preload.ts";
 import { BRIDGE_ADDRESS, ENDPOINT, SOCKET, SOCKET_DIRECTORY, SOCKET_GROUP } from "./profile.ts";
 import type { GraphVolume, InjectionRequest } from "./request.ts";
 import { isOlder } from "./version.ts";
@@ -18,9 +19,6 @@ export const PRELOADER = "kubectl-fabric-preload";
 export const IDLER = "kubectl-fabric-idle";
 export const SOCKET_VOLUME = "kubectl-fabric-socket";
 export const GRAPH_VOLUME = "kubectl-fabric-graph";
-/** The Pod's imagePullSecrets, as Docker's command line reads them. */
-export const PULL_SECRETS_VOLUME = "kubectl-fabric-pull-secrets";
-export const PULL_SECRETS_DIRECTORY = "/kubectl-fabric-pull-secrets";
 
 /**
  * Docker's data within the graph volume. Not the volume's root: dockerd makes its directory 0710, and with `fsGroup` and
@@ -45,6 +43,7 @@ export function sidecarContainer(
   request: InjectionRequest,
   form: SidecarForm,
   spec: V1PodSpec,
+  preload: Preload,
   mtu: number | undefined,
 ): V1Container {
   const { profile, image, resources } = request;
@@ -52,17 +51,17 @@ export function sidecarContainer(
     name: SIDECAR,
     image,
     args: argumentsOf(request, mtu),
-    env: [...profile.environment],
+    env: [...profile.environment, ...(form === "container" ? preload.environment : [])],
     ...(form === "native"
       ? { restartPolicy: "Always" }
-      : { lifecycle: { postStart: { exec: { command: heldStart(request) } } } }),
+      : { lifecycle: { postStart: { exec: { command: heldStart(request, preload) } } } }),
     resources: resourceRequirements(resources, ephemeralStorage(request.graph, spec)),
     securityContext: { ...profile.securityContext, ...appArmor(spec) },
     ...(form === "native" ? { startupProbe: startupProbe(profile.ready) } : {}),
     volumeMounts: [
       { name: SOCKET_VOLUME, mountPath: SOCKET_DIRECTORY },
       { name: GRAPH_VOLUME, mountPath: profile.graph },
-      ...(form === "container" ? pullSecretMounts(request, spec) : []),
+      ...(form === "container" ? preload.mounts : []),
     ],
   };
 }
@@ -138,9 +137,9 @@ function appArmor({ securityContext }: V1PodSpec) {
  * The kubelet starts containers in order and waits for each postStart hook, so this one holds back the peer. It is killed, and
  * tried again, when the daemon is not ready within two minutes.
  */
-function heldStart({ profile, preload }: InjectionRequest): string[] {
+function heldStart({ profile }: InjectionRequest, { script, images }: Preload): string[] {
   const wait = `n=0; until ${shell(profile.ready)} >/dev/null 2>&1; do n=$((n+1)); [ "$n" -lt 120 ] || exit 1; sleep 1; done`;
-  return ["sh", "-c", [wait, ...(preload.length === 0 ? [] : [PULL])].join("; "), "start", ...preload];
+  return ["sh", "-c", [wait, ...(script === "" ? [] : [script])].join("; "), "start", ...images];
 }
 
 function shell(command: readonly string[]): string {
@@ -148,22 +147,16 @@ function shell(command: readonly string[]): string {
 }
 
 /**
- * Tries each of the credentials, then none. An image that cannot be had must not keep the peer from starting: the build that wants
- * it will say so.
+ * An init container that pulls images into the daemon before the peer starts: after a native sidecar, for a plain one it is too early.
+ * Credentials are mounted here alone: neither the daemon nor a chaincode can read them. What the peer itself has the daemon pull
+ * later is pulled without (Fabric sends none with a build).
  */
-export const PULL = `pull() { for config in ${PULL_SECRETS_DIRECTORY}/*; do [ -e "$config/config.json" ] && docker --config "$config" pull "$1" && return; done; docker pull "$1"; }; for image do docker image inspect "$image" >/dev/null 2>&1 || pull "$image" || echo "preload: $image failed" >&2; done`;
-
-/** An init container that pulls images into the daemon before the peer starts: after a native sidecar, for a plain one it is too early. */
-export function preloadContainer(request: InjectionRequest, spec: V1PodSpec): V1Container {
-  const { image, preload } = request;
+export function preloadContainer({ image }: InjectionRequest, preload: Preload): V1Container {
   return {
     name: PRELOADER,
     image,
-    command: ["sh", "-c", PULL, "preload", ...preload],
-    env: [
-      { name: "DOCKER_HOST", value: ENDPOINT },
-      { name: "HOME", value: "/tmp" },
-    ],
+    command: ["sh", "-c", preload.script, "preload", ...preload.images],
+    env: [{ name: "DOCKER_HOST", value: ENDPOINT }, { name: "HOME", value: "/tmp" }, ...preload.environment],
     resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { cpu: "1", memory: "128Mi" } },
     securityContext: {
       allowPrivilegeEscalation: false,
@@ -174,29 +167,8 @@ export function preloadContainer(request: InjectionRequest, spec: V1PodSpec): V1
       runAsNonRoot: true,
       seccompProfile: { type: "RuntimeDefault" },
     },
-    volumeMounts: [peerMount(), ...pullSecretMounts(request, spec)],
+    volumeMounts: [peerMount(), ...preload.mounts],
   };
-}
-
-/**
- * Credentials for what is preloaded. Only the container that pulls has them: neither the daemon nor a chaincode can read them,
- * and what the peer itself has the daemon pull later is pulled without (Fabric sends no credentials with a build).
- */
-function pullSecretsOf({ preload }: InjectionRequest, { imagePullSecrets }: V1PodSpec): readonly string[] {
-  return preload.length === 0 ? [] : (imagePullSecrets ?? []).flatMap(({ name }) => name ?? []);
-}
-
-function pullSecretMounts(request: InjectionRequest, spec: V1PodSpec): readonly V1VolumeMount[] {
-  if (pullSecretsOf(request, spec).length === 0) return [];
-  return [{ name: PULL_SECRETS_VOLUME, mountPath: PULL_SECRETS_DIRECTORY, readOnly: true }];
-}
-
-/** Optional, as they are for the kubelet: a Secret that is not there, or of the old form, keeps no Pod from starting. */
-function pullSecretVolumes(request: InjectionRequest, spec: V1PodSpec): readonly V1Volume[] {
-  const sources = pullSecretsOf(request, spec).map((name, index) => ({
-    secret: { name, optional: true, items: [{ key: ".dockerconfigjson", path: `${index}/config.json` }] },
-  }));
-  return sources.length === 0 ? [] : [{ name: PULL_SECRETS_VOLUME, projected: { sources } }];
 }
 
 /** Read-only: a socket can be connected to all the same, and nobody but the daemon can put another one in its place. */
@@ -204,17 +176,12 @@ export function peerMount(): V1VolumeMount {
   return { name: SOCKET_VOLUME, mountPath: SOCKET_DIRECTORY, readOnly: true };
 }
 
-export function sidecarVolumes(request: InjectionRequest, spec: V1PodSpec): V1Volume[] {
-  const { graph } = request;
+export function sidecarVolumes({ graph }: InjectionRequest, preload: Preload): V1Volume[] {
   const source =
     graph.kind === "claim"
       ? { persistentVolumeClaim: { claimName: graph.claim } }
       : { emptyDir: { sizeLimit: graph.sizeLimit } };
-  return [
-    { name: SOCKET_VOLUME, emptyDir: {} },
-    { name: GRAPH_VOLUME, ...source },
-    ...pullSecretVolumes(request, spec),
-  ];
+  return [{ name: SOCKET_VOLUME, emptyDir: {} }, { name: GRAPH_VOLUME, ...source }, ...preload.volumes];
 }
 
 /** Whether a Pod has a sidecar of ours, in either form. */

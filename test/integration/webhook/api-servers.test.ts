@@ -201,6 +201,14 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
     expect(JSON.parse(ejectManifest(injected, "").text)).toEqual(JSON.parse(text));
   });
 
+  test("archives of images are volumes where the cluster has image volumes, and are pulled elsewhere", async () => {
+    const { spec } = await dryRun(podOf("preload-archives"));
+    const images = (spec?.volumes ?? []).flatMap(({ image }) => image?.reference ?? []);
+    expect(images).toEqual(version === "1.36" ? ["registry.corp.example/fabric-archives:2.5"] : []);
+    const pulled = (spec?.initContainers ?? []).flatMap(({ env }) => env ?? []).map(({ name }) => name);
+    expect(pulled.includes("KUBECTL_FABRIC_ARCHIVES")).toBe(version !== "1.36");
+  });
+
   test("one kubelet below 1.29 is enough for the plain container, which is taken as well", async () => {
     const nodeInfo = { kubeletVersion: "v1.28.15" };
     await create(cluster, {

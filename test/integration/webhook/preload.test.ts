@@ -3,7 +3,11 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { PULL, PULL_SECRETS_DIRECTORY } from "../../../webhook/inject/sidecar.ts";
+import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
+import type { ClusterFacts } from "../../../webhook/inject/cluster.ts";
+import { ARCHIVES_DIRECTORY, preloadOf, PULL_SECRETS_DIRECTORY } from "../../../webhook/inject/preload.ts";
+import { parseRequest } from "../../../webhook/inject/request.ts";
+import { DEFAULT_SETTINGS } from "../../../webhook/inject/settings.ts";
 import { run } from "../../sandbox/command.ts";
 
 let directory: string;
@@ -15,10 +19,26 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
 /** `docker image inspect` succeeds for what is there; a pull needs the credentials that are right for it. */
-async function preload(images: readonly string[], secrets: readonly string[]): Promise<readonly string[]> {
+async function preload(
+  images: readonly string[],
+  secrets: readonly string[],
+  archives: readonly string[] = [],
+  cluster: ClusterFacts = {},
+): Promise<readonly string[]> {
+  const annotations = {
+    ...(images.length === 0 ? {} : { [ANNOTATIONS.preload]: images.join(",") }),
+    ...(archives.length === 0 ? {} : { [ANNOTATIONS.preloadArchives]: archives.join(",") }),
+  };
+  const spec = { containers: [], imagePullSecrets: secrets.map((name) => ({ name })) };
+  const planned = preloadOf(parseRequest(annotations, DEFAULT_SETTINGS), spec, cluster);
   const log = join(directory, "log");
   const docker = `#!/bin/sh
 echo "$*" >>${log}
+case "$*" in
+  "create archives:1 none") echo id; exit 0;; "export id") cat ${directory}/image.tar; exit 0;;
+  load*) if [ $# = 1 ]; then echo "loaded $(cat)" >>${log}; fi; exit 0;;
+  "pull archives:1"|"rm id") exit 0;;
+esac
 case "$*" in "image inspect present:1"|"pull public:1"|"--config ${directory}/secrets/1 pull private:1") exit 0;; *) exit 1;; esac`;
   await writeFile(join(directory, "docker"), docker);
   await chmod(join(directory, "docker"), 0o755);
@@ -26,8 +46,12 @@ case "$*" in "image inspect present:1"|"pull public:1"|"--config ${directory}/se
     await mkdir(join(directory, "secrets", secret), { recursive: true });
     await writeFile(join(directory, "secrets", secret, "config.json"), "{}");
   }
-  const script = PULL.replaceAll(PULL_SECRETS_DIRECTORY, join(directory, "secrets"));
-  await run("sh", ["-c", script, "preload", ...images], { env: { PATH: `${directory}:${process.env["PATH"]}` } });
+  const script = planned.script
+    .replaceAll(PULL_SECRETS_DIRECTORY, join(directory, "secrets"))
+    .replaceAll(ARCHIVES_DIRECTORY, join(directory, "archives"));
+  const variables = Object.fromEntries(planned.environment.map(({ name, value }) => [name, value]));
+  const env = { PATH: `${directory}:${process.env["PATH"]}`, ...variables };
+  await run("sh", ["-c", script, "preload", ...planned.images], { env });
   return (await readFile(log, "utf8"))
     .trimEnd()
     .split("\n")
@@ -53,3 +77,38 @@ test("each secret is tried in turn, then none; what cannot be had stops nothing"
     "pull nowhere:1",
   ]);
 });
+
+const version = (minor: number) => ({ major: 1, minor, patch: 0 });
+
+test("archives come from image volumes where every node has them", async () => {
+  await mkdir(join(directory, "archives/0"), { recursive: true });
+  await writeFile(join(directory, "archives/0/nodeenv.tar"), "nodeenv");
+  const cluster = { apiServer: version(36), oldestKubelet: version(35) };
+  expect(await preload([], ["0"], ["archives:1"], cluster)).toEqual(["load --input /archives/0/nodeenv.tar"]);
+});
+
+test.each([{}, { apiServer: version(36), oldestKubelet: version(34) }])(
+  "elsewhere they are read out of a pulled image: %j",
+  async (cluster) => {
+    await mkdir(join(directory, "files/images"), { recursive: true });
+    await writeFile(join(directory, "files/images/nodeenv.tar"), "nodeenv");
+    await writeFile(join(directory, "files/README"), "no archive");
+    await run("tar", [
+      "-cf",
+      join(directory, "image.tar"),
+      "-C",
+      join(directory, "files"),
+      "images/nodeenv.tar",
+      "README",
+    ]);
+    expect(await preload([], [], ["archives:1"], cluster)).toEqual([
+      "pull archives:1",
+      "create archives:1 none",
+      "export id",
+      "export id",
+      "load",
+      "loaded nodeenv",
+      "rm id",
+    ]);
+  },
+);

@@ -1,0 +1,87 @@
+import type { V1PodSpec, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
+import { oldestVersion, type ClusterFacts } from "./cluster.ts";
+import type { InjectionRequest } from "./request.ts";
+import { isOlder } from "./version.ts";
+
+/** The Pod's imagePullSecrets, as Docker's command line reads them. */
+export const PULL_SECRETS_VOLUME = "kubectl-fabric-pull-secrets";
+export const PULL_SECRETS_DIRECTORY = "/kubectl-fabric-pull-secrets";
+/** Images that carry archives, one volume each. */
+export const ARCHIVES_VOLUME = "kubectl-fabric-archives";
+export const ARCHIVES_DIRECTORY = "/kubectl-fabric-archives";
+
+/** Tries each of the credentials, then none. */
+const PULL = `pull() { for config in ${PULL_SECRETS_DIRECTORY}/*; do [ -e "$config/config.json" ] && docker --config "$config" pull "$1" && return; done; docker pull "$1"; }`;
+
+/** An image that cannot be had must not keep the peer from starting: the build that wants it will say so. */
+const IMAGES = `for image do docker image inspect "$image" >/dev/null 2>&1 || pull "$image" || echo "preload: $image failed" >&2; done`;
+
+const MOUNTED_ARCHIVES = `find ${ARCHIVES_DIRECTORY} -type f -name '*.tar' | while read -r file; do docker load --input "$file" || echo "preload: $file failed" >&2; done`;
+
+/** Without image volumes: the image is pulled into the daemon, and its archives are read out of it. */
+const PULLED_ARCHIVES = `for image in $KUBECTL_FABRIC_ARCHIVES; do if pull "$image" && id=$(docker create "$image" none); then docker export "$id" | tar -t | grep '[.]tar$' | while read -r file; do docker export "$id" | tar -xO "$file" | docker load || echo "preload: $file failed" >&2; done; docker rm "$id" >/dev/null; else echo "preload: $image failed" >&2; fi; done`;
+
+/** Variable of the script: words, for references hold no space. */
+const ARCHIVES_VARIABLE = "KUBECTL_FABRIC_ARCHIVES";
+
+/** What a Pod is to have before its peer starts, and how it comes there. */
+export interface Preload {
+  /** A script for sh, whose arguments are the images; empty when there is nothing to do. */
+  readonly script: string;
+  readonly images: readonly string[];
+  readonly environment: readonly { readonly name: string; readonly value: string }[];
+  readonly mounts: readonly V1VolumeMount[];
+  readonly volumes: readonly V1Volume[];
+}
+
+/** Plans the preloading. The credentials are mounted only where there is something to pull. */
+export function preloadOf(request: InjectionRequest, spec: V1PodSpec, cluster: ClusterFacts): Preload {
+  const { preload, preloadArchives } = request;
+  const mounted = hasImageVolumes(cluster) ? preloadArchives : [];
+  const pulled = hasImageVolumes(cluster) ? [] : preloadArchives;
+  const secrets =
+    preload.length + pulled.length === 0 ? [] : (spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []);
+  const scripts = [
+    ...(preload.length + pulled.length === 0 ? [] : [PULL]),
+    ...(preload.length === 0 ? [] : [IMAGES]),
+    ...(mounted.length === 0 ? [] : [MOUNTED_ARCHIVES]),
+    ...(pulled.length === 0 ? [] : [PULLED_ARCHIVES]),
+  ];
+  return {
+    script: scripts.join("; "),
+    images: preload,
+    environment: pulled.length === 0 ? [] : [{ name: ARCHIVES_VARIABLE, value: pulled.join(" ") }],
+    mounts: [
+      ...(secrets.length === 0
+        ? []
+        : [{ name: PULL_SECRETS_VOLUME, mountPath: PULL_SECRETS_DIRECTORY, readOnly: true }]),
+      ...mounted.map((_, index) => ({
+        name: `${ARCHIVES_VOLUME}-${index}`,
+        mountPath: `${ARCHIVES_DIRECTORY}/${index}`,
+        readOnly: true,
+      })),
+    ],
+    volumes: [...secretVolumes(secrets), ...mounted.map(archiveVolume)],
+  };
+}
+
+/**
+ * Image volumes (KEP-4639) are on by default from 1.35. The kubelet pulls such an image with the Pod's own credentials and keeps it
+ * for the next Pod of the node. Where no version is known the daemon pulls, which works everywhere.
+ */
+function hasImageVolumes(cluster: ClusterFacts): boolean {
+  const version = oldestVersion(cluster);
+  return version !== undefined && !isOlder(version, "1.35");
+}
+
+/** Optional, as they are for the kubelet: a Secret that is not there, or of the old form, keeps no Pod from starting. */
+function secretVolumes(secrets: readonly string[]): readonly V1Volume[] {
+  const sources = secrets.map((name, index) => ({
+    secret: { name, optional: true, items: [{ key: ".dockerconfigjson", path: `${index}/config.json` }] },
+  }));
+  return sources.length === 0 ? [] : [{ name: PULL_SECRETS_VOLUME, projected: { sources } }];
+}
+
+function archiveVolume(reference: string, index: number): V1Volume {
+  return { name: `${ARCHIVES_VOLUME}-${index}`, image: { reference, pullPolicy: "IfNotPresent" } };
+}
