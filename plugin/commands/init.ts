@@ -1,3 +1,5 @@
+import { Option } from "commander";
+import { PROFILE_NAMES } from "../../webhook/inject/profile.ts";
 import type { NetworkOptions } from "../network/spec.ts";
 import { list, positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
@@ -13,7 +15,7 @@ export const init: CommandDefinition = (program, terminal) => {
     .summary("bootstrap a network, one namespace per organization")
     .description(
       "Bootstraps a Fabric network: for each organization a namespace with its certificate authorities, identities\n" +
-        "(Secrets), orderers or peers. Peers are annotated for the webhook, which gives them a Docker daemon.\n" +
+        "(Secrets), orderers or peers. Peers are annotated for the webhook, which gives them what runs chaincode.\n" +
         "What is there already is left as it is; run it again after anything that stopped it.",
     )
     .option("-f, --file <file>", "a FabricNetwork (YAML) instead of the options below; - for standard input")
@@ -23,6 +25,12 @@ export const init: CommandDefinition = (program, terminal) => {
     .option("--orderer-org <name>", "the orderer organization (default: orderer)")
     .option("--orderers <count>", "Raft orderers (default: 3)", positiveInteger)
     .option("--storage-class <name>", "StorageClass of ledgers and Docker graphs (default: the cluster's own)")
+    .addOption(
+      new Option(
+        "--profile <name>",
+        "how the peers' sidecars are isolated (default: privileged, Docker; restricted: no privilege and no Docker)",
+      ).choices(PROFILE_NAMES),
+    )
     .option("--peer-image <image>", "instead of docker.io/hyperledger/fabric-peer")
     .option("--orderer-image <image>", "instead of docker.io/hyperledger/fabric-orderer")
     .addHelpText(
@@ -31,6 +39,7 @@ export const init: CommandDefinition = (program, terminal) => {
 Examples:
   kubectl fabric init
   kubectl fabric init --peer-orgs airline,hotel --peers 2 --orderers 5
+  kubectl fabric init --profile restricted                 no privileged container, no root, no Docker
   kubectl fabric init --dry-run -o yaml > network.yaml     the complete definition, to edit
   kubectl fabric init -f network.yaml`,
     );
@@ -56,6 +65,7 @@ Examples:
             ordererOrganization: options.ordererOrg,
             orderers: options.orderers,
             storageClass: options.storageClass,
+            profile: options.profile,
             peerImage: options.peerImage,
             ordererImage: options.ordererImage,
           },

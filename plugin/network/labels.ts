@@ -10,6 +10,7 @@ export const injectionLabel = `${prefix}injection`;
 /** On a Pod template: give this peer a Docker daemon. */
 export const injectAnnotation = `${prefix}inject`;
 export const dindStorageAnnotation = `${prefix}dind-storage`;
+export const profileAnnotation = `${prefix}profile`;
 
 export const managedBy = { "app.kubernetes.io/managed-by": "kubectl-fabric" } as const;
 

@@ -1,14 +1,14 @@
 import type { V1ConfigMap, V1Namespace } from "../kube/client-node.ts";
 import { stringify } from "yaml";
 import { injectionLabel, organizationLabels } from "./labels.ts";
-import type { FabricNetwork, Organization } from "./spec.ts";
+import { peerSecurity, type FabricNetwork, type Organization } from "./spec.ts";
 
 /**
- * The namespace of one organization. Peers get a privileged sidecar, so theirs must allow it (Pod Security admission);
+ * The namespace of one organization. Peers get a sidecar, so theirs must allow it (Pod Security admission);
  * orderers need nothing, so theirs allows nothing.
  */
 export function namespaceOf(network: FabricNetwork, organization: Organization): V1Namespace {
-  const level = "peers" in organization ? "privileged" : "restricted";
+  const level = "peers" in organization ? peerSecurity(network) : "restricted";
   return {
     apiVersion: "v1",
     kind: "Namespace",

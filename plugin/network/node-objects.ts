@@ -131,6 +131,16 @@ export const restrictedContainer: NonNullable<V1Container["securityContext"]> = 
   seccompProfile: { type: "RuntimeDefault" },
 };
 
+/** The same for a Pod, whose volumes belong to the group of its user. */
+export const restrictedPod: NonNullable<V1PodSpec["securityContext"]> = {
+  runAsNonRoot: true,
+  runAsUser: fabricUser,
+  runAsGroup: fabricUser,
+  fsGroup: fabricUser,
+  fsGroupChangePolicy: "OnRootMismatch",
+  seccompProfile: { type: "RuntimeDefault" },
+};
+
 function environment(values: Readonly<Record<string, string>>): V1EnvVar[] {
   return Object.entries(values).map(([name, value]) => ({ name, value }));
 }

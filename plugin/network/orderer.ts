@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../kube/client-node.ts";
 import { mspFolder, tlsFolder } from "./identity-secret.ts";
-import { claimOf, fabricUser, ledgerClaimName, serviceOf, statefulSetOf, type NodeDesign } from "./node-objects.ts";
+import { claimOf, ledgerClaimName, restrictedPod, serviceOf, statefulSetOf, type NodeDesign } from "./node-objects.ts";
 import { ports, type FabricNetwork, type FabricNode } from "./spec.ts";
 
 const dataPath = "/var/hyperledger/production/orderer";
@@ -22,14 +22,7 @@ function ordererDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
     ports: { grpc: ports.orderer, admin: ports.ordererAdmin, operations: ports.ordererOperations },
     operationsPort: ports.ordererOperations,
     dataPath,
-    podSecurityContext: {
-      runAsNonRoot: true,
-      runAsUser: fabricUser,
-      runAsGroup: fabricUser,
-      fsGroup: fabricUser,
-      fsGroupChangePolicy: "OnRootMismatch",
-      seccompProfile: { type: "RuntimeDefault" },
-    },
+    podSecurityContext: restrictedPod,
     env: {
       FABRIC_LOGGING_SPEC: "info",
       ORDERER_GENERAL_LISTENADDRESS: "0.0.0.0",

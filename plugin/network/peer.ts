@@ -1,8 +1,16 @@
 import type { KubernetesObject, V1Container } from "../kube/client-node.ts";
 import { mspFolder, tlsFolder } from "./identity-secret.ts";
-import { dindStorageAnnotation, injectAnnotation } from "./labels.ts";
-import { claimOf, fabricUser, ledgerClaimName, serviceOf, statefulSetOf, type NodeDesign } from "./node-objects.ts";
-import { hostOf, ports, type FabricNetwork, type FabricNode } from "./spec.ts";
+import { dindStorageAnnotation, injectAnnotation, profileAnnotation } from "./labels.ts";
+import {
+  claimOf,
+  fabricUser,
+  ledgerClaimName,
+  restrictedPod,
+  serviceOf,
+  statefulSetOf,
+  type NodeDesign,
+} from "./node-objects.ts";
+import { hostOf, peerSecurity, ports, type FabricNetwork, type FabricNode } from "./spec.ts";
 
 const dataPath = "/var/hyperledger/production";
 
@@ -28,6 +36,7 @@ export function builderSettings({ name }: FabricNode): { readonly name: string; 
 }
 
 function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
+  const { profile } = network.spec;
   const address = `${hostOf(node)}:${ports.peer}`;
   return {
     image: network.spec.images.peer,
@@ -36,8 +45,12 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
     ports: { grpc: ports.peer, operations: ports.peerOperations },
     operationsPort: ports.peerOperations,
     dataPath,
-    podAnnotations: { [injectAnnotation]: "true", [dindStorageAnnotation]: `pvc:${dockerClaimName(node)}` },
-    initContainers: [ledgerOwner(network)],
+    podAnnotations: {
+      [injectAnnotation]: "true",
+      [dindStorageAnnotation]: `pvc:${dockerClaimName(node)}`,
+      ...(profile === undefined ? {} : { [profileAnnotation]: profile }),
+    },
+    ...ownerOfLedger(network),
     env: {
       FABRIC_LOGGING_SPEC: "info",
       CORE_PEER_ID: hostOf(node),
@@ -60,6 +73,12 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
       CORE_VM_DOCKER_ATTACHSTDOUT: "true", // the chaincode's own output appears in the peer's log
     },
   };
+}
+
+/** Root is not to be had under Pod Security "restricted"; but there the other volume is ours, too: no Docker keeps images in it. */
+function ownerOfLedger(network: FabricNetwork): Pick<NodeDesign, "initContainers" | "podSecurityContext"> {
+  if (peerSecurity(network) === "restricted") return { podSecurityContext: restrictedPod };
+  return { initContainers: [ledgerOwner(network)] };
 }
 
 /**

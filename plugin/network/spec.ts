@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PROFILE_NAMES, PROFILES, type PodSecurityLevel, type ProfileName } from "../../webhook/inject/profile.ts";
 import { FabricError } from "../error.ts";
 
 /** RFC 1123 label: what Kubernetes takes as the name of a namespace or Service. */
@@ -22,6 +23,8 @@ const networkSchema = z.strictObject({
     fabricVersion: version,
     images: z.strictObject({ peer: imageReference, orderer: imageReference }),
     storage: z.strictObject({ className: z.string().optional(), ledger: quantity, docker: quantity }),
+    // How the peers' sidecars are isolated; what networks of older versions say nothing about.
+    profile: z.enum(PROFILE_NAMES).optional(),
     ordererOrganization: z.strictObject({ ...organization, orderers: z.int().min(1).max(99) }),
     peerOrganizations: z.array(z.strictObject({ ...organization, peers: z.int().min(1).max(99) })).min(1),
   }),
@@ -66,6 +69,7 @@ export interface NetworkOptions {
   readonly peerOrganizations?: readonly string[] | undefined;
   readonly peers?: number | undefined;
   readonly storageClass?: string | undefined;
+  readonly profile?: ProfileName | undefined;
   readonly peerImage?: string | undefined;
   readonly ordererImage?: string | undefined;
 }
@@ -81,6 +85,7 @@ export function networkFromOptions(options: NetworkOptions, existing?: FabricNet
   const image = (component: "peer" | "orderer", asked: string | undefined) =>
     asked ?? (sameVersion ? before.images[component] : `docker.io/hyperledger/fabric-${component}:${fabricVersion}`);
   const className = options.storageClass ?? before?.storage.className;
+  const profile = options.profile ?? before?.profile;
   return parseNetwork(
     {
       apiVersion: "kubectl-fabric.io/v1alpha1",
@@ -94,6 +99,7 @@ export function networkFromOptions(options: NetworkOptions, existing?: FabricNet
           ledger: before?.storage.ledger ?? "5Gi",
           docker: before?.storage.docker ?? "10Gi",
         },
+        ...(profile === undefined ? {} : { profile }),
         ordererOrganization: ordererOrganization(options, before),
         peerOrganizations: peerOrganizations(options, before),
       },
@@ -130,6 +136,11 @@ export function removals(existing: FabricNetwork, wanted: FabricNetwork): readon
 /** Org1MSP of org1, as in the field's samples. */
 function named(name: string): { name: string; mspId: string; namespace: string } {
   return { name, mspId: `${name.charAt(0).toUpperCase()}${name.slice(1)}MSP`, namespace: name };
+}
+
+/** The strictest Pod Security level that admits the peers. */
+export function peerSecurity({ spec }: FabricNetwork): PodSecurityLevel {
+  return PROFILES[spec.profile ?? "privileged"].requires.podSecurity;
 }
 
 export function organizations({ spec }: FabricNetwork): readonly Organization[] {

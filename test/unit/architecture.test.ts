@@ -16,6 +16,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "plugin/fabric",
     "plugin/kube",
     "plugin/docker",
+    "webhook/inject",
   ],
   "plugin/chaincode": [
     "plugin/error.ts",

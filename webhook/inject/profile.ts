@@ -1,4 +1,5 @@
 import type { V1EnvVar, V1SecurityContext } from "@kubernetes/client-node";
+import type { ANNOTATIONS } from "./annotations.ts";
 
 export const PROFILE_NAMES = ["privileged", "userns", "sysbox", "gvisor", "rootless", "restricted"] as const;
 export type ProfileName = (typeof PROFILE_NAMES)[number];
@@ -46,6 +47,8 @@ export interface Profile {
   readonly wiring: Readonly<Partial<Record<ChaincodeNetwork, Wiring>>>;
   /** Variables that the wiring's addresses refer to. */
   readonly peerEnvironment?: readonly V1EnvVar[];
+  /** Annotations that say something to Docker alone. */
+  readonly withoutMeaning?: readonly (keyof typeof ANNOTATIONS)[];
   /** The strictest Pod Security level that admits such a Pod, and the oldest Kubernetes that can run it. */
   readonly requires: { readonly podSecurity: PodSecurityLevel; readonly kubernetes?: string };
 }
@@ -191,7 +194,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     maturity: "experimental",
     summary: "chaincode without privilege, as processes of the runner",
     image: {
-      default: "docker.io/kubectlfabric/runner:latest",
+      // Of this version, as the webhook's own image.
+      default: "docker.io/kubectlfabric/runner:0.1.0",
       allowed: ["docker.io/kubectlfabric/runner", "docker.io/kubectlfabric/runner:*"],
     },
     arguments: ["--socket={socket}", "--state=/var/lib/runner"],
@@ -210,6 +214,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     graph: "/var/lib/runner",
     pod: {},
     wiring: { host: LOCAL },
+    withoutMeaning: ["preload", "preloadArchives", "registryMirror", "mtu", "chaincodeIdle"],
     requires: { podSecurity: "restricted" },
   },
 };

@@ -50,6 +50,7 @@ export function parseRequest(annotations: Annotations, settings: InjectionSettin
     settings.chaincodeNetwork,
     "chaincodeNetwork",
   );
+  rejectWithoutMeaning(annotations, profile);
   return {
     peerContainer: annotations[ANNOTATIONS.peerContainer],
     profile,
@@ -96,6 +97,14 @@ function rejectUnknown(annotations: Annotations): void {
     problem,
     `${key.slice(0, 100)} is not an annotation of kubectl-fabric; known are ${problem.allowed}`,
   );
+}
+
+/** Better told than left undone in silence. */
+function rejectWithoutMeaning(annotations: Annotations, { name, withoutMeaning = [] }: Profile): void {
+  for (const key of withoutMeaning.map((word) => ANNOTATIONS[word])) {
+    const value = annotations[key];
+    if (value !== undefined) throw deny("contradiction", key, value, `nothing: the profile ${name} has no Docker`);
+  }
 }
 
 /** A word out of those that the operator allows. */

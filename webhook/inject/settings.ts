@@ -43,7 +43,8 @@ export interface InjectionSettings {
 }
 
 export const DEFAULT_SETTINGS: InjectionSettings = {
-  profile: { default: "privileged", allowed: ["privileged"] },
+  // Users may have less privilege than the default, never more.
+  profile: { default: "privileged", allowed: ["privileged", "restricted"] },
   images: Object.fromEntries(PROFILE_NAMES.map((name) => [name, PROFILES[name].image])) as unknown as Record<
     ProfileName,
     Choice<string>

@@ -6,6 +6,7 @@ import { parse, parseAllDocuments } from "yaml";
 import { parseConfiguration } from "../../../webhook/configuration.ts";
 import { INJECT_PATH } from "../../../webhook/admission.ts";
 import { ANNOTATIONS, NAMESPACE_LABEL } from "../../../webhook/inject/annotations.ts";
+import { PROFILES } from "../../../webhook/inject/profile.ts";
 import { DEFAULT_SETTINGS, parseSettings } from "../../../webhook/inject/settings.ts";
 import { VERSION } from "../../../webhook/version.ts";
 
@@ -105,6 +106,11 @@ test("the webhook is asked about annotated Pods of labelled namespaces alone, an
 test("settings are the defaults, written out", () => {
   const { data } = only("ConfigMap");
   expect(parseSettings(parse(data?.["settings.yaml"] ?? ""))).toEqual({ valid: true, settings: DEFAULT_SETTINGS });
+});
+
+test("the runner's image is of this version, too", () => {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+  expect(PROFILES.restricted.image.default).toBe(`docker.io/kubectlfabric/runner:${version}`);
 });
 
 test("rights are the least: named Secrets and its own configuration, and reading namespaces and nodes", () => {

@@ -56,7 +56,7 @@ test.each([
     ],
   ],
   ["profile: {allowed: [root]}", ["profile.allowed: root | privileged, userns, sysbox, gvisor, rootless, restricted"]],
-  ["profile: {default: sysbox}", ["profile.default: sysbox | one of profile.allowed: privileged"]],
+  ["profile: {default: sysbox}", ["profile.default: sysbox | one of profile.allowed: privileged, restricted"]],
   ["dockerSocket: {allowed: [deny]}", ["dockerSocket.default: replace | one of dockerSocket.allowed: deny"]],
   ["images: {privileged: {default: 'a b'}}", ["images.privileged.default: a b | an image reference"]],
   [

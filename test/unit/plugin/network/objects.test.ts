@@ -7,6 +7,7 @@ import { networkFromOptions, ordererNodes, parseNetwork, peerNodes } from "../..
 import { parseYaml } from "../../../../plugin/network/spec-file.ts";
 
 const network = networkFromOptions({ name: "trade", storageClass: "fast" });
+const unprivileged = networkFromOptions({ name: "trade", profile: "restricted" });
 const documents = (objects: readonly object[]) => objects.map((object) => stringify(object)).join("---\n");
 
 describe("objects of a network", () => {
@@ -17,6 +18,8 @@ describe("objects of a network", () => {
       "namespaces",
       [network.spec.ordererOrganization, network.spec.peerOrganizations[0]!].map((org) => namespaceOf(network, org)),
     ],
+    ["peer-restricted", peerObjects(unprivileged, peerNodes(unprivileged)[0]!)],
+    ["namespace-restricted", [namespaceOf(unprivileged, unprivileged.spec.peerOrganizations[0]!)]],
   ])("%s", async (name, objects) => {
     await expect(documents(objects)).toMatchFileSnapshot(`golden/${name}.yaml`);
   });

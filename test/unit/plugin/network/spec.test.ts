@@ -37,6 +37,13 @@ describe("networkFromOptions", () => {
     expect(removals(grown, existing)).toEqual(["peer2.air", "peer2.sea"]);
   });
 
+  test("a profile is kept until another is asked for", () => {
+    expect(networkFromOptions({}).spec.profile).toBeUndefined();
+    const existing = networkFromOptions({ profile: "restricted" });
+    expect(networkFromOptions({ peers: 2 }, existing).spec.profile).toBe("restricted");
+    expect(networkFromOptions({ profile: "privileged" }, existing).spec.profile).toBe("privileged");
+  });
+
   test("a new version brings its images", () => {
     const existing = networkFromOptions({ fabricVersion: "2.5", peerImage: "example.com/peer:1" });
     expect(networkFromOptions({}, existing).spec.images.peer).toBe("example.com/peer:1");
