@@ -9,7 +9,7 @@ import { enoughApprovals } from "../fabric/lifecycle-endorsement.ts";
 import { peerConfigBlock } from "../fabric/peer-channels.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachPeer } from "../network/reach.ts";
-import { hostOf, peerNodes, type PeerOrganization } from "../network/spec.ts";
+import { hostOf, peerNodes } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";
 import { installations, packageAtHand, type Deployment, type PackageToDeploy, type Target } from "./deployment.ts";
 import { imageStep } from "./image-step.ts";
@@ -17,23 +17,18 @@ import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
 import { agree, nextDefinition } from "./next-definition.ts";
 import { packageOnPeers, preparePackage } from "./package-source.ts";
+import { chooseRuntime, type RuntimeOptions } from "./runtime/choice.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 import { findImage } from "./seed/given-image.ts";
 import { seededInstalls } from "./seed/network-seeding.ts";
 import { seedPeer } from "./seed/seed-peer.ts";
-import { chosenPlaces, type Place } from "./targets.ts";
+import { chosenOrganizations, chosenPlaces, type Place } from "./targets.ts";
 import { readCollections, wantedTerms, type Terms } from "./terms.ts";
-import { warmStep } from "./warm-step.ts";
 
-export interface DeployRequest extends Omit<Terms, "collections"> {
+export interface DeployRequest extends Omit<Terms, "collections">, RuntimeOptions {
   readonly name: string;
   readonly channel: string;
-  /** A folder or a package. Unset: what each organization runs stays. */
-  readonly path?: string | undefined;
-  /** An image that is run instead of what a peer builds: a file, or what a daemon has or can pull. */
-  readonly image?: string | undefined;
-  /** "dind" unless told; a service's image is none of a peer's daemon. */
-  readonly runtime?: string | undefined;
-  /** How a peer starts that image; found out unless told. */
+  /** How a peer starts the image that it is given; found out unless told. */
   readonly language?: ChaincodeLanguage | undefined;
   readonly label?: string | undefined;
   /** A package that peers have, instead of `path`. */
@@ -75,7 +70,7 @@ export async function deploymentFor(
   checkRequest(request);
   const collections = request.collections === undefined ? undefined : await readCollections(request.collections);
   const places = await chosenPlaces(network, request, signal);
-  const atHand = await packagesAtHand(network, request, places, signal);
+  const runtime = await runtimeFor(network, request, places, signal);
   const [first] = places;
   if (!first) throw new FabricError("usage", "expected at least one organization, found none");
   const { connection, identity } = await reachPeer(network, first.gateway, signal);
@@ -92,7 +87,7 @@ export async function deploymentFor(
   const packages = packageOnce(network);
   const targets = places.map((place, index): Target => {
     const choice = { place, approved: approved[index], former: former?.[index], committed };
-    return { ...place, pkg: atHand?.(place.organization) ?? packages(packageIdFor(request, choice)) };
+    return { ...place, pkg: runtime.packageFor?.(place.organization) ?? packages(packageIdFor(request, choice)) };
   });
   const standing = { name: request.name, committed, former: former && agreedFormer(former) };
   const wanted = wantedTerms({ ...request, collections }, standing);
@@ -105,11 +100,12 @@ export async function deploymentFor(
   );
   checkDefinition(config, definition);
   const commandFor = (organization: string) => commandOf(request, organization);
-  return { network, channel: request.channel, definition, targets, enough: enoughApprovals(config), commandFor };
+  const enough = enoughApprovals(config);
+  return { network, channel: request.channel, definition, targets, runtime, enough, commandFor };
 }
 
 async function stepsFor(deployment: Deployment, request: DeployRequest): Promise<readonly Step[]> {
-  const { network, targets } = deployment;
+  const { network, targets, runtime } = deployment;
   const places = installations(deployment);
   const images = await Promise.all(
     places.flatMap(({ node }) =>
@@ -121,17 +117,20 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
     network,
     targets.map(({ organization }) => organization),
   );
-  const installs = places.map(({ target, node }) => ({
-    node,
-    target,
-    step: seeded(node, target.pkg, installStep(deployment, target, node, imagesOf(hostOf(node)))),
-  }));
+  const installs = places.map(({ target, node }) => {
+    const before = runtime.beforeInstall(node);
+    const after = [...imagesOf(hostOf(node)), ...before.map(({ id }) => id)];
+    const step = installStep(deployment, target, node, after);
+    return { node, target, before, step: seeded(node, target.pkg, step) };
+  });
+  const prepared = targets.map((target) => ({ target, steps: runtime.beforeApprove(target.organization) }));
   const approves = targets.map((target) => {
     const own = installs.filter((install) => install.target === target && !target.late.includes(install.node));
+    const ready = prepared.filter((each) => each.target === target).flatMap(({ steps }) => steps);
     return approveStep(
       deployment,
       target,
-      own.map(({ step }) => step.id),
+      [...own.map(({ step }) => step), ...ready].map(({ id }) => id),
     );
   });
   const commit = commitStep(
@@ -143,16 +142,22 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
     ? [initStep(deployment, request.initArguments ?? [], runningAtGateway(deployment, running))]
     : [];
   const warm = installs.map(({ target, node }, index) =>
-    warmStep(deployment, target, node, [running[index]?.id ?? commit.id, ...init.map(({ id }) => id)]),
+    runtime.started(deployment, target, node, [running[index]?.id ?? commit.id, ...init.map(({ id }) => id)]),
   );
+  const afterwards = targets.flatMap((target) => {
+    const own = running.filter((_, index) => installs[index]?.target === target);
+    return runtime.afterwards(target, [commit.id, ...own.map(({ id }) => id)]);
+  });
   return [
     ...images.map(({ step }) => step),
-    ...installs.map(({ step }) => step),
+    ...installs.flatMap(({ before, step }) => [...before, step]),
+    ...prepared.flatMap(({ steps }) => steps),
     ...approves,
     commit,
     ...running,
     ...init,
     ...warm,
+    ...afterwards,
   ];
 }
 
@@ -169,35 +174,66 @@ function checkRequest(request: DeployRequest): void {
   const sources = (["path", "image", "packageId", "rollbackTo"] as const).filter(
     (source) => request[source] !== undefined,
   );
-  if (sources.length > 1) {
+  // A service takes its program from the image, and the indexes from the sources.
+  if (request.runtime !== "service" && sources.length > 1) {
     throw new FabricError("usage", "expected one of --path, --image, --package-id and --rollback-to, found several");
   }
   if (request.language !== undefined && request.image === undefined) {
     throw new FabricError("usage", "expected --language together with --image only: sources say it themselves");
   }
+  if (request.runtime === "service") rejectDaemonOptions(request);
   if (request.initArguments && request.initRequired === false) {
     throw new FabricError("usage", "expected no --init-args together with --no-init");
   }
 }
 
-/** What each organization is to run, when the request brings it. As a service each has a package of its own, with its own address. */
-async function packagesAtHand(
+/** Options that only chaincode in the peers' own daemons has. */
+const daemonOptions = {
+  loadImage: "--load-image",
+  packageId: "--package-id",
+  rollbackTo: "--rollback-to",
+  language: "--language",
+} as const;
+
+function rejectDaemonOptions(request: DeployRequest): void {
+  const keys = Object.keys(daemonOptions) as (keyof typeof daemonOptions)[];
+  const given = keys.filter((key) => request[key] !== undefined).map((key) => daemonOptions[key]);
+  if (given.length === 0) return;
+  throw new FabricError("usage", `expected no ${given.join(", ")} with --runtime service`, {
+    hint: "a service goes back to what it was by its former --image",
+  });
+}
+
+/** Where the chaincode is to run. As a service each organization has a package of its own, with its own address. */
+function runtimeFor(
   network: OpenNetwork,
   request: DeployRequest,
   places: readonly Place[],
   signal: AbortSignal,
-): Promise<((organization: PeerOrganization) => PackageToDeploy) | undefined> {
-  if (request.image !== undefined && (request.runtime ?? "dind") === "dind") {
+): Promise<Runtime> {
+  const { name: chaincode, channel, label = chaincode } = request;
+  const organizations = chosenOrganizations(network, request.organizations);
+  const prepare = () => packageForDaemons(network, request, places, signal);
+  return chooseRuntime(network, { chaincode, channel, label, organizations, prepare }, request, signal);
+}
+
+/** What the peers' own daemons are to run, when the request brings it. */
+async function packageForDaemons(
+  network: OpenNetwork,
+  request: DeployRequest,
+  places: readonly Place[],
+  signal: AbortSignal,
+): Promise<PackageToDeploy | undefined> {
+  if (request.image !== undefined) {
     const peers = places.flatMap((place) => place.peers).map((node) => seedPeer(network, node));
     const wanted = { reference: request.image, language: request.language, label: request.label ?? request.name };
     const { pkg, image } = await findImage(peers, wanted, signal);
-    return () => ({ ...packageAtHand(pkg), image });
+    return { ...packageAtHand(pkg), image };
   }
   if (request.path === undefined) return undefined;
   const { pkg, notices } = await preparePackage(request.path, request.label ?? request.name, request);
   for (const notice of notices) request.notice?.(notice);
-  const atHand = packageAtHand(pkg);
-  return () => atHand;
+  return packageAtHand(pkg);
 }
 
 /** What each organization has approved at a sequence; nothing is when nothing has been committed. */
@@ -275,6 +311,9 @@ function packageOnce(network: OpenNetwork): (id: string) => PackageToDeploy {
 /** What the administrator of another organization has to type to the same end. */
 function commandOf(request: DeployRequest, organization: string): string {
   const words: (readonly [string, string | number | undefined])[] = [
+    ["--runtime", request.runtime === "dind" ? undefined : request.runtime],
+    ["--start", request.start],
+    ["--per", request.per],
     ["--path", request.path],
     ["--image", request.image],
     ["--language", request.language],
@@ -294,6 +333,7 @@ function commandOf(request: DeployRequest, organization: string): string {
     request.channel,
     ...said,
     ...init,
+    ...(request.clientAuth ? ["--client-auth"] : []),
     "--org",
     organization,
   ].join(" ");

@@ -3,6 +3,7 @@ import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import type { GivenImage } from "./seed/given-image.ts";
 import { hostOf, type FabricNode, type PeerOrganization } from "../network/spec.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 
 /** A package that an organization is to run, whether its bytes are at hand or have to be asked for. */
 export interface PackageToDeploy {
@@ -35,6 +36,8 @@ export interface Deployment {
   readonly definition: ChaincodeDefinition;
   /** At least one. */
   readonly targets: readonly Target[];
+  /** Where it runs. */
+  readonly runtime: Runtime;
   /** MSP IDs -> whether their approvals are enough to commit; undefined when the channel's policy cannot be read. */
   readonly enough: ((approved: ReadonlySet<string>) => boolean) | undefined;
   /** What another organization's administrator has to type. */

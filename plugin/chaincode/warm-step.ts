@@ -7,6 +7,7 @@ import type { Observation, Step } from "../steps/step.ts";
 import { containerOf, containersOf } from "./containers.ts";
 import type { Deployment, Target } from "./deployment.ts";
 import { startTimeout } from "./init-step.ts";
+import { isBuiltByDocker } from "./seed/seeding.ts";
 
 /**
  * A peer has started its chaincode, so that nobody's first transaction waits for it: by a call that is never submitted.
@@ -24,14 +25,17 @@ export function warmStep(
     after,
     async observe({ signal }): Promise<Observation> {
       try {
-        return containerOf(await containersOf(network, node, signal), pkg.id)
-          ? { done: true }
-          : { done: false, change: "by a call that is not submitted" };
+        if (containerOf(await containersOf(network, node, signal), pkg.id)) return { done: true };
       } catch (error) {
         if (!(error instanceof FabricError) || !["not-found", "forbidden"].includes(error.code)) throw error;
         // No daemon of ours, or none that we may look into: whoever runs chaincode there starts it.
         return { done: true, detail: "there is no daemon to look into" };
       }
+      // Of a package that stays only the ID is known: it may be that of a service.
+      const type = pkg.type ?? (await pkg.load(signal)).metadata.type;
+      return isBuiltByDocker(type)
+        ? { done: false, change: "by a call that is not submitted" }
+        : { done: true, detail: `an external builder runs ${type} packages` };
     },
     async act({ signal, progress }) {
       const { connection, identity } = await reachPeer(network, node, signal);

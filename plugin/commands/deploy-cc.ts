@@ -22,6 +22,10 @@ interface DeployOptions extends PlanOptions {
   readonly rollbackTo?: number;
   readonly build: boolean;
   readonly offline: boolean;
+  readonly runtime?: string;
+  readonly per?: string;
+  readonly clientAuth?: boolean;
+  readonly start?: string;
 }
 
 export const deployCc: CommandDefinition = (program, terminal) => {
@@ -83,7 +87,11 @@ export const deployCc: CommandDefinition = (program, terminal) => {
       "image archive to load into each peer's daemon before, where it can pull none",
       collect,
     )
-    .option("--runtime <name>", "dind: in each peer's own Docker; service: a Deployment that peers dial", "dind")
+    .option(
+      "--runtime <name>",
+      "dind: in each peer's own Docker; on-demand: there, only while it is called; service: a Deployment that peers dial",
+      "dind",
+    )
     .option("--start <command>", 'service: what to run in it; "node" for Node chaincode (default: the image knows)')
     .option("--per <what>", "service: one for each organization, or for each peer (default: organization)")
     .option("--client-auth", "service: the chaincode asks its peers for a certificate, too")

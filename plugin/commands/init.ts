@@ -31,6 +31,11 @@ export const init: CommandDefinition = (program, terminal) => {
         "how the peers' sidecars are isolated (default: privileged, Docker; restricted: no privilege and no Docker)",
       ).choices(PROFILE_NAMES),
     )
+    .option(
+      "--chaincode-idle <time>",
+      "stop chaincode that nobody has called for so long, as 10m; the next call starts it",
+    )
+    .option("--no-chaincode-idle", "let it run on (the default)")
     .option("--peer-image <image>", "instead of docker.io/hyperledger/fabric-peer")
     .option("--orderer-image <image>", "instead of docker.io/hyperledger/fabric-orderer")
     .addHelpText(
@@ -66,6 +71,7 @@ Examples:
             orderers: options.orderers,
             storageClass: options.storageClass,
             profile: options.profile,
+            chaincodeIdle: options.chaincodeIdle,
             peerImage: options.peerImage,
             ordererImage: options.ordererImage,
           },

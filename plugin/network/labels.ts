@@ -9,6 +9,8 @@ export const nodeLabel = `${prefix}node`;
 export const injectionLabel = `${prefix}injection`;
 /** On a Pod template: give this peer a Docker daemon. */
 export const injectAnnotation = `${prefix}inject`;
+/** On a Pod template: stop chaincode that nobody has called for so long. */
+export const chaincodeIdleAnnotation = `${prefix}chaincode-idle`;
 export const dindStorageAnnotation = `${prefix}dind-storage`;
 export const profileAnnotation = `${prefix}profile`;
 

@@ -1,6 +1,6 @@
 import type { KubernetesObject, V1Container } from "../kube/client-node.ts";
 import { mspFolder, tlsFolder } from "./identity-secret.ts";
-import { dindStorageAnnotation, injectAnnotation, profileAnnotation } from "./labels.ts";
+import { chaincodeIdleAnnotation, dindStorageAnnotation, injectAnnotation, profileAnnotation } from "./labels.ts";
 import {
   claimOf,
   fabricUser,
@@ -36,7 +36,7 @@ export function builderSettings({ name }: FabricNode): { readonly name: string; 
 }
 
 function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
-  const { profile } = network.spec;
+  const { profile, chaincodeIdle } = network.spec;
   const address = `${hostOf(node)}:${ports.peer}`;
   return {
     image: network.spec.images.peer,
@@ -49,6 +49,7 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
       [injectAnnotation]: "true",
       [dindStorageAnnotation]: `pvc:${dockerClaimName(node)}`,
       ...(profile === undefined ? {} : { [profileAnnotation]: profile }),
+      ...(chaincodeIdle === undefined ? {} : { [chaincodeIdleAnnotation]: chaincodeIdle }),
     },
     ...ownerOfLedger(network),
     env: {

@@ -25,6 +25,11 @@ const networkSchema = z.strictObject({
     storage: z.strictObject({ className: z.string().optional(), ledger: quantity, docker: quantity }),
     // How the peers' sidecars are isolated; what networks of older versions say nothing about.
     profile: z.enum(PROFILE_NAMES).optional(),
+    /** Chaincode that nobody has called for so long is stopped; it runs on unless told. */
+    chaincodeIdle: z
+      .string()
+      .regex(/^(?!0+[smh]$)(?!0*[1-4]s$)[0-9]{1,5}[smh]$/, "expected a time from 5s, like 30s, 10m or 1h")
+      .optional(),
     ordererOrganization: z.strictObject({ ...organization, orderers: z.int().min(1).max(99) }),
     peerOrganizations: z.array(z.strictObject({ ...organization, peers: z.int().min(1).max(99) })).min(1),
   }),
@@ -46,6 +51,7 @@ export function parseNetwork(value: unknown, source: string): FabricNetwork {
     });
   }
   checkUnique(parsed.data, source);
+  checkIdle(parsed.data, source);
   return parsed.data;
 }
 
@@ -60,6 +66,14 @@ function checkUnique(network: FabricNetwork, source: string): void {
   }
 }
 
+/** Else the webhook would refuse the peers' Pods, which is seen late. */
+function checkIdle({ spec: { profile, chaincodeIdle } }: FabricNetwork, source: string): void {
+  if (profile !== "restricted" || chaincodeIdle === undefined) return;
+  throw new FabricError("invalid", `${source}: chaincodeIdle needs Docker, which profile restricted has not`, {
+    hint: "leave one of --profile restricted and --chaincode-idle out; --no-chaincode-idle takes it back",
+  });
+}
+
 /** What `init` takes from the command line; everything has a default. */
 export interface NetworkOptions {
   readonly name?: string | undefined;
@@ -70,6 +84,8 @@ export interface NetworkOptions {
   readonly peers?: number | undefined;
   readonly storageClass?: string | undefined;
   readonly profile?: ProfileName | undefined;
+  /** `false`: chaincode runs on. */
+  readonly chaincodeIdle?: string | false | undefined;
   readonly peerImage?: string | undefined;
   readonly ordererImage?: string | undefined;
 }
@@ -84,6 +100,7 @@ export function networkFromOptions(options: NetworkOptions, existing?: FabricNet
   const sameVersion = fabricVersion === before?.fabricVersion;
   const image = (component: "peer" | "orderer", asked: string | undefined) =>
     asked ?? (sameVersion ? before.images[component] : `docker.io/hyperledger/fabric-${component}:${fabricVersion}`);
+  const chaincodeIdle = options.chaincodeIdle ?? before?.chaincodeIdle;
   const className = options.storageClass ?? before?.storage.className;
   const profile = options.profile ?? before?.profile;
   return parseNetwork(
@@ -100,6 +117,7 @@ export function networkFromOptions(options: NetworkOptions, existing?: FabricNet
           docker: before?.storage.docker ?? "10Gi",
         },
         ...(profile === undefined ? {} : { profile }),
+        ...(chaincodeIdle ? { chaincodeIdle } : {}),
         ordererOrganization: ordererOrganization(options, before),
         peerOrganizations: peerOrganizations(options, before),
       },

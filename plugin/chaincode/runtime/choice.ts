@@ -1,9 +1,6 @@
 import { FabricError } from "../../error.ts";
 import { readChaincodeSource } from "../../fabric/chaincode-source.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
-import type { FabricNode } from "../../network/spec.ts";
-import type { Step } from "../../steps/step.ts";
-import { packageFrom } from "../package-source.ts";
 import { newDindRuntime } from "./dind.ts";
 import { runtimeNames, type Runtime, type RuntimeName, type RuntimeRequest } from "./runtime.ts";
 import { newServiceRuntime } from "./service.ts";
@@ -11,7 +8,7 @@ import { newServiceRuntime } from "./service.ts";
 /** What a user says about where chaincode runs. */
 export interface RuntimeOptions {
   readonly runtime?: string | undefined;
-  /** A folder or a package; of a service only its indexes count. */
+  /** A folder or a package; of a service only its indexes count. Unset: what each organization runs stays. */
   readonly path?: string | undefined;
   readonly image?: string | undefined;
   readonly per?: string | undefined;
@@ -19,20 +16,20 @@ export interface RuntimeOptions {
   readonly start?: string | undefined;
 }
 
+/** Options that only a service has. */
+const serviceOptions = { per: "--per", clientAuth: "--client-auth", start: "--start" } as const;
+
 /** The runtime that a user asks for. Throws `usage` for options that do not go together. */
 export async function chooseRuntime(
   network: OpenNetwork,
   request: RuntimeRequest,
   options: RuntimeOptions,
-  images: (node: FabricNode) => readonly Step[],
   signal: AbortSignal,
 ): Promise<Runtime> {
   const name = runtimeName(options.runtime ?? "dind");
   if (name !== "service") {
     rejectServiceOptions(name, options);
-    const { path } = options;
-    if (path === undefined) throw new FabricError("usage", "expected --path with the chaincode, found none");
-    return newDindRuntime(network, request, await packageFrom(path, request.label), images);
+    return newDindRuntime(network, request, name, await request.prepare());
   }
   const { image, path, start } = options;
   if (image === undefined) {
@@ -49,7 +46,7 @@ export async function chooseRuntime(
 function runtimeName(text: string): RuntimeName {
   const found = runtimeNames.find((name) => name === text);
   if (found) return found;
-  throw new FabricError("usage", `expected --runtime ${runtimeNames.join(" or ")}, found ${text}`);
+  throw new FabricError("usage", `expected --runtime ${runtimeNames.join(", ")}, found ${text}`);
 }
 
 function perOf(text: string): "organization" | "peer" {
@@ -57,10 +54,9 @@ function perOf(text: string): "organization" | "peer" {
   throw new FabricError("usage", `expected --per organization or --per peer, found ${text}`);
 }
 
-function rejectServiceOptions(name: RuntimeName, { per, clientAuth, start }: RuntimeOptions): void {
-  const given = Object.entries({ "--per": per, "--client-auth": clientAuth, "--start": start })
-    .filter(([, value]) => value !== undefined)
-    .map(([option]) => option);
+function rejectServiceOptions(name: RuntimeName, options: RuntimeOptions): void {
+  const keys = Object.keys(serviceOptions) as (keyof typeof serviceOptions)[];
+  const given = keys.filter((key) => options[key] !== undefined).map((key) => serviceOptions[key]);
   if (given.length === 0) return;
   throw new FabricError("usage", `expected ${given.join(", ")} with --runtime service only, found --runtime ${name}`);
 }

@@ -1,22 +1,54 @@
-import type { ChaincodePackage } from "../../fabric/chaincode-package.ts";
+import { FabricError } from "../../error.ts";
+import { get } from "../../kube/objects.ts";
+import { chaincodeIdleAnnotation } from "../../network/labels.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
-import type { FabricNode } from "../../network/spec.ts";
+import { hostOf, type FabricNode } from "../../network/spec.ts";
 import type { Step } from "../../steps/step.ts";
+import type { PackageToDeploy } from "../deployment.ts";
+import { warmStep } from "../warm-step.ts";
 import type { Runtime, RuntimeRequest } from "./runtime.ts";
 import { leftoversStep } from "./service-leftovers.ts";
 
-/** Chaincode in each peer's own Docker daemon: the peer builds it, or finds it built, and starts it. `images` are what a daemon has to have before. */
+/** Chaincode in each peer's own Docker daemon: the peer builds it, or finds it built, and starts it. */
 export function newDindRuntime(
   network: OpenNetwork,
   request: RuntimeRequest,
-  pkg: ChaincodePackage,
-  images: (node: FabricNode) => readonly Step[],
+  name: "dind" | "on-demand",
+  pkg: PackageToDeploy | undefined,
 ): Runtime {
   return {
-    name: "dind",
-    packageFor: () => pkg,
-    beforeInstall: images,
+    name,
+    packageFor: pkg && (() => pkg),
+    beforeInstall: (node) => (name === "on-demand" ? [idleStep(network, node)] : []),
     beforeApprove: () => [],
-    afterwards: (organization, after) => [leftoversStep(network, request, organization, undefined, after)],
+    started: warmStep,
+    // Whose package stays, or has a server of its own, may need its service yet.
+    afterwards: (target, after) =>
+      target.pkg.type === undefined || target.pkg.type === "ccaas"
+        ? []
+        : [leftoversStep(network, request, target.organization, undefined, after)],
+  };
+}
+
+/** A peer's daemon stops chaincode that nobody calls: a matter of its Pod, for all its chaincode. */
+function idleStep(network: OpenNetwork, node: FabricNode): Step {
+  const { namespace } = node.organization;
+  return {
+    id: `on-demand/${hostOf(node)}`,
+    title: `${hostOf(node)} stops idle chaincode`,
+    after: [],
+    async observe({ signal }) {
+      const set = await get(network.cluster, { kind: "StatefulSet", namespace, name: node.name }, signal);
+      const idle = set?.spec?.template.metadata?.annotations?.[chaincodeIdleAnnotation];
+      if (idle !== undefined) return { done: true, detail: `after ${idle}` };
+      throw new FabricError(
+        "not-ready",
+        `expected ${chaincodeIdleAnnotation} on the Pod of ${hostOf(node)}, found none`,
+        {
+          hint: "kubectl fabric init --chaincode-idle 10m sets it, and restarts the peers once",
+        },
+      );
+    },
+    async act() {},
   };
 }

@@ -1,9 +1,9 @@
-import type { ChaincodePackage } from "../../fabric/chaincode-package.ts";
-import type { FabricNode, Organization, PeerOrganization } from "../../network/spec.ts";
+import type { FabricNode, PeerOrganization } from "../../network/spec.ts";
 import type { Step } from "../../steps/step.ts";
+import type { Deployment, PackageToDeploy, Target } from "../deployment.ts";
 
-export const runtimeNames = ["dind", "service"] as const;
-/** Where chaincode runs: in the peer's own Docker daemon, or in a Deployment. */
+export const runtimeNames = ["dind", "on-demand", "service"] as const;
+/** Where chaincode runs: in the peer's own Docker daemon (for good, or only while it is called), or in a Deployment. */
 export type RuntimeName = (typeof runtimeNames)[number];
 
 /** One chaincode on one channel: what a runtime is asked for. */
@@ -12,17 +12,21 @@ export interface RuntimeRequest {
   readonly channel: string;
   readonly label: string;
   readonly organizations: readonly PeerOrganization[];
+  /** Makes the package that peers build; undefined where what each organization runs stays. */
+  readonly prepare: () => Promise<PackageToDeploy | undefined>;
 }
 
-/** One way to run chaincode. What is common to all (approve, commit) is none of its business. */
+/** One way to run chaincode. What is common to all (install, approve, commit) is none of its business. */
 export interface Runtime {
   readonly name: RuntimeName;
-  /** What an organization's peers install and what it approves. */
-  readonly packageFor: (organization: Organization) => ChaincodePackage;
+  /** What an organization's peers install and what it approves; unset where what each runs stays. */
+  readonly packageFor: ((organization: PeerOrganization) => PackageToDeploy) | undefined;
   /** What has to be so before this peer installs. */
   readonly beforeInstall: (node: FabricNode) => readonly Step[];
   /** What has to be so before the organization approves: nobody agrees to chaincode that does not run. */
   readonly beforeApprove: (organization: PeerOrganization) => readonly Step[];
+  /** A peer runs it, once its definition is committed. */
+  readonly started: (deployment: Deployment, target: Target, node: FabricNode, after: readonly string[]) => Step;
   /** What becomes of the runtime before this one, once all peers of the organization run the new definition. */
-  readonly afterwards: (organization: PeerOrganization, after: readonly string[]) => readonly Step[];
+  readonly afterwards: (target: Target, after: readonly string[]) => readonly Step[];
 }

@@ -3,12 +3,17 @@ import { FabricError } from "../../error.ts";
 import type { ArchiveFile } from "../../fabric/tarball.ts";
 import type { ChaincodePackage } from "../../fabric/chaincode-package.ts";
 import { packServiceChaincode } from "../../fabric/service-chaincode.ts";
+import { startChaincode } from "../../fabric/chaincode-start.ts";
 import { get } from "../../kube/objects.ts";
 import { appliedStep, readyStep } from "../../network/object-steps.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
 import { builderSettings } from "../../network/peer.ts";
 import { hostOf, type FabricNode, type PeerOrganization } from "../../network/spec.ts";
+import { reachPeer } from "../../network/reach.ts";
+import { eventually } from "../../steps/eventually.ts";
 import type { Step } from "../../steps/step.ts";
+import { packageAtHand, type Deployment } from "../deployment.ts";
+import { startTimeout } from "../init-step.ts";
 import type { Runtime, RuntimeRequest } from "./runtime.ts";
 import { clientKeys, keysStep, serverCertificate, type ClientKeys } from "./service-keys.ts";
 import { leftoversStep } from "./service-leftovers.ts";
@@ -43,10 +48,11 @@ export async function newServiceRuntime(
   };
   return {
     name: "service",
-    packageFor: (organization) => partFor(organization.name).pkg,
+    packageFor: (organization) => packageAtHand(partFor(organization.name).pkg),
     beforeInstall: (node) => (options.per === "peer" ? [peerNameStep(network, node)] : []),
     beforeApprove: (organization) => runningSteps(network, partFor(organization.name)),
-    afterwards: (organization, after) => {
+    started: (deployment, _, node, after) => answersStep(deployment, node, after),
+    afterwards: ({ organization }, after) => {
       const kept = serviceName(partFor(organization.name).design.identity);
       return [leftoversStep(network, request, organization, kept, after)];
     },
@@ -119,6 +125,35 @@ function objectsStep(network: OpenNetwork, design: ServiceDesign, after: string)
     after: [after],
     observe: async (context) => (await inner(context.signal)).observe(context),
     act: async (context) => (await inner(context.signal)).act(context),
+  };
+}
+
+/** A peer's first call has reached its server: by a call that is never submitted. */
+function answersStep(
+  { network, channel, definition: { name } }: Deployment,
+  node: FabricNode,
+  after: readonly string[],
+): Step {
+  const call = async (signal: AbortSignal) => {
+    const { connection, identity } = await reachPeer(network, node, signal);
+    return startChaincode(connection, identity, channel, name, { signal, timeout: startTimeout });
+  };
+  return {
+    id: `started/${hostOf(node)}`,
+    title: `${hostOf(node)} reaches ${name}`,
+    after,
+    async observe({ signal }) {
+      try {
+        const { state } = await call(signal);
+        return { done: true, detail: state === "running" ? "" : "to be initialized" };
+      } catch (error) {
+        if (!(error instanceof FabricError)) throw error;
+        return { done: false, change: error.message };
+      }
+    },
+    async act({ signal }) {
+      await eventually(() => call(signal), { signal, retry: ["connection", "not-ready", "chaincode", "rejected"] });
+    },
   };
 }
 

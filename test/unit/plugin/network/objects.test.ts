@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { stringify } from "yaml";
+import type { V1StatefulSet } from "../../../../plugin/kube/client-node.ts";
 import { namespaceOf, networkConfigMap } from "../../../../plugin/network/namespace.ts";
 import { ordererObjects } from "../../../../plugin/network/orderer.ts";
 import { peerObjects } from "../../../../plugin/network/peer.ts";
@@ -22,6 +23,15 @@ describe("objects of a network", () => {
     ["namespace-restricted", [namespaceOf(unprivileged, unprivileged.spec.peerOrganizations[0]!)]],
   ])("%s", async (name, objects) => {
     await expect(documents(objects)).toMatchFileSnapshot(`golden/${name}.yaml`);
+  });
+
+  test("peers are told when their chaincode is idle", () => {
+    const annotations = (idle: string | undefined) => {
+      const asked = networkFromOptions({ chaincodeIdle: idle });
+      const sets = peerObjects(asked, peerNodes(asked)[0]!).filter(({ kind }) => kind === "StatefulSet");
+      return sets.map((set) => (set as V1StatefulSet).spec?.template.metadata?.annotations);
+    };
+    expect(annotations("10m")).toEqual([{ ...annotations(undefined)[0], "kubectl-fabric.io/chaincode-idle": "10m" }]);
   });
 
   test("each namespace carries the definition, whole", () => {

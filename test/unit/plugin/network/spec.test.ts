@@ -44,6 +44,12 @@ describe("networkFromOptions", () => {
     expect(networkFromOptions({ profile: "privileged" }, existing).spec.profile).toBe("privileged");
   });
 
+  test("idle chaincode is stopped until told otherwise", () => {
+    const existing = networkFromOptions({ chaincodeIdle: "10m" });
+    expect(networkFromOptions({}, existing).spec.chaincodeIdle).toBe("10m");
+    expect(networkFromOptions({ chaincodeIdle: false }, existing)).toEqual(networkFromOptions({}));
+  });
+
   test("a new version brings its images", () => {
     const existing = networkFromOptions({ fabricVersion: "2.5", peerImage: "example.com/peer:1" });
     expect(networkFromOptions({}, existing).spec.images.peer).toBe("example.com/peer:1");
@@ -62,6 +68,14 @@ describe("parseNetwork", () => {
     ["a field that does not exist", { ...good, spec: { ...good.spec, peres: 1 } }, /spec: Unrecognized key: "peres"/],
     ["no peer organization", withSpec({ peerOrganizations: [] }), /spec\.peerOrganizations/],
     ["nothing", undefined, /\(whole\)/],
+    ["no time to be idle", withSpec({ chaincodeIdle: "00m" }), /chaincodeIdle: expected a time from 5s/],
+    ["too short a time to be idle", withSpec({ chaincodeIdle: "4s" }), /chaincodeIdle: expected a time from 5s/],
+    [
+      "idle chaincode without Docker",
+      withSpec({ profile: "restricted", chaincodeIdle: "10m" }),
+      /chaincodeIdle needs Docker, which profile restricted has not/,
+    ],
+    ["a time in words", withSpec({ chaincodeIdle: "10 minutes" }), /chaincodeIdle: expected a time from 5s/],
     [
       "two organizations in one namespace",
       withSpec({ peerOrganizations: [{ name: "a", mspId: "A", namespace: "orderer", peers: 1 }] }),
