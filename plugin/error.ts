@@ -34,6 +34,13 @@ export class FabricError extends Error {
   }
 }
 
+/** A connection to a Pod that was made, and cut: whoever may act twice may make another. */
+export class LostConnection extends FabricError {
+  constructor(message: string, details?: ErrorDetails) {
+    super("connection", message, details);
+  }
+}
+
 /** The message of anything thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

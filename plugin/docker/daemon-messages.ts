@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { FabricError } from "../error.ts";
+import { FabricError, LostConnection } from "../error.ts";
 
 /** A line of what the daemon tells while it pulls, loads or builds (moby pkg/jsonmessage). */
 export interface DaemonMessage {
@@ -22,7 +22,7 @@ export async function* daemonMessages(body: Readable, what: string): AsyncGenera
     if (failure !== undefined) throw new FabricError("rejected", `${what}: ${failure}`);
     yield message;
   }
-  if (body.errored) throw new FabricError("connection", `${what}: the connection was lost`, { cause: body.errored });
+  if (body.errored) throw new LostConnection(`${what}: the connection was lost`, { cause: body.errored });
 }
 
 function parseMessage(line: string): DaemonMessage {

@@ -20,7 +20,7 @@ export function newDaemon(cluster: Cluster, target: EngineTarget, signal?: Abort
 }
 
 async function output(cluster: Cluster, target: ExecTarget, signal: AbortSignal | undefined): Promise<Readable> {
-  const stream = await execStream(cluster, target, signal);
+  const stream = await execStream(cluster, { ...target, stdin: false }, signal);
   stream.end();
   async function* chunks(): AsyncGenerator<Buffer> {
     for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;

@@ -2,7 +2,7 @@ import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage
 import type { Duplex, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { callbackify } from "node:util";
-import { FabricError, messageOf } from "../error.ts";
+import { FabricError, LostConnection, messageOf } from "../error.ts";
 import { abortError, anySignal } from "../kube/abort.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { execStream, type ExecStream } from "../kube/exec.ts";
@@ -123,7 +123,7 @@ class ExecEngine implements Engine {
     if (exit instanceof FabricError) return exit;
     const where = describe(this.target);
     if (isExit(exit) && exit.code !== 0) return noDaemon(where, exit.stderr, this.target);
-    return new FabricError("connection", `Docker in ${where} did not answer: ${messageOf(error)}`, {
+    return new LostConnection(`Docker in ${where} did not answer: ${messageOf(error)}`, {
       hint: `kubectl logs -n ${this.target.namespace} ${this.target.pod} -c ${this.target.container}`,
       cause: error,
     });

@@ -1,5 +1,5 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
-import { type ErrorCode, FabricError } from "../error.ts";
+import { type ErrorCode, FabricError, LostConnection } from "../error.ts";
 import { rejectionHint } from "./rejection.ts";
 
 /** Whether this is what a gRPC call fails with. */
@@ -9,10 +9,16 @@ export function isServiceError(thrown: unknown): thrown is ServiceError {
 
 /** A failed gRPC call as a user meets it. `what` was to be done: "joining mychannel at peer0.org1". */
 export function grpcError(what: string, error: ServiceError): FabricError {
-  return new FabricError(grpcErrorCode(error.code), `${what}: ${error.details || error.message}`, {
-    hint: grpcErrorHint(error),
-    cause: error,
-  });
+  const message = `${what}: ${error.details || error.message}`;
+  const details = { hint: grpcErrorHint(error), cause: error };
+  return isCut(error)
+    ? new LostConnection(message, details)
+    : new FabricError(grpcErrorCode(error.code), message, details);
+}
+
+/** Cut while the call was under way; a channel that cannot connect at all says so first (grpc-js, subchannel and pick_first). */
+function isCut({ code, details }: GrpcFailure): boolean {
+  return code === unavailable && !/^(No connection established|Name resolution failed)/.test(details);
 }
 
 /** What gRPC statuses mean (https://grpc.github.io/grpc/core/md_doc_statuscodes.html) as Fabric uses them. */

@@ -1,12 +1,12 @@
 import { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
-import { FabricError } from "../error.ts";
+import { FabricError, LostConnection } from "../error.ts";
 import { abortError } from "./abort.ts";
 
 /** How the channels of one WebSocket make up a stream (k8s.io/apimachinery pkg/util/httpstream/wsstream: the first byte of a message is its channel). */
 export interface ChannelProtocol {
-  /** The channel that we write to. */
-  readonly input: number;
+  /** The channel that we write to; undefined when the other side expects nothing. */
+  readonly input: number | undefined;
   /** The channel that we read from. */
   readonly output: number;
   /** A message of any other channel. An error ends the stream with it. */
@@ -35,6 +35,7 @@ export class ChannelStream extends Duplex {
   readonly #protocol: ChannelProtocol;
   readonly #pings: NodeJS.Timeout;
   #lingering: NodeJS.Timeout | undefined;
+  #failure: Error | undefined;
   #message: Buffer | undefined;
 
   /** The socket must be open and paused. */
@@ -44,6 +45,8 @@ export class ChannelStream extends Duplex {
     this.#protocol = protocol;
     this.#pings = setInterval(() => socket.ping(), PING_MILLISECONDS).unref();
     socket.on("message", (data, binary) => this.#receive(data, binary));
+    // What broke the connection; `close` comes next, and only says that it was.
+    socket.once("error", (error) => (this.#failure = error));
     socket.once("close", (code, reason) => this.#closed(code, reason.toString()));
     if (signal) this.#endWith(signal);
     socket.resume();
@@ -54,12 +57,15 @@ export class ChannelStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#send(chunk, 0, done);
+    const { input } = this.#protocol;
+    if (input === undefined)
+      done(new FabricError("internal", "expected a stream to write to, found one without input"));
+    else this.#send(input, chunk, 0, done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    const { endOfInput } = this.#protocol;
-    if (this.#socket.readyState !== this.#socket.OPEN) done();
+    const { input, endOfInput } = this.#protocol;
+    if (input === undefined || this.#socket.readyState !== this.#socket.OPEN) done();
     else if (endOfInput) this.#socket.send(endOfInput, () => done());
     else {
       this.#linger();
@@ -74,22 +80,22 @@ export class ChannelStream extends Duplex {
     done(error);
   }
 
-  #send(chunk: Buffer, offset: number, done: (error?: Error | null) => void): void {
+  #send(input: number, chunk: Buffer, offset: number, done: (error?: Error | null) => void): void {
     const part = chunk.subarray(offset, offset + MESSAGE_BYTES);
-    const message = this.#outgoing(part.length);
+    const message = this.#outgoing(input, part.length);
     part.copy(message, 1);
     this.#socket.send(message, (error) => {
       // A socket that closes tells why by itself, and better.
       if (error) done(this.destroyed ? error : lost("it was closed", error));
-      else if (offset + part.length < chunk.length) this.#send(chunk, offset + part.length, done);
+      else if (offset + part.length < chunk.length) this.#send(input, chunk, offset + part.length, done);
       else done();
     });
   }
 
   /** One message is under way at a time (and ws masks a copy of it): its memory serves the next. */
-  #outgoing(bytes: number): Buffer {
-    if (bytes < MESSAGE_BYTES / 2) return Buffer.concat([Buffer.of(this.#protocol.input)], bytes + 1);
-    this.#message ??= Buffer.concat([Buffer.of(this.#protocol.input)], MESSAGE_BYTES + 1);
+  #outgoing(input: number, bytes: number): Buffer {
+    if (bytes < MESSAGE_BYTES / 2) return Buffer.concat([Buffer.of(input)], bytes + 1);
+    this.#message ??= Buffer.concat([Buffer.of(input)], MESSAGE_BYTES + 1);
     return this.#message.subarray(0, bytes + 1);
   }
 
@@ -119,7 +125,7 @@ export class ChannelStream extends Duplex {
   #closed(code: number, reason: string): void {
     clearInterval(this.#pings);
     clearTimeout(this.#lingering);
-    const error = this.#protocol.onClose(code, reason);
+    const error = this.#protocol.onClose(code, reason || (this.#failure?.message ?? ""));
     if (error) this.destroy(error);
     else {
       this.push(null);
@@ -139,8 +145,8 @@ export class ChannelStream extends Duplex {
 }
 
 /** The error of a stream that was cut. */
-export function lost(how: string, cause?: unknown): FabricError {
-  return new FabricError("connection", `the connection through the API server was lost: ${how}`, {
+export function lost(how: string, cause?: unknown): LostConnection {
+  return new LostConnection(`the connection through the API server was lost: ${how}`, {
     hint: "try again: what was begun is taken up where it stopped",
     cause,
   });

@@ -136,7 +136,11 @@ class ApiServer implements Cluster {
       const abort = () => socket.terminate();
       const done = () => merged.removeEventListener("abort", abort);
       merged.addEventListener("abort", abort, { once: true });
-      socket.once("upgrade", (response) => response.socket.setKeepAlive(true, TCP_KEEP_ALIVE_MILLISECONDS));
+      socket.once("upgrade", (response) => {
+        response.socket.setKeepAlive(true, TCP_KEEP_ALIVE_MILLISECONDS);
+        // ws keeps to itself what happens to the connection, and only tells that it is closed (1006).
+        response.socket.once("error", (error: Error) => socket.emit("error", error));
+      });
       socket.once("open", () => {
         socket.pause();
         done();

@@ -12,6 +12,8 @@ export interface ExecTarget {
   readonly pod: string;
   readonly container: string;
   readonly command: readonly string[];
+  /** Whether it has a standard input; it has unless told. */
+  readonly stdin?: boolean | undefined;
 }
 
 export interface ExitStatus {
@@ -50,9 +52,9 @@ export class ExecStream extends ChannelStream {
  * a command that is not in the container fails the stream and `exit` with `not-found`.
  */
 export async function execStream(cluster: Cluster, target: ExecTarget, signal?: AbortSignal): Promise<ExecStream> {
-  const { namespace, pod, container, command } = target;
+  const { namespace, pod, container, command, stdin = true } = target;
   const path = `${resourcePath(knownResources.get("Pod") as Resource, namespace, pod)}/exec`;
-  const query = { container, command, stdin: true, stdout: true, stderr: true };
+  const query = { container, command, stdin, stdout: true, stderr: true };
   const socket = await cluster.webSocket(path, query, [V5, V4], signal);
   return new ExecStream(socket, new ExecProtocol(target, socket.protocol), signal);
 }
@@ -67,15 +69,15 @@ export async function execCapture(
   target: ExecTarget,
   { stdin, signal }: { readonly stdin?: Buffer | string | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Captured> {
-  const stream = await execStream(cluster, target, signal);
-  stream.end(stdin ?? "");
+  const stream = await execStream(cluster, { ...target, stdin: stdin !== undefined }, signal);
+  stream.end(stdin);
   const [stdout, exit] = await Promise.all([buffer(stream), stream.exit]);
   return { stdout, ...exit };
 }
 
 /** What the channels of an exec mean. */
 export class ExecProtocol implements ChannelProtocol {
-  readonly input = STDIN;
+  readonly input: number | undefined;
   readonly output = STDOUT;
   readonly endOfInput: Buffer | undefined;
   readonly exit: Promise<ExitStatus>;
@@ -86,7 +88,9 @@ export class ExecProtocol implements ChannelProtocol {
 
   constructor(target: ExecTarget, protocol: string) {
     this.#target = target;
-    this.endOfInput = protocol === V5 ? Buffer.of(CLOSE, STDIN) : undefined;
+    const { stdin = true } = target;
+    this.input = stdin ? STDIN : undefined;
+    this.endOfInput = stdin && protocol === V5 ? Buffer.of(CLOSE, STDIN) : undefined;
     this.exit = this.#settle.promise;
     // Whoever wants to know asks; nobody has to.
     this.exit.catch(() => {});

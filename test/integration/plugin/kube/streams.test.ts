@@ -216,6 +216,38 @@ describe("exec", () => {
     ]);
   });
 
+  test("a command without input is sent nothing: who has ended already could not take it", async () => {
+    const asked: (string | undefined)[] = [];
+    const sent: Buffer[] = [];
+    server = await serve({
+      protocols: [V4],
+      onSocket: (socket, request) => {
+        asked.push(request.url);
+        socket.on("message", (data: Buffer) => sent.push(data));
+        // Longer than the silence after which an old server's connection is closed to end the input.
+        setTimeout(() => {
+          socket.send(channel(1, "late"));
+          socket.send(status({ status: "Success" }));
+          socket.close(1000);
+        }, 1500);
+      },
+    });
+    expect(String((await execCapture(server.cluster, command)).stdout)).toBe("late");
+    expect([sent, asked[0]]).toEqual([[], expect.stringContaining("&stdin=false&")]);
+    const stream = await execStream(server.cluster, { ...command, stdin: false });
+    stream.on("error", () => {});
+    stream.end("x");
+    await expect(stream.exit).rejects.toMatchObject({ code: "internal" });
+  });
+
+  test("what cut a connection is told", async () => {
+    server = await serve({ onSocket: (_, { socket }) => void setTimeout(() => socket.resetAndDestroy(), 50) });
+    await expect(execCapture(server.cluster, command)).rejects.toMatchObject({
+      code: "connection",
+      message: expect.stringContaining("ECONNRESET") as string,
+    });
+  });
+
   test("an old server (v4) has the whole connection closed", async () => {
     const closed = Promise.withResolvers<number>();
     server = await serve({
