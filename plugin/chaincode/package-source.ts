@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { FabricError, messageOf } from "../error.ts";
+import { FabricError, LostConnection, messageOf } from "../error.ts";
 import {
   checkPackageContent,
   packChaincode,
@@ -103,6 +103,8 @@ export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly
         failures.push(error);
       }
     }
+    const lost = failures.find((failure) => failure instanceof LostConnection);
+    if (lost) throw lost;
     const because = failures.length === 0 ? "none has it" : failures.map(messageOf).join("; ");
     throw new FabricError("not-found", `expected a peer that has the package ${id}: ${because}`, {
       hint: "name its source with --path",
@@ -113,8 +115,10 @@ export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly
     id,
     type: undefined,
     load: (signal) => {
-      found ??= find(signal);
-      return found;
+      const finding = (found ??= find(signal));
+      // What failed may be tried again.
+      finding.catch(() => (found = undefined));
+      return finding;
     },
   };
 }

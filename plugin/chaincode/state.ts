@@ -1,4 +1,4 @@
-import { FabricError, messageOf } from "../error.ts";
+import { FabricError, LostConnection, messageOf } from "../error.ts";
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { readCollectionsBytes, type CommittedCollection } from "../fabric/collections-reading.ts";
 import { printEndorsementPolicy } from "../fabric/endorsement-policy.ts";
@@ -14,6 +14,7 @@ import type { OpenNetwork } from "../network/open-network.ts";
 import { podProblem } from "../network/pod-problem.ts";
 import { reachPeer } from "../network/reach.ts";
 import { hostOf, nodesOf, peerNodes, type FabricNode, type PeerOrganization } from "../network/spec.ts";
+import { againWhenLost } from "../steps/again.ts";
 import { containerOf, containersOf, type ChaincodeContainer } from "./containers.ts";
 
 /** A chaincode at one peer. */
@@ -150,22 +151,33 @@ interface Survey {
 }
 
 async function survey(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Survey> {
-  const nothing = { node, channels: [], installed: new Set<string>(), containers: undefined };
   try {
-    const problem = await podProblem(network, node, signal);
-    if (problem !== undefined) return { ...nothing, problem };
-    const { connection, identity } = await reachPeer(network, node, signal);
-    const [channels, installed, containers] = await Promise.all([
-      peerChannels(connection, identity, { signal }),
-      installedChaincodes(connection, identity, { signal }),
-      containersIfAny(network, node, signal),
-    ]);
-    return { node, channels, installed: new Set(installed.map(({ packageId }) => packageId)), containers };
+    return await againWhenLost(() => askPeer(network, node, signal), { signal, onLost: () => {} });
   } catch (error) {
     if (signal.aborted) throw error;
-    return { ...nothing, problem: messageOf(error) };
+    return unasked(node, messageOf(error));
   }
 }
+
+async function askPeer(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Survey> {
+  const problem = await podProblem(network, node, signal);
+  if (problem !== undefined) return unasked(node, problem);
+  const { connection, identity } = await reachPeer(network, node, signal);
+  const [channels, installed, containers] = await Promise.all([
+    peerChannels(connection, identity, { signal }),
+    installedChaincodes(connection, identity, { signal }),
+    containersIfAny(network, node, signal),
+  ]);
+  return { node, channels, installed: new Set(installed.map(({ packageId }) => packageId)), containers };
+}
+
+const unasked = (node: FabricNode, problem: string): Survey => ({
+  node,
+  channels: [],
+  installed: new Set<string>(),
+  containers: undefined,
+  problem,
+});
 
 /** A peer may have no daemon of ours, or the user no right to look into it. */
 async function containersIfAny(
@@ -176,7 +188,7 @@ async function containersIfAny(
   try {
     return await containersOf(network, node, signal);
   } catch (error) {
-    if (signal.aborted || !(error instanceof FabricError)) throw error;
+    if (signal.aborted || !(error instanceof FabricError) || error instanceof LostConnection) throw error;
     return undefined;
   }
 }

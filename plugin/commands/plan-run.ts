@@ -43,8 +43,9 @@ export async function runPlans(
   options: GlobalOptions & PlanOptions,
   plans: readonly Plan[],
 ): Promise<PlansReport> {
-  const [{ newProgress }, { runSteps }] = await Promise.all([
+  const [{ newProgress }, { againWhenLost }, { runSteps }] = await Promise.all([
     import("../terminal/progress.ts"),
+    import("../steps/again.ts"),
     import("../steps/run.ts"),
   ]);
   const deadline = new AbortController();
@@ -59,7 +60,10 @@ export async function runPlans(
     for (const { title, steps } of plans) {
       progress.heading(title);
       if (reports.some(({ wouldChange }) => wouldChange > 0)) continue;
-      const plan = await steps(signal);
+      const plan = await againWhenLost(async () => steps(signal), {
+        signal,
+        onLost: ({ message }) => progress.lost(message),
+      });
       const report = await runSteps(plan, { dryRun: options.dryRun, signal, onEvent: progress.onEvent });
       reports.push(summary(plan, report));
     }

@@ -1,4 +1,5 @@
 import { FabricError, messageOf } from "../error.ts";
+import { againWhenLost, type Persistence } from "./again.ts";
 import { checkPlan } from "./plan.ts";
 import type { Step, StepContext } from "./step.ts";
 
@@ -15,6 +16,8 @@ export type Outcome =
 export type StepEvent =
   | { readonly type: "started"; readonly step: Step }
   | { readonly type: "progress"; readonly step: Step; readonly text: string }
+  /** A connection was lost on the way: the step is looked at again, and acts again if it has to. */
+  | { readonly type: "again"; readonly step: Step; readonly because: string }
   | { readonly type: "ended"; readonly step: Step; readonly outcome: Outcome; readonly milliseconds: number };
 
 export interface RunOptions {
@@ -24,6 +27,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds, monotonic. */
   readonly now?: () => number;
+  /** Milliseconds before a step whose connection was lost is tried again, each time. */
+  readonly pauses?: readonly number[];
   readonly onEvent?: (event: StepEvent) => void;
 }
 
@@ -36,8 +41,8 @@ export interface RunReport {
 
 /**
  * Runs a plan: each step as soon as all that it comes after are so, several at once.
- * A failure stops what comes after it and nothing else.
- * Throws `steps-failed` naming each failed step, or the failure itself when there is only one;
+ * A failure stops what comes after it and nothing else. A lost connection is none yet: acting twice is as good as acting once.
+ * Throws `steps-failed` naming each failed step (`not-ready` when all are), or the failure itself when there is only one;
  * `interrupted` when the signal was aborted.
  */
 export async function runSteps(steps: readonly Step[], options: RunOptions = {}): Promise<RunReport> {
@@ -62,7 +67,9 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
     const started = now();
     emit({ type: "started", step });
     const context = { signal, progress: (text: string) => emit({ type: "progress", step, text }) };
-    end(step, await attempt(step, context, dryRun), started);
+    const onLost = (error: FabricError) => emit({ type: "again", step, because: error.message });
+    const { pauses } = options;
+    end(step, await attempt(step, context, dryRun, { onLost, pauses }), started);
   };
 
   for (;;) {
@@ -85,12 +92,23 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
   return reportOf(steps, outcomes, signal);
 }
 
-async function attempt(step: Step, context: StepContext, dryRun: boolean): Promise<Outcome> {
-  try {
+async function attempt(
+  step: Step,
+  context: StepContext,
+  dryRun: boolean,
+  persistence: Omit<Persistence, "signal">,
+): Promise<Outcome> {
+  let acted = false;
+  const once = async (): Promise<Outcome> => {
     const observation = await step.observe(context);
-    if (observation.done) return { result: "unchanged", detail: observation.detail };
+    // What was done before the connection was lost was done by us.
+    if (observation.done) return { result: acted ? "changed" : "unchanged", detail: observation.detail };
     if (dryRun) return { result: "would-change", detail: observation.change };
+    acted = true;
     return { result: "changed", detail: (await step.act(context)) ?? observation.change };
+  };
+  try {
+    return await againWhenLost(once, { ...persistence, signal: context.signal });
   } catch (error) {
     // Whatever a call says when it is cut off by Ctrl-C, nothing has failed. A deadline is another thing: what it cut off tells why.
     const { reason } = context.signal as { readonly reason: unknown };
@@ -121,8 +139,9 @@ function reportOf(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>
   const [first] = failures;
   if (first && failures.length === 1) throw first.error;
   if (first) {
+    const code = failures.every(({ error }) => isNotReady(error)) ? "not-ready" : "steps-failed";
     throw new FabricError(
-      "steps-failed",
+      code,
       `${failures.length} steps failed:\n${failures.map(({ step, error }) => `  ${step.title}: ${messageOf(error)}`).join("\n")}`,
       { hint: first.error instanceof FabricError ? first.error.hint : undefined, cause: first.error },
     );
@@ -131,6 +150,8 @@ function reportOf(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>
     [...outcomes.values()].filter((outcome) => outcome.result === result).length;
   return { outcomes, changed: count("changed"), unchanged: count("unchanged"), wouldChange: count("would-change") };
 }
+
+const isNotReady = (error: unknown): boolean => error instanceof FabricError && error.code === "not-ready";
 
 /** Ctrl-C or a deadline: whoever aborted the signal says which. */
 function interruption(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, reason: unknown): FabricError {

@@ -8,6 +8,8 @@ import type { Terminal } from "./io.ts";
 export interface Progress {
   /** A line of its own above the steps that follow. */
   readonly heading: (text: string) => void;
+  /** A line about what is no step: looking before there are any. */
+  readonly lost: (because: string) => void;
   readonly onEvent: (event: StepEvent) => void;
   /** Leaves the terminal as a shell expects it. */
   readonly close: () => void;
@@ -43,6 +45,7 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
 
   return {
     heading: (text) => line(paint("bold", text)),
+    lost: (because) => line(againLine("looking", because, paint)),
     onEvent(event) {
       const { step } = event;
       if (event.type === "started") {
@@ -50,6 +53,8 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
       } else if (event.type === "progress") {
         const entry = running.get(step.id);
         if (entry) entry.text = event.text;
+      } else if (event.type === "again") {
+        line(againLine(step.title, event.because, paint));
       } else {
         running.delete(step.id);
         const shown = verbose || (event.outcome.result !== "unchanged" && event.outcome.result !== "skipped");
@@ -61,6 +66,10 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
       live?.clear();
     },
   };
+}
+
+function againLine(title: string, because: string, paint: ReturnType<typeof painter>): string {
+  return `  ${paint("yellow", "↻")} ${title}: ${because}; tries again`;
 }
 
 function endedLine(title: string, outcome: Outcome, milliseconds: number, paint: ReturnType<typeof painter>): string {

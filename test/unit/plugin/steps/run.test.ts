@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FabricError } from "../../../../plugin/error.ts";
+import { FabricError, LostConnection } from "../../../../plugin/error.ts";
 import { runSteps, type StepEvent } from "../../../../plugin/steps/run.ts";
 import type { Step } from "../../../../plugin/steps/step.ts";
 
@@ -147,4 +147,71 @@ describe("runSteps", () => {
     }));
     await expect(runSteps(plan)).rejects.toThrow(message);
   });
+});
+
+describe("a connection that is lost", () => {
+  const lossy = (losses: number, error: (count: number) => Error = () => new LostConnection("cut")): Step => {
+    let count = 0;
+    return {
+      id: "lossy",
+      title: "a step over a connection",
+      after: [],
+      observe: async () => ({ done: false, change: "send it" }),
+      act: async () => {
+        if (count++ < losses) throw error(count);
+        return "sent";
+      },
+    };
+  };
+  const pauses = [1, 1, 1];
+
+  test("is made anew, and the user sees it", async () => {
+    const events: StepEvent[] = [];
+    const { outcomes } = await runSteps([lossy(2)], { pauses, onEvent: (event) => events.push(event) });
+    expect(outcomes.get("lossy")).toEqual({ result: "changed", detail: "sent" });
+    expect(events.flatMap((event) => (event.type === "again" ? [event.because] : []))).toEqual(["cut", "cut"]);
+  });
+
+  test("is looked at before acting again: what was done is not done twice, and was a change", async () => {
+    let done = 0;
+    const step: Step = {
+      ...lossy(0),
+      observe: async () => (done > 0 ? { done: true } : { done: false }),
+      act: async () => {
+        done += 1;
+        throw new LostConnection("cut as it was done");
+      },
+    };
+    const { changed } = await runSteps([step], { pauses });
+    expect([changed, done]).toEqual([1, 1]);
+  });
+
+  test("is not made anew for ever", async () => {
+    const run = runSteps([lossy(9)], { pauses });
+    await expect(run).rejects.toMatchObject({ code: "connection", message: "cut" });
+  });
+
+  test("what a cut has behind it counts as one; a connection that was refused from the start does not", async () => {
+    const refused = () => new FabricError("connection", "refused");
+    const step = lossy(2, (count) => (count === 1 ? new LostConnection("cut") : refused()));
+    expect(await runSteps([step], { pauses })).toMatchObject({ changed: 1 });
+    await expect(runSteps([lossy(1, refused)], { pauses })).rejects.toMatchObject({ message: "refused" });
+  });
+
+  test("anything else after it ends it at once", async () => {
+    const rejected = (count: number) =>
+      count === 1 ? new LostConnection("cut") : new FabricError("rejected", `rejected at ${count}`);
+    await expect(runSteps([lossy(9, rejected)], { pauses })).rejects.toMatchObject({ message: "rejected at 2" });
+  });
+});
+
+test("several that are not ready are not ready together", async () => {
+  const late = (id: string): Step => ({
+    id,
+    title: id,
+    after: [],
+    observe: () => Promise.reject(new FabricError("not-ready", `${id} is not ready`, { hint: "later" })),
+    act: async () => {},
+  });
+  await expect(runSteps([late("a"), late("b")])).rejects.toMatchObject({ code: "not-ready", hint: "later" });
 });
