@@ -108,8 +108,8 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
   const { network, targets, runtime } = deployment;
   const places = installations(deployment);
   const images = await Promise.all(
-    places.flatMap(({ node }) =>
-      (request.loadImage ?? []).map(async (file) => ({ node, step: await imageStep(network, node, file) })),
+    places.flatMap(({ target, node }) =>
+      (request.loadImage ?? []).map(async (file) => ({ node, step: await imageStep(deployment, target, node, file) })),
     ),
   );
   const imagesOf = (host: string) => images.filter(({ node }) => hostOf(node) === host).map(({ step }) => step.id);

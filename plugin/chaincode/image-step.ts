@@ -1,25 +1,33 @@
 import { basename } from "node:path";
 import { inspectImage, loadImageFile } from "../docker/images.ts";
-import type { OpenNetwork } from "../network/open-network.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";
 import { withDaemon } from "./daemon.ts";
+import type { Deployment, Target } from "./deployment.ts";
 import { archivedImages, type ArchivedImage } from "./image-archive.ts";
+import { checkPunctual } from "./late-peer.ts";
 
 /** A peer's daemon has the images of an archive. */
-export async function imageStep(network: OpenNetwork, node: FabricNode, file: string): Promise<Step> {
+export async function imageStep(
+  { network }: Pick<Deployment, "network">,
+  target: Target,
+  node: FabricNode,
+  file: string,
+): Promise<Step> {
   const images = await archivedImages(file);
   const wanted = images.flatMap((image) => image.names.map((name) => ({ name, id: image.id })));
   return {
     id: `image/${basename(file)}/${hostOf(node)}`,
     title: `${hostOf(node)} has the images of ${basename(file)}`,
     after: [],
-    observe: ({ signal }) =>
-      withDaemon(network, node, signal, async (engine) => {
+    async observe({ signal }) {
+      await checkPunctual(network, target, node, signal);
+      return withDaemon(network, node, signal, async (engine) => {
         const found = await Promise.all(wanted.map(({ name }) => inspectImage(engine, name, signal)));
         const missing = wanted.filter(({ id }, index) => found[index]?.Id !== id);
         return missing.length === 0 ? { done: true } : { done: false, change: listed(images) };
-      }),
+      });
+    },
     act: ({ signal, progress }) =>
       withDaemon(network, node, signal, async (engine) => {
         await loadImageFile(engine, file, { signal, progress });

@@ -12,13 +12,12 @@ import {
   installChaincode,
   installedChaincodes,
 } from "../fabric/lifecycle.ts";
-import type { OpenNetwork } from "../network/open-network.ts";
-import { podProblem } from "../network/pod-problem.ts";
 import { reachGateway, reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
-import { isLate, type Deployment, type Target } from "./deployment.ts";
+import type { Deployment, Target } from "./deployment.ts";
+import { checkPunctual } from "./late-peer.ts";
 import { agree } from "./next-definition.ts";
 
 /** A peer has the package, and has built it. */
@@ -34,7 +33,7 @@ export function installStep(
     title: `${hostOf(node)} has installed ${shortId(pkg.id)}`,
     after,
     async observe({ signal }) {
-      if (isLate(target, node)) await checkReady(network, node, signal);
+      await checkPunctual(network, target, node, signal);
       const { connection, identity } = await reachPeer(network, node, signal);
       const installed = await installedChaincodes(connection, identity, { signal });
       return installed.some(({ packageId }) => packageId === pkg.id)
@@ -53,15 +52,6 @@ export function installStep(
       return `package of ${kilobytes(loaded.bytes)}`;
     },
   };
-}
-
-/** The others go on without it: whoever runs the same command later catches up. */
-async function checkReady(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<void> {
-  const problem = await podProblem(network, node, signal);
-  if (problem === undefined) return;
-  throw new FabricError("not-ready", `${hostOf(node)} is not ready: ${problem}`, {
-    hint: "type the same command again when it is: the other peers are not touched",
-  });
 }
 
 /** An organization has approved the definition and runs the package. */

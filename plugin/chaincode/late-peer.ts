@@ -1,0 +1,20 @@
+import { FabricError } from "../error.ts";
+import type { OpenNetwork } from "../network/open-network.ts";
+import { podProblem } from "../network/pod-problem.ts";
+import { hostOf, type FabricNode } from "../network/spec.ts";
+import { isLate, type Target } from "./deployment.ts";
+
+/** Throws `not-ready` for a peer that was late and still is: the others go on without it, whoever runs the same command later catches up. */
+export async function checkPunctual(
+  network: OpenNetwork,
+  target: Target,
+  node: FabricNode,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isLate(target, node)) return;
+  const problem = await podProblem(network, node, signal);
+  if (problem === undefined) return;
+  throw new FabricError("not-ready", `${hostOf(node)} is not ready: ${problem}`, {
+    hint: "type the same command again when it is: the other peers are not touched",
+  });
+}
