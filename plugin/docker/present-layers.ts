@@ -1,14 +1,29 @@
 import type { Engine } from "./engine.ts";
 import { inspectImage, listImages } from "./images.ts";
 
+/** Images asked for at once: each call under way is an exec of its own. */
+const CONNECTIONS = 4;
+
 /**
  * How many of an image's layers, from the lowest up, a daemon has. It keeps a layer together with what is below
- * (moby layer: chain IDs), so only the beginning of a list counts.
+ * (moby layer: chain IDs), so only the beginning of a list counts. When all but the highest is there the base is found, and the
+ * other images are not asked for: the image itself, under whatever name, is the first of them.
  */
-export async function presentLayers(engine: Engine, layers: readonly string[], signal?: AbortSignal): Promise<number> {
-  const ids = [...new Set((await listImages(engine, undefined, signal)).map(({ Id }) => Id))];
-  const found = await Promise.all(ids.map((id) => inspectImage(engine, id, signal)));
-  return Math.max(0, ...found.map((image) => commonLength(image?.RootFS.Layers ?? [], layers)));
+export async function presentLayers(
+  engine: Engine,
+  { id, layers }: { readonly id: string; readonly layers: readonly string[] },
+  signal?: AbortSignal,
+): Promise<number> {
+  const listed = (await listImages(engine, undefined, signal)).map(({ Id }) => Id);
+  const ids = [...new Set(listed.includes(id) ? [id, ...listed] : listed)];
+  const enough = Math.max(1, layers.length - 1);
+  let present = 0;
+  for (let next = 0; next < ids.length && present < enough; next += CONNECTIONS) {
+    const some = ids.slice(next, next + CONNECTIONS).map((each) => inspectImage(engine, each, signal));
+    const found = await Promise.all(some);
+    present = Math.max(present, ...found.map((image) => commonLength(image?.RootFS.Layers ?? [], layers)));
+  }
+  return present;
 }
 
 /** How many leading items two lists share. */

@@ -88,23 +88,20 @@ function placeOf(node: PeerNode, id: string, daemon: () => DockerDaemon): Place 
 }
 
 async function deployments(places: readonly Place[]): Promise<void> {
-  const rows: (readonly [string, Figures])[] = [];
   const scenes: readonly (readonly [string, boolean, (pkg: ChaincodePackage) => Promise<unknown>])[] = [
     ["built by each peer", true, (pkg) => all(places, (place) => installed(place, pkg))],
     ["built once, copied whole", true, (pkg) => copiedWhole(places, pkg)],
     ["built once, seeded", true, (pkg) => seeded(places, pkg)],
     ["composed", false, (pkg) => seeded(places, pkg)],
   ];
+  console.log("\na Node chaincode of 2,400 files on four peers   wall      moved     CPU       builds");
+  let reference: number | undefined;
   for (const [index, [name, toBuild, deploy]] of scenes.entries()) {
     const pkg = await packageFor(`scene${index}`, toBuild);
-    rows.push([name, await figures(places, () => deploy(pkg))]);
-  }
-  const reference = rows[0]?.[1];
-  console.log("\na Node chaincode of 2,400 files on four peers   wall      moved     CPU       builds");
-  for (const [name, { seconds, megabytes, cpuSeconds, builds }] of rows) {
-    const ratio = (seconds / (reference?.seconds ?? 1)).toFixed(2);
+    const { seconds, megabytes, cpuSeconds, builds } = await figures(places, () => deploy(pkg));
+    reference ??= seconds;
     console.log(
-      `  ${name.padEnd(36)}${seconds.toFixed(1).padStart(9)} s${megabytes.toFixed(1).padStart(9)} MB${cpuSeconds.toFixed(1).padStart(8)} s${String(builds).padStart(9)}   ${ratio} x`,
+      `  ${name.padEnd(36)}${seconds.toFixed(1).padStart(9)} s${megabytes.toFixed(1).padStart(9)} MB${cpuSeconds.toFixed(1).padStart(8)} s${String(builds).padStart(9)}   ${(seconds / reference).toFixed(2)} x`,
     );
   }
   console.log(`  the layer that the daemons lack is ${await layerSize(places)} MB; three need it, when one builds`);

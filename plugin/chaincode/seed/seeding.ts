@@ -63,6 +63,7 @@ class PackageSeeding implements Seeding {
   readonly #peers: readonly SeedPeer[];
   readonly #reader = newLayerReader(newLayerStore());
   readonly #turn = newBuildTurn();
+  readonly #names = new Map<string, Promise<string>>();
   /** Of each peer's daemon: the image by this name, as it was seen last. */
   readonly #seen = new Map<string, Promise<Image | undefined>>();
   #layer: Promise<string | undefined> | undefined;
@@ -101,8 +102,13 @@ class PackageSeeding implements Seeding {
     return this.#reader.store.close();
   }
 
-  async #nameFor(peer: SeedPeer, signal: AbortSignal): Promise<string> {
-    return chaincodeImageName(await peer.names(signal), this.#pkg.id);
+  #nameFor(peer: SeedPeer, signal: AbortSignal): Promise<string> {
+    const before = this.#names.get(peer.host);
+    if (before) return before;
+    const name = peer.names(signal).then((names) => chaincodeImageName(names, this.#pkg.id));
+    this.#names.set(peer.host, name);
+    name.catch(() => this.#names.delete(peer.host));
+    return name;
   }
 
   #look(peer: SeedPeer, name: string, signal: AbortSignal): Promise<Image | undefined> {
@@ -137,7 +143,9 @@ class PackageSeeding implements Seeding {
   }
 
   #given(context: StepContext): Promise<ImageSource> | undefined {
-    return (this.#givenSource ??= this.#pkg.image?.(this.#reader, context));
+    const source = (this.#givenSource ??= this.#pkg.image?.(this.#reader, context));
+    source?.catch(() => (this.#givenSource = undefined));
+    return source;
   }
 
   /** What stands for an image has no sources: a build of it would be something else by its name. */
@@ -151,7 +159,9 @@ class PackageSeeding implements Seeding {
 
   /** The image without any build, where the package holds all of it and its base can be had. */
   async #composedFor(peer: SeedPeer, context: StepContext): Promise<ImageSource | undefined> {
-    const layer = await (this.#layer ??= this.#nodeLayer(context.signal));
+    const making = (this.#layer ??= this.#nodeLayer(context.signal));
+    making.catch(() => (this.#layer = undefined));
+    const layer = await making;
     if (layer === undefined) return undefined;
     const settings = await peer.buildSettings(context.signal);
     // Any other image may have a build script of its own.

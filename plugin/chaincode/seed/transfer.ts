@@ -20,7 +20,7 @@ export function sendTo(
       const image = await source.read(source.layers.slice(present), context);
       return sendImage(engine, { image, names: [`${name}:latest`], present }, store, { signal, progress });
     };
-    const present = await presentLayers(engine, source.layers, signal);
+    const present = await presentLayers(engine, source, signal);
     try {
       return await send(present);
     } catch (error) {

@@ -161,15 +161,29 @@ describe("an image is sent", () => {
     await expect(sendImage(engine, shipment, store)).rejects.toMatchObject({ code: "rejected" });
   });
 
+  test("the image itself is found whatever its name, and few others are asked for", async () => {
+    const ids = Array.from({ length: 50 }, (_, index) => `sha256:${index}`);
+    const asked: string[] = [];
+    const engine = fakeEngine(async ({ path }) => {
+      if (path === "/images/json") return Buffer.from(JSON.stringify(ids.map((Id) => ({ Id }))));
+      asked.push(path);
+      const own = path.includes("sha256%3A40") || path.includes("sha256:40");
+      return Buffer.from(JSON.stringify({ RootFS: { Layers: own ? [base, middle, top] : [base, middle] } }));
+    });
+    expect(await presentLayers(engine, { id: "sha256:40", layers: [base, middle, top] })).toBe(3);
+    expect(asked.length).toBeLessThan(10);
+  });
+
   test("layers count from the lowest up", async () => {
     const images: Readonly<Record<string, readonly string[]>> = { one: [base], two: [base, top], three: [middle, top] };
     const engine = fakeEngine(async ({ path }) => {
       if (path === "/images/json") return Buffer.from(JSON.stringify(Object.keys(images).map((Id) => ({ Id }))));
       return Buffer.from(JSON.stringify({ RootFS: { Layers: images[path.split("/")[2] ?? ""] } }));
     });
-    expect(await presentLayers(engine, [base, middle, top])).toBe(1);
-    expect(await presentLayers(engine, [base, top])).toBe(2);
-    expect(await presentLayers(engine, [top])).toBe(0);
+    const present = (...wanted: string[]) => presentLayers(engine, { id: "sha256:new", layers: wanted });
+    expect(await present(base, middle, top)).toBe(1);
+    expect(await present(base, top)).toBe(2);
+    expect(await present(top)).toBe(0);
     expect([commonLength([], []), commonLength(["a"], ["a", "b"]), commonLength(["b"], ["a"])]).toEqual([0, 1, 0]);
   });
 });
