@@ -33,6 +33,7 @@ interface State {
     readonly peer: string;
     readonly installed: boolean;
     readonly container: Container | string;
+    readonly problem?: string;
   }[];
 }
 
@@ -231,7 +232,10 @@ describe("a chaincode that runs", () => {
   test("restarted, it has another container and answers", async () => {
     const containers = async () => {
       const { peers } = await pluginJson<State>(["chaincode", "inspect", "asset", "-C", "mychannel"]);
-      return peers.map(({ container }) => (typeof container === "string" ? container : container.id));
+      return peers.map(({ peer, container, problem }) => {
+        if (typeof container !== "string") return container.id;
+        throw new Error(`expected ${peer} to run asset, found its container ${container}: ${problem ?? "no problem"}`);
+      });
     };
     const before = await containers();
     await pluginOutput(["chaincode", "restart", "asset", "-C", "mychannel"]);
