@@ -1,5 +1,7 @@
 import { once } from "node:events";
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { createSocket } from "node:dgram";
 import { join } from "node:path";
@@ -292,6 +294,76 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
         "ulimit -d unlimited; ulimit -c 100; ulimit -f unlimited; grep NoNewPrivs /proc/self/status",
       );
       expect(output.match(/not permitted|denied/gi)?.length).toBeGreaterThanOrEqual(4);
+    });
+  });
+
+  /*
+   * Numbers of calls on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl), made by perl, which systems have. Each is seen to be answered
+   * otherwise where nothing forbids it.
+   */
+  describe.skipIf(process.arch !== "x64" || !existsSync("/usr/bin/perl"))("cannot make calls of the kernel:", () => {
+    const [EPERM, EACCES, ENOSYS, EPROTONOSUPPORT, EOPNOTSUPP] = [1, 13, 38, 93, 95];
+    const perl = (call: string) =>
+      `my ($s, $t) = ("a", "tmpfs"); my $r = syscall(${call}); print $r < 0 ? $! + 0 : "done"`;
+
+    it.each([
+      ["raw socket", "41, 2, 3, 1", EACCES],
+      ["packet socket", "41, 17, 3, 0", EACCES],
+      ["MPTCP socket", "41, 2, 1, 262", EPROTONOSUPPORT],
+      ["vsock socket", "41, 40, 1, 0", EACCES],
+      ["unix socket", "41, 1, 1, 0", EACCES],
+      ["TCP Fast Open", "44, 0, $s, 0, 0x20000000, 0, 0", EOPNOTSUPP],
+      ["io_uring", "425, 1, 0", ENOSYS],
+      ["memfd", "319, $s, 0", ENOSYS],
+      ["keys", "250, 0, -3, 0", EPERM],
+      ["System V shared memory", "29, 0, 4096, 0x380", EPERM],
+      ["a user namespace", "272, 0x10000000", EPERM],
+      ["bpf", "321, 99, 0, 0", EPERM],
+      ["perf", "298, 0, 0, -1, -1, 0", EPERM],
+      ["a mount", "165, $s, $s, $t, 0, 0", EPERM],
+    ])("%s", async (_, call, errno) => {
+      const free = execFileSync("/usr/bin/perl", ["-e", perl(call)], { encoding: "utf8" });
+      expect(free).not.toBe(String(errno));
+      expect(await tries(`exec perl -e '${perl(call)}'`)).toEqual({ code: 0, output: String(errno) });
+    });
+  });
+
+  /** As docs/runner-threats.md says them: a kernel that denies one of these is one to strike out there. */
+  describe("has what the kernel does not deny:", () => {
+    it("the chaincode port of other addresses, for Landlock knows no hosts", async () => {
+      const elsewhere = createServer((socket) => socket.end("reached elsewhere"));
+      elsewhere.listen(portOf(peer), "127.0.0.2");
+      await once(elsewhere, "listening");
+      const { output } = await triesNode(
+        `require("net").connect(${portOf(peer)},"127.0.0.2").on("data",d=>console.log(String(d))).on("error",e=>console.log(e.code))`,
+      );
+      elsewhere.close();
+      expect(output).toBe("reached elsewhere\n");
+    });
+
+    it("whether a file is there and how large it is, for whoever knows its name", async () => {
+      const { output } = await tries(`stat -c %s ${victimRoot}/usr/local/src/secret.txt`);
+      expect(output).toBe("15\n");
+    });
+
+    it("a build that changes the mode of the API's socket, which is put right", async () => {
+      const build = { Image: "hyperledger/fabric-nodeenv:2.5", Cmd: ["/bin/sh", "-c", `chmod 000 ${runner.socket}`] };
+      await callApi(runner.socket, "POST", "/containers/create?name=rude", build);
+      const end = ended(runner, "rude");
+      await start(runner, "rude");
+      expect(await end).toBe(0);
+      await expect.poll(async () => (await stat(runner.socket)).mode & 0o777, patience).toBe(0o660);
+      expect((await callApi(runner.socket, "DELETE", "/containers/rude")).status).toBe(204);
+    });
+
+    it("the processor: chaincode is nicer than the runner, and no more", async () => {
+      const niceOf = async (pid: number): Promise<number> => {
+        const text = await readFile(`/proc/${pid}/stat`, "utf8");
+        return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[16]);
+      };
+      const children = await readFile(`/proc/${victimInit}/task/${victimInit}/children`, "utf8");
+      expect(await niceOf(Number(children.trim()))).toBe(1);
+      expect(await niceOf(process.pid)).toBeLessThan(1);
     });
   });
 

@@ -14,11 +14,15 @@ import type {
   V1Container,
   V1MutatingWebhookConfiguration,
   V1Pod,
+  V1StatefulSet,
 } from "../../../plugin/kube/client-node.ts";
 import type { Cluster } from "../../../plugin/kube/cluster.ts";
 import { create, get } from "../../../plugin/kube/objects.ts";
 import { webhookManifests } from "../../../plugin/network/manifests.ts";
+import { peerObjects } from "../../../plugin/network/peer.ts";
+import { networkFromOptions, peerNodes } from "../../../plugin/network/spec.ts";
 import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
+import { PROFILES, type ProfileName } from "../../../webhook/inject/profile.ts";
 import { DEFAULT_SETTINGS } from "../../../webhook/inject/settings.ts";
 import { SIDECAR } from "../../../webhook/inject/sidecar.ts";
 import { startApiServer, VERSIONS, type ApiServer } from "./api-server.ts";
@@ -46,7 +50,7 @@ function podOf(name: string, namespace = "org1"): V1Pod {
 }
 
 /** A controller makes the default one; charts make theirs. */
-const accounts = ["org1", "locked", "bounded"].flatMap((namespace) => {
+const accounts = ["org1", "locked", "bounded", "unprivileged"].flatMap((namespace) => {
   const named = cases.map((name) => podOf(name).spec?.serviceAccountName ?? "default");
   return [...new Set(["default", ...named])].map((name) => ({
     apiVersion: "v1",
@@ -112,6 +116,7 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
     await create(cluster, namespaceOf("org1", { "pod-security.kubernetes.io/enforce": "privileged" }));
     await create(cluster, namespaceOf("bounded", { "pod-security.kubernetes.io/enforce": "privileged" }));
     await create(cluster, namespaceOf("locked", { "pod-security.kubernetes.io/enforce": "baseline" }));
+    await create(cluster, namespaceOf("unprivileged", { "pod-security.kubernetes.io/enforce": "restricted" }));
     for (const account of accounts) await create(cluster, account);
     webhook = await startOurs();
   }, 1_800_000);
@@ -153,6 +158,36 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
     await expect(dryRun(podOf("chart-bevel-statefulset", "locked"))).rejects.toThrow(
       /kubectl label namespace locked pod-security.kubernetes.io\/enforce=privileged/,
     );
+  });
+
+  test("a peer of `init --profile restricted` is taken where Pod Security restricted is enforced, Docker is not", async () => {
+    const peerPod = (profile: ProfileName, asked = profile): V1Pod => {
+      const network = networkFromOptions({ profile });
+      const [node] = peerNodes(network);
+      const objects = node === undefined ? [] : peerObjects(network, node);
+      const { template } = (objects.find(({ kind }) => kind === "StatefulSet") as V1StatefulSet).spec ?? {};
+      const annotations = { ...template?.metadata?.annotations, [ANNOTATIONS.profile]: asked };
+      const metadata = { annotations, name: "peer0-0", namespace: "unprivileged" };
+      return { apiVersion: "v1", kind: "Pod", metadata, spec: template?.spec ?? { containers: [] } };
+    };
+    const made = await dryRun(peerPod("restricted"));
+    expect(sidecars(made).map(({ image }) => image)).toEqual([PROFILES.restricted.image.default]);
+    await expect(dryRun(peerPod("privileged"))).rejects.toThrow(/which refuses Docker in a privileged container/);
+    // The peer's own container that takes care of the ledger as root is named.
+    const root = peerPod("privileged", "restricted");
+    await expect(dryRun(root)).rejects.toThrow(/container ledger-owner: [^]*runAsUser is 0/);
+    // The API server's own judgement, of a Pod that is none of ours.
+    const [container] = made.spec?.initContainers ?? [];
+    const securityContext = { privileged: true };
+    const plain = { name: "main", image: container?.image ?? "", securityContext };
+    await expect(
+      dryRun<V1Pod>({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "privileged", namespace: "unprivileged" },
+        spec: { containers: [plain] },
+      }),
+    ).rejects.toThrow(/violates PodSecurity "restricted:latest": privileged/);
   });
 
   test("a LimitRange holds for the sidecar, too, and its annotations keep it", async () => {
