@@ -1,4 +1,6 @@
 import type { BuildOptions } from "esbuild";
+import { httpBuiltin } from "../../../http-builtin.ts";
+import { leanClientNode } from "../../../plugin/kube/bundle.ts";
 
 /** One file as `npm run build` makes it, without touching dist/. */
 export function bundleOf(entry: string, outfile: string): BuildOptions {
@@ -11,6 +13,7 @@ export function bundleOf(entry: string, outfile: string): BuildOptions {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
     define: { __VERSION__: '"9.9.9"' },
+    plugins: [leanClientNode, httpBuiltin],
     logLevel: "error",
     entryPoints: [entry],
     outfile,
