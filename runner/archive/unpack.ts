@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { ApiError } from "../api-error.ts";
 import { newBudget, type ArchiveLimits } from "./budget.ts";
 import { entryKind, entryMode, entryPath } from "./entry.ts";
-import { readArchive, type Entry } from "./read.ts";
+import { readArchive } from "./read.ts";
 
 /**
  * Unpacks an archive into `target` ("chaincode/input") below a root directory. No link is ever followed, whether the archive brings
@@ -27,11 +27,26 @@ export async function unpack(source: Readable, root: string, target: string, lim
     if (entryPath(header.name) === "") throw new ApiError(400, "archive refused: expected a name, found none");
     makeDirectory(root, parentOf(path), known);
     const file = join(root, path);
-    clear(file, path, known);
+    const place = (make: () => void): void => {
+      try {
+        make();
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        clear(file, path, known);
+        make();
+      }
+    };
+    const mode = entryMode(header.mode);
     if (kind === "symlink") {
-      symlinkSync(header.linkname ?? "", file);
+      place(() => symlinkSync(header.linkname ?? "", file));
       entry.resume();
-    } else await writeEntry(entry, file, { flag: "wx", mode: entryMode(header.mode) });
+    } else if (header.size !== undefined && header.size <= SMALL) {
+      const content = await buffer(entry);
+      place(() => writeFileSync(file, content, { flag: "wx", mode }));
+    } else {
+      clear(file, path, known);
+      await pipeline(entry, createWriteStream(file, { flags: "wx", mode }));
+    }
   });
 }
 
@@ -42,11 +57,6 @@ function parentOf(path: string): string {
 
 /** Chaincode has thousands of small files: for them the way through the thread pool takes longer than the writing. */
 const SMALL = 256 * 1024;
-
-async function writeEntry(entry: Entry, file: string, options: { readonly flag: string; readonly mode: number }) {
-  if (entry.header.size !== undefined && entry.header.size <= SMALL) writeFileSync(file, await buffer(entry), options);
-  else await pipeline(entry, createWriteStream(file, { flags: options.flag, mode: options.mode }));
-}
 
 /** A later entry takes the place of an earlier one, but not of a directory. */
 function clear(file: string, path: string, known: ReadonlySet<string>): void {

@@ -6,7 +6,7 @@ import { ApiError } from "../api-error.ts";
 import { publish, writeDurable } from "./durable-file.ts";
 import { encodeConfig, layersOf, parseConfig, parseJson, labels, type ImageConfig } from "./image-config.ts";
 import { imageId, imageName } from "./image-name.ts";
-import { writeLayer, type LayerSource } from "./layer.ts";
+import { writeLayer, type LayerSource, type WrittenLayer } from "./layer.ts";
 
 export interface Image {
   /** Hex, without "sha256:". */
@@ -30,6 +30,8 @@ export interface ImageStore {
     describe: (layer: string) => ImageConfig,
     names: readonly string[],
   ): Promise<Image>;
+  /** Makes an image of a layer that is in a file already, which must be one of `unfinished` and on disk. */
+  adopt(file: string, layer: WrittenLayer, config: ImageConfig, names: readonly string[]): Promise<Image>;
   tag(image: Image, name: string): Promise<void>;
   /** Takes a name away, or with an ID all of them. Gives the names that went, and the ID when the image went with them. */
   remove(reference: string): Promise<{ readonly untagged: readonly string[]; readonly deleted?: string }>;
@@ -107,6 +109,22 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
   await removeStrangers(folders.images, (name) => configs.has(name.replace(/\.json$/, "")));
   await removeStrangers(folders.layers, (name) => layers.has(name.replace(/\.tar$/, "")));
 
+  const keep = (file: string, layer: WrittenLayer, config: ImageConfig, wanted: readonly string[]): Promise<Image> =>
+    inTurn(async () => {
+      if (layers.has(layer.digest)) await rm(file, { force: true });
+      else await publish(file, layerFile(layer.digest));
+      layers.set(layer.digest, layer.size);
+      const { bytes, id } = encodeConfig(config);
+      await writeDurable(imageFile(id), bytes, unfinished());
+      configs.set(id, config);
+      for (const name of wanted) names.set(imageName(name), id);
+      await writeNames();
+      await sweep();
+      const image = imageOf(id);
+      if (image === undefined) throw new Error(`expected a name for the image ${id}`);
+      return image;
+    });
+
   const used = () => [...layers.values()].reduce((sum, size) => sum + size, 0);
   return {
     list: () => [...configs.keys()].flatMap((id) => imageOf(id) ?? []),
@@ -122,24 +140,14 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
           bytes: Math.min(settings.limits.bytes, room),
         });
         if (layer.entries === 0) throw new ApiError(400, "expected chaincode in the image, found none");
-        return await inTurn(async () => {
-          if (layers.has(layer.digest)) await rm(file, { force: true });
-          else await publish(file, layerFile(layer.digest));
-          layers.set(layer.digest, layer.size);
-          const config = describe(`sha256:${layer.digest}`);
-          const { bytes, id } = encodeConfig(config);
-          await writeDurable(imageFile(id), bytes, unfinished());
-          configs.set(id, config);
-          for (const name of wanted) names.set(imageName(name), id);
-          await writeNames();
-          await sweep();
-          const image = imageOf(id);
-          if (image === undefined) throw new Error(`expected a name for the image ${id}`);
-          return image;
-        });
+        return await keep(file, layer, describe(`sha256:${layer.digest}`), wanted);
       } finally {
         await rm(file, { force: true });
       }
+    },
+    adopt: async (file, layer, config, wanted) => {
+      if (used() + layer.size > settings.quota()) throw noRoom(settings.quota());
+      return keep(file, layer, config, wanted);
     },
     tag: (image, name) =>
       inTurn(async () => {

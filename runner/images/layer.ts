@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import type { Readable } from "node:stream";
+import { createReadStream, createWriteStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
 import { pack, type Pack } from "tar-stream";
+import { ApiError } from "../api-error.ts";
 import { newBudget, type ArchiveLimits } from "../archive/budget.ts";
 import { entryKind, entryMode, entryPath } from "../archive/entry.ts";
 import { addBytes, addContent, addHeader } from "../archive/pack.ts";
@@ -98,6 +101,63 @@ async function fill(archive: Pack, sources: readonly LayerSource[], limits: Arch
   }
   return entries;
 }
+
+/**
+ * Copies a layer, gzipped or not, that holds chaincode and nothing else, as the plugin composes it: it is kept byte for byte, and with it
+ * its digest, by which others know it. Undefined for every other one; throws ApiError 400 when it is hostile.
+ */
+export async function copyLayer(
+  file: string,
+  target: string,
+  limits: ArchiveLimits,
+): Promise<WrittenLayer | undefined> {
+  const hash = createHash("sha256");
+  const layer = { size: 0, entries: 0, foreign: 0 };
+  const copy = await open(target, "wx", 0o600);
+  try {
+    const copied = async function* () {
+      for await (const chunk of await plainBytes(file)) {
+        hash.update(chunk);
+        layer.size += chunk.length;
+        // What follows the last entry counts for no entry.
+        if (layer.size > 2 * limits.bytes + 2 ** 20)
+          throw new ApiError(400, "archive refused: expected less after its end");
+        await copy.appendFile(chunk);
+        yield chunk;
+      }
+    };
+    await readArchive(Readable.from(copied()), newBudget(limits), (entry) => {
+      const { name, type } = entry.header;
+      if (chaincodePath(name) !== undefined) {
+        layer.entries += 1;
+        entryKind(entry.header);
+      } else if (type !== "directory" || !PARENTS.test(name)) layer.foreign += 1;
+      entry.resume();
+      return Promise.resolve();
+    });
+    await copy.sync();
+  } finally {
+    await copy.close();
+  }
+  const { size, entries, foreign } = layer;
+  return foreign === 0 && entries > 0 ? { digest: hash.digest("hex"), size, entries } : undefined;
+}
+
+async function plainBytes(file: string): Promise<AsyncIterable<Buffer>> {
+  const head = createReadStream(file, { end: 1 });
+  const gzipped = (await buffer(head)).equals(GZIP);
+  const source = createReadStream(file);
+  if (!gzipped) return source;
+  const plain = createGunzip();
+  source.on("error", (error) => plain.destroy(error)).pipe(plain);
+  return plain;
+}
+
+/** RFC 1952. */
+const GZIP = Buffer.of(0x1f, 0x8b);
+
+/** Directories on the way there. */
+const PARENTS = /^(usr(\/local(\/bin)?)?|root(\/chaincode-java)?)\/?$/;
 
 /** Undefined for what a foreign image holds besides chaincode: such names are never used, so they need not be good. */
 function chaincodePath(name: string): string | undefined {

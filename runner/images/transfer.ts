@@ -10,6 +10,7 @@ import { addContent, type Header } from "../archive/pack.ts";
 import { readArchive } from "../archive/read.ts";
 import { encodeConfig, isRecord, layersOf, parseConfig, parseJson, strings, type ImageConfig } from "./image-config.ts";
 import type { Image, ImageStore } from "./image-store.ts";
+import { copyLayer } from "./layer.ts";
 
 /** Images as a docker-archive, which any Docker can load (moby image/spec/v1.2). The layers of the toolchain are not among them. */
 export function saveImages(images: readonly Image[], store: ImageStore): Readable {
@@ -104,6 +105,7 @@ export async function loadImages(source: Readable, { store, limits, isToolchain 
         about,
         wanted,
         layers.flatMap((layer) => files.get(layer) ?? []),
+        limits,
       );
       loaded.names.push(...wanted);
     }
@@ -130,7 +132,9 @@ async function addLoaded(
   about: ImageConfig,
   names: readonly string[],
   layers: readonly string[],
+  limits: ArchiveLimits,
 ): Promise<void> {
+  if (await adopt(store, about, names, layers, limits)) return;
   // An image of ours comes back as it went, under the same ID.
   const describe = (layer: string): ImageConfig =>
     layersOf(about).length === 1 && about.rootfs.diff_ids[0] === layer
@@ -138,4 +142,24 @@ async function addLoaded(
       : { ...about, rootfs: { type: "layers", diff_ids: [layer] } };
   const sources = layers.map((file) => ({ archive: createReadStream(file), directory: "/", chaincodeOnly: true }));
   await store.add(sources, describe, names);
+}
+
+/** Whether the image was one layer of chaincode, and is there now as it was. */
+async function adopt(
+  store: ImageStore,
+  about: ImageConfig,
+  names: readonly string[],
+  [layer, ...below]: readonly string[],
+  limits: ArchiveLimits,
+): Promise<boolean> {
+  if (layer === undefined || below.length > 0) return false;
+  const copy = store.unfinished();
+  try {
+    const copied = await copyLayer(layer, copy, limits);
+    if (copied === undefined || about.rootfs.diff_ids.join() !== `sha256:${copied.digest}`) return false;
+    await store.adopt(copy, copied, about, names);
+    return true;
+  } finally {
+    await rm(copy, { force: true });
+  }
 }

@@ -13,11 +13,14 @@ export interface Traffic {
   bytes: number;
 }
 
+/** A daemon, or what speaks as one, and where its client finds both. */
+type LocalDaemon = Pick<DockerDaemon, "endpoint" | "environment">;
+
 /** A peer beside a daemon of this machine, as the plugin sees one in a Pod. */
 export function dockerPeer(
   host: string,
   peerId: string,
-  docker: DockerDaemon,
+  docker: LocalDaemon,
   traffic: Traffic = { bytes: 0 },
 ): SeedPeer {
   return {
@@ -29,7 +32,7 @@ export function dockerPeer(
 }
 
 /** The port of plugin/docker without a cluster: HTTP on the socket, commands as processes of this machine. */
-export function localDaemon({ endpoint, environment }: DockerDaemon, traffic: Traffic): Daemon {
+export function localDaemon({ endpoint, environment }: LocalDaemon, traffic: Traffic): Daemon {
   const socketPath = endpoint.replace("unix://", "");
   return { engine: localEngine(socketPath, traffic), run: (command) => run(command, environment, traffic) };
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { newProcess } from "../integration/emulator/network/processes.ts";
+import { newProcess, type NodeProcess } from "../integration/emulator/network/processes.ts";
 import { newLayout } from "../sandbox/layout.ts";
 import { buildPrograms, goBuilds, programsOf } from "../sandbox/programs.ts";
 import { silent } from "../sandbox/progress.ts";
@@ -26,6 +26,7 @@ export interface DockerDaemon extends ChaincodeHost {
   readonly path: string;
   /** Where its client finds itself and the daemon. */
   readonly environment: Readonly<Record<string, string>>;
+  readonly process: NodeProcess;
   /** Runs a command of its client. */
   docker(...args: readonly string[]): Promise<string>;
 }
@@ -63,6 +64,7 @@ export async function startDocker(further: readonly string[] = []): Promise<Dock
     path,
     environment: { PATH: path, DOCKER_HOST: endpoint },
     docker,
+    process: daemon,
     socket: `${folder}/docker.sock`,
     stop: async () => {
       const containers = (await docker("ps", "--all", "--quiet")).split("\n").filter((id) => id !== "");

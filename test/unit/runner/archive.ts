@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
 
-export type TestEntry = Parameters<ReturnType<typeof pack>["entry"]>[0] & { readonly content?: string };
+export type TestEntry = Parameters<ReturnType<typeof pack>["entry"]>[0] & { readonly content?: string | Buffer };
 
 /** A tar archive of entries as they are given, good or bad. */
 export async function tarOf(...entries: readonly TestEntry[]): Promise<Buffer> {

@@ -1,7 +1,11 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { nodeLayer } from "../../../plugin/chaincode/seed/node-image.ts";
 import { buildImage } from "../../../runner/images/build.ts";
 import { openImageStore, type ImageStore } from "../../../runner/images/image-store.ts";
 import { loadImages, saveImages } from "../../../runner/images/transfer.ts";
@@ -171,5 +175,62 @@ describe("images", () => {
       "org.hyperledger.fabric.chaincode.type": "NODE",
     });
     expect(store.used()).toBeLessThan(3000);
+  });
+
+  describe("that the plugin composes", () => {
+    const load = async (layer: Buffer, sent = layer) => {
+      const digest = `sha256:${createHash("sha256").update(layer).digest("hex")}`;
+      const config = { architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [digest] } };
+      const manifest = [{ Config: "c.json", RepoTags: ["dev-peer0-a:latest"], Layers: ["l/layer.tar"] }];
+      const archive = await tarOf(
+        { name: "l/layer.tar", content: sent },
+        { name: "c.json", content: JSON.stringify(config) },
+        { name: "manifest.json", content: JSON.stringify(manifest) },
+      );
+      await loadImages(streamOf(archive), { store, limits, isToolchain: () => false });
+      const image = store.find("dev-peer0-a");
+      const [file = ""] = image === undefined ? [] : store.layerFiles(image);
+      return { digest, layers: image?.config.rootfs.diff_ids, kept: await readFile(file) };
+    };
+
+    it("keep their layer byte for byte, for the plugin knows it by its digest", async () => {
+      const packageJson = JSON.stringify({ dependencies: { a: "1.0.0" } });
+      const command = JSON.stringify({ name: "a", version: "1.0.0", bin: "run.js" });
+      const files = Object.entries({
+        "src/package.json": packageJson,
+        "src/node_modules/a/package.json": command,
+        "src/node_modules/a/run.js": "#!/usr/bin/env node",
+      }).map(([name, content]) => ({ name, content: Buffer.from(content) }));
+      const layer = await buffer(nodeLayer(files));
+      const { digest, layers, kept } = await load(layer);
+      expect(layers).toEqual([digest]);
+      expect(kept.equals(layer)).toBe(true);
+      // The plugin sends it gzipped.
+      await store.remove("dev-peer0-a");
+      const again = await load(layer, gzipSync(layer));
+      expect(again.layers).toEqual([digest]);
+      expect(again.kept.equals(layer)).toBe(true);
+    });
+
+    it("lose what is no chaincode, and with it their digest", async () => {
+      const layer = await tarOf(
+        { name: "usr/local/src/index.js", content: "code" },
+        { name: "usr/bin/sh", content: "x" },
+      );
+      const { digest, layers, kept } = await load(layer);
+      expect(layers).not.toEqual([digest]);
+      expect(kept.includes("usr/bin/sh")).toBe(false);
+    });
+
+    it.each([
+      ["a link that leads out", { name: "usr/local/src/l", type: "symlink", linkname: "../../../../etc/passwd" }],
+      ["a hard link", { name: "usr/local/src/l", type: "link", linkname: "/etc/passwd" }],
+      ["a name that leads out", { name: "usr/local/src/../../../evil", content: "x" }],
+    ] as const)("are refused with %s", async (_, entry) => {
+      await expect(load(await tarOf({ name: "usr/local/src/index.js", content: "code" }, entry))).rejects.toThrow(
+        /archive refused/,
+      );
+      expect(store.list()).toEqual([]);
+    });
   });
 });
