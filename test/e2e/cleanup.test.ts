@@ -50,7 +50,12 @@ async function cleanup(...args: readonly string[]): Promise<CleanupJson & { read
 
 const inSidecar = (namespace: string, script: string): Promise<string> =>
   kubectl(["-n", namespace, "exec", "-i", "peer0-0", "-c", "kubectl-fabric-dind", "--", "sh", "-e"], { input: script });
-const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
+/** Sorted: Docker lists several names of one image in any order. */
+const lines = (text: string): string[] =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .toSorted();
 const chaincodeImages = async (namespace: string) =>
   lines(await inSidecar(namespace, "docker images --format '{{.Repository}}'")).filter((name) =>
     name.startsWith("fabric-peer0"),
