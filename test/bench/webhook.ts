@@ -89,6 +89,7 @@ function ours(): Contender {
     name: "ours",
     argv: (port) => [
       process.execPath,
+      "--max-semi-space-size=4", // as webhook/Dockerfile has it
       resolve("dist/webhook.js"),
       `--port=${port}`,
       "--probes-port=0",

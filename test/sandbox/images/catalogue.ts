@@ -224,7 +224,7 @@ function webhook(repository: string): readonly CatalogueEntry[] {
         standsInFor: `kubectlfabric/webhook:${version} (this repository's dist/webhook.js on Node ${nodeVersion})`,
         layers: [smallDebian, nodeRuntime, application],
         config: {
-          Entrypoint: ["node", "/app/webhook.js"],
+          Entrypoint: ["node", "--max-semi-space-size=4", "/app/webhook.js"],
           Env: [path, "NODE_ENV=production"],
           User: "65532:65532",
           WorkingDir: "/app",

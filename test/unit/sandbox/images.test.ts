@@ -84,7 +84,7 @@ describe("the catalogue", () => {
     const webhook = catalogue(layout, [], directory).find(({ recipe }) => recipe.name === "webhook");
     expect(webhook?.recipe).toMatchObject({
       tags: ["docker.io/kubectlfabric/webhook:7.8.9"],
-      config: { User: "65532:65532", Entrypoint: ["node", "/app/webhook.js"] },
+      config: { User: "65532:65532", Entrypoint: ["node", "--max-semi-space-size=4", "/app/webhook.js"] },
     });
   });
 });
