@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { chmod, rm, stat } from "node:fs/promises";
 import type { Server } from "node:http";
 import { containerRoutes } from "./api/containers.ts";
+import { diskUsageRoutes } from "./api/disk-usage.ts";
 import { imageRoutes } from "./api/images.ts";
 import { newApiServer } from "./api/server.ts";
 import { systemRoutes } from "./api/system.ts";
@@ -64,6 +65,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   const shared = { store, toolchains, containers, architecture };
   const routes = [
     ...systemRoutes({ ...shared, version: VERSION, kernel }),
+    ...diskUsageRoutes({ ...shared, now }),
     ...imageRoutes({ ...shared, limits: limits.archive, now, log }),
     ...containerRoutes({ containers, limits: limits.archive, now }),
   ];

@@ -26,7 +26,7 @@ export function containerRoutes(settings: ContainerRouteSettings): readonly Rout
   const { containers, now } = settings;
   const one = (action: string) => new RegExp(`^/containers/(?<name>[^/]+)${action}$`);
   return [
-    { method: "GET", pattern: /^\/containers\/json$/, answer: ({ query }) => list(query, containers, now()) },
+    { method: "GET", pattern: /^\/containers\/json$/, answer: ({ query }) => listContainers(query, containers, now()) },
     { method: "POST", pattern: /^\/containers\/create$/, status: 201, answer: (call) => create(call, containers) },
     { method: "GET", pattern: one("/json"), answer: ({ name }) => inspect(containers.get(name)) },
     { method: "GET", pattern: one("/logs"), answer: (call) => logs(call, containers.get(call.name)) },
@@ -113,7 +113,7 @@ function parseRequest(body: Readonly<Record<string, unknown>>, name: string | un
   };
 }
 
-function list(query: URLSearchParams, containers: Containers, now: Date): readonly object[] {
+export function listContainers(query: URLSearchParams, containers: Containers, now: Date): readonly object[] {
   const wanted = {
     name: filterValues(query, "name"),
     id: filterValues(query, "id"),

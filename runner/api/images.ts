@@ -30,7 +30,7 @@ export function imageRoutes(settings: ImageRouteSettings): readonly Route[] {
     return image;
   };
   return [
-    { method: "GET", pattern: /^\/images\/json$/, answer: ({ query }) => list(query, settings) },
+    { method: "GET", pattern: /^\/images\/json$/, answer: ({ query }) => listImages(query, settings) },
     {
       method: "GET",
       pattern: /^\/images\/get$/,
@@ -119,7 +119,10 @@ function described({ id, names, config, size }: Image): object {
   };
 }
 
-function list(query: URLSearchParams, { store, toolchains, containers }: ImageRouteSettings): readonly object[] {
+export function listImages(
+  query: URLSearchParams,
+  { store, toolchains, containers }: Pick<ImageRouteSettings, "store" | "toolchains" | "containers">,
+): readonly object[] {
   const patterns = filterValues(query, "reference");
   const shown = (names: readonly string[]) =>
     patterns.length === 0 ? names : names.filter((name) => patterns.some((pattern) => matches(name, pattern)));
@@ -130,7 +133,7 @@ function list(query: URLSearchParams, { store, toolchains, containers }: ImageRo
     RepoDigests: [],
     Created: Math.floor(Date.parse(config.created) / 1000) || 0,
     Size: size,
-    SharedSize: -1,
+    SharedSize: 0, // each has a directory of its own
     Labels: config.config.Labels,
     Containers: containers.list().filter(({ imageId: used }) => used === id).length,
   }));
@@ -141,7 +144,7 @@ function list(query: URLSearchParams, { store, toolchains, containers }: ImageRo
     RepoDigests: [],
     Created: 0,
     Size: 0,
-    SharedSize: -1,
+    SharedSize: 0,
     Labels: { [BUILT_IN]: toolchain.name },
     Containers: 0,
   }));

@@ -212,9 +212,12 @@ describe.each(columns)("$name", (column) => {
       expect(await committed("alone")).toBeUndefined();
     });
 
-    it("is joined by the other, who commits", async () => {
+    it("is joined by the other, who commits", { retry: 0 }, async () => {
       const steps = await deploy({ name: "alone", path: first, organizations: ["org2"] });
       expect(counted(steps)).toMatchObject({ approve: 1, commit: 1 });
+      // Only org2's own peers were waited for.
+      await expect.poll(() => committed("alone", "peer0.org1"), { timeout: 30_000 }).toMatchObject({ sequence: 1 });
+      await expect.poll(() => committed("alone", "peer1.org1"), { timeout: 30_000 }).toMatchObject({ sequence: 1 });
       expect(await deploy({ name: "alone", path: first })).toEqual([]);
     });
   });

@@ -161,6 +161,18 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       });
     });
 
+    it("is told apart from other things when what the disk holds is asked for", async () => {
+      const usage = (await api("GET", "/system/df?type=image&type=container")) as {
+        readonly Images: readonly (ListedImage & { readonly Size: number; readonly SharedSize: number })[];
+        readonly Containers: readonly (ListedContainer & { readonly Command: string })[];
+      };
+      const image = usage.Images.find(({ RepoTags }) => RepoTags?.includes(`${imageName(org1)}:latest`));
+      expect(image?.Size).toBeGreaterThan(0);
+      expect(image?.SharedSize).toBeGreaterThanOrEqual(0);
+      const container = usage.Containers.find(({ Names }) => Names.includes(`/${containerName(org1)}`));
+      expect(container).toMatchObject({ State: "running", Command: expect.stringContaining("start") as string });
+    });
+
     it("finds its TLS files in the container", async () => {
       const files = await filesIn("/etc/hyperledger/fabric");
       expect([...files.keys()].sort((a, b) => (a < b ? -1 : 1))).toEqual([

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findImage } from "../../plugin/chaincode/seed/given-image.ts";
 import { newSeeding, type Seeding } from "../../plugin/chaincode/seed/seeding.ts";
 import type { SeedPeer } from "../../plugin/chaincode/seed/seed-peer.ts";
 import { chaincodeImageName } from "../../plugin/fabric/chaincode-image.ts";
@@ -161,6 +162,28 @@ describe.each(columns)("$name", (column) => {
       expect(provision).toMatchObject({ how: "copied", from: "peer0" });
       const [top = ""] = (await image(first, toBuild)).RootFS.Layers.slice(-1);
       expect(second.traffic.bytes - before).toBeLessThan(1.2 * (await layerSize(first, toBuild, top)));
+    });
+
+    it("of one's own are run by both, whoever has it, and nobody builds", async () => {
+      const peers = [first.peer, second.peer];
+      const source = seedingOf(complete);
+      await source.provide(first.peer, context);
+      const name = chaincodeImageName(await first.peer.names(context.signal), complete.id);
+      await first.daemon.docker("tag", name, "example/own:1");
+      const wanted = { reference: "example/own:1", label: "own_1.0" };
+      const { pkg, image: own } = await findImage(peers, wanted, context.signal);
+      expect(pkg.metadata.type).toBe("node");
+      const seeding = newSeeding({ id: pkg.id, load: () => Promise.resolve(pkg), image: own }, peers);
+      seedings.push(seeding);
+      const before = [await builds(first), await builds(second)];
+      const provisions = await Promise.all(peers.map((peer) => seeding.provide(peer, context)));
+      expect(provisions).toEqual(
+        [0, 1].map(() => ({ how: "copied", from: "peer0", bytes: expect.any(Number) as number })),
+      );
+      await deployPackage(network, { name: "own", version: "1.0", sequence: 1 }, pkg.bytes, pkg.id);
+      expect(await list(first, "own")).toBe("[]");
+      expect((await image(second, pkg)).Id).toBe((await image(first, complete)).Id);
+      expect([await builds(first), await builds(second)]).toEqual(before);
     });
 
     const layerSize = async ({ daemon, peer }: Place, pkg: ChaincodePackage, diffId: string): Promise<number> => {

@@ -1,35 +1,14 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nodeStart } from "../../plugin/chaincode/runtime/service-objects.ts";
-import {
-  createCertificateAuthority,
-  issueTlsCertificate,
-  type Credential,
-} from "../../plugin/fabric/certificate-authority.ts";
 import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
-import { packServiceChaincode } from "../../plugin/fabric/service-chaincode.ts";
 import { approve, commit, install, joinAll, readiness } from "../integration/emulator/network/actions.ts";
 import { propose } from "../integration/emulator/network/client.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
-import { freePorts, newProcess, type NodeProcess } from "../integration/emulator/network/processes.ts";
+import { newProcess, type NodeProcess } from "../integration/emulator/network/processes.ts";
+import { newChaincodeServer, type Variant } from "./chaincode-server.ts";
 import { assetFolder, assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
 
 const utf8 = new TextDecoder();
-
-/** What makes one service different from the usual: TLS, one package for each organization. */
-interface Variant {
-  readonly clientAuth?: boolean;
-  /** Whether the package has the client's key where the server asks for one. */
-  readonly withoutClientKey?: boolean;
-  /** What the server's certificate is good for; what peers dial unless told. */
-  readonly hosts?: readonly string[];
-  /** As it stands in the package. */
-  readonly host?: string;
-  /** The TLS authority that the package trusts; the organization's own unless told. */
-  readonly root?: string;
-}
 
 describe.each(columns)("$name", (column) => {
   let network: Network;
@@ -52,48 +31,16 @@ describe.each(columns)("$name", (column) => {
     await network?.stop();
   });
 
-  const leaf = (authority: Credential, hosts: readonly string[]): Promise<Credential> =>
-    issueTlsCertificate(authority, { commonName: "asset", hosts, now: new Date() });
-
   /** A chaincode server with keys of one organization, not yet started, and the package that leads to it. */
   const serverFor = async (
     name: string,
-    { organization }: PeerNode,
-    { clientAuth = false, withoutClientKey = false, hosts = ["localhost"], host = "localhost", root }: Variant,
+    node: PeerNode,
+    variant: Variant,
   ): Promise<{ readonly server: NodeProcess; readonly pkg: ChaincodePackage }> => {
-    const [port = 0] = await freePorts(1);
-    const files = join(network.directory, `${name}-${organization.mspId}`);
-    const authority = await createCertificateAuthority({
-      commonName: "tlsca",
-      organization: organization.mspId,
-      now: new Date(),
-    });
-    const keys = await leaf(authority, hosts);
-    writeFileSync(`${files}.key`, keys.privateKey);
-    writeFileSync(`${files}.crt`, keys.certificate);
-    writeFileSync(`${files}.ca`, authority.certificate);
-    const pkg = await packServiceChaincode({
-      label: name,
-      address: { host, port },
-      dialTimeout: "2s",
-      tls: {
-        rootCertificate: root ?? authority.certificate,
-        client: clientAuth && !withoutClientKey ? await leaf(authority, []) : undefined,
-      },
-    });
-    const values: Readonly<Record<string, string>> = {
-      CHAINCODE_SERVER_ADDRESS: `0.0.0.0:${port}`,
-      CHAINCODE_ID: pkg.id,
-      CHAINCODE_TLS_KEY: `${files}.key`,
-      CHAINCODE_TLS_CERT: `${files}.crt`,
-      CHAINCODE_CLIENT_CA_CERT: `${files}.ca`,
-    };
-    // As Kubernetes fills in a container's command.
-    const [, ...command] = nodeStart(clientAuth).map((word) =>
-      word.replace(/\$\((\w+)\)/g, (_, variable: string) => values[variable] ?? ""),
-    );
-    const script = `cd ${assetFolder} && exec ${process.execPath} ${command.join(" ")}`;
-    const server = newProcess(["/bin/sh", "-c", script], values, /Bootstrap process completed|server/i);
+    const { pkg, environment, command } = await newChaincodeServer(network.directory, name, node, variant);
+    const [, ...words] = command;
+    const script = `cd ${assetFolder} && exec ${process.execPath} ${words.join(" ")}`;
+    const server = newProcess(["/bin/sh", "-c", script], environment, /Bootstrap process completed|server/i);
     servers.push(server);
     return { server, pkg };
   };

@@ -1,0 +1,191 @@
+// Chaincode without privilege, on a cluster: namespaces that enforce Pod Security "restricted", from the first command to the last.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { newKubectl } from "../sandbox/kubectl.ts";
+import { listProcesses } from "../sandbox/processes.ts";
+import { pluginJson, pluginOutput } from "./plugin-process.ts";
+
+const { kubeconfig, binDir, fabricVersions } = inject("sandbox");
+const kubectl = newKubectl(binDir, kubeconfig);
+const chaincode = join(import.meta.dirname, "../chaincode/asset-transfer");
+const sidecar = "kubectl-fabric-dind";
+const patience = { timeout: 60_000, interval: 300 };
+
+/** The emulator always, each release of Fabric where it is. "3.1.5" is the image tag 3.1. */
+const networks = [...fabricVersions, "emulator"];
+const tagOf = (version: string) => version.split(".").slice(0, 2).join(".");
+
+interface Pod {
+  readonly metadata: { readonly uid: string };
+  readonly status: Record<
+    "containerStatuses" | "initContainerStatuses",
+    readonly { readonly name: string; readonly containerID: string; readonly restartCount: number }[]
+  >;
+}
+const podOf = async (namespace: string) =>
+  JSON.parse(await kubectl(["-n", namespace, "get", "pod", "peer0-0", "-o", "json"])) as Pod;
+
+const textOf = (file: string): string => {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return ""; // it has ended meanwhile
+  }
+};
+
+interface Found {
+  readonly pid: number;
+  readonly argv: readonly string[];
+}
+
+/** The processes of a Pod's containers, by their control groups; those of containers that come later are not among them. */
+async function processesOf(namespace: string, container?: string): Promise<() => readonly Found[]> {
+  const { status } = await podOf(namespace);
+  const ids = [...status.containerStatuses, ...status.initContainerStatuses]
+    .filter(({ name }) => container === undefined || name === container)
+    .map(({ containerID }) => containerID.replace(/^.*\/\//, ""));
+  return () =>
+    listProcesses().filter(({ pid }) => {
+      const groups = textOf(`/proc/${pid}/cgroup`);
+      return ids.some((id) => groups.includes(id));
+    });
+}
+
+const isChaincode = ({ argv }: Found): boolean => argv[0] === "node" && argv.includes("--peer.address");
+const isRunner = ({ argv }: Found): boolean => argv.includes("/opt/runner/runner.mjs");
+const only = (found: readonly Found[]): Found => {
+  expect(found.map(({ argv }) => argv.join(" "))).toHaveLength(1);
+  return found[0] as Found;
+};
+
+const read = ["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", "org1"];
+const owner = async (): Promise<unknown> => (JSON.parse(await pluginOutput(read)) as { readonly owner: string }).owner;
+/** What the runner has told its log since its container started. */
+const log = () => kubectl(["-n", "org1", "logs", "peer0-0", "-c", sidecar]);
+const builds = async () => [...(await log()).matchAll(/"message":"started","kind":"build"/g)].length;
+
+beforeAll(async () => {
+  execFileSync("npm", ["ci", "--silent", "--prefix", chaincode], { stdio: "inherit" });
+  await pluginOutput(["webhook", "install"]);
+});
+
+afterAll(async () => {
+  await pluginOutput(["webhook", "uninstall"]);
+});
+
+describe.each(networks)("a network of Fabric %s without privilege", (version) => {
+  const deploy = ["deploy-cc", "asset", "--path", chaincode, "-C", "mychannel"];
+  const commands = [
+    ["init", "--profile", "restricted", "--fabric-version", tagOf(version), "--orderers", "1"],
+    ["join", "mychannel"],
+    deploy,
+  ] as const;
+
+  afterAll(async () => {
+    await pluginOutput(["down", "--yes"]); // also when a test before has failed
+  });
+
+  test("four commands lead to a transaction", async () => {
+    for (const command of commands) expect((await pluginJson(command)).changed).toBeGreaterThan(0);
+    await pluginOutput(["invoke", "asset", "CreateAsset", "a1", "tom", "100", "-C", "mychannel"]);
+    expect(await owner()).toBe("tom");
+    for (const command of commands) expect(await pluginJson(command)).toMatchObject({ changed: 0, wouldChange: 0 });
+  });
+
+  test("its namespaces enforce Pod Security restricted: a privileged Pod is refused there", async () => {
+    const privileged = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "privileged", namespace: "org1" },
+      spec: { containers: [{ name: "main", image: "docker.io/local/node:1", securityContext: { privileged: true } }] },
+    };
+    await expect(kubectl.apply(privileged)).rejects.toThrow(/violates PodSecurity "restricted:latest": privileged/);
+    const docker = { inject: "true", profile: "privileged", "peer-container": "main" };
+    const annotations = Object.fromEntries(
+      Object.entries(docker).map(([name, value]) => [`kubectl-fabric.io/${name}`, value]),
+    );
+    const { spec } = privileged;
+    const injected = { ...privileged, metadata: { ...privileged.metadata, annotations }, spec };
+    await expect(kubectl.apply(injected)).rejects.toThrow(/enforces Pod Security "restricted", which refuses Docker/);
+  });
+
+  test("no process of the peer's Pod is root or has a capability, and chaincode is one of them", async () => {
+    const found = (await processesOf("org1"))();
+    expect(found.filter(isChaincode)).toHaveLength(1);
+    expect(found.filter(isRunner)).toHaveLength(1);
+    expect(found.filter(({ argv }) => /dockerd|containerd/.test(argv[0] ?? ""))).toEqual([]);
+    for (const { pid, argv } of found) {
+      const status = textOf(`/proc/${pid}/status`);
+      const field = (name: string) => new RegExp(`^${name}:\\s+(.*)$`, "m").exec(status)?.[1]?.trim();
+      const said = [field("Uid")?.split(/\s+/)[0] === "0", field("CapEff"), field("CapBnd"), field("NoNewPrivs")];
+      // The sandbox's own pause container is none of the Pod's.
+      expect([argv[0], ...said]).toEqual([argv[0], false, "0000000000000000", "0000000000000000", "1"]);
+      expect(field("Seccomp")).toBe("2"); // a filter
+    }
+    const { argv } = only(found.filter(isChaincode));
+    expect(argv[argv.indexOf("--peer.address") + 1]).toBe("localhost:7052");
+  });
+
+  test("chaincode that is killed is started again by the next call", async () => {
+    const inSidecar = await processesOf("org1", sidecar);
+    const before = only(inSidecar().filter(isChaincode));
+    process.kill(before.pid, "SIGKILL");
+    await expect.poll(() => inSidecar().some(({ pid }) => pid === before.pid), patience).toBe(false);
+    await expect.poll(() => owner().catch(() => undefined), patience).toBe("tom");
+    expect(only(inSidecar().filter(isChaincode)).pid).not.toBe(before.pid);
+  });
+
+  test("a runner that is killed takes its chaincode with it, and comes back with what it has built", async () => {
+    const before = await processesOf("org1", sidecar);
+    process.kill(only(before().filter(isRunner)).pid, "SIGKILL");
+    await expect.poll(() => before(), patience).toEqual([]);
+    await expect
+      .poll(async () => {
+        const { status } = await podOf("org1");
+        return status.initContainerStatuses.find(({ name }) => name === sidecar)?.restartCount;
+      }, patience)
+      .toBe(1);
+    await expect.poll(() => owner().catch(() => undefined), patience).toBe("tom");
+    const after = await processesOf("org1", sidecar);
+    expect(after().filter(isChaincode)).toHaveLength(1);
+    expect(await log()).toMatch(/"message":"listening"[^\n]*"images":1/);
+    expect(await builds()).toBe(0);
+  });
+
+  test("the next sequence runs beside the first until that is cleaned up; logs, seed and cleanup know the runner", async () => {
+    const upgraded = [...deploy, "--label", "asset-v2"];
+    expect((await pluginJson(upgraded)).changed).toBeGreaterThan(0);
+    expect(await pluginOutput(["status"])).toMatch(/asset 2 \(sequence 2\)/);
+    expect(await owner()).toBe("tom");
+    expect(await pluginJson(upgraded)).toMatchObject({ changed: 0 });
+    expect(await pluginJson(["chaincode", "seed"])).toMatchObject({ changed: 0 });
+    expect(await pluginOutput(["chaincode", "logs", "asset", "--peer", "peer0.org1"])).toMatch(
+      /start:server|chaincode/,
+    );
+    const inSidecar = await processesOf("org1", sidecar);
+    expect((await pluginJson(["cleanup", "--yes"])).changed).toBeGreaterThan(0);
+    expect(inSidecar().filter(isChaincode)).toHaveLength(1);
+    expect(await pluginJson(["cleanup", "--yes"])).toMatchObject({ changed: 0 });
+    expect(await owner()).toBe("tom");
+  });
+
+  test("a deleted Pod leaves no process, and the next one has its images", async () => {
+    const old = await processesOf("org1");
+    const { uid } = (await podOf("org1")).metadata;
+    expect(old().length).toBeGreaterThan(2);
+    await kubectl(["-n", "org1", "delete", "pod", "peer0-0", "--wait=true"]);
+    expect(old()).toEqual([]);
+    await kubectl(["-n", "org1", "rollout", "status", "statefulset/peer0", "--timeout=120s"]);
+    expect((await podOf("org1")).metadata.uid).not.toBe(uid);
+    await expect.poll(() => owner().catch(() => undefined), patience).toBe("tom");
+    expect(await builds()).toBe(0);
+  });
+
+  test("down leaves no process", async () => {
+    const processes = await processesOf("org1");
+    expect((await pluginJson(["down", "--yes"])).changed).toBe(3);
+    expect(processes()).toEqual([]);
+  });
+});
