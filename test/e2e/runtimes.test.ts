@@ -120,13 +120,16 @@ describe(`where chaincode runs, on Fabric ${newest}`, () => {
     expect(await pluginJson(inDaemons)).toMatchObject({ changed: 0 });
   });
 
-  test("on demand only where peers have been told to stop what is idle", async () => {
+  test("on demand: stopped while nobody calls it, started by the next call", async () => {
     const onDemand = [...deploy, "--runtime", "on-demand"];
     const { code, stderr } = await runPlugin(onDemand);
     expect([code, stderr]).toEqual([3, expect.stringContaining("init --chaincode-idle 10m sets it")]);
     await pluginOutput(["init", "--fabric-version", tag, "--orderers", "1", "--chaincode-idle", "5s"]);
     for (const namespace of organizations) expect(await read("a1", namespace)).toEqual(asset("a1"));
     expect(await pluginJson(onDemand)).toMatchObject({ changed: 0 });
+    await expect.poll(() => state("org1"), { timeout: 60_000 }).toBe("exited");
+    expect(await read("a1", "org1")).toEqual(asset("a1"));
+    expect(await state("org1")).toBe("running");
   });
 
   test("down leaves nothing", async () => {

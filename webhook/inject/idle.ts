@@ -17,13 +17,14 @@ const OPERATIONS_PORT = "9443";
  * when the container is unpaused. Only what arrives in the moment between the last look and the kill is lost.
  * Whatever cannot be read or done means that nothing is stopped.
  *
- * In sh, awk and wget: another Node.js process would take the memory that it is to save.
+ * In sh, awk and wget: another Node.js process would take the memory that it is to save. Not wget's own -T: that of Debian's
+ * busybox 1.35 crashes.
  */
 export const IDLE_SCRIPT = `
 idle=$1 every=$2 url=$3
 told= paused= known=
 say() { [ "$told" = "$1" ] || echo "$1"; told=$1; }
-metrics() { wget -q -T 5 -O - "$url" 2>/dev/null | head -c 16777216; }
+metrics() { timeout 5 wget -q -O - "$url" 2>/dev/null | head -c 16777216; }
 chaincode() { docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$1" 2>/dev/null | sed -n 's/^CORE_CHAINCODE_ID_NAME=//p' | head -n 1; }
 # Proposals under way; nothing when the metrics do not tell.
 calls() { awk '
