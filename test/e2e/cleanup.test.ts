@@ -10,12 +10,11 @@ import { containerNameOf, imageNameOf } from "../../plugin/fabric/chaincode-cont
 import { startDocker, type DockerDaemon } from "../contract/docker.ts";
 import { newKubectl } from "../sandbox/kubectl.ts";
 import { listProcesses } from "../sandbox/processes.ts";
+import { newestFabricTag as version } from "./newest-fabric.ts";
 import { pluginJson, pluginOutput, runPlugin, startPlugin } from "./plugin-process.ts";
 
-const { kubeconfig, binDir, fabricVersions, nodeenvArchive } = inject("sandbox");
+const { kubeconfig, binDir, nodeenvArchive } = inject("sandbox");
 const kubectl = newKubectl(binDir, kubeconfig);
-const newest = fabricVersions.toSorted((one, other) => other.localeCompare(one, "en", { numeric: true }))[0];
-const version = newest?.split(".").slice(0, 2).join(".") ?? "emulator";
 /** How often the chaincode is upgraded while Pods die. */
 const upgrades = Number(process.env["CLEANUP_UPGRADES"] ?? 3);
 

@@ -4,15 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { newKubectl } from "../sandbox/kubectl.ts";
+import { newestFabric as version, newestFabricTag as tag } from "./newest-fabric.ts";
 import { killedAfter, pluginJson, pluginOutput, runPlugin } from "./plugin-process.ts";
 
-const { kubeconfig, binDir, fabricVersions, nodeenvArchive } = inject("sandbox");
+const { kubeconfig, binDir, nodeenvArchive } = inject("sandbox");
 const kubectl = newKubectl(binDir, kubeconfig);
 const folder = join(import.meta.dirname, "../chaincode/asset-transfer");
-/** The newest release, or what stands in for one. */
-const version =
-  fabricVersions.toSorted((left, right) => right.localeCompare(left, "en", { numeric: true }))[0] ?? "emulator";
-const tag = version.split(".").slice(0, 2).join(".");
 const either = "OR('Org1MSP.peer', 'Org2MSP.peer')";
 
 interface Container {

@@ -8,14 +8,12 @@ import { pipeline } from "node:stream/promises";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { newKubectl } from "../sandbox/kubectl.ts";
 import { sandboxLoad } from "../sandbox/sandbox.ts";
+import { newestFabric as newest, newestFabricTag as tag } from "./newest-fabric.ts";
 import { pluginJson, pluginOutput, runPlugin } from "./plugin-process.ts";
 
-const { kubeconfig, binDir, fabricVersions, nodeenvArchive } = inject("sandbox");
+const { kubeconfig, binDir, nodeenvArchive } = inject("sandbox");
 const kubectl = newKubectl(binDir, kubeconfig);
 const chaincode = join(import.meta.dirname, "../chaincode/asset-transfer");
-const newest =
-  fabricVersions.toSorted((left, right) => right.localeCompare(left, "en", { numeric: true }))[0] ?? "emulator";
-const tag = newest.split(".").slice(0, 2).join(".");
 
 const organizations = ["org1", "org2"] as const;
 const image = "docker.io/example/asset-server:1";
