@@ -3,6 +3,7 @@ import type { CommandDefinition } from "./commands/command.ts";
 import { cleanup } from "./commands/cleanup.ts";
 import { chaincode } from "./commands/chaincode.ts";
 import { deployCc } from "./commands/deploy-cc.ts";
+import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { eject } from "./commands/eject.ts";
 import { init } from "./commands/init.ts";
@@ -20,6 +21,7 @@ import { version } from "./version.ts";
 /** In the order of `--help`: that in which they are used. */
 const commands: readonly CommandDefinition[] = [
   up,
+  doctor,
   webhook,
   init,
   join,

@@ -49,8 +49,13 @@ export interface Profile {
   readonly peerEnvironment?: readonly V1EnvVar[];
   /** Annotations that say something to Docker alone. */
   readonly withoutMeaning?: readonly (keyof typeof ANNOTATIONS)[];
-  /** The strictest Pod Security level that admits such a Pod, and the oldest Kubernetes that can run it. */
-  readonly requires: { readonly podSecurity: PodSecurityLevel; readonly kubernetes?: string };
+  /** The strictest Pod Security level that admits such a Pod, and the oldest Kubernetes and Linux that can run it. */
+  readonly requires: {
+    readonly podSecurity: PodSecurityLevel;
+    readonly kubernetes?: string;
+    /** The oldest Linux: told by nodes, not known to the webhook. */
+    readonly kernel?: string;
+  };
 }
 
 /** The socket's directory, in the sidecar and in the peer. At the root: charts mount over /run, /var/run and /host. */
@@ -125,7 +130,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     securityContext: { ...ROOT, privileged: true, allowPrivilegeEscalation: true },
     pod: { hostUsers: false },
     wiring: { host: LOCAL, bridge: BRIDGE },
-    requires: { podSecurity: "privileged", kubernetes: "1.33" },
+    // tmpfs has idmapped mounts since then, and every Pod has a tmpfs with its token.
+    requires: { podSecurity: "privileged", kubernetes: "1.33", kernel: "6.3" },
   },
   // sysbox-runc emulates what dockerd needs of /proc and /sys, without privilege on the node.
   sysbox: {
@@ -215,6 +221,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     pod: {},
     wiring: { host: LOCAL },
     withoutMeaning: ["preload", "preloadArchives", "registryMirror", "mtu", "chaincodeIdle"],
-    requires: { podSecurity: "restricted" },
+    // Landlock ABI 6 (runner/confine/check.go).
+    requires: { podSecurity: "restricted", kernel: "6.12" },
   },
 };

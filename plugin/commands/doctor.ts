@@ -1,0 +1,49 @@
+import { list } from "./arguments.ts";
+import { optionsOf, type CommandDefinition } from "./command.ts";
+
+export const doctor: CommandDefinition = (program, terminal) => {
+  const command = program
+    .command("doctor")
+    .summary("check whether the cluster and its namespaces can run all this, and what to do if not")
+    .description(
+      "Looks at the API server, the nodes, the webhook, storage and, for each namespace, your rights, the isolation profiles\n" +
+        "that peers can have there, and peers that should be moved or made anew. Says after each finding what to type next.\n" +
+        "Changes nothing: the Pods that it asks the API server about are not created. What it may not look at is 'unknown'.\n" +
+        "Ends with 3 when there is a problem.",
+    )
+    .option(
+      "-n, --namespace <names>",
+      "namespaces of peers (default: those of the networks that are there, else the context's)",
+      list,
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric doctor
+  kubectl fabric doctor -n org1,org2
+  kubectl fabric doctor -o json | jq '.findings[] | select(.level == "problem")'
+  kubectl fabric doctor -n org1 -o json | jq -r '.namespaces[].recommended'`,
+    )
+    .action(async () => {
+      const options = optionsOf<{ readonly namespace?: readonly string[] }>(command);
+      const [{ connect }, { examine }, { doctorText }, { printResult }, { exitCodes }, { painter }] = await Promise.all(
+        [
+          import("./connect.ts"),
+          import("../doctor/examine.ts"),
+          import("./doctor-text.ts"),
+          import("../terminal/output.ts"),
+          import("../terminal/failure.ts"),
+          import("../terminal/colour.ts"),
+        ],
+      );
+      const cluster = await connect(options, terminal);
+      const report = await examine(cluster, options.namespace, options.network, terminal.signal);
+      await printResult(terminal, options.output, {
+        data: report,
+        table: () => doctorText(report, painter(terminal.stdout, terminal.env)),
+        names: () => report.findings.filter(({ level }) => level === "problem").map(({ about }) => about),
+      });
+      if (!report.healthy) process.exitCode = exitCodes.notReady;
+    });
+};
