@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { newKubectl } from "../sandbox/kubectl.ts";
 import { listProcesses } from "../sandbox/processes.ts";
-import { pluginJson, pluginOutput } from "./plugin-process.ts";
+import type { DoctorReport } from "../../plugin/doctor/examine.ts";
+import { pluginJson, pluginOutput, runPlugin } from "./plugin-process.ts";
 
 const { kubeconfig, binDir, fabricVersions } = inject("sandbox");
 const kubectl = newKubectl(binDir, kubeconfig);
@@ -109,6 +110,21 @@ describe.each(networks)("a network of Fabric %s without privilege", (version) =>
     const { spec } = privileged;
     const injected = { ...privileged, metadata: { ...privileged.metadata, annotations }, spec };
     await expect(kubectl.apply(injected)).rejects.toThrow(/enforces Pod Security "restricted", which refuses Docker/);
+  });
+
+  test("doctor knows what each namespace can have: the API server says so, and creates nothing", async () => {
+    const { code, stdout, stderr } = await runPlugin(["doctor", "-n", "org1,default", "-o", "json"]);
+    const report = JSON.parse(stdout) as DoctorReport;
+    expect([code, stderr, report.findings.filter(({ level }) => level === "problem")]).toEqual([0, "", []]);
+    const [org1, ordinary] = report.namespaces;
+    const verdict = (of: typeof org1, name: string) => of?.profiles.find(({ profile }) => profile === name);
+    expect(org1).toMatchObject({ name: "org1", recommended: "restricted" });
+    expect(verdict(org1, "restricted")).toEqual({ profile: "restricted", allowed: true, possible: "yes" });
+    const because = expect.stringMatching(/violates PodSecurity "restricted:latest": privileged/) as string;
+    expect(verdict(org1, "privileged")).toMatchObject({ possible: "no", because });
+    expect(ordinary).toMatchObject({ name: "default", recommended: "privileged" });
+    expect(verdict(ordinary, "privileged")).toEqual({ profile: "privileged", allowed: true, possible: "yes" });
+    expect(await kubectl(["get", "pods", "-A", "-o", "name"])).not.toContain("kubectl-fabric-doctor");
   });
 
   test("no process of the peer's Pod is root or has a capability, and chaincode is one of them", async () => {
