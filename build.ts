@@ -2,10 +2,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { chmod, rm } from "node:fs/promises";
 import { build, type BuildOptions } from "esbuild";
-import { httpBuiltin } from "./http-builtin.ts";
+import { builtins } from "./builtins.ts";
 import { leanClientNode } from "./plugin/kube/bundle.ts";
 import { readManifests } from "./plugin/network/manifests.ts";
 import { packagesOf } from "./sbom.ts";
+import { leanWebhook } from "./webhook/bundle.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 
@@ -32,7 +33,7 @@ const [, { metafile }] = await Promise.all([
   // As one file the plugin would be 5.5 MB, and every `--help` would wait 150 ms for it to be parsed.
   build({
     ...options,
-    plugins: [leanClientNode, httpBuiltin],
+    plugins: [leanClientNode, builtins],
     entryPoints: [{ in: "plugin/main.ts", out: "kubectl-fabric" }],
     outdir: "dist",
     splitting: true,
@@ -40,12 +41,12 @@ const [, { metafile }] = await Promise.all([
   }),
   build({
     ...options,
-    plugins: [leanClientNode, httpBuiltin],
+    plugins: [leanWebhook, leanClientNode, builtins],
     entryPoints: ["webhook/main.ts"],
     outfile: "dist/webhook.js",
     metafile: true,
   }),
-  build({ ...options, plugins: [httpBuiltin], entryPoints: ["runner/main.ts"], outfile: "dist/runner.js" }),
+  build({ ...options, plugins: [builtins], entryPoints: ["runner/main.ts"], outfile: "dist/runner.js" }),
 ]);
 await chmod("dist/kubectl-fabric.js", 0o755);
 // For `npm run sbom`: which packages the webhook's bundle has anything of.

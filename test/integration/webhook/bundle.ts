@@ -1,6 +1,7 @@
 import type { BuildOptions } from "esbuild";
-import { httpBuiltin } from "../../../http-builtin.ts";
+import { builtins } from "../../../builtins.ts";
 import { leanClientNode } from "../../../plugin/kube/bundle.ts";
+import { leanWebhook } from "../../../webhook/bundle.ts";
 
 /** One file as `npm run build` makes it, without touching dist/. */
 export function bundleOf(entry: string, outfile: string): BuildOptions {
@@ -13,7 +14,7 @@ export function bundleOf(entry: string, outfile: string): BuildOptions {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
     define: { __VERSION__: '"9.9.9"' },
-    plugins: [leanClientNode, httpBuiltin],
+    plugins: [leanWebhook, leanClientNode, builtins],
     logLevel: "error",
     entryPoints: [entry],
     outfile,

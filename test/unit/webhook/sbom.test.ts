@@ -2,6 +2,7 @@ import { build } from "esbuild";
 import { expect, test } from "vitest";
 import { leanClientNode } from "../../../plugin/kube/bundle.ts";
 import { cutTo, identityOf, npmSbom, packagesOf } from "../../../sbom.ts";
+import { leanWebhook } from "../../../webhook/bundle.ts";
 
 test("packages are told by their directories, nested and scoped ones, each once", () => {
   const files = ["node_modules/a/b.js", "node_modules/a/c.js", "node_modules/a/node_modules/@s/d/e.js", "webhook/f.ts"];
@@ -30,7 +31,7 @@ test("every package of the webhook's bundle is listed, with its licence and hash
     platform: "node",
     target: "node24",
     format: "esm",
-    plugins: [leanClientNode],
+    plugins: [leanWebhook, leanClientNode],
     entryPoints: ["webhook/main.ts"],
     metafile: true,
     write: false,
