@@ -90,7 +90,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
       limits,
       log,
       measured: (measured) => {
-        metrics.measured(measured, store.list().length, store.used());
+        metrics.measured(measured, store.list().length, store.used(), containers.prepared());
         void keepSocket(configuration.socket, log);
       },
     },
@@ -125,6 +125,7 @@ function limitsOf(configuration: Configuration): ContainerLimits {
     },
     archive: { bytes: configuration.diskLimit, entries: 200_000 },
     output: 256 * 1024,
+    images: configuration.imageLimit,
   };
 }
 

@@ -5,7 +5,7 @@ import type { Container } from "./containers/container.ts";
 export interface Metrics {
   started(kind: Container["kind"]): void;
   ended(kind: Container["kind"], success: boolean, seconds: number): void;
-  measured(containers: readonly Container[], images: number, imageBytes: number): void;
+  measured(containers: readonly Container[], images: number, imageBytes: number, preparedBytes: number): void;
   /** The kernel rules that are missing. */
   unconfined(missing: number): void;
   text(): Promise<string>;
@@ -42,6 +42,7 @@ export function newMetrics(version: string): Metrics {
   const memory = gauge("memory_bytes", "Memory that the processes of all containers have resident.");
   const images = gauge("images", "Images of chaincode.");
   const disk = gauge("image_bytes", "Disk that images of chaincode take.");
+  const prepared = gauge("prepared_bytes", "Disk that unpacked images take, ready for the next start of chaincode.");
   const missing = gauge(
     "isolation_missing_rules",
     "Rules of isolation that the kernel has not; 0 where chaincode is confined.",
@@ -53,7 +54,7 @@ export function newMetrics(version: string): Metrics {
       ends.inc({ kind, success: String(success) });
       if (kind === "build") builds.observe(seconds);
     },
-    measured: (containers, imageCount, imageBytes) => {
+    measured: (containers, imageCount, imageBytes, preparedBytes) => {
       const live = containers.filter(({ state }) => state.status === "running");
       for (const kind of ["build", "chaincode"] as const) {
         running.set({ kind }, live.filter((container) => container.kind === kind).length);
@@ -62,6 +63,7 @@ export function newMetrics(version: string): Metrics {
       memory.set(live.reduce((sum, { usage }) => sum + usage.resident, 0));
       images.set(imageCount);
       disk.set(imageBytes);
+      prepared.set(preparedBytes);
     },
     unconfined: (rules) => missing.set(rules),
     text: () => registry.metrics(),

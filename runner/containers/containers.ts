@@ -1,21 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ApiError } from "../api-error.ts";
 import type { ArchiveLimits } from "../archive/budget.ts";
-import { unpack } from "../archive/unpack.ts";
 import type { Isolation } from "../confinement/kernel.ts";
 import { buildPolicy, chaincodePolicy, chaincodePort, type ProcessLimits } from "../confinement/policy.ts";
 import type { Image, ImageStore } from "../images/image-store.ts";
 import type { Metrics } from "../metrics.ts";
-import type { Log } from "../../webhook/log.ts";
+import { reasonOf, type Log } from "../../webhook/log.ts";
 import type { Toolchain, Toolchains } from "../toolchain.ts";
-import { chmodTree } from "./chmod-tree.ts";
 import type { Container, ContainerRequest } from "./container.ts";
 import { startConfined, type ConfinedProcess } from "./confined-process.ts";
 import { rewritePaths } from "./fabric-path.ts";
+import { discardRoot, furnishRoot, newRoot, removeRoots, removeTree } from "./container-root.ts";
 import { newOutput, type OutputStream } from "./output.ts";
+import { newSpareRoots } from "./spare-roots.ts";
 
 export interface ContainerSettings {
   /** Each container gets a directory of an unguessable name in it. */
@@ -48,6 +46,8 @@ export interface ContainerLimits {
   readonly archive: ArchiveLimits;
   /** Bytes of output that are kept. */
   readonly output: number;
+  /** Bytes of disk for all images, what is made of them for their next starts included. */
+  readonly images: number;
 }
 
 /** The containers of one runner: none of them outlives it. */
@@ -61,20 +61,31 @@ export interface Containers {
   /** Ends it, after `seconds` in which it may end itself; waits until nothing of it is left. */
   stop(container: Container, seconds: number): Promise<void>;
   remove(container: Container): Promise<void>;
+  /** Bytes on disk of what is prepared for the next starts. */
+  prepared(): number;
   /** Ends all, orderly. No further one is started. */
   close(): Promise<void>;
 }
 
-const PREFIX = "container-";
+/** Milliseconds: a Node.js chaincode has registered by then. */
+const START = 2000;
 
 /** Clears away the directories of a runner that was killed: its processes have ended with it. */
 export async function openContainers(settings: ContainerSettings): Promise<Containers> {
-  for (const name of await readdir(settings.directory)) {
-    if (name.startsWith(PREFIX)) await removeTree(join(settings.directory, name));
-  }
-  const { limits, log, metrics, now } = settings;
+  await removeRoots(settings.directory);
+  const { limits, log, metrics, now, store } = settings;
   const containers = new Map<string, Container>();
   let closing = false;
+  const spares = newSpareRoots({
+    directory: settings.directory,
+    store,
+    limits: limits.archive,
+    quota: () => limits.images - store.used(),
+    delay: START,
+    log,
+  });
+  store.changed(() => spares.trim());
+  const removals = new Set<Promise<void>>();
 
   const byName = (name: string) => [...containers.values()].find((container) => container.name === name);
   const find = (reference: string): Container | undefined => {
@@ -133,7 +144,7 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
         toolchain: place.toolchain,
         imageEnvironment: place.image?.config.config.Env ?? [],
         labels: { ...place.image?.config.config.Labels, ...request.labels },
-        root: join(settings.directory, `${PREFIX}${randomBytes(16).toString("hex")}`),
+        root: newRoot(settings.directory, "container"),
         created: now(),
         output: newOutput(limits.output, () => now().getTime()),
         memoryLimit: request.memory > 0 ? Math.min(request.memory, limits.memory) : limits.memory,
@@ -145,7 +156,8 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
       };
       containers.set(id, container);
       try {
-        await furnish(container, place, settings);
+        const prepared = place.image !== undefined && (await spares.take(place.image, container.root));
+        if (!prepared) await furnish(container, place, settings);
       } catch (error) {
         containers.delete(id);
         await removeTree(container.root);
@@ -173,19 +185,28 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
       metrics.started(container.kind);
       log.info("started", { kind: container.kind, container: container.name, pid: process.pid });
       void settle(container, process, begun, settings);
+      const image = container.kind === "chaincode" ? store.find(container.imageId) : undefined;
+      if (image !== undefined) spares.want(image, container.toolchain);
     },
     stop,
     remove: async (container) => {
       await stop(container, 0);
       if (!containers.delete(container.id)) return;
       container.output.end();
-      await removeTree(container.root);
+      const { removed } = await discardRoot(container.root);
+      // The peer waits for this answer before it starts chaincode anew, and a tree of files takes its time.
+      const removal = removed
+        .catch((error: unknown) => log.warn("cannot remove a directory", { reason: reasonOf(error) }))
+        .finally(() => removals.delete(removal));
+      removals.add(removal);
       container.removed.resolve();
     },
+    prepared: () => spares.used(),
     close: async () => {
       closing = true;
       await Promise.all([...containers.values()].map((container) => stop(container, 2)));
-      await Promise.all([...containers.values()].map(({ root }) => removeTree(root)));
+      await Promise.all([spares.close(), ...removals]);
+      await removeRoots(settings.directory);
     },
   };
 }
@@ -234,21 +255,9 @@ function placeOf(reference: string, { store, toolchains }: ContainerSettings): P
   return { toolchain, image };
 }
 
-/** Everything that is in a container before the peer puts anything into it. */
-async function furnish(
-  { root }: Container,
-  { toolchain, image }: Place,
-  { store, limits }: ContainerSettings,
-): Promise<void> {
-  await mkdir(root, { mode: 0o700 });
-  for (const path of ["tmp", "chaincode/input", "chaincode/output", "usr/local/bin", "usr/local/src", "etc"]) {
-    await mkdir(join(root, path), { recursive: true });
-  }
-  await cp(toolchain.files, root, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
-  });
-  if (image === undefined) return;
-  for (const file of store.layerFiles(image)) await unpack(createReadStream(file), root, "/", limits.archive);
+async function furnish({ root }: Container, { toolchain, image }: Place, { store, limits }: ContainerSettings) {
+  const layers = image === undefined ? [] : store.layerFiles(image);
+  await furnishRoot(root, { toolchain, layers, limits: limits.archive });
 }
 
 /** Bytes that V8 and Java reserve at their start and never use; the kernel counts them. What is used is watched. */
@@ -294,14 +303,4 @@ function environmentOf(
     ...(Object.fromEntries([...fromToolchain, ...given]) as Record<string, string>),
     PATH: [`${root}/usr/local/bin`, ...toolchain.path, path].join(":"),
   };
-}
-
-/** Also what a program has made unreadable for us, who are its owner. */
-async function removeTree(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch {
-    await chmodTree(path);
-    await rm(path, { recursive: true, force: true, maxRetries: 3 });
-  }
 }

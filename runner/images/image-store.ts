@@ -37,6 +37,8 @@ export interface ImageStore {
   remove(reference: string): Promise<{ readonly untagged: readonly string[]; readonly deleted?: string }>;
   /** Bytes on disk. */
   used(): number;
+  /** Calls the listener after each change. */
+  changed(listener: () => void): void;
   /** A path for something unfinished: gone after the next start. */
   unfinished(): string;
 }
@@ -97,11 +99,12 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
   };
   const writeNames = () => writeDurable(namesFile, JSON.stringify(Object.fromEntries(names)), unfinished());
 
+  const listeners: (() => void)[] = [];
   let last: Promise<unknown> = Promise.resolve();
   /** One change after the other. */
   const inTurn = <Result>(change: () => Promise<Result>): Promise<Result> => {
     const result = last.then(change, change);
-    last = result.catch(() => undefined);
+    last = result.catch(() => undefined).then(() => listeners.forEach((listener) => listener()));
     return result;
   };
 
@@ -167,6 +170,7 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
         return configs.has(image.id) ? { untagged } : { untagged, deleted: image.id };
       }),
     used,
+    changed: (listener) => void listeners.push(listener),
     unfinished,
   };
 }

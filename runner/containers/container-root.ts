@@ -1,0 +1,68 @@
+import { randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { ArchiveLimits } from "../archive/budget.ts";
+import { unpack } from "../archive/unpack.ts";
+import type { Toolchain } from "../toolchain.ts";
+import { chmodTree } from "./chmod-tree.ts";
+
+/** What a directory in the state is: a container's, one made before it is needed, or one that is on its way out. */
+const KINDS = ["container", "spare", "gone"] as const;
+type Kind = (typeof KINDS)[number];
+
+/** A path that nothing has, and nobody can guess: chaincode runs as our own user, and Landlock does not see who asks about a name. */
+export function newRoot(directory: string, kind: Kind): string {
+  return join(directory, `${kind}-${randomBytes(16).toString("hex")}`);
+}
+
+/** Clears away all of them. */
+export async function removeRoots(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (KINDS.some((kind) => name.startsWith(`${kind}-`))) await removeTree(join(directory, name));
+  }
+}
+
+export interface RootContents {
+  readonly toolchain: Toolchain;
+  /** Tar files, the lowest first. */
+  readonly layers: readonly string[];
+  readonly limits: ArchiveLimits;
+  readonly signal?: AbortSignal;
+}
+
+/** Everything that is in a container before the peer puts anything into it. */
+export async function furnishRoot(root: string, { toolchain, layers, limits, signal }: RootContents): Promise<void> {
+  await mkdir(root, { mode: 0o700 });
+  for (const path of ["tmp", "chaincode/input", "chaincode/output", "usr/local/bin", "usr/local/src", "etc"]) {
+    await mkdir(join(root, path), { recursive: true });
+  }
+  await cp(toolchain.files, root, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  for (const file of layers) {
+    await unpack(createReadStream(file, signal === undefined ? {} : { signal }), root, "/", limits);
+  }
+}
+
+/** Takes a directory out of everybody's sight at once. The removal of what was in it is what the promise within is for. */
+export async function discardRoot(root: string): Promise<{ readonly removed: Promise<void> }> {
+  const gone = newRoot(dirname(root), "gone");
+  try {
+    await rename(root, gone);
+  } catch {
+    await removeTree(root);
+    return { removed: Promise.resolve() };
+  }
+  return { removed: removeTree(gone) };
+}
+
+/** Also what a program has made unreadable for us, who are its owner. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch {
+    await chmodTree(path);
+    await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
