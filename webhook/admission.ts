@@ -43,26 +43,30 @@ export function newAdmissionApp(dependencies: AdmissionDependencies): Express {
 }
 
 async function admit(request: Request, response: Response, dependencies: AdmissionDependencies): Promise<void> {
-  const { metrics, seconds } = dependencies;
+  const { metrics, seconds, log } = dependencies;
   const body = await readJsonBody(request);
   const begin = seconds();
   const review = parseReview(body);
-  const { result, reason, reply } = await decide(review, dependencies);
+  const { result, reason, reply, outcome } = await decide(review, dependencies);
   send(response, 200, reply);
+  // The caller has its answer: what follows costs nobody's time.
   metrics.admitted(result, reason, seconds() - begin);
+  if (outcome !== undefined) report(log, review, outcome);
 }
 
 interface Decision {
   readonly result: string;
   readonly reason: string;
   readonly reply: AdmissionReview;
+  /** Of a Pod's creation. */
+  readonly outcome?: Outcome;
 }
 
 async function decide(review: AdmissionRequest, dependencies: AdmissionDependencies): Promise<Decision> {
   if (!isPodCreation(review)) return { result: "passed", reason: "not-a-pod-creation", reply: passed(review.uid) };
   const outcome = await outcomeOf(review, dependencies);
-  report(dependencies.log, review, outcome);
   return {
+    outcome,
     result: outcome.kind,
     reason: outcome.kind === "injected" ? "" : outcome.reason,
     reply: answer(review.uid, outcome),

@@ -25,6 +25,8 @@ export interface ClusterReaderDependencies {
 
 /** Reads what the injection has to know of the cluster. What cannot be read is left out. */
 export interface ClusterReader {
+  /** Reads what is not of a namespace ahead of the first review. */
+  begin(): void;
   facts(namespace: string): Promise<ClusterFacts>;
 }
 
@@ -34,6 +36,11 @@ export function newClusterReader(dependencies: ClusterReaderDependencies): Clust
   const kubelets = kept(VERSIONS_MS, now, () => readOldestKubelet(api));
   const namespaces = kept(NAMESPACE_KEPT_MS, now, (name) => readNamespace(name, api));
   return {
+    begin: () => {
+      // A failure is told to the review that needs the facts, and is read again for it.
+      apiServers("").promise.catch(() => {});
+      kubelets("").promise.catch(() => {});
+    },
     facts: async (name) => {
       const [apiServer, oldestKubelet, namespace] = await Promise.all([
         inTime("its version", apiServers(""), log),

@@ -28,8 +28,9 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   const cluster = new KubeConfig();
   cluster.loadFromDefault();
   const api = newClusterApi(cluster);
-  const settings = await openSettings(configuration.settings, { log, valid: (is) => metrics.settingsValid(is) });
   const reader = newClusterReader({ api, mtu: await readMtu(), now, log });
+  reader.begin();
+  const settings = await openSettings(configuration.settings, { log, valid: (is) => metrics.settingsValid(is) });
   const app = newAdmissionApp({
     settings: () => settings.settings(),
     cluster: (namespace) => reader.facts(namespace),

@@ -41,11 +41,33 @@ function cluster(change: Partial<ClusterReaderDependencies> = {}) {
   } as unknown as ClusterReaderDependencies;
   return {
     reader: newClusterReader(dependencies),
+    dependencies,
     calls,
     lines,
     pass: (milliseconds: number) => (time += milliseconds),
   };
 }
+
+test("versions are there before the first review, once it has begun", async () => {
+  const { reader, calls } = cluster();
+  reader.begin();
+  await expect.poll(() => calls.toSorted()).toEqual(["nodes ", "nodes next", "version"]);
+  expect(await reader.facts("org1")).toMatchObject({ apiServer: { major: 1, minor: 36 } });
+  expect(calls.slice(3)).toEqual(["namespace org1"]);
+});
+
+test("a cluster that refuses at the beginning is asked again by the first review", async () => {
+  let refused = 0;
+  const getCode = async () => {
+    if (refused++ === 0) throw new Error("not yet");
+    return { gitVersion: "v1.36.3" };
+  };
+  const { api } = cluster().dependencies;
+  const { reader } = cluster({ api: { ...api, getCode } });
+  reader.begin();
+  await expect.poll(() => refused).toBe(1);
+  expect((await reader.facts("org1")).apiServer).toMatchObject({ minor: 36 });
+});
 
 test("it knows the API server, the oldest kubelet of all pages, the namespace and the MTU", async () => {
   expect(await cluster().reader.facts("org1")).toEqual({
