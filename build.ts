@@ -1,8 +1,10 @@
 // Bundles the programs into dist/: the webhook and the runner as one file each, the plugin as a small entry and the chunks that its commands load.
 import { readFileSync, writeFileSync } from "node:fs";
 import { chmod, rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import { build, type BuildOptions } from "esbuild";
 import { builtins } from "./builtins.ts";
+import { compile } from "./compiled.ts";
 import { leanClientNode } from "./plugin/kube/bundle.ts";
 import { readManifests } from "./plugin/network/manifests.ts";
 import { packagesOf } from "./sbom.ts";
@@ -49,6 +51,8 @@ const [, { metafile }] = await Promise.all([
   build({ ...options, plugins: [builtins], entryPoints: ["runner/main.ts"], outfile: "dist/runner.js" }),
 ]);
 await chmod("dist/kubectl-fabric.js", 0o755);
+// For an image with this very Node; a public image makes its own (webhook/Dockerfile).
+compile("dist/webhook.js", resolve("dist/compiled"));
 // For `npm run sbom`: which packages the webhook's bundle has anything of.
 const inputs = Object.entries(metafile.outputs["dist/webhook.js"]?.inputs ?? {});
 const webhook = packagesOf(inputs.flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])));

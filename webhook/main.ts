@@ -101,7 +101,9 @@ const lines = gatherLines((text) => process.stdout.write(text));
 process.once("exit", () => lines.flush());
 const log = newLog((line) => lines.write(line), now);
 try {
-  await run(parseConfiguration(process.argv.slice(2), process.env), log);
+  const version = process.argv.includes("--version");
+  if (version) process.stdout.write(`${VERSION}\n`);
+  else await run(parseConfiguration(process.argv.slice(2), process.env), log);
 } catch (thrown) {
   log.error("cannot run", { reason: reasonOf(thrown) });
   process.exitCode = 1;

@@ -7,6 +7,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { V1Pod } from "@kubernetes/client-node";
+import { compiledEnvironment } from "../../compiled.ts";
 import { issuer } from "../../webhook/certificates/issue.ts";
 import { CONFIGURATION, startCluster } from "../integration/webhook/cluster.ts";
 import {
@@ -95,7 +96,7 @@ function ours(): Contender {
       "--probes-port=0",
       `--settings=${settings}`,
     ],
-    env: { KUBECONFIG: kubeconfig, NODE_ENV: "production" },
+    env: { KUBECONFIG: kubeconfig, NODE_ENV: "production", ...compiledEnvironment(resolve("dist/compiled")) },
     authority: () => Buffer.from(published(), "base64").toString(),
   };
 }

@@ -81,11 +81,16 @@ describe("the catalogue", () => {
     await writeFile(join(directory, "package.json"), '{"version": "7.8.9"}');
     await mkdir(join(directory, "dist"));
     await writeFile(join(directory, "dist/webhook.js"), "");
+    await mkdir(join(directory, "dist/compiled/v26"), { recursive: true });
+    await writeFile(join(directory, "dist/compiled/v26/c0de"), "");
     const webhook = catalogue(layout, [], directory).find(({ recipe }) => recipe.name === "webhook");
     expect(webhook?.recipe).toMatchObject({
       tags: ["docker.io/kubectlfabric/webhook:7.8.9"],
       config: { User: "65532:65532", Entrypoint: ["node", "--max-semi-space-size=4", "/app/webhook.js"] },
     });
+    expect(webhook?.recipe.config.Env).toContain("NODE_COMPILE_CACHE=/app/compiled");
+    const files = webhook?.recipe.layers.flatMap((layer) => layer.files?.map(({ to }) => to) ?? []);
+    expect(files).toEqual(["app/webhook.js", "app/package.json", "app/compiled/v26/c0de"]);
   });
 });
 
