@@ -9,7 +9,7 @@ import {
 import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { packServiceChaincode } from "../../plugin/fabric/service-chaincode.ts";
 import type { PeerNode } from "../integration/emulator/network/network.ts";
-import { freePorts } from "../integration/emulator/network/processes.ts";
+import { freePorts } from "../integration/free-ports.ts";
 
 /** What makes one service different from the usual: TLS, one package for each organization. */
 export interface Variant {

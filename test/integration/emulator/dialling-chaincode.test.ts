@@ -10,7 +10,7 @@ import { Metrics } from "../../emulator/metrics.ts";
 import { ChaincodeLauncher } from "../../emulator/peer/chaincode/launcher.ts";
 import type { PeerConnection, Runtime } from "../../emulator/peer/chaincode/runtime.ts";
 import { newChaincodeService } from "../../emulator/peer/chaincode/service.ts";
-import { freePorts } from "./network/processes.ts";
+import { freePorts } from "../free-ports.ts";
 
 const packageId = "assets_1.0:0123";
 let directory: string;

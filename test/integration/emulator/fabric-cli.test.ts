@@ -6,7 +6,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { servicePackage } from "./network/client.ts";
 import { channelId, eventually, startNetwork, type Network, type PeerNode } from "./network/network.ts";
-import { freePorts, newProcess, type NodeProcess } from "./network/processes.ts";
+import { newProcess, type NodeProcess } from "./network/processes.ts";
+import { freePorts } from "../free-ports.ts";
 import { fabricReleases } from "../plugin/fabric/fabric-release.ts";
 
 const fabricHome = fabricReleases().at(-1)?.home ?? "";

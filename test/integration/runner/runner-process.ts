@@ -8,7 +8,8 @@ import { build } from "esbuild";
 import { newLayout } from "../../sandbox/layout.ts";
 import { buildPrograms, goBuilds, programsOf } from "../../sandbox/programs.ts";
 import { silent } from "../../sandbox/progress.ts";
-import { freePorts, newProcess, type NodeProcess } from "../emulator/network/processes.ts";
+import { newProcess, type NodeProcess } from "../emulator/network/processes.ts";
+import { freePorts } from "../free-ports.ts";
 
 /** A runner of these tests alone, as an ordinary user. */
 export interface TestRunner {

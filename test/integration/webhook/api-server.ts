@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { openSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,6 +12,7 @@ import { lastLines } from "../../sandbox/command.ts";
 import { newLayout } from "../../sandbox/layout.ts";
 import { newProgress } from "../../sandbox/progress.ts";
 import { buildPrograms, goBuilds, programsOf } from "../../sandbox/programs.ts";
+import { freePorts } from "../free-ports.ts";
 
 /** The Kubernetes of the sandbox, and the oldest that can be built from Go modules. */
 export const VERSIONS = ["1.36", "1.29"] as const;
@@ -145,19 +145,6 @@ async function lastLogs(directory: string): Promise<string> {
   const logs = (await readdir(directory)).filter((name) => name.endsWith(".log"));
   const texts = await Promise.all(logs.map((name) => readFile(join(directory, name), "utf8")));
   return texts.map((text) => lastLines(text, 10)).join("\n");
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  const ports = await Promise.all(
-    servers.map((server) => {
-      const { promise, resolve } = Promise.withResolvers<number>();
-      server.once("listening", () => resolve((server.address() as AddressInfo).port));
-      return promise;
-    }),
-  );
-  for (const server of servers) server.close();
-  return ports;
 }
 
 function kubeconfig(server: string, authority: string, user: string, token: string): string {

@@ -2,7 +2,6 @@
 // kubelet to start them, and admission, defaulting and validation are the API server's own.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -25,6 +24,7 @@ import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
 import { PROFILES, type ProfileName } from "../../../webhook/inject/profile.ts";
 import { DEFAULT_SETTINGS } from "../../../webhook/inject/settings.ts";
 import { SIDECAR } from "../../../webhook/inject/sidecar.ts";
+import { freePorts } from "../free-ports.ts";
 import { startApiServer, VERSIONS, type ApiServer } from "./api-server.ts";
 import { bundleOf } from "./bundle.ts";
 import { ready, startWebhook, type WebhookProcess } from "./webhook-process.ts";
@@ -104,7 +104,7 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
   beforeAll(async () => {
     server = await startApiServer(version);
     ({ cluster } = server);
-    port = await freePort();
+    [port = 0] = await freePorts(1);
     for (const object of webhookManifests()) await create(cluster, reachedAt(object, port));
     const nodeInfo = { kubeletVersion: `v${version}.0` };
     await create(cluster, {
@@ -275,13 +275,4 @@ function reachedAt(object: KubernetesObject, port: number): KubernetesObject {
   const copy = structuredClone(object) as V1MutatingWebhookConfiguration;
   for (const webhook of copy.webhooks ?? []) webhook.clientConfig = { url: `https://localhost:${port}/inject` };
   return copy;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  const { promise, resolve } = Promise.withResolvers<number>();
-  server.once("listening", () => resolve((server.address() as AddressInfo).port));
-  const port = await promise;
-  server.close();
-  return port;
 }

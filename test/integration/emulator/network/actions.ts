@@ -3,7 +3,8 @@ import type { Contract } from "@hyperledger/fabric-gateway";
 import { peer } from "@hyperledger/fabric-protos";
 import { connectGateway, propose, servicePackage, type Connection } from "./client.ts";
 import { channelId, eventually, participate, type Network, type PeerNode } from "./network.ts";
-import { freePorts, newProcess, type NodeProcess } from "./processes.ts";
+import { freePorts } from "../../free-ports.ts";
+import { newProcess, type NodeProcess } from "./processes.ts";
 
 /** Joins all orderers and peers to the channel. */
 export async function joinAll(network: Network): Promise<void> {

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { buildEmulator } from "../../../emulator/build.ts";
 import { genesisBlock } from "./genesis.ts";
 import { newNode, newOrganization, type Node, type Organization } from "./organization.ts";
-import { freePorts, newProcess, type NodeProcess } from "./processes.ts";
+import { freePorts } from "../../free-ports.ts";
+import { newProcess, type NodeProcess } from "./processes.ts";
 
 export const channelId = "mychannel";
 

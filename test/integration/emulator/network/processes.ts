@@ -1,7 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A process of the network, which can be killed and started again with the same settings. */
@@ -70,29 +68,5 @@ function signalGroup(child: ChildProcess | undefined, signal: NodeJS.Signals): v
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") {
       throw error;
     }
-  }
-}
-
-/** Ports that nobody listens on, from below those that the system gives to outgoing connections. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const found = new Set<number>();
-  while (found.size < count) {
-    const port = randomInt(12_000, 32_000);
-    if (await isFree(port)) {
-      found.add(port);
-    }
-  }
-  return [...found];
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    server.listen(port, "127.0.0.1");
-    await once(server, "listening");
-    await once(server.close(), "close");
-    return true;
-  } catch {
-    return false;
   }
 }

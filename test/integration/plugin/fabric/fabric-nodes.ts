@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,6 +17,7 @@ import type { Endpoint } from "../../../../plugin/fabric/endpoint.ts";
 import { localMsp, mspDefinition, type MspDefinition } from "../../../../plugin/fabric/msp.ts";
 import { newSigningIdentity, type SigningIdentity } from "../../../../plugin/fabric/signing-identity.ts";
 import { buildEmulator } from "../../../emulator/build.ts";
+import { freePorts } from "../../free-ports.ts";
 import { emulatorRelease, type FabricRelease, tool } from "./fabric-release.ts";
 
 /** An organization with its authorities and an administrator. */
@@ -306,19 +307,6 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 async function waitForPort(port: number, child: ChildProcess, logFile: string): Promise<void> {
