@@ -1,8 +1,10 @@
 import { FabricError } from "../error.ts";
 import { startChaincode } from "../fabric/chaincode-start.ts";
 import { reachGateway, reachPeer } from "../network/reach.ts";
+import { hostOf, type FabricNode } from "../network/spec.ts";
+import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
-import type { Deployment } from "./deployment.ts";
+import { installations, isLate, type Deployment } from "./deployment.ts";
 import { described, patiently } from "./lifecycle-steps.ts";
 
 /** A chaincode whose definition asks for it has been called with Init, before all else. */
@@ -21,7 +23,7 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
       if (state === "running") return { done: true };
       return { done: false, change: `Init(${args.map((word) => JSON.stringify(word)).join(", ")})` };
     },
-    async act({ signal }) {
+    async act({ signal, progress }) {
       const { gateway } = await reachGateway(network, first.gateway, signal);
       const [called = "", ...rest] = args;
       const call = { channel, chaincode: name, function: called, arguments: rest, isInit: true };
@@ -30,8 +32,26 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
       } catch (cause) {
         throw refused(cause);
       }
+      progress("the peers receive its block");
+      await Promise.all(punctual(deployment).map((node) => initialized(deployment, node, signal)));
     },
   };
+}
+
+const punctual = (deployment: Deployment): readonly FabricNode[] =>
+  installations(deployment).flatMap(({ target, node }) => (isLate(target, node) ? [] : [node]));
+
+/** A peer refuses all calls until it has the block of Init, which may reach it after the one that submitted it. */
+function initialized({ network, channel, definition }: Deployment, node: FabricNode, signal: AbortSignal) {
+  return eventually(
+    async () => {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      const { name } = definition;
+      const { state } = await startChaincode(connection, identity, channel, name, { signal, timeout: startTimeout });
+      if (state === "not-initialized") throw new FabricError("not-ready", `${hostOf(node)} has not yet received Init`);
+    },
+    { signal, retry: ["not-ready", "connection"] },
+  );
 }
 
 /** What Init wants only the chaincode knows: Node's contract API takes no call without a function, Go's does. */

@@ -1,7 +1,7 @@
 import { FabricError } from "../error.ts";
 import { readableBuildFailure } from "../fabric/build-log.ts";
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
-import { isReadConflict } from "../fabric/gateway-error.ts";
+import { isStateRace } from "../fabric/gateway-error.ts";
 import {
   approveDefinition,
   approvedDefinition,
@@ -170,17 +170,17 @@ export function runningStep(
 }
 
 /**
- * Again while peers of different organizations have not found each other by gossip, there is no Raft leader, or two
- * organizations wrote at once (MVCC_READ_CONFLICT): by status, never by sleeping and hoping.
+ * Again while peers of different organizations have not found each other by gossip, there is no Raft leader, two
+ * organizations wrote at once (MVCC_READ_CONFLICT), or one's peer lacks a block: by status, never by sleeping and hoping.
  */
 export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
   const retriable = async () => {
     try {
       return await attempt();
     } catch (error) {
-      if (isReadConflict(error))
-        throw new FabricError("not-ready", "two organizations wrote at once", { cause: error });
-      throw error;
+      if (!isStateRace(error)) throw error;
+      const { message, hint } = error;
+      throw new FabricError("not-ready", message, { hint, cause: error });
     }
   };
   return eventually(retriable, { signal, retry: ["not-ready", "connection"] });

@@ -13,11 +13,14 @@ export function gatewayFailure(what: string, thrown: unknown): unknown {
 }
 
 /**
- * Whether a transaction failed only because another one changed what it had read: the same call may succeed now.
- * Approvals by several organizations at once meet this.
+ * Whether a transaction failed only because the state was changing: another one changed what it had read (approvals by several
+ * organizations at once), or one endorser had not yet the block that another one had, and answered differently
+ * (internal/pkg/gateway, endorse.go). The same call may succeed now, if the chaincode is deterministic.
  */
-export function isReadConflict(error: unknown): boolean {
-  if (!(error instanceof FabricError) || !(error.cause instanceof CommitError)) return false;
+export function isStateRace(error: unknown): error is FabricError {
+  if (!(error instanceof FabricError)) return false;
+  if (error.message.includes("ProposalResponsePayloads do not match")) return true;
+  if (!(error.cause instanceof CommitError)) return false;
   const { code } = error.cause;
   return code === StatusCode.MVCC_READ_CONFLICT || code === StatusCode.PHANTOM_READ_CONFLICT;
 }

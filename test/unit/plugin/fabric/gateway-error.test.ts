@@ -2,7 +2,7 @@ import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { CommitError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
 import { describe, expect, it } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
-import { gatewayFailure, isReadConflict } from "../../../../plugin/fabric/gateway-error.ts";
+import { gatewayFailure, isStateRace } from "../../../../plugin/fabric/gateway-error.ts";
 import { grpcError } from "../../../../plugin/fabric/grpc-error.ts";
 
 function serviceError(code: status, details: string): ServiceError {
@@ -68,10 +68,20 @@ describe("a failed transaction", () => {
       message: "it: MVCC_READ_CONFLICT",
       hint: expect.stringContaining("again"),
     });
-    expect(isReadConflict(failure)).toBe(true);
+    expect(isStateRace(failure)).toBe(true);
     const policy = new CommitError({ code: StatusCode.ENDORSEMENT_POLICY_FAILURE, transactionId: "t", message: "no" });
-    expect(isReadConflict(gatewayFailure("it", policy))).toBe(false);
-    expect(isReadConflict(new Error("no"))).toBe(false);
+    expect(isStateRace(gatewayFailure("it", policy))).toBe(false);
+    expect(isStateRace(new Error("no"))).toBe(false);
+  });
+
+  it("of endorsers that had not the same blocks may be tried again", () => {
+    const mismatch = gatewayError(status.ABORTED, "failed to collect enough transaction endorsements", [
+      "ProposalResponsePayloads do not match",
+    ]);
+    expect(isStateRace(gatewayFailure("it", mismatch))).toBe(true);
+    expect(isStateRace(gatewayFailure("it", gatewayError(status.ABORTED, "failed to endorse transaction")))).toBe(
+      false,
+    );
   });
 
   it("that is none of Fabric's passes through", () => {
