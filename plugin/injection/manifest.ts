@@ -108,7 +108,8 @@ function layoutOf(text: string) {
     lineWidth: 0,
     indent,
     indentSeq: !/^( *)[\w."'/-]+:[ \t]*(?:#[^\n]*)?\r?\n\1- /m.test(text),
-    flowCollectionPadding: !/[{[][^\s{}[\]]/.test(text) || /[{[] [^\s{}[\]]/.test(text),
+    // As the first one has it that is a value: brackets within a text are none.
+    flowCollectionPadding: /[:-] [{[]( ?)[^\s{}[\]]/.exec(text)?.[1] !== "",
   };
 }
 

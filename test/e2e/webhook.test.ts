@@ -157,6 +157,10 @@ test("its daemon builds and runs a container that reaches localhost:7052; the Po
   await docker("peer0", ["run", "--detach", "--network", "host", "chaincode:1", "sleep", mark]);
   const sleepers = () => listProcesses().filter(({ argv }) => argv.at(-1) === mark);
   expect(sleepers()).toHaveLength(1);
+  // 1: somebody has it; 127 would be an image without flock.
+  const tryLock = "flock -n /var/lib/docker/kubectl-fabric.lock true; echo $?";
+  const tried = await kubectl(["-n", namespace, "exec", "peer0", "-c", sidecar, "--", "sh", "-c", tryLock]);
+  expect(tried.trim()).toBe("1");
   await kubectl(["-n", namespace, "delete", "pod", "peer0", "--wait=true"]);
   expect(sleepers()).toEqual([]);
 });

@@ -35,6 +35,8 @@ export interface Profile {
   /** One line for people. */
   readonly summary: string;
   readonly image: { readonly default: string; readonly allowed: readonly string[] };
+  /** What the image starts with, where it is started by our own script; it is not for images that say it themselves. */
+  readonly entrypoint?: string;
   readonly arguments: readonly string[];
   readonly environment: readonly V1EnvVar[];
   readonly securityContext: Plain<V1SecurityContext>;
@@ -104,6 +106,7 @@ const DOCKER_IMAGE = {
 
 const DOCKER = {
   image: DOCKER_IMAGE,
+  entrypoint: "dockerd-entrypoint.sh",
   arguments: DOCKERD,
   environment: [{ name: "DOCKER_HOST", value: ENDPOINT }],
   ready: ["docker", "info"],

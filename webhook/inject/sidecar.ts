@@ -50,6 +50,7 @@ export function sidecarContainer(
   return {
     name: SIDECAR,
     image,
+    ...(profile.entrypoint === undefined ? {} : { command: startedAlone(profile.entrypoint, profile.graph) }),
     args: argumentsOf(request, mtu),
     env: [...profile.environment, ...(form === "container" ? preload.environment : [])],
     ...(form === "native"
@@ -64,6 +65,23 @@ export function sidecarContainer(
       ...(form === "container" ? preload.mounts : []),
     ],
   };
+}
+
+/**
+ * One daemon at a time has a graph. That of a Pod which was deleted by force may still be there when the next Pod starts; told to end,
+ * it finishes an image that is being loaded, after its containerd has let go of the graph. The next daemon would not know these
+ * layers, and refuse them from then on ("rename ...: file exists"). The lock ends with the last process that has inherited it.
+ * It is not waited for longer than the probe allows, nor where there is no flock.
+ */
+function startedAlone(entrypoint: string, graph: string): string[] {
+  const locked = "command -v flock >/dev/null && ! flock -n 9";
+  const told = 'echo "kubectl-fabric: waits for the daemon before, which still uses this graph" >&2';
+  const script = [
+    `trap 'exit 143' TERM; exec 9>>"$0"; waited=0`,
+    `while ${locked} && [ $waited -lt 90 ]; do [ $waited -gt 0 ] || ${told}; waited=$((waited + 1)); sleep 1; done`,
+    `trap - TERM; exec ${entrypoint} "$@"`,
+  ];
+  return ["sh", "-c", script.join("; "), `${graph}/kubectl-fabric.lock`];
 }
 
 /** Two minutes: a graph of many layers on slow storage takes its time. */

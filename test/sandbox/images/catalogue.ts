@@ -146,7 +146,7 @@ function docker28(layout: Layout): CatalogueEntry {
     program(`usr/local/bin/${name}`, join(programsOf(goBuilds.containerd, layout), name));
   const debian: LayerRecipe = {
     name: "debian-docker-28",
-    debian: ["busybox-static", "iptables", "runc", "tini"],
+    debian: ["busybox-static", "iptables", "runc", "tini", "util-linux"],
     drop: scriptsOnly,
     links: { ...iptablesLinks, "usr/local/bin/docker-init": "/usr/bin/tini-static" },
     busybox: true,
@@ -175,7 +175,7 @@ function docker28(layout: Layout): CatalogueEntry {
 function docker20(): CatalogueEntry {
   const layer: LayerRecipe = {
     name: "docker-20.10",
-    debian: ["busybox-static", "docker.io", "iptables"],
+    debian: ["busybox-static", "docker.io", "iptables", "util-linux"],
     drop: [
       ...scriptsOnly,
 
