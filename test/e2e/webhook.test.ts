@@ -80,6 +80,10 @@ const docker = (name: string, args: readonly string[], input?: string) =>
     input === undefined ? {} : { input },
   );
 
+/** A Pod is ready as soon as its program has been started, and a log is read after it was written. */
+const patience = { timeout: 30_000 };
+const peerLog = () => kubectl(["-n", namespace, "logs", "peer0", "-c", "peer"]);
+
 beforeAll(async () => {
   await killedAt(600, ["webhook", "install"]);
   await pluginOutput(["webhook", "install"]);
@@ -145,14 +149,15 @@ test("an annotated peer gets off docker.sock: its own daemon is ready before it 
     CORE_PEER_CHAINCODELISTENADDRESS: "localhost:7052",
     CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE: "host",
   });
-  expect(await kubectl(["-n", namespace, "logs", "peer0", "-c", "peer"])).toContain("docker at start: 200");
+  await expect.poll(peerLog, patience).toContain("docker at start:");
+  expect(await peerLog()).toContain("docker at start: 200");
 });
 
 test("its daemon builds and runs a container that reaches localhost:7052; the Pod's end leaves no process", async () => {
   await kubectl(["-n", namespace, "exec", "peer0", "-c", "peer", "--", "node", "-e", loadProgram]);
   await docker("peer0", ["build", "--quiet", "--tag", "chaincode:1", "-"], dockerfile);
   await docker("peer0", ["run", "--rm", "--network", "host", "chaincode:1"]);
-  expect(await kubectl(["-n", namespace, "logs", "peer0", "-c", "peer"])).toContain("from chaincode: built in the Pod");
+  await expect.poll(peerLog, patience).toContain("from chaincode: built in the Pod");
   const mark = `98765${process.pid}`; // a time to sleep that nobody else sleeps
   await docker("peer0", ["run", "--detach", "--network", "host", "chaincode:1", "sleep", mark]);
   const sleepers = () => listProcesses().filter(({ argv }) => argv.at(-1) === mark);
