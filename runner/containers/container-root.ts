@@ -45,16 +45,15 @@ export async function furnishRoot(root: string, { toolchain, layers, limits, sig
   }
 }
 
-/** Takes a directory out of everybody's sight at once. The removal of what was in it is what the promise within is for. */
-export async function discardRoot(root: string): Promise<{ readonly removed: Promise<void> }> {
+/** Takes a directory out of everybody's sight at once: gives the path that it has until it is removed. */
+export async function discardRoot(root: string): Promise<string> {
   const gone = newRoot(dirname(root), "gone");
   try {
     await rename(root, gone);
+    return gone;
   } catch {
-    await removeTree(root);
-    return { removed: Promise.resolve() };
+    return root;
   }
-  return { removed: removeTree(gone) };
 }
 
 /** Also what a program has made unreadable for us, who are its owner. */

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError } from "../api-error.ts";
 import type { ArchiveLimits } from "../archive/budget.ts";
 import type { Isolation } from "../confinement/kernel.ts";
@@ -75,7 +76,7 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
   await removeRoots(settings.directory);
   const { limits, log, metrics, now, store } = settings;
   const containers = new Map<string, Container>();
-  let closing = false;
+  const ending = new AbortController();
   const spares = newSpareRoots({
     directory: settings.directory,
     store,
@@ -94,6 +95,18 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
     if (exact !== undefined || !/^[0-9a-f]{4,63}$/.test(name)) return exact;
     const matching = [...containers.values()].filter(({ id }) => id.startsWith(name));
     return matching.length === 1 ? matching[0] : undefined;
+  };
+
+  /** The peer starts chaincode anew as soon as the last container is gone: the removal of its files is not to slow that down. */
+  const removeLater = (root: string): void => {
+    const removal = sleep(START, undefined, { signal: ending.signal, ref: false })
+      .then(
+        () => removeTree(root),
+        () => undefined, // the end removes all
+      )
+      .catch((error: unknown) => log.warn("cannot remove a directory", { reason: reasonOf(error) }))
+      .finally(() => removals.delete(removal));
+    removals.add(removal);
   };
 
   const running = () => [...containers.values()].filter(({ state }) => state.status === "running").length;
@@ -170,7 +183,7 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
       if (state.status === "running") throw new ApiError(304, "already started");
       // A container is started once: the peer creates a new one each time (dockercontroller.go, Start).
       if (state.status === "exited") throw new ApiError(501, `container ${container.name} has ended: create it again`);
-      if (closing) throw new ApiError(503, "the runner is shutting down");
+      if (ending.signal.aborted) throw new ApiError(503, "the runner is shutting down");
       if (running() >= limits.running) {
         throw new ApiError(
           500,
@@ -193,17 +206,12 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
       await stop(container, 0);
       if (!containers.delete(container.id)) return;
       container.output.end();
-      const { removed } = await discardRoot(container.root);
-      // The peer waits for this answer before it starts chaincode anew, and a tree of files takes its time.
-      const removal = removed
-        .catch((error: unknown) => log.warn("cannot remove a directory", { reason: reasonOf(error) }))
-        .finally(() => removals.delete(removal));
-      removals.add(removal);
+      removeLater(await discardRoot(container.root));
       container.removed.resolve();
     },
     prepared: () => spares.used(),
     close: async () => {
-      closing = true;
+      ending.abort();
       await Promise.all([...containers.values()].map((container) => stop(container, 2)));
       await Promise.all([spares.close(), ...removals]);
       await removeRoots(settings.directory);

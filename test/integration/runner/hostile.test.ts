@@ -386,7 +386,10 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       'mkdir -p a/b/c; touch a/b/c/f; node -e \'const fs=require("fs");for(const d of ["a/b/c","a/b","a"]){const h=fs.openSync(d);fs.fchmodSync(h,0)}\'',
     );
     await expect
-      .poll(async () => (await readdir(runner.state)).filter((name) => /^(container|gone)-/.test(name)).length)
+      .poll(
+        async () => (await readdir(runner.state)).filter((name) => /^(container|gone)-/.test(name)).length,
+        patience,
+      )
       .toBe(1);
   });
 
