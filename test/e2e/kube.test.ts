@@ -548,9 +548,9 @@ describe("a Docker daemon in a Pod", () => {
     await engine.call({ method: "POST", path: "/containers/create", query: { name: "dev-peer0-basic" }, body });
     await engine.call({ method: "POST", path: "/containers/dev-peer0-basic/start" });
     await engine.call({ method: "POST", path: "/containers/dev-peer0-basic/wait" });
-    expect((await listContainers(engine, "dev-")).map(({ Names, State }) => [Names, State])).toEqual([
-      [["/dev-peer0-basic"], "exited"],
-    ]);
+    // Docker answers who waits before it writes down what it lists.
+    const listed = async () => (await listContainers(engine, "dev-")).map(({ Names, State }) => [Names, State]);
+    await expect.poll(listed).toEqual([[["/dev-peer0-basic"], "exited"]]);
     expect((await inspectContainer(engine, "dev-peer0-basic"))?.State.ExitCode).toBe(4);
     const said = (await text(await containerLog(engine, "dev-peer0-basic"))).split("\n").toSorted();
     expect(said).toEqual(["", "err", "out"]);
