@@ -36,6 +36,15 @@ var (
 	peerImage = regexp.MustCompile(`(?:^|-)peer$`)
 )
 
+// command of the daemon, which takes the graph's lock before it starts.
+var command = []string{
+	"sh", "-c",
+	`trap 'exit 143' TERM; exec 9>>"$0"; waited=0; while command -v flock >/dev/null && ! flock -n 9 && [ $waited -lt 90 ]; ` +
+		`do [ $waited -gt 0 ] || echo "kubectl-fabric: waits for the daemon before, which still uses this graph" >&2; ` +
+		`waited=$((waited + 1)); sleep 1; done; trap - TERM; exec dockerd-entrypoint.sh "$@"`,
+	"/var/lib/docker/kubectl-fabric.lock",
+}
+
 // arguments of the daemon, with the MTU of this machine's eth0 where there is one.
 var arguments = func() []string {
 	list := []string{
@@ -176,6 +185,7 @@ func container() corev1.Container {
 	return corev1.Container{
 		Name:          sidecar,
 		Image:         "docker.io/library/docker:28-dind",
+		Command:       command,
 		Args:          arguments,
 		Env:           []corev1.EnvVar{{Name: "DOCKER_HOST", Value: endpoint}},
 		RestartPolicy: &always,
