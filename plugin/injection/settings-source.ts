@@ -5,7 +5,7 @@ import { readManifest } from "./manifest.ts";
 import { fieldsOf } from "./pod-template.ts";
 
 /** Key of the ConfigMap that holds an operator's settings (manifests/base/settings.yaml). */
-const KEY = "settings.yaml";
+export const SETTINGS_KEY = "settings.yaml";
 
 /**
  * The operator's settings from a text: the settings themselves, or the ConfigMap that holds them, as kubectl prints it.
@@ -25,7 +25,7 @@ export function settingsOf(text: string | undefined, source: string): InjectionS
 }
 
 function ofConfigMap(fields: Readonly<Record<string, unknown>>, source: string): InjectionSettings {
-  const text = fieldsOf(fields["data"])[KEY];
-  if (typeof text === "string") return settingsOf(text, `${source}, ${KEY}`);
-  throw new FabricError("invalid", `${source}: expected a ConfigMap with the key ${KEY}, found none`);
+  const text = fieldsOf(fields["data"])[SETTINGS_KEY];
+  if (typeof text === "string") return settingsOf(text, `${source}, ${SETTINGS_KEY}`);
+  throw new FabricError("invalid", `${source}: expected a ConfigMap with the key ${SETTINGS_KEY}, found none`);
 }

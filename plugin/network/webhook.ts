@@ -16,7 +16,8 @@ export interface WebhookOptions {
 }
 
 export const webhookNamespace = "kubectl-fabric-system";
-const webhookName = "kubectl-fabric-webhook";
+/** Of its Deployment, its registration and the ConfigMap of its settings (manifests/base). */
+export const webhookName = "kubectl-fabric-webhook";
 const deployment = { kind: "Deployment", namespace: webhookNamespace, name: webhookName } as const;
 const registration = { kind: "MutatingWebhookConfiguration", name: webhookName } as const;
 

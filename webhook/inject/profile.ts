@@ -35,7 +35,7 @@ export interface Profile {
   /** One line for people. */
   readonly summary: string;
   readonly image: { readonly default: string; readonly allowed: readonly string[] };
-  /** What the image starts with, where it is started by our own script; it is not for images that say it themselves. */
+  /** The program of the image that our own start script ends with; without it the image starts as it says itself. */
   readonly entrypoint?: string;
   readonly arguments: readonly string[];
   readonly environment: readonly V1EnvVar[];
