@@ -11,7 +11,8 @@ import { isBuiltByDocker } from "./seed/seeding.ts";
 
 /**
  * A peer has started its chaincode, so that nobody's first transaction waits for it: by a call that is never submitted.
- * A container that has ended since was started once, and the peer starts it again by itself.
+ * A container that has ended since was started once, and the peer starts it again by itself; one that is only created
+ * is just being started by its peer, after a commit (Fabric core/chaincode/lifecycle/custodian.go): the call waits for it.
  */
 export function warmStep(
   { network, channel, definition }: Deployment,
@@ -25,7 +26,8 @@ export function warmStep(
     after,
     async observe({ signal }): Promise<Observation> {
       try {
-        if (containerOf(await containersOf(network, node, signal), pkg.id)) return { done: true };
+        const container = containerOf(await containersOf(network, node, signal), pkg.id);
+        if (container && container.state !== "created") return { done: true };
       } catch (error) {
         if (!(error instanceof FabricError) || !["not-found", "forbidden"].includes(error.code)) throw error;
         // No daemon of ours, or none that we may look into: whoever runs chaincode there starts it.

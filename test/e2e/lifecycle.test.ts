@@ -100,8 +100,11 @@ const path = (label: string) => ["--path", packages[label] ?? ""];
 describe(`the lifecycle of a chaincode on Fabric ${version}`, () => {
   test("first deployment: installed, approved, committed and started on each peer", async () => {
     const { steps, state } = await deploy("asset", ...path("first"));
-    expect(steps).toMatchObject({ install: 3, approve: 2, commit: 1, started: 3 });
+    // Whether our call starts the chaincode or its peer, which does so by itself after the commit, is a race
+    // (Fabric core/chaincode/lifecycle/custodian.go); that it runs on each peer is not.
+    expect(steps).toMatchObject({ install: 3, approve: 2, commit: 1 });
     expect(state).toMatchObject({ version: "1", sequence: 1, approvals: { Org1MSP: true, Org2MSP: true } });
+    expect(state.peers).toHaveLength(3);
     for (const peer of state.peers) expect(peer).toMatchObject({ installed: true, container: { state: "running" } });
     await invoke("asset", "CreateAsset", "a1", "tom", "1");
   });
