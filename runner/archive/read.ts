@@ -8,6 +8,14 @@ import type { Budget } from "./budget.ts";
 /** One entry: its header, and its content to be read. */
 export type Entry = ReturnType<typeof extract> extends AsyncIterable<infer Found> ? Found : never;
 
+/** The content of a small entry. stream/consumers would make a Blob of each, and of thousands of files that is a third of the time. */
+export async function entryBytes(entry: Entry): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of entry as AsyncIterable<Buffer>) chunks.push(chunk);
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+}
+
 /**
  * Reads a tar archive, gzipped or not, entry by entry. `use` must read or resume each entry. When it throws, the rest of the source is
  * read and dropped: a client that still sends would else not see the answer.

@@ -1,12 +1,11 @@
 import { createWriteStream, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "../api-error.ts";
 import { newBudget, type ArchiveLimits } from "./budget.ts";
 import { entryKind, entryMode, entryPath } from "./entry.ts";
-import { readArchive } from "./read.ts";
+import { entryBytes, readArchive } from "./read.ts";
 
 /**
  * Unpacks an archive into `target` ("chaincode/input") below a root directory. No link is ever followed, whether the archive brings
@@ -41,7 +40,7 @@ export async function unpack(source: Readable, root: string, target: string, lim
       place(() => symlinkSync(header.linkname ?? "", file));
       entry.resume();
     } else if (header.size !== undefined && header.size <= SMALL) {
-      const content = await buffer(entry);
+      const content = await entryBytes(entry);
       place(() => writeFileSync(file, content, { flag: "wx", mode }));
     } else {
       clear(file, path, known);

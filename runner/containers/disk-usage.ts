@@ -1,23 +1,52 @@
-import { lstat, opendir } from "node:fs/promises";
+import { lstatSync, opendirSync, type Dir, type Dirent } from "node:fs";
 import { join } from "node:path";
+import { setImmediate as pause } from "node:timers/promises";
+
+/** For what is in the kernel's memory the way through the thread pool takes six times as long as the look; others get their turn meanwhile. */
+const ENTRIES_A_TURN = 256;
+
+const BLOCK = 512;
+const LEAST = 4096;
 
 /**
  * Bytes on disk of a directory with everything in it, no link followed; counting ends beyond `enough`. Each entry counts for at least a
  * block, so that millions of empty files count, too.
  */
 export async function diskUsage(directory: string, enough: number): Promise<number> {
-  let bytes = 0;
+  let [bytes, entries] = [0, 0];
   const waiting = [directory];
   for (let path = waiting.pop(); path !== undefined && bytes <= enough; path = waiting.pop()) {
-    const entries = await opendir(path).catch(() => undefined);
-    if (entries === undefined) continue;
-    for await (const entry of entries) {
+    for (const entry of entriesOf(path)) {
       const child = join(path, entry.name);
-      const about = await lstat(child).catch(() => undefined);
-      bytes += Math.max(4096, (about?.blocks ?? 0) * 512);
+      bytes += Math.max(LEAST, blocksOf(child) * BLOCK);
       if (entry.isDirectory()) waiting.push(child);
       if (bytes > enough) break;
+      if ((entries += 1) % ENTRIES_A_TURN === 0) await pause();
     }
   }
   return bytes;
+}
+
+/** One after the other, as there may be millions; none of a directory that is gone or cannot be read. */
+function* entriesOf(path: string): Generator<Dirent> {
+  const opened = attempt(() => opendirSync(path));
+  if (opened === undefined) return;
+  try {
+    for (let entry = next(opened); entry !== undefined; entry = next(opened)) yield entry;
+  } finally {
+    opened.closeSync();
+  }
+}
+
+const next = (directory: Dir): Dirent | undefined => attempt(() => directory.readSync()) ?? undefined;
+
+const blocksOf = (path: string): number => attempt(() => lstatSync(path).blocks) ?? 0;
+
+/** Undefined where chaincode has removed or closed meanwhile what was to be looked at. */
+function attempt<Result>(look: () => Result): Result | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
 }

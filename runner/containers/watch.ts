@@ -32,7 +32,7 @@ export async function watchContainers(settings: WatchSettings, signal: AbortSign
 
 async function measure({ containers, limits, log, measured }: WatchSettings, walk: boolean): Promise<void> {
   const running = containers().filter(({ state }) => state.status === "running");
-  const table = running.length === 0 ? [] : await readProcesses();
+  const table = running.length === 0 ? [] : readProcesses();
   for (const container of running) {
     if (container.state.status !== "running") continue;
     container.usage = usageOf(container.state.process.pid, table);

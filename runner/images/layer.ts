@@ -10,7 +10,7 @@ import { ApiError } from "../api-error.ts";
 import { newBudget, type ArchiveLimits } from "../archive/budget.ts";
 import { entryKind, entryMode, entryPath } from "../archive/entry.ts";
 import { addBytes, addContent, addHeader } from "../archive/pack.ts";
-import { readArchive } from "../archive/read.ts";
+import { entryBytes, readArchive } from "../archive/read.ts";
 
 /** Where Fabric's Dockerfiles put chaincode (platforms/golang, node, java: GenerateDockerfile); nothing else of an image can run here. */
 const CHAINCODE = /^(usr\/local\/src(\/|$)|usr\/local\/bin\/chaincode$|root\/chaincode-java\/chaincode(\/|$))/;
@@ -81,7 +81,7 @@ async function fill(archive: Pack, sources: readonly LayerSource[], limits: Arch
         entries += 1;
         if (kind === "file") {
           const size = header.size ?? 0;
-          if (size <= SMALL) await addBytes(archive, common, await buffer(entry));
+          if (size <= SMALL) await addBytes(archive, common, await entryBytes(entry));
           else await addContent(archive, { ...common, size }, entry);
           return;
         }
