@@ -298,29 +298,36 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
   });
 
   /*
-   * Numbers of calls on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl), made by perl, which systems have. Each is seen to be answered
-   * otherwise where nothing forbids it.
+   * Calls by their numbers, made by perl, which systems have: on x86-64 of arch/x86/entry/syscalls/syscall_64.tbl, on arm64 of
+   * include/uapi/asm-generic/unistd.h. Each is seen to be answered otherwise where nothing forbids it.
    */
-  describe.skipIf(process.arch !== "x64" || !existsSync("/usr/bin/perl"))("cannot make calls of the kernel:", () => {
+  const architectures: Readonly<Partial<Record<NodeJS.Architecture, readonly number[]>>> = {
+    x64: [41, 44, 425, 319, 250, 29, 272, 321, 298, 165],
+    arm64: [198, 206, 425, 279, 219, 194, 97, 280, 241, 40],
+  };
+  const calls = architectures[process.arch];
+
+  describe.skipIf(calls === undefined || !existsSync("/usr/bin/perl"))("cannot make calls of the kernel:", () => {
     const [EPERM, EACCES, ENOSYS, EPROTONOSUPPORT, EOPNOTSUPP] = [1, 13, 38, 93, 95];
+    const [socket, sendto, ioUring, memfd, keyctl, shmget, unshare, bpf, perf, mount] = calls ?? [];
     const perl = (call: string) =>
       `my ($s, $t) = ("a", "tmpfs"); my $r = syscall(${call}); print $r < 0 ? $! + 0 : "done"`;
 
     it.each([
-      ["raw socket", "41, 2, 3, 1", EACCES],
-      ["packet socket", "41, 17, 3, 0", EACCES],
-      ["MPTCP socket", "41, 2, 1, 262", EPROTONOSUPPORT],
-      ["vsock socket", "41, 40, 1, 0", EACCES],
-      ["unix socket", "41, 1, 1, 0", EACCES],
-      ["TCP Fast Open", "44, 0, $s, 0, 0x20000000, 0, 0", EOPNOTSUPP],
-      ["io_uring", "425, 1, 0", ENOSYS],
-      ["memfd", "319, $s, 0", ENOSYS],
-      ["keys", "250, 0, -3, 0", EPERM],
-      ["System V shared memory", "29, 0, 4096, 0x380", EPERM],
-      ["a user namespace", "272, 0x10000000", EPERM],
-      ["bpf", "321, 99, 0, 0", EPERM],
-      ["perf", "298, 0, 0, -1, -1, 0", EPERM],
-      ["a mount", "165, $s, $s, $t, 0, 0", EPERM],
+      ["raw socket", `${socket}, 2, 3, 1`, EACCES],
+      ["packet socket", `${socket}, 17, 3, 0`, EACCES],
+      ["MPTCP socket", `${socket}, 2, 1, 262`, EPROTONOSUPPORT],
+      ["vsock socket", `${socket}, 40, 1, 0`, EACCES],
+      ["unix socket", `${socket}, 1, 1, 0`, EACCES],
+      ["TCP Fast Open", `${sendto}, 0, $s, 0, 0x20000000, 0, 0`, EOPNOTSUPP],
+      ["io_uring", `${ioUring}, 1, 0`, ENOSYS],
+      ["memfd", `${memfd}, $s, 0`, ENOSYS],
+      ["keys", `${keyctl}, 0, -3, 0`, EPERM],
+      ["System V shared memory", `${shmget}, 0, 4096, 0x380`, EPERM],
+      ["a user namespace", `${unshare}, 0x10000000`, EPERM],
+      ["bpf", `${bpf}, 99, 0, 0`, EPERM],
+      ["perf", `${perf}, 0, 0, -1, -1, 0`, EPERM],
+      ["a mount", `${mount}, $s, $s, $t, 0, 0`, EPERM],
     ])("%s", async (_, call, errno) => {
       const free = execFileSync("/usr/bin/perl", ["-e", perl(call)], { encoding: "utf8" });
       expect(free).not.toBe(String(errno));
