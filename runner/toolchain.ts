@@ -17,7 +17,7 @@ export interface Toolchain {
   readonly path: readonly string[];
   /** What else its programs read. */
   readonly read: readonly string[];
-  /** {root} is the container's directory. */
+  /** {root} is the container's directory, {memory} its limit in bytes. */
   readonly environment: Readonly<Record<string, string>>;
   /** Where commands start, below the container's directory. */
   readonly workingDirectory: string;

@@ -291,12 +291,12 @@ function commandOf(container: Container, settings: ContainerSettings) {
 }
 
 function environmentOf(
-  { root, toolchain, kind, imageEnvironment, request }: Container,
+  { root, toolchain, kind, imageEnvironment, memoryLimit, request }: Container,
   { path, buildEnvironment }: ContainerSettings,
 ): Readonly<Record<string, string>> {
   const fromToolchain = Object.entries(toolchain.environment).map(([name, value]) => [
     name,
-    value.replaceAll("{root}", root),
+    value.replaceAll("{root}", root).replaceAll("{memory}", String(memoryLimit)),
   ]);
   const given = [...imageEnvironment, ...request.environment].map((pair) => {
     const equals = pair.indexOf("=");
