@@ -42,6 +42,8 @@ export interface Profile {
   readonly securityContext: Plain<V1SecurityContext>;
   /** A command inside the sidecar that succeeds as soon as it serves the peer. */
   readonly ready: readonly string[];
+  /** A command inside the sidecar that a hung one never answers, and a busy one does. Docker's has none: its restart would end builds. */
+  readonly alive?: readonly string[];
   /** Where the sidecar keeps images and containers: always a volume. */
   readonly graph: string;
   /** What the Pod as a whole has to say. */
@@ -220,6 +222,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
       seccompProfile: { type: "RuntimeDefault" },
     },
     ready: ["docker", "info"],
+    alive: ["docker", "info"],
     graph: "/var/lib/runner",
     pod: {},
     wiring: { host: LOCAL },

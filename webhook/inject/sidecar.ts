@@ -59,6 +59,7 @@ export function sidecarContainer(
     resources: resourceRequirements(resources, ephemeralStorage(request.graph, spec)),
     securityContext: { ...profile.securityContext, ...appArmor(spec) },
     ...(form === "native" ? { startupProbe: startupProbe(profile.ready) } : {}),
+    ...(form === "native" && profile.alive !== undefined ? { livenessProbe: livenessProbe(profile.alive) } : {}),
     volumeMounts: [
       { name: SOCKET_VOLUME, mountPath: SOCKET_DIRECTORY },
       { name: GRAPH_VOLUME, mountPath: profile.graph },
@@ -87,6 +88,14 @@ function startedAlone(entrypoint: string, graph: string): string[] {
 /** Two minutes: a graph of many layers on slow storage takes its time. */
 function startupProbe(command: readonly string[]) {
   return { exec: { command: [...command] }, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 };
+}
+
+/**
+ * Three minutes without any answer: a restart ends all chaincode, so only what is hung for good is restarted. By exec, and not by HTTP: a
+ * mesh that wants mutual TLS would keep the kubelet from the port, and what cannot be executed counts for nothing (pkg/probe/exec).
+ */
+function livenessProbe(command: readonly string[]) {
+  return { exec: { command: [...command] }, periodSeconds: 30, timeoutSeconds: 20, failureThreshold: 6 };
 }
 
 function argumentsOf(
