@@ -16,6 +16,7 @@ import { openImageStore } from "./images/image-store.ts";
 import { newMetrics } from "./metrics.ts";
 import { newProbesServer } from "./probes.ts";
 import { openStoreDirectory } from "./state.ts";
+import { lockState } from "./state-lock.ts";
 import { readToolchains } from "./toolchain.ts";
 import { newLog, reasonOf, type Log } from "../webhook/log.ts";
 import { VERSION } from "../webhook/version.ts";
@@ -34,7 +35,12 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   // First of all: process 1 of a container has no default action for a signal.
   const signalled = endingSignal();
   const ending = new AbortController();
-  const kernel = await readKernel(configuration.confine);
+  void signalled.then(() => ending.abort());
+  const [kernel, lock] = await Promise.all([
+    readKernel(configuration.confine),
+    lockState({ confine: configuration.confine, state: configuration.state, log }, ending.signal),
+  ]);
+  if (lock === undefined) return;
   checkIsolation(kernel, configuration.isolation);
   for (const missing of kernel.missing) log.warn("chaincode is not fully confined", { missing });
   const metrics = newMetrics(VERSION);
@@ -106,6 +112,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   probes.closeAllConnections();
   await background;
   await rm(configuration.socket, { force: true });
+  lock.release();
   log.info("ended");
 }
 

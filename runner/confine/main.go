@@ -13,6 +13,7 @@ const usage = `usage:
   confine check                        print as JSON which of the rules this kernel has
   confine run POLICY COMMAND [ARG...]  be the init of a confined command; ends it when file descriptor 3 ends
   confine exec POLICY COMMAND [ARG...] become a confined command
+  confine lock DIRECTORY               keep the directory's lock until standard input ends
   docker [--host unix://PATH] system dial-stdio | info
                                        under the name docker: connect standard input and output with the runner, or ask for it
 `
@@ -38,6 +39,10 @@ func main() {
 		os.Exit(supervise(arguments[1], arguments[2:]))
 	case len(arguments) >= 3 && arguments[0] == "exec":
 		become(arguments[1], arguments[2:])
+	case len(arguments) == 2 && arguments[0] == "lock":
+		if err := holdLock(arguments[1]); err != nil {
+			fail(err)
+		}
 	default:
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)

@@ -1,7 +1,9 @@
+import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -154,6 +156,54 @@ describe.skipIf(noRunner)("a runner that is killed", () => {
     expect((await callApi(runner.socket, "GET", "/_ping")).status).toBe(200);
     await installShell(runner, "dev-again");
     expect((await callApi(runner.socket, "GET", "/images/dev-again/json")).status).toBe(200);
+  });
+});
+
+describe.skipIf(noRunner)("a second runner on the same state", () => {
+  it("waits until the first was killed, then has its images", async () => {
+    const first = await startRunner();
+    const mark = newMark();
+    await installShell(first, "dev-shell");
+    await createShell(first, "dev-shell", "chaincode", `sleep ${mark}`);
+    await start(first, "chaincode");
+    await expect.poll(() => alive(mark), patience).toBe(1);
+    const before = await leftovers(first.state);
+    const starting = startRunner(`--state=${first.state}`);
+    try {
+      expect(await Promise.race([starting, sleep(3000, "waiting")])).toBe("waiting");
+      // What runs keeps its directory: a runner that starts clears away all of them.
+      expect(await leftovers(first.state)).toEqual(expect.arrayContaining([...before]));
+      expect(await alive(mark)).toBe(1);
+      expect((await callApi(first.socket, "GET", "/_ping")).status).toBe(200);
+      await first.process.kill();
+      const second = await starting;
+      expect(second.process.output()).toMatch(/waits for the runner before/);
+      expect(await alive(mark)).toBe(0);
+      expect(await leftovers(first.state)).toEqual([]);
+      expect((await callApi(second.socket, "GET", "/images/dev-shell/json")).status).toBe(200);
+      expect((await callApi(second.socket, "GET", "/containers/json?all=1")).json()).toEqual([]);
+    } finally {
+      await first.process.kill();
+      await (await starting).stop();
+      await first.stop();
+    }
+  });
+
+  it("ends when it is told to while it waits, and takes nothing with it", async () => {
+    const first = await startRunner();
+    try {
+      const confine = join(dirname(first.state), "bin/confine");
+      const waiting = spawn(confine, ["lock", first.state], { stdio: ["pipe", "pipe", "inherit"] });
+      const [said] = (await once(waiting.stdout, "data")) as readonly Buffer[];
+      expect(said?.toString()).toBe("waiting\n");
+      const exited = once(waiting, "exit");
+      waiting.stdin.end();
+      expect(await exited).toEqual([0, null]);
+      expect((await callApi(first.socket, "GET", "/_ping")).status).toBe(200);
+      expect(first.process.output()).not.toMatch(/state's lock|cannot be locked/);
+    } finally {
+      await first.stop();
+    }
   });
 });
 
