@@ -70,6 +70,51 @@ export async function inspectContainer(
   }
 }
 
+/** Makes a container that is not started yet, to run a shell script in an image; gives its id. */
+export async function createContainer(
+  engine: Engine,
+  { image, script }: { readonly image: string; readonly script: string },
+  signal?: AbortSignal,
+): Promise<string> {
+  const body = { Image: image, Cmd: ["/bin/sh", "-c", script], AttachStdout: true, AttachStderr: true };
+  const created = await engine.call({ method: "POST", path: "/containers/create", body, signal });
+  return (created as { readonly Id: string }).Id;
+}
+
+export async function startContainer(engine: Engine, name: string, signal?: AbortSignal): Promise<void> {
+  await engine.call({ method: "POST", path: `/containers/${encodeURIComponent(name)}/start`, signal });
+}
+
+/** Waits until a container has ended; gives its exit code. */
+export async function waitForContainer(engine: Engine, name: string, signal?: AbortSignal): Promise<number> {
+  const path = `/containers/${encodeURIComponent(name)}/wait`;
+  const { StatusCode } = (await engine.call({ method: "POST", path, signal })) as { readonly StatusCode: number };
+  return StatusCode;
+}
+
+/** Unpacks a tar, compressed or not, into a folder of a container. */
+export async function putArchive(
+  engine: Engine,
+  name: string,
+  folder: string,
+  archive: Readable,
+  signal?: AbortSignal,
+): Promise<void> {
+  const path = `/containers/${encodeURIComponent(name)}/archive`;
+  await engine.call({ method: "PUT", path, query: { path: folder }, body: archive, signal });
+}
+
+/** A path of a container as a tar, as it comes. */
+export async function getArchive(
+  engine: Engine,
+  name: string,
+  source: string,
+  signal?: AbortSignal,
+): Promise<Readable> {
+  const path = `/containers/${encodeURIComponent(name)}/archive`;
+  return engine.stream({ method: "GET", path, query: { path: source }, signal });
+}
+
 /** Stops a container, by force after 2 seconds (a shell that runs npm lets no signal through); tells whether it ran. */
 export async function stopContainer(engine: Engine, name: string, signal?: AbortSignal): Promise<boolean> {
   const path = `/containers/${encodeURIComponent(name)}/stop`;

@@ -21,7 +21,7 @@ export interface EngineTarget {
 
 /** One call of the Docker Engine API. */
 export interface EngineRequest {
-  readonly method: "GET" | "POST" | "DELETE" | "HEAD";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
   /** Without version, so that the daemon's own counts: "/images/json" */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;

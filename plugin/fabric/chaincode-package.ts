@@ -67,18 +67,20 @@ export async function readChaincodePackage(bytes: Uint8Array): Promise<Chaincode
   return { id: packageId(metadata.label, bytes), metadata, bytes };
 }
 
-/** The source code inside a package, names as they are there. */
-export async function chaincodeFiles({ bytes }: Pick<ChaincodePackage, "bytes">): Promise<readonly ArchiveFile[]> {
+/** The code.tar.gz of a package, as a peer's build is given it. */
+export async function chaincodeCode({ bytes }: Pick<ChaincodePackage, "bytes">): Promise<Uint8Array> {
   const files = await unpackTarball(bytes, "a chaincode package");
-  const code = files.find(({ name }) => name === "code.tar.gz")?.content ?? new Uint8Array();
-  return unpackTarball(code, "code.tar.gz");
+  return files.find(({ name }) => name === "code.tar.gz")?.content ?? new Uint8Array();
+}
+
+/** The source code inside a package, names as they are there. */
+export async function chaincodeFiles(pkg: Pick<ChaincodePackage, "bytes">): Promise<readonly ArchiveFile[]> {
+  return unpackTarball(await chaincodeCode(pkg), "code.tar.gz");
 }
 
 /** What is in a package's code.tar.gz. Throws `invalid` for what a peer would refuse, or could not build. */
 export async function checkPackageContent(pkg: ChaincodePackage): Promise<readonly ArchiveEntry[]> {
-  const files = await unpackTarball(pkg.bytes, "a chaincode package");
-  const code = files.find(({ name }) => name === "code.tar.gz")?.content ?? new Uint8Array();
-  const entries = await listTarball(code, "code.tar.gz");
+  const entries = await listTarball(await chaincodeCode(pkg), "code.tar.gz");
   checkPackageEntries(pkg.metadata, entries);
   return entries;
 }

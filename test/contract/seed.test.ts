@@ -39,6 +39,7 @@ describe.each(columns)("$name", (column) => {
   let second: Place;
   let complete: ChaincodePackage;
   let toBuild: ChaincodePackage;
+  let builtByPeer: ChaincodePackage;
   const seedings: Seeding[] = [];
 
   beforeAll(async () => {
@@ -59,16 +60,15 @@ describe.each(columns)("$name", (column) => {
     }) as [Place, Place];
     await joinAll(network);
     complete = await assetTransfer("complete_1.0");
-    // A script that has to run is what a peer's own build is for.
-    toBuild = await packChaincode(
-      { ...complete.metadata, label: "tobuild_1.0" },
-      (await chaincodeFiles(complete)).map((file) => {
-        if (file.name !== "src/package.json") return file;
-        const json = JSON.parse(Buffer.from(file.content).toString()) as { readonly scripts: object };
-        const scripts = { ...json.scripts, prepare: "node --version" };
-        return { ...file, content: Buffer.from(JSON.stringify({ ...json, scripts })) };
-      }),
-    );
+    // A script that has to run is what a build is for.
+    const files = (await chaincodeFiles(complete)).map((file) => {
+      if (file.name !== "src/package.json") return file;
+      const json = JSON.parse(Buffer.from(file.content).toString()) as { readonly scripts: object };
+      const scripts = { ...json.scripts, prepare: "node --version" };
+      return { ...file, content: Buffer.from(JSON.stringify({ ...json, scripts })) };
+    });
+    toBuild = await packChaincode({ ...complete.metadata, label: "tobuild_1.0" }, files);
+    builtByPeer = await packChaincode({ ...complete.metadata, label: "bypeer_1.0" }, files);
   });
 
   afterAll(async () => {
@@ -118,29 +118,44 @@ describe.each(columns)("$name", (column) => {
       expect((await image(first, complete)).Id).toBe((await image(second, complete)).Id);
     });
 
-    it("are built by one peer otherwise, and copied to the other without the layers that it has", async () => {
-      const seeding = seedingOf(toBuild);
-      const provisions = await Promise.all(
-        [first, second].map((place) => seeding.provide(place.peer, context, () => installed(place, toBuild))),
-      );
-      expect(provisions.map(({ how }) => how).sort()).toEqual(["built", "copied"]);
-      const target = provisions[0]?.how === "copied" ? first : second;
-      await installed(target, toBuild);
-      expect((await builds(first)) + (await builds(second))).toBe(1);
-      const [built, copied] = await Promise.all([image(first, toBuild), image(second, toBuild)]);
-      expect(copied).toMatchObject({ Id: built.Id, Config: built.Config, RootFS: built.RootFS });
-    });
+    it(
+      "are built in one daemon otherwise, and go to the other without the layers that it has",
+      { retry: 0 },
+      async () => {
+        const seeding = seedingOf(toBuild);
+        const never = () => Promise.reject(new Error("the peer was to build it"));
+        const provisions = await Promise.all([first, second].map(({ peer }) => seeding.provide(peer, context, never)));
+        expect(provisions.map(({ how }) => how).sort()).toEqual(["copied", "prebuilt"]);
+        await Promise.all([first, second].map((place) => installed(place, toBuild)));
+        expect((await builds(first)) + (await builds(second))).toBe(1);
+        expect((await image(first, toBuild)).Id).toBe((await image(second, toBuild)).Id);
+        await seeding.close();
+        const left = ["ps", "--all", "--quiet", "--filter", "ancestor=hyperledger/fabric-nodeenv:2.5", "--no-trunc"];
+        const containers = await Promise.all(
+          [first, second].map(({ daemon }) => daemon.docker(...left, "--format", "{{.Command}}")),
+        );
+        expect(containers.join("\n")).not.toContain("/chaincode/build.sh");
+      },
+    );
 
-    it("that are made are what the peer builds", async () => {
-      const [built, made] = await Promise.all([image(first, toBuild), image(first, complete)]);
+    it("that are made or built are what the peer builds", { retry: 0 }, async () => {
+      await installed(first, builtByPeer);
+      const [theirs, made, prebuilt] = await Promise.all(
+        [builtByPeer, complete, toBuild].map((pkg) => image(first, pkg)),
+      );
       const version = (config: object): string => JSON.stringify(config).replaceAll(/v?3\.1\.5/g, "X");
       // The emulator and older peers say other versions of themselves than this test's peers are told to have.
       const { version: own = "3.1.5" } = column.release ?? {};
-      expect(version(made.Config)).toBe(version(built.Config).replaceAll(new RegExp(`v?${own}`, "g"), "X"));
-      const [theirs, ours] = await Promise.all([toBuild, complete].map((pkg) => sourcesIn(first, pkg)));
+      const expected = version(theirs?.Config ?? {}).replaceAll(new RegExp(`v?${own}`, "g"), "X");
+      expect(version(made?.Config ?? {})).toBe(expected);
+      expect(version(prebuilt?.Config ?? {})).toBe(expected);
+      const [peers, composed, built] = await Promise.all(
+        [builtByPeer, complete, toBuild].map((pkg) => sourcesIn(first, pkg)),
+      );
+      expect(built).toEqual(peers);
       const notPackageJson = (line: string): boolean => !line.endsWith(" package.json");
-      expect(ours?.filter(notPackageJson)).toEqual(theirs?.filter(notPackageJson));
-      expect(ours?.length).toBeGreaterThan(2000);
+      expect(composed?.filter(notPackageJson)).toEqual(peers?.filter(notPackageJson));
+      expect(composed?.length).toBeGreaterThan(2000);
     });
 
     /** Mode, owner and digest, or target, of every file below /usr/local/src: but not its time. */
@@ -162,6 +177,29 @@ describe.each(columns)("$name", (column) => {
       expect(provision).toMatchObject({ how: "copied", from: "peer0" });
       const [top = ""] = (await image(first, toBuild)).RootFS.Layers.slice(-1);
       expect(second.traffic.bytes - before).toBeLessThan(1.2 * (await layerSize(first, toBuild, top)));
+    });
+
+    it("whose build fails are built once, and the reason is told", async () => {
+      // Without its dependencies, and without a registry.
+      const files = (await chaincodeFiles(toBuild)).filter(({ name }) => !name.startsWith("src/node_modules/"));
+      const broken = await packChaincode({ ...complete.metadata, label: "broken_1.0" }, files);
+      const seeding = seedingOf(broken);
+      const before = (await builds(first)) + (await builds(second));
+      const never = () => Promise.reject(new Error("the peer was to build it"));
+      const tried = [first, second].map(({ peer }) => seeding.provide(peer, context, never));
+      const failures = (await Promise.allSettled(tried)).map((end) =>
+        end.status === "rejected" ? String(end.reason) : "",
+      );
+      expect(failures.sort().join("\n")).toMatch(/the build ended with \d+:[^]*no network/);
+      expect(failures.join("\n")).toMatch(/the build on peer[01] failed, and would here/);
+      expect((await builds(first)) + (await builds(second))).toBe(before + 1);
+    });
+
+    it("that were built once are run by both", async () => {
+      await deployPackage(network, { name: "tobuild", version: "1.0", sequence: 1 }, toBuild.bytes, toBuild.id);
+      const before = [await builds(first), await builds(second)];
+      expect([await list(first, "tobuild"), await list(second, "tobuild")]).toEqual(["[]", "[]"]);
+      expect([await builds(first), await builds(second)]).toEqual(before);
     });
 
     it("of one's own are run by both, whoever has it, and nobody builds", async () => {

@@ -66,19 +66,23 @@ export function daemonSource(peer: SeedPeer, image: Image, reader: LayerReader):
   };
 }
 
-/** An image that is made here, of one layer that is kept and of a base that a daemon has, or nobody needs to have. */
+/**
+ * An image that is made here, of one layer that is kept and of a base that a daemon has, or nobody needs to have. `from` is where
+ * its layer was built, for people.
+ */
 export function composedSource(
   base: Image,
   baseSource: ImageSource | undefined,
   layer: string,
   addition: ImageAddition,
+  from = "here",
 ): ImageSource {
   const content = composeImage(base, layer, addition);
   return {
     id: content.id,
     layers: content.layers,
     architecture: base.Architecture,
-    from: "here",
+    from,
     async read(layers, context) {
       const below = layers.filter((one) => one !== layer);
       if (below.length > 0) await baseSource?.read(below, context);

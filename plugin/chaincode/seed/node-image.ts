@@ -5,7 +5,7 @@ import type { ArchiveFile } from "../../fabric/tarball.ts";
 
 const source = "src/";
 /** Where Fabric adds what it has built (core/chaincode/platforms/node/platform.go, GenerateDockerfile). */
-const destination = "usr/local/src/";
+export const nodeFolder = "usr/local/src/";
 
 /** What npm runs of a package by itself when it installs it. */
 const installScripts = ["preinstall", "install", "postinstall"];
@@ -123,7 +123,7 @@ export function nodeLayer(files: readonly ArchiveFile[]): Readable {
   const common = { uid: 0, gid: 0, mtime: new Date(0) };
   for (const folder of foldersOf(paths)) layer.entry({ ...common, name: folder, type: "directory", mode: 0o755 });
   for (const path of paths) {
-    const name = destination + path.slice(source.length);
+    const name = nodeFolder + path.slice(source.length);
     const target = links.get(path);
     if (target !== undefined) {
       const linkname = posix.relative(posix.dirname(path), target);
@@ -152,10 +152,10 @@ function commandLinks(sources: ReadonlyMap<string, ArchiveFile>): ReadonlyMap<st
 }
 
 function foldersOf(paths: readonly string[]): readonly string[] {
-  const folders = new Set(["usr/", "usr/local/", destination]);
+  const folders = new Set(["usr/", "usr/local/", nodeFolder]);
   for (const path of paths) {
     const parts = path.slice(source.length).split("/").slice(0, -1);
-    parts.forEach((_, index) => folders.add(`${destination}${parts.slice(0, index + 1).join("/")}/`));
+    parts.forEach((_, index) => folders.add(`${nodeFolder}${parts.slice(0, index + 1).join("/")}/`));
   }
   return [...folders].sort();
 }

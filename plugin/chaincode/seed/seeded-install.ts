@@ -64,6 +64,8 @@ export function described(provision: Provision): string {
       return `image made of the package, ${megabytes(provision.bytes)} sent`;
     case "copied":
       return `image from ${provision.from}, ${megabytes(provision.bytes)} sent`;
+    case "prebuilt":
+      return `image built in its daemon, ${megabytes(provision.bytes)} sent`;
     case "built":
       return "built";
     case "left":

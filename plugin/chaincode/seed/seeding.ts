@@ -1,5 +1,6 @@
 import type { ImageAddition } from "../../docker/composed-image.ts";
-import type { Engine } from "../../docker/engine.ts";
+import { removeContainer } from "../../docker/containers.ts";
+import { EngineError, type Engine } from "../../docker/engine.ts";
 import { inspectImage, pullImage, splitName, type Image } from "../../docker/images.ts";
 import { newLayerStore } from "../../docker/layer-store.ts";
 import { FabricError } from "../../error.ts";
@@ -10,6 +11,7 @@ import { newBuildTurn } from "./build-turn.ts";
 import { composedSource, daemonSource, newLayerReader, type ImageSource } from "./image-source.ts";
 import type { GivenImage } from "./given-image.ts";
 import { imageOfPackage } from "./image-package.ts";
+import { buildNode } from "./node-build.ts";
 import { nodeLayer, reasonToBuild } from "./node-image.ts";
 import type { BuildSettings } from "./peer-settings.ts";
 import type { SeedPeer } from "./seed-peer.ts";
@@ -21,7 +23,9 @@ export type Provision =
   /** Made here, of what the package holds. */
   | { readonly how: "composed"; readonly bytes: number }
   | { readonly how: "copied"; readonly from: string; readonly bytes: number }
-  /** By the peer itself. */
+  /** Built here, by us: the peer has yet to install the package. */
+  | { readonly how: "prebuilt"; readonly bytes: number }
+  /** By the peer itself, as it installed the package. */
   | { readonly how: "built" }
   /** Nobody has it and it cannot be made here: the peer builds it when it is to run it. */
   | { readonly how: "left" };
@@ -31,8 +35,8 @@ export interface Seeding {
   /** Whether the peer's daemon has the image under the name that the peer looks for. Throws as `SeedPeer.withDaemon` does. */
   has(peer: SeedPeer, signal: AbortSignal): Promise<boolean>;
   /**
-   * Gets it there: composed, copied from a daemon that has it, or else by `build`, which one peer does while the others wait.
-   * Without `build` it may be left.
+   * Gets it there: composed, copied from a daemon that has it, or else built in one daemon while the other peers wait: by us, or
+   * where we do not know how by `build`, the peer's own. Without `build` it may be left.
    */
   provide(peer: SeedPeer, context: StepContext, build?: () => Promise<void>): Promise<Provision>;
   /** Deletes what was kept on the way. */
@@ -58,6 +62,16 @@ export function isBuiltByDocker(type: string): boolean {
   return ["node", "golang", "java"].includes(type.toLowerCase());
 }
 
+/** What a package turns out to hold. */
+interface Content {
+  /** The image that it stands for, if it does. */
+  readonly image: string | undefined;
+  /** Kept, where nothing has to be built: what the build would add. */
+  readonly layer: string | undefined;
+}
+
+const isNode = ({ metadata }: ChaincodePackage): boolean => metadata.type.toLowerCase() === "node";
+
 class PackageSeeding implements Seeding {
   readonly #pkg: SeededPackage;
   readonly #peers: readonly SeedPeer[];
@@ -66,7 +80,11 @@ class PackageSeeding implements Seeding {
   readonly #names = new Map<string, Promise<string>>();
   /** Of each peer's daemon: the image by this name, as it was seen last. */
   readonly #seen = new Map<string, Promise<Image | undefined>>();
-  #layer: Promise<string | undefined> | undefined;
+  /** What we built, one for each kind of processor. */
+  readonly #built: ImageSource[] = [];
+  /** Containers of builds that are over. */
+  readonly #tidying: Promise<void>[] = [];
+  #content: Promise<Content> | undefined;
   #givenSource: Promise<ImageSource> | undefined;
 
   constructor(pkg: SeededPackage, peers: readonly SeedPeer[]) {
@@ -87,19 +105,20 @@ class PackageSeeding implements Seeding {
     const made = await this.#composedFor(peer, context);
     if (made) return { how: "composed", bytes: await this.#send(peer, made, context) };
     for (;;) {
-      const source = await this.#elsewhere(peer, signal);
-      if (source) return { how: "copied", from: source.from, bytes: await this.#send(peer, source, context) };
+      const source = (await this.#builtFor(peer, signal)) ?? (await this.#elsewhere(peer, signal));
+      if (source) return sent(peer, source, await this.#send(peer, source, context));
       await this.#checkSources(signal);
       if (!build) return { how: "left" };
-      if (await this.#turn.take(peer.host, build, context)) {
+      if (await this.#turn.take(peer.host, () => this.#build(peer, build, context), context)) {
         this.#seen.delete(peer.host);
-        return { how: "built" };
+        if (!this.#built.some(({ from }) => from === peer.host)) return { how: "built" };
       }
     }
   }
 
-  close(): Promise<void> {
-    return this.#reader.store.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#tidying);
+    await this.#reader.store.close();
   }
 
   #nameFor(peer: SeedPeer, signal: AbortSignal): Promise<string> {
@@ -142,6 +161,40 @@ class PackageSeeding implements Seeding {
     return found.find((source) => source.architecture === architecture);
   }
 
+  async #builtFor(target: SeedPeer, signal: AbortSignal): Promise<ImageSource | undefined> {
+    if (this.#built.length === 0) return undefined;
+    const architecture = await target.withDaemon(signal, ({ engine }) => architectureOf(engine, signal));
+    return this.#built.find((source) => source.architecture === architecture);
+  }
+
+  async #build(peer: SeedPeer, build: () => Promise<void>, context: StepContext): Promise<void> {
+    const source = await this.#prebuilt(peer, context);
+    if (source) this.#built.push(source);
+    else await build();
+  }
+
+  /**
+   * What the peer itself would build, without its detours: it packs what it has built into a build context, of which its daemon
+   * makes a layer, and who wants that layer has it save the whole image. Undefined where the daemon refuses, too: then the peer
+   * says why.
+   */
+  async #prebuilt(peer: SeedPeer, context: StepContext): Promise<ImageSource | undefined> {
+    const pkg = await this.#pkg.load(context.signal);
+    if (!isNode(pkg)) return undefined;
+    const settings = await peer.buildSettings(context.signal);
+    const base = await this.#baseFor(peer, settings.nodeRuntime, context);
+    if (base?.source.from !== peer.host) return undefined;
+    const discard = (container: string): void => void this.#tidying.push(discarded(peer, container));
+    try {
+      const build = { pkg, image: settings.nodeRuntime, discard };
+      const layer = await buildNode(peer, build, this.#reader.store, context);
+      return composedSource(base.image, base.source, layer, nodeAddition(settings), peer.host);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      return undefined;
+    }
+  }
+
   #given(context: StepContext): Promise<ImageSource> | undefined {
     const source = (this.#givenSource ??= this.#pkg.image?.(this.#reader, context));
     source?.catch(() => (this.#givenSource = undefined));
@@ -150,7 +203,7 @@ class PackageSeeding implements Seeding {
 
   /** What stands for an image has no sources: a build of it would be something else by its name. */
   async #checkSources(signal: AbortSignal): Promise<void> {
-    const image = imageOfPackage(await chaincodeFiles(await this.#pkg.load(signal)));
+    const { image } = await this.#contentOnce(signal);
     if (image === undefined) return;
     throw new FabricError("not-found", `expected a daemon that has the image ${image} of ${this.#pkg.id}, found none`, {
       hint: "kubectl fabric deploy-cc NAME -C CHANNEL --image REF brings it again",
@@ -159,9 +212,7 @@ class PackageSeeding implements Seeding {
 
   /** The image without any build, where the package holds all of it and its base can be had. */
   async #composedFor(peer: SeedPeer, context: StepContext): Promise<ImageSource | undefined> {
-    const making = (this.#layer ??= this.#nodeLayer(context.signal));
-    making.catch(() => (this.#layer = undefined));
-    const layer = await making;
+    const { layer } = await this.#contentOnce(context.signal);
     if (layer === undefined) return undefined;
     const settings = await peer.buildSettings(context.signal);
     // Any other image may have a build script of its own.
@@ -170,12 +221,18 @@ class PackageSeeding implements Seeding {
     return base && composedSource(base.image, base.source, layer, nodeAddition(settings));
   }
 
-  async #nodeLayer(signal: AbortSignal): Promise<string | undefined> {
+  #contentOnce(signal: AbortSignal): Promise<Content> {
+    const reading = (this.#content ??= this.#contentOf(signal));
+    reading.catch(() => (this.#content = undefined));
+    return reading;
+  }
+
+  async #contentOf(signal: AbortSignal): Promise<Content> {
     const pkg = await this.#pkg.load(signal);
-    if (pkg.metadata.type.toLowerCase() !== "node") return undefined;
     const files = await chaincodeFiles(pkg);
-    if (imageOfPackage(files) !== undefined) return undefined;
-    return reasonToBuild(files) === undefined ? this.#reader.store.keepNew(nodeLayer(files)) : undefined;
+    const image = imageOfPackage(files);
+    const composes = image === undefined && isNode(pkg) && reasonToBuild(files) === undefined;
+    return { image, layer: composes ? await this.#reader.store.keepNew(nodeLayer(files)) : undefined };
   }
 
   /** The peer's own, another daemon's, or pulled by the peer's. */
@@ -204,6 +261,16 @@ class PackageSeeding implements Seeding {
       );
     return pulled && from(peer, pulled);
   }
+}
+
+function sent(peer: SeedPeer, { from }: ImageSource, bytes: number): Provision {
+  return from === peer.host ? { how: "prebuilt", bytes } : { how: "copied", from, bytes };
+}
+
+/** Also after Ctrl-C. What cannot be removed is left to `cleanup`, which knows it. */
+async function discarded(peer: SeedPeer, container: string): Promise<void> {
+  const signal = AbortSignal.timeout(20_000);
+  await peer.withDaemon(signal, ({ engine }) => removeContainer(engine, container, signal)).catch(() => {});
 }
 
 /** core/chaincode/platforms/platforms.go, GenerateDockerfile. */
