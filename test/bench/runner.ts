@@ -69,6 +69,8 @@ async function withPeers(network: Network, hosts: readonly [Host, Host]): Promis
   const installs: Pair[] = [];
   for (let index = 0; index < chaincodes; index += 1) {
     const pkg = await packageFor(`bench${index}`);
+    // What the runner prepares for the next start of the chaincode before is not to fall into Docker's turn.
+    await sleep(6000);
     installs.push(await each(sides, ({ node }) => installed(node, pkg)));
     const name = `bench${index}`;
     await deployPackage(network, { name, version: "1", sequence: 1 }, pkg.bytes, pkg.id);

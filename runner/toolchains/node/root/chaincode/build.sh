@@ -8,8 +8,7 @@ rmdir "$output"
 mv "$CONTAINER_ROOT/chaincode/input/src" "$output"
 cd "$output"
 if [ -d node_modules ]; then
-  # A chaincode package holds plain files only (ValidateCodePackage): links to commands are made again.
-  exec npm rebuild --offline --ignore-scripts
+  exec node "$CONTAINER_ROOT/chaincode/link-commands.mjs"
 elif [ -f package-lock.json ] || [ -f npm-shrinkwrap.json ]; then
   exec npm ci --omit=dev
 fi
