@@ -278,25 +278,58 @@ function plugin(repository: string): readonly CatalogueEntry[] {
   ];
 }
 
-/** Absent until `npm run build` has made its program. Node.js chaincode only: there is no registry that would give a C compiler for Go. */
+/** Where the runner's toolchain for Go looks for it, and where Go's own archives are unpacked to. */
+const goRoot = "/usr/local/go";
+
+/** This machine's Go, with the C compiler by which Fabric has chaincode linked (core/chaincode/platforms/golang); none where none is. */
+function goToolchain(): readonly LayerRecipe[] {
+  if (!existsSync(join(goRoot, "bin/go"))) return [];
+  const compiler: LayerRecipe = {
+    name: "debian-gcc",
+    debian: ["gcc", "libc6-dev"],
+    drop: [...scriptsOnly, ...["lto1", "g++-mapper-server"].map((name) => `usr/lib/gcc/x86_64-linux-gnu/12/${name}`)],
+  };
+  const go: LayerRecipe = {
+    name: "go",
+    trees: [
+      {
+        from: goRoot,
+        to: goRoot.slice(1),
+        version: readFileSync(join(goRoot, "VERSION"), "utf8"),
+        except: [
+          "^(api|doc|misc|test)$",
+          "(^|/)testdata$",
+          "_test\\.go$",
+          "^src/cmd/",
+          "^pkg/tool/[^/]+/(cover|fix|preprofile|vet)$",
+        ],
+      },
+    ],
+  };
+  return [compiler, go];
+}
+
+/** Absent until `npm run build` has made its program. Chaincode in Node.js without native modules, and in Go where this machine has it. */
 function runner(layout: Layout, repository: string): readonly CatalogueEntry[] {
   const bundle = join(repository, "dist/runner.js");
   if (!existsSync(bundle)) return [];
   const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as { version: string };
-  const toolchain = join(repository, "runner/toolchains/node");
   const place = (name: string, mode: number): FilePart => ({
-    to: `opt/runner/toolchains/node/${name}`,
-    from: join(toolchain, name),
+    to: `opt/runner/toolchains/${name}`,
+    from: join(repository, "runner/toolchains", name),
     mode,
   });
+  const go = goToolchain();
   const application: LayerRecipe = {
     name: "runner",
     files: [
       { to: "opt/runner/runner.mjs", from: bundle, mode: 0o644 },
       program("opt/runner/confine", join(programsOf(goBuilds.confine, layout), "confine")),
-      place("toolchain.json", 0o644),
-      place("root/chaincode/build.sh", 0o755),
-      place("root/chaincode/start.sh", 0o755),
+      place("node/toolchain.json", 0o644),
+      place("node/root/chaincode/build.sh", 0o755),
+      place("node/root/chaincode/start.sh", 0o755),
+      place("node/root/chaincode/link-commands.mjs", 0o644),
+      ...(go.length > 0 ? [place("go/toolchain.json", 0o644)] : []),
     ],
     links: { "usr/local/bin/docker": "/opt/runner/confine" },
   };
@@ -306,8 +339,8 @@ function runner(layout: Layout, repository: string): readonly CatalogueEntry[] {
       recipe: {
         name: "runner",
         tags: [`docker.io/kubectlfabric/runner:${version}`],
-        standsInFor: `kubectlfabric/runner:${version} (this repository's dist/runner.js on Node ${nodeVersion} with npm ${npmVersion}: Node.js chaincode without native modules)`,
-        layers: [smallDebian, nodeRuntime, npmRuntime, application],
+        standsInFor: `kubectlfabric/runner:${version} (this repository's dist/runner.js on Node ${nodeVersion} with npm ${npmVersion}: Node.js chaincode without native modules; Go chaincode by this machine's ${goRoot}, where there is one)`,
+        layers: [smallDebian, nodeRuntime, npmRuntime, ...go, application],
         config: {
           Entrypoint: ["node", "/opt/runner/runner.mjs"],
           Env: [path, "NODE_ENV=production", "NODE_OPTIONS=--max-old-space-size=96"],

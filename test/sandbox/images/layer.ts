@@ -1,11 +1,11 @@
 import { chmod, copyFile, cp, lstat, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { FabricError } from "../../../plugin/error.ts";
 import { CommandFailure, run } from "../command.ts";
 import { exists, keyOf, keyOfFile, type FileMemory } from "../freshness.ts";
 import type { Layout } from "../layout.ts";
 import type { Progress } from "../progress.ts";
-import type { FilePart, LayerRecipe, NpmPart } from "./recipe.ts";
+import type { FilePart, LayerRecipe, NpmPart, TreePart } from "./recipe.ts";
 
 /** The suite whose Docker is 20.10: newer ones, and Ubuntu, have others. */
 const suite = "bookworm";
@@ -34,7 +34,8 @@ export async function keyOfLayer(recipe: LayerRecipe, memory: FileMemory): Promi
   );
   // Where a file comes from differs between machines; what it contains decides.
   const files = (recipe.files ?? []).map((file) => ("from" in file ? { to: file.to, mode: file.mode } : file));
-  const parts = JSON.stringify({ ...recipe, files, suite, documentation, leftovers });
+  const trees = recipe.trees?.map(({ to, version, except }) => ({ to, version, except }));
+  const parts = JSON.stringify({ ...recipe, files, trees, suite, documentation, leftovers });
   return keyOf(revision, process.arch, parts, ...(await Promise.all(contents)));
 }
 
@@ -75,6 +76,7 @@ async function fill(root: string, recipe: LayerRecipe, work: string, signal?: Ab
   if (recipe.debian) await extractPackages(root, recipe.debian, signal);
   for (const path of recipe.drop ?? []) await rm(join(root, path), { recursive: true, force: true });
   for (const part of recipe.npm ?? []) await extractNpm(root, part, work, signal);
+  for (const tree of recipe.trees ?? []) await putTree(root, tree);
   for (const directory of recipe.directories ?? []) await mkdir(join(root, directory), { recursive: true });
   for (const file of recipe.files ?? []) await putFile(root, file);
   for (const [link, target] of Object.entries(recipe.links ?? {})) await putLink(root, link, target);
@@ -117,6 +119,13 @@ async function extractNpm(root: string, part: NpmPart, work: string, signal?: Ab
   }
   await mkdir(dirname(join(root, part.to)), { recursive: true });
   await cp(join(directory, "package", part.from), join(root, part.to), { recursive: true, verbatimSymlinks: true });
+}
+
+async function putTree(root: string, { from, to, except }: TreePart): Promise<void> {
+  const unwanted = except.map((pattern) => new RegExp(pattern));
+  const filter = (path: string) => !unwanted.some((pattern) => pattern.test(relative(from, path)));
+  await mkdir(dirname(join(root, to)), { recursive: true });
+  await cp(from, join(root, to), { recursive: true, verbatimSymlinks: true, filter });
 }
 
 async function putFile(root: string, file: FilePart): Promise<void> {

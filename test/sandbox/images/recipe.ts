@@ -18,6 +18,7 @@ export interface LayerRecipe {
   /** Paths that the packages bring and nobody needs. */
   readonly drop?: readonly string[];
   readonly npm?: readonly NpmPart[];
+  readonly trees?: readonly TreePart[];
   readonly files?: readonly FilePart[];
   readonly directories?: readonly string[];
   readonly links?: Readonly<Record<string, string>>;
@@ -31,6 +32,16 @@ export interface NpmPart {
   /** A path in the package, or `.` for all of it. */
   readonly from: string;
   readonly to: string;
+}
+
+/** A directory of this machine with all that is in it. */
+export interface TreePart {
+  readonly from: string;
+  readonly to: string;
+  /** What its content follows from: a version. Reading all of it would take longer than the rest of the image. */
+  readonly version: string;
+  /** Paths in it, as regular expressions, that nobody needs. */
+  readonly except: readonly string[];
 }
 
 export type FilePart = { readonly to: string; readonly mode: number } & (
