@@ -3,6 +3,8 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { generate } from "selfsigned";
+import type { KeyPair } from "../../../webhook/certificates/certificate.ts";
 import { issuer } from "../../../webhook/certificates/issue.ts";
 
 interface ApiObject {
@@ -71,12 +73,12 @@ export async function startCluster(namespaces: Readonly<Record<string, Record<st
   };
   const now = new Date();
   const authority = await issuer.authority(now);
-  const leaf = await issuer.leaf(authority, new Date(now.getTime() + 86_400_000), ["localhost"], now);
+  const leaf = await leafOfAddress(authority, now);
   const server = createServer(leaf, (request, response) => void respond(request, response));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    kubeconfig: kubeconfigFor(`https://localhost:${(server.address() as AddressInfo).port}`, authority.cert),
+    kubeconfig: kubeconfigFor(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, authority.cert),
     requests,
     get: (path) => {
       const found = objects.get(path);
@@ -89,6 +91,20 @@ export async function startCluster(namespaces: Readonly<Record<string, Record<st
       await once(server, "close");
     },
   };
+}
+
+/** An API server is known to its Pods by an address. */
+async function leafOfAddress(authority: KeyPair, now: Date): Promise<KeyPair> {
+  const { cert, private: key } = await generate([{ name: "commonName", value: "api-server" }], {
+    keyType: "ec",
+    algorithm: "sha256",
+    notBeforeDate: now,
+    notAfterDate: new Date(now.getTime() + 86_400_000),
+    ca: authority,
+    // 7 is iPAddress.
+    extensions: [{ name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] }],
+  });
+  return { cert, key };
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
