@@ -27,7 +27,21 @@ const LEFT_OUT: Readonly<Record<string, LeftOut>> = {
   "node:child_process": { importer: CLIENT_NODE, names: ["execSync", "spawn", "spawnSync"] },
   // Metrics are fetched, not pushed, and carry no traces.
   "./lib/pushgateway": { importer: PROM_CLIENT, names: [] },
+  // One process has no workers to add up.
+  "./lib/cluster": { importer: PROM_CLIENT, names: [] },
   "@opentelemetry/api": { importer: PROM_CLIENT, names: ["context", "trace"] },
+};
+
+/** Small stand-ins for what is called, but would load much more than that. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  // Of fs/promises files are read (a build that wants more of it fails); its handles and watchers load Node's readline and its history.
+  "node:fs/promises": `
+import { readFile as read } from "node:fs";
+import { promisify } from "node:util";
+export const readFile = promisify(read);
+`,
+  // Express tells nothing unless DEBUG asks it to.
+  debug: `module.exports = () => Object.assign(() => {}, { enabled: false });`,
 };
 
 /**
@@ -44,11 +58,29 @@ export const leanWebhook: Plugin = {
       contents: absent(path, LEFT_OUT[path]?.names ?? []),
       loader: "js",
     }));
+    build.onResolve({ filter: /^\.\/lib\/defaultMetrics$/ }, ({ path, importer, resolveDir }) =>
+      PROM_CLIENT.test(importer) ? { path, namespace: "later-webhook", pluginData: resolveDir } : undefined,
+    );
+    // Loaded when it is called first: event loop, heap and garbage collector take a dozen of Node's modules.
+    build.onLoad({ filter: /.*/, namespace: "later-webhook" }, ({ path, pluginData }) => ({
+      contents: `module.exports = (options) => require(${JSON.stringify(`${path}.js`)})(options);`,
+      loader: "js",
+      resolveDir: pluginData as string,
+    }));
+    for (const [name, contents] of Object.entries(INSTEAD)) {
+      const filter = new RegExp(`^${name}$`);
+      build.onResolve({ filter }, () => ({ path: name, namespace: "instead-webhook" }));
+      build.onLoad({ filter, namespace: "instead-webhook" }, () => ({ contents, loader: "js" }));
+    }
     build.onResolve({ filter: /^js-yaml$/ }, ({ importer }) =>
       CLIENT_NODE.test(importer) ? { path: "js-yaml", namespace: "one-yaml" } : undefined,
     );
     build.onLoad({ filter: /^js-yaml$/, namespace: "one-yaml" }, () => ({
-      contents: `export { parse as load } from "yaml";`,
+      // JSON is YAML, and yaml takes 10 ms of a start for a kubeconfig that JSON.parse reads at once.
+      contents: `
+import { parse } from "yaml";
+export function load(text) { try { return JSON.parse(text); } catch { return parse(text); } }
+`,
       loader: "js",
       resolveDir: import.meta.dirname,
     }));

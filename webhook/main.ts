@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubeConfig } from "@kubernetes/client-node";
@@ -19,6 +18,9 @@ import { VERSION } from "./version.ts";
 
 const now = (): Date => new Date();
 
+/** What the process tells of itself can wait until it answers. */
+const WATCHED_MS = 2000;
+
 /** Runs until a signal ends the process. */
 async function run(configuration: Configuration, log: Log): Promise<void> {
   // First of all: process 1 of a container has no default action for a signal.
@@ -34,7 +36,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   const app = newAdmissionApp({
     settings: () => settings.settings(),
     cluster: (namespace) => reader.facts(namespace),
-    seconds: () => performance.now() / 1000,
+    seconds: monotonicSeconds,
     version: VERSION,
     metrics,
     log,
@@ -61,6 +63,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   };
   const probes = await serve(newProbesApp(readiness, metrics), configuration.probesPort);
   log.info("started", { version: VERSION, probesPort: probes.port });
+  setTimeout(() => metrics.watchProcess(), WATCHED_MS).unref();
   const background = Promise.all([certificates.run(ending.signal), settings.run(ending.signal)]);
 
   log.info("ending", { signal: await signalled });
@@ -85,6 +88,12 @@ function newCertificates(
   return newRenewal({ ...given, issuer, stepped: (step, written) => log.info("certificates", { step, written }) });
 }
 
+/** Of any epoch. `performance` would do, but loads all of node:perf_hooks. */
+function monotonicSeconds(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds + nanoseconds / 1e9;
+}
+
 function endingSignal(): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
@@ -100,11 +109,16 @@ async function readMtu(): Promise<number | undefined> {
 const lines = gatherLines((text) => process.stdout.write(text));
 process.once("exit", () => lines.flush());
 const log = newLog((line) => lines.write(line), now);
-try {
-  const version = process.argv.includes("--version");
-  if (version) process.stdout.write(`${VERSION}\n`);
-  else await run(parseConfiguration(process.argv.slice(2), process.env), log);
-} catch (thrown) {
-  log.error("cannot run", { reason: reasonOf(thrown) });
-  process.exitCode = 1;
+
+async function main(): Promise<void> {
+  try {
+    const version = process.argv.includes("--version");
+    if (version) process.stdout.write(`${VERSION}\n`);
+    else await run(parseConfiguration(process.argv.slice(2), process.env), log);
+  } catch (thrown) {
+    log.error("cannot run", { reason: reasonOf(thrown) });
+    process.exitCode = 1;
+  }
 }
+
+void main();

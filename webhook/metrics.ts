@@ -8,6 +8,8 @@ export interface Metrics {
   certificatesEnd(authority: Date, leaf: Date): void;
   settingsValid(valid: boolean): void;
   ready(ready: boolean): void;
+  /** Begins to watch the process itself: event loop, heap, garbage collector. The exposition does so at the latest. */
+  watchProcess(): void;
   /** The exposition, and its content type. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -17,7 +19,11 @@ export interface Metrics {
 export function newMetrics(version: string): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  let watched = false;
+  const watchProcess = (): void => {
+    if (!watched) collectDefaultMetrics({ register: registry });
+    watched = true;
+  };
   const admissions = new Counter({
     name: "kubectl_fabric_admissions_total",
     help: "Admission reviews by result and reason.",
@@ -60,7 +66,11 @@ export function newMetrics(version: string): Metrics {
     },
     settingsValid: (is) => valid.set(is ? 1 : 0),
     ready: (is) => ready.set(is ? 1 : 0),
-    text: () => registry.metrics(),
+    watchProcess,
+    text: () => {
+      watchProcess();
+      return registry.metrics();
+    },
     contentType: registry.contentType,
   };
 }

@@ -1,5 +1,5 @@
 // The webhook beside two in Go that inject the same: npm run bench -- webhook [--requests N] [--rounds N] [--soak N] [--starts N]
-// [-o json]. Each server is on one core, the load on another; contenders take turns, and medians of the rounds are shown.
+// [-o json]. Only what a start takes: --requests 0 --soak 0. Each server is on one core, the load on another; contenders take turns, and medians of the rounds are shown.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -7,7 +7,6 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { V1Pod } from "@kubernetes/client-node";
-import { compiledEnvironment } from "../../compiled.ts";
 import { issuer } from "../../webhook/certificates/issue.ts";
 import { CONFIGURATION, startCluster } from "../integration/webhook/cluster.ts";
 import {
@@ -91,12 +90,12 @@ function ours(): Contender {
     argv: (port) => [
       process.execPath,
       "--max-semi-space-size=4", // as webhook/Dockerfile has it
-      resolve("dist/webhook.js"),
+      resolve("dist/webhook.cjs"),
       `--port=${port}`,
       "--probes-port=0",
       `--settings=${settings}`,
     ],
-    env: { KUBECONFIG: kubeconfig, NODE_ENV: "production", ...compiledEnvironment(resolve("dist/compiled")) },
+    env: { KUBECONFIG: kubeconfig, NODE_ENV: "production" },
     authority: () => Buffer.from(published(), "base64").toString(),
   };
 }
@@ -144,6 +143,7 @@ async function requireSame(running: readonly RunningContender[]): Promise<void> 
 }
 
 async function measureLoad(running: readonly RunningContender[]): Promise<readonly (readonly LoadFigures[])[]> {
+  if (requests === 0) return [];
   for (const one of running) await load(one, 10, WARM_UP);
   const all = running.map(() => CONNECTIONS.map((): LoadFigures[] => []));
   for (let round = 0; round < rounds; round++) {

@@ -113,7 +113,7 @@ test("a Pod that is denied is not silent: its owner's event and its Deployment's
 });
 
 test("its own Pods: not root, nothing to write to, no capability, one process and no shell", async () => {
-  const replicas = listProcesses().filter(({ argv }) => argv.includes("/app/webhook.js"));
+  const replicas = listProcesses().filter(({ argv }) => argv.includes("/app/webhook.cjs"));
   expect(replicas).toHaveLength(2);
   for (const { pid, argv } of replicas) {
     expect(argv[0]).toBe("node");

@@ -70,7 +70,7 @@ let program: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "kubectl-fabric-admission-"));
-  program = join(directory, "webhook.mjs");
+  program = join(directory, "webhook.cjs");
   await build(bundleOf("webhook/main.ts", program));
 });
 

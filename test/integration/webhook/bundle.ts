@@ -1,5 +1,4 @@
 import type { BuildOptions } from "esbuild";
-import { builtins } from "../../../builtins.ts";
 import { leanClientNode } from "../../../plugin/kube/bundle.ts";
 import { leanWebhook } from "../../../webhook/bundle.ts";
 
@@ -9,12 +8,9 @@ export function bundleOf(entry: string, outfile: string): BuildOptions {
     bundle: true,
     platform: "node",
     target: "node24",
-    format: "esm",
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
+    format: "cjs",
     define: { __VERSION__: '"9.9.9"' },
-    plugins: [leanWebhook, leanClientNode, builtins],
+    plugins: [leanWebhook, leanClientNode],
     logLevel: "error",
     entryPoints: [entry],
     outfile,

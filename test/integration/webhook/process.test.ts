@@ -17,7 +17,7 @@ let running: WebhookProcess[];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "kubectl-fabric-webhook-"));
-  program = join(directory, "webhook.mjs");
+  program = join(directory, "webhook.cjs");
   await build(bundleOf("webhook/main.ts", program));
 });
 

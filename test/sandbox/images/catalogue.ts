@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { cluster } from "../cluster.ts";
 import type { FabricRelease } from "../fabric-release.ts";
 import type { Layout } from "../layout.ts";
@@ -204,18 +204,16 @@ function docker20(): CatalogueEntry {
 
 /** Absent until `npm run build` has made its program. */
 function webhook(repository: string): readonly CatalogueEntry[] {
-  const bundle = join(repository, "dist/webhook.js");
-  const compiled = join(repository, "dist/compiled");
-  if (!existsSync(bundle)) return [];
+  const dist = join(repository, "dist");
+  if (!existsSync(join(dist, "webhook.cjs"))) return [];
   const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as { version: string };
   const application: LayerRecipe = {
     name: "webhook",
-    files: [
-      { to: "app/webhook.js", from: bundle, mode: 0o644 },
-      // The bundle is an ECMAScript module; Node needs to be told so only where the name does not.
-      { to: "app/package.json", text: '{"type":"module"}\n', mode: 0o644 },
-      ...filesBelow(compiled).map((name) => ({ to: `app/compiled/${name}`, from: join(compiled, name), mode: 0o644 })),
-    ],
+    files: ["webhook.cjs", "webhook-program.cjs", "webhook-program.cjs.cache"].map((name) => ({
+      to: `app/${name}`,
+      from: join(dist, name),
+      mode: 0o644,
+    })),
   };
   return [
     {
@@ -223,11 +221,11 @@ function webhook(repository: string): readonly CatalogueEntry[] {
       recipe: {
         name: "webhook",
         tags: [`docker.io/kubectlfabric/webhook:${version}`],
-        standsInFor: `kubectlfabric/webhook:${version} (this repository's dist/webhook.js on Node ${nodeVersion})`,
+        standsInFor: `kubectlfabric/webhook:${version} (this repository's dist/webhook.cjs on Node ${nodeVersion})`,
         layers: [smallDebian, nodeRuntime, application],
         config: {
-          Entrypoint: ["node", "--max-semi-space-size=4", "/app/webhook.js"],
-          Env: [path, "NODE_ENV=production", "NODE_COMPILE_CACHE=/app/compiled", "NODE_COMPILE_CACHE_PORTABLE=1"],
+          Entrypoint: ["node", "--max-semi-space-size=4", "/app/webhook.cjs"],
+          Env: [path, "NODE_ENV=production"],
           User: "65532:65532",
           WorkingDir: "/app",
         },
@@ -235,12 +233,6 @@ function webhook(repository: string): readonly CatalogueEntry[] {
       },
     },
   ];
-}
-
-function filesBelow(directory: string): readonly string[] {
-  if (!existsSync(directory)) return [];
-  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
-  return entries.filter((one) => one.isFile()).map((one) => relative(directory, join(one.parentPath, one.name)));
 }
 
 /** The plugin as Pods of the cluster run it, for scheduled commands. Absent until `npm run build` has made its program. */

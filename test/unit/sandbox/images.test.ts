@@ -80,17 +80,14 @@ describe("the catalogue", () => {
   test("takes the webhook's tag from package.json, and runs it as nobody in particular", async () => {
     await writeFile(join(directory, "package.json"), '{"version": "7.8.9"}');
     await mkdir(join(directory, "dist"));
-    await writeFile(join(directory, "dist/webhook.js"), "");
-    await mkdir(join(directory, "dist/compiled/v26"), { recursive: true });
-    await writeFile(join(directory, "dist/compiled/v26/c0de"), "");
+    await writeFile(join(directory, "dist/webhook.cjs"), "");
     const webhook = catalogue(layout, [], directory).find(({ recipe }) => recipe.name === "webhook");
     expect(webhook?.recipe).toMatchObject({
       tags: ["docker.io/kubectlfabric/webhook:7.8.9"],
-      config: { User: "65532:65532", Entrypoint: ["node", "--max-semi-space-size=4", "/app/webhook.js"] },
+      config: { User: "65532:65532", Entrypoint: ["node", "--max-semi-space-size=4", "/app/webhook.cjs"] },
     });
-    expect(webhook?.recipe.config.Env).toContain("NODE_COMPILE_CACHE=/app/compiled");
     const files = webhook?.recipe.layers.flatMap((layer) => layer.files?.map(({ to }) => to) ?? []);
-    expect(files).toEqual(["app/webhook.js", "app/package.json", "app/compiled/v26/c0de"]);
+    expect(files).toEqual(["app/webhook.cjs", "app/webhook-program.cjs", "app/webhook-program.cjs.cache"]);
   });
 });
 
