@@ -82,10 +82,10 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
   });
 
   /** core/container/dockercontroller/dockercontroller.go, GetVMName and GetVMNameForDocker. */
-  const containerName = ({ organization: { mspId } }: PeerNode): string =>
-    `dev-peer0.${mspId}-${chaincode.id.replace(":", "-")}`;
-  const imageName = (node: PeerNode): string => {
-    const name = containerName(node);
+  const containerName = ({ organization: { mspId } }: PeerNode, { id } = chaincode): string =>
+    `dev-peer0.${mspId}-${id.replace(":", "-")}`;
+  const imageName = (node: PeerNode, pkg = chaincode): string => {
+    const name = containerName(node, pkg);
     return `${name}-${createHash("sha256").update(name).digest("hex")}`.toLowerCase();
   };
   /** What the first peer itself answers: a gateway would ask another when it fails. */
@@ -105,7 +105,8 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
     return images.flatMap(({ RepoTags }) => RepoTags ?? []);
   };
   const containers = async () => (await api("GET", "/containers/json?all=1")) as readonly ListedContainer[];
-  const running = async () => (await containers()).find(({ Names }) => Names.includes(`/${containerName(org1)}`));
+  const running = async (node = org1, pkg = chaincode) =>
+    (await containers()).find(({ Names }) => Names.includes(`/${containerName(node, pkg)}`));
   /** Files of a directory in the container, by name. */
   const filesIn = async (directory: string): Promise<ReadonlyMap<string, string>> => {
     const answer = await callApi(host.socket, "GET", `/containers/${containerName(org1)}/archive?path=${directory}/.`);
@@ -198,6 +199,31 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       expect(after?.State).toBe("running");
       expect(after?.Id).toMatch(/^[0-9a-f]{64}$/);
       expect(after?.Id).not.toBe(before?.Id);
+    });
+
+    it("is started by its peer, which nobody has called since it was started itself", async () => {
+      await org1.process.stop();
+      const before = await running();
+      await org1.process.start();
+      const now = await eventually("another container", async () => {
+        const found = await running();
+        return found?.State === "running" && found.Id !== before?.Id ? found : undefined;
+      });
+      expect(now.Names).toEqual([`/${containerName(org1)}`]);
+    });
+
+    it("is stopped by its peer when the channel runs another, which is started, without a call", async () => {
+      const next = await assetTransfer("assets_2.0");
+      for (const node of [org1, org2]) {
+        await api("POST", `/images/${imageName(org2)}/tag?repo=${imageName(node, next)}&tag=latest`);
+      }
+      expect((await running(org2))?.State).toBe("running");
+      await deployPackage(network, { name: "assets", version: "2.0", sequence: 2 }, next.bytes, next.id);
+      for (const node of [org1, org2]) {
+        const states = async () => [(await running(node))?.State, (await running(node, next))?.State];
+        await expect.poll(states, { timeout: 60_000 }).toEqual([undefined, "running"]);
+      }
+      chaincode = next;
     });
 
     it("cannot be started when its image has vanished", async () => {

@@ -99,6 +99,7 @@ export class PeerChannel {
       this.#config = new ChannelConfig(this.channelId, configOfBlock(block).config);
       this.events.emit("config");
     }
+    this.events.emit("block");
   }
 
   /** The block must be signed as the channel's BlockValidation policy says (internal/pkg/peer/blocksprovider). */

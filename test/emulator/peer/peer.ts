@@ -25,6 +25,7 @@ import { Endorser } from "./endorser.ts";
 import { GatewayEndorsement } from "./gateway/endorse.ts";
 import { newGatewayService } from "./gateway/gateway.ts";
 import { PeerDirectory } from "./gateway/peer-directory.ts";
+import { Custodian } from "./lifecycle/custodian.ts";
 import { approvedChaincode, definedNames, InstalledChaincodes } from "./lifecycle/installed.ts";
 import { PackageStore, parsePackage } from "./lifecycle/package-store.ts";
 import { Membership } from "./membership.ts";
@@ -86,6 +87,7 @@ export async function startPeer(environment: Environment, version: string): Prom
   late.membership = membership;
   channels.openAll();
   installed.rebuild();
+  const custodian = new Custodian(installed, launcher, channels, mspId, log);
 
   const directoryOfPeers = new PeerDirectory(membership, endorser);
   const endorsement = new GatewayEndorsement(directoryOfPeers, channels, mspId);
@@ -108,6 +110,7 @@ export async function startPeer(environment: Environment, version: string): Prom
     metrics,
   );
   membership.start();
+  custodian.start();
   const operations = await listenOperations(environment, version, engine, metrics);
   const control = process.env["EMULATOR_CONTROL_ADDRESS"] ?? "";
   const controlServer =
@@ -124,6 +127,7 @@ export async function startPeer(environment: Environment, version: string): Prom
     server.forceShutdown();
     operations.close();
     controlServer?.close();
+    custodian.close();
     await launcher.shutdown();
     stopChaincodeService();
     channels.close();

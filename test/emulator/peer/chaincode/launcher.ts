@@ -79,13 +79,18 @@ export class ChaincodeLauncher {
     this.#converse(stream);
   }
 
+  /** Stops a chaincode's container, if it has one that was started here. */
+  async stop(packageId: string): Promise<void> {
+    const instance = await this.#builds.get(packageId);
+    if (instance?.kind === "container") {
+      await instance.stop();
+    }
+  }
+
   /** Stops every container that was started here. */
   async shutdown(): Promise<void> {
-    for (const build of this.#builds.values()) {
-      const instance = await build.catch(() => undefined);
-      if (instance?.kind === "container") {
-        await instance.stop().catch(() => undefined);
-      }
+    for (const packageId of this.#builds.keys()) {
+      await this.stop(packageId).catch(() => undefined);
     }
   }
 

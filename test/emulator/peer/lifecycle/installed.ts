@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { sha256 } from "../../channel/block.ts";
 import type { Faults } from "../../faults.ts";
 import { messageOf, type Log } from "../../log.ts";
@@ -29,8 +30,8 @@ export interface InstalledChaincode {
   readonly references: ReadonlyMap<string, readonly Reference[]>;
 }
 
-/** The packages installed at a peer, and which channels use them (core/chaincode/lifecycle/cache.go). */
-export class InstalledChaincodes {
+/** The packages installed at a peer, and which channels use them (core/chaincode/lifecycle/cache.go). Emits `installed`. */
+export class InstalledChaincodes extends EventEmitter {
   readonly #store: PackageStore;
   readonly #launcher: ChaincodeLauncher;
   readonly #channels: PeerChannels;
@@ -48,6 +49,7 @@ export class InstalledChaincodes {
     faults: Faults,
     log: Log,
   ) {
+    super();
     this.#store = store;
     this.#launcher = launcher;
     this.#channels = channels;
@@ -80,6 +82,7 @@ export class InstalledChaincodes {
     this.#installing.set(packageId, installation);
     await installation;
     this.#log(`Successfully installed chaincode with package ID '${packageId}'`);
+    this.emit("installed");
     return chaincode;
   }
 

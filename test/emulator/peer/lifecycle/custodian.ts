@@ -1,0 +1,83 @@
+import { messageOf, type Log } from "../../log.ts";
+import type { ChaincodeLauncher } from "../chaincode/launcher.ts";
+import type { PeerChannel } from "../peer-channel.ts";
+import type { PeerChannels } from "../peer-channels.ts";
+import { approvedChaincode, definedNames, type InstalledChaincodes } from "./installed.ts";
+
+/**
+ * Starts what the committed definitions run here without being called, and stops what none runs any more: one after another
+ * (core/chaincode/lifecycle/custodian.go; what is told to it when: cache.go, update and handleChaincodeInstalledWhileLocked).
+ */
+export class Custodian {
+  readonly #installed: InstalledChaincodes;
+  readonly #launcher: ChaincodeLauncher;
+  readonly #channels: PeerChannels;
+  readonly #mspId: string;
+  readonly #log: Log;
+  /** "channel/name" -> what runs for it, as it was seen last. */
+  readonly #seen = new Map<string, { readonly sequence: number; readonly packageId: string | undefined }>();
+  #chores: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(
+    installed: InstalledChaincodes,
+    launcher: ChaincodeLauncher,
+    channels: PeerChannels,
+    mspId: string,
+    log: Log,
+  ) {
+    this.#installed = installed;
+    this.#launcher = launcher;
+    this.#channels = channels;
+    this.#mspId = mspId;
+    this.#log = log;
+  }
+
+  /** Looks after all channels there are, and those that will be joined. */
+  start(): void {
+    const watch = (channel: PeerChannel): void => {
+      channel.events.on("block", () => this.#look(channel));
+      this.#look(channel);
+    };
+    this.#channels.all().forEach(watch);
+    this.#channels.on("joined", watch);
+    this.#installed.on("installed", () => this.#channels.all().forEach((channel) => this.#look(channel)));
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #look({ channelId, ledger }: PeerChannel): void {
+    const packageIds = this.#installed.ids();
+    for (const name of definedNames(ledger.state)) {
+      const info = approvedChaincode(name, ledger.state, this.#mspId, packageIds);
+      if (!info) continue;
+      const { sequence, packageId } = info;
+      const before = this.#seen.get(`${channelId}/${name}`);
+      if (before?.sequence === sequence && before.packageId === packageId) continue;
+      this.#seen.set(`${channelId}/${name}`, { sequence, packageId });
+      const former = before?.packageId;
+      if (former !== undefined && ![...this.#seen.values()].some((seen) => seen.packageId === former)) {
+        this.#enqueue(`could not stop chaincode '${former}'`, () => this.#launcher.stop(former));
+      }
+      if (packageId !== undefined) {
+        this.#enqueue(`could not launch chaincode '${packageId}'`, () => this.#launcher.launch(packageId));
+      }
+    }
+  }
+
+  #enqueue(failure: string, act: () => Promise<unknown>): void {
+    const before = this.#chores;
+    const chore = async (): Promise<void> => {
+      await before;
+      if (this.#closed) return;
+      try {
+        await act();
+      } catch (error) {
+        this.#log(`${failure}: ${messageOf(error)}`);
+      }
+    };
+    this.#chores = chore();
+  }
+}
