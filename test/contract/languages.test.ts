@@ -1,16 +1,17 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { execFile, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newSeeding } from "../../plugin/chaincode/seed/seeding.ts";
-import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
+import { packChaincode, type ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
 import { deployPackage, install, joinAll, withContract } from "../integration/emulator/network/actions.ts";
 import type { Network, PeerNode } from "../integration/emulator/network/network.ts";
 import { callApi, noRunner, startRunner, type TestRunner } from "../integration/runner/runner-process.ts";
+import { listProcesses } from "../sandbox/processes.ts";
 import { assetTransfer } from "./chaincode.ts";
 import { dockerPeer } from "./docker-peer.ts";
 import { columns, startColumn } from "./column.ts";
@@ -29,6 +30,39 @@ async function counter(label: string): Promise<ChaincodePackage> {
     await cp(counterFolder, folder, { recursive: true });
     await promisify(execFile)("/usr/local/go/bin/go", ["mod", "vendor"], { cwd: folder });
     return await packageChaincodeFolder(folder, label);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const javaFolder = join(import.meta.dirname, "../chaincode/counter-java");
+const ofMaven = (path: string) => existsSync(join(homedir(), ".m2/repository", path));
+
+/** Tests do not fill Maven's repository: it would be a hundred megabytes. */
+function whyNoJava(): string | undefined {
+  if (spawnSync("javac", ["-version"]).error ?? spawnSync("mvn", ["--version"]).error) return "expected javac and mvn";
+  const there =
+    ofMaven("org/hyperledger/fabric-chaincode-java/fabric-chaincode-shim/2.5.8/fabric-chaincode-shim-2.5.8.jar") &&
+    ofMaven("org/apache/maven/plugins/maven-shade-plugin/3.5.3/maven-shade-plugin-3.5.3.jar");
+  return there
+    ? undefined
+    : 'expected the shim for Java in ~/.m2: run "mvn package" in a copy of test/chaincode/counter-java';
+}
+
+let jar: Promise<Buffer> | undefined;
+
+/** Chaincode in Java as one jar, which needs no build and so no network at the peer. */
+async function counterJar(label: string): Promise<ChaincodePackage> {
+  jar ??= buildJar();
+  return packChaincode({ path: "", type: "java", label }, [{ name: "src/counter.jar", content: await jar }]);
+}
+
+async function buildJar(): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), "counter-java-"));
+  try {
+    await cp(javaFolder, folder, { recursive: true });
+    await promisify(execFile)("mvn", ["--offline", "--quiet", "--batch-mode", "package"], { cwd: folder });
+    return await readFile(join(folder, "target/chaincode.jar"));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -89,6 +123,29 @@ describe.each(columns)("$name", (column) => {
         await expect(call("counter", "evaluate", "Divide")).rejects.toThrow(/expected Add or Get, found Divide/);
         expect(await call("assets", "evaluate", "ListAssets", "", "")).toBe("[]");
         expect([...(await running())].sort()).toEqual(["assets_1", "counter_1"]);
+      },
+    );
+
+    it(
+      "is taken from a jar in Java, and is bound by the memory that its container may have",
+      { retry: 0 },
+      async (context) => {
+        const noJava = whyNoJava();
+        context.skip(noJava !== undefined, noJava);
+        const pkg = await counterJar("jar_1.0");
+        const answer = await install(node, pkg.bytes);
+        expect([answer.getStatus(), answer.getMessage()]).toEqual([200, ""]);
+        await deployPackage(network, { name: "jar", version: "1.0", sequence: 1 }, pkg.bytes, pkg.id);
+        expect(await call("jar", "submit", "Add")).toBe("1");
+        expect(await call("jar", "submit", "Add")).toBe("2");
+        expect(await call("jar", "evaluate", "Get")).toBe("2");
+        await expect(call("jar", "evaluate", "Divide")).rejects.toThrow(/evaluate call to endorser/);
+        const java = listProcesses().filter(
+          ({ argv }) => argv[0] === "java" && argv.some((word) => word.includes(runner.state)),
+        );
+        expect(java).toHaveLength(1);
+        // Else it would take a quarter of the node's: there are no groups of processes that it could ask.
+        expect(readFileSync(`/proc/${java[0]?.pid}/environ`, "utf8")).toContain("-XX:MaxRAM=");
       },
     );
 
