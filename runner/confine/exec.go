@@ -24,8 +24,8 @@ func become(text string, command []string) {
 		os.Exit(exitNotFound)
 	}
 	preferAsVictim()
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, policy.Nice); err != nil {
-		fail(fmt.Errorf("niceness %d: %w", policy.Nice, err))
+	if err := addNiceness(policy.Nice); err != nil {
+		fail(err)
 	}
 	if err := applyLimits(policy.Limits); err != nil {
 		fail(err)
@@ -39,6 +39,21 @@ func become(text string, command []string) {
 	err = unix.Exec(program, command, os.Environ())
 	fmt.Fprintf(os.Stderr, "confine: %s: %v\n", program, err)
 	os.Exit(exitNotExecutable)
+}
+
+// addNiceness makes this nicer than the runner, which may itself be nicer than usual, as a kubelet's may be that was started so: less
+// nice than that needs privilege. Beyond 19 the kernel takes 19.
+func addNiceness(more int) error {
+	// The call gives 20 less the niceness (getpriority(2), "C library/kernel differences").
+	inverse, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return fmt.Errorf("niceness: %w", err)
+	}
+	niceness := 20 - inverse + more
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, niceness); err != nil {
+		return fmt.Errorf("niceness %d: %w", niceness, err)
+	}
+	return nil
 }
 
 // preferAsVictim: when the container's memory ends, the kernel shall end this before the runner. Raising needs no privilege;
