@@ -19,11 +19,13 @@ interface Layout {
 
 /**
  * `docker save` has no choice of layers, so its archive is cut where it arises: only what is wanted leaves the Pod.
- * Temporary files are as large as that. Plain sh, tar and gzip, as busybox has them.
+ * Temporary files are as large as that. Plain sh, tar and gzip, as busybox has them. Ends with 127 where that cannot be done: beside a
+ * runner, whose `docker` saves nothing and whose file system is read-only.
  */
-const CUT = `set -e
+export const CUT = `set -e
 image=$1; shift
-work=$(mktemp -d)
+docker save --help >/dev/null 2>&1 || exit 127
+work=$(mktemp -d) || exit 127
 trap 'rm -rf "$work"' EXIT
 docker save "$image" | tar -x -f - -C "$work" "$@"
 tar -c -f - -C "$work" "$@" | gzip -1`;
@@ -98,7 +100,7 @@ async function legacyLayout(
   return { config: entry.Config, layers: new Map(layers.map((diffId) => [diffId, nameOf(diffId)])) };
 }
 
-/** Where the daemon's container has no shell or no tar, the whole archive comes through the API, and is cut here. */
+/** Where the daemon's container cannot cut it, the whole archive comes through the API, and is cut here. */
 async function eachEntry(
   daemon: Daemon,
   image: string,

@@ -1,4 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -11,7 +15,7 @@ import { sendImage } from "../../../../plugin/docker/image-sending.ts";
 import type { Image } from "../../../../plugin/docker/images.ts";
 import { newLayerStore, type LayerStore } from "../../../../plugin/docker/layer-store.ts";
 import { commonLength, presentLayers } from "../../../../plugin/docker/present-layers.ts";
-import { readSavedImage } from "../../../../plugin/docker/saved-image.ts";
+import { CUT, readSavedImage } from "../../../../plugin/docker/saved-image.ts";
 
 const digest = (content: Buffer): string => `sha256:${createHash("sha256").update(content).digest("hex")}`;
 const layers = ["base", "middle", "top"].map((name) => Buffer.from(name.repeat(100)));
@@ -121,6 +125,31 @@ describe("an image is read from a daemon", () => {
     await expect(readSavedImage(daemonWith("1.51", { cuts: true }), image, [other], store)).rejects.toMatchObject({
       code: "invalid",
     });
+  });
+
+  test("beside the daemon only where its docker can save, and something can be written", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cut-"));
+    const archive = await tarOf([
+      ["a", "wanted"],
+      ["b", "not wanted"],
+    ]);
+    await writeFile(join(folder, "saved.tar"), archive);
+    const cut = async (docker: string, TMPDIR: string) => {
+      await writeFile(join(folder, "docker"), `#!/bin/sh\n${docker}\n`, { mode: 0o755 });
+      const env = { PATH: `${folder}:${process.env["PATH"] ?? ""}`, TMPDIR };
+      return spawnSync("sh", ["-c", CUT, "cut", "image", "a"], { env });
+    };
+    try {
+      const saves = `[ "$2" = --help ] || cat ${folder}/saved.tar`;
+      const { status, stdout } = await cut(saves, folder);
+      expect(status).toBe(0);
+      expect([...(await filesIn(gunzipSync(stdout)))]).toEqual([["a", Buffer.from("wanted")]]);
+      expect((await cut("exit 1", folder)).status).toBe(127);
+      expect((await cut(saves, join(folder, "nowhere"))).status).toBe(127);
+      expect((await readdir(folder)).toSorted()).toEqual(["docker", "saved.tar"]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test("what names no digest names no file", async () => {
