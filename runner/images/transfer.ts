@@ -1,5 +1,6 @@
 import { createReadStream, createWriteStream } from "node:fs";
 import { rm, stat } from "node:fs/promises";
+import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
@@ -12,7 +13,10 @@ import { encodeConfig, isRecord, layersOf, parseConfig, parseJson, strings, type
 import type { Image, ImageStore } from "./image-store.ts";
 import { copyLayer } from "./layer.ts";
 
-/** Images as a docker-archive, which any Docker can load (moby image/spec/v1.2). The layers of the toolchain are not among them. */
+/**
+ * Images as a docker-archive, which any Docker can load (moby image/spec/v1.2), its files named by their digests as Docker 25 and later
+ * do: so who knows the image knows where they are. The layers of the toolchain are not among them.
+ */
 export function saveImages(images: readonly Image[], store: ImageStore): Readable {
   const archive = pack();
   write(archive, images, store).then(
@@ -25,7 +29,7 @@ export function saveImages(images: readonly Image[], store: ImageStore): Readabl
 async function write(archive: Pack, images: readonly Image[], store: ImageStore): Promise<void> {
   const written = new Set<string>();
   for (const image of images) {
-    await addText(archive, `${image.id}.json`, encodeConfig(image.config).bytes);
+    await addText(archive, blobName(image.id), encodeConfig(image.config).bytes);
     for (const file of store.layerFiles(image)) {
       const name = layerName(file);
       if (written.has(name)) continue;
@@ -34,14 +38,15 @@ async function write(archive: Pack, images: readonly Image[], store: ImageStore)
     }
   }
   const manifest = images.map((image) => ({
-    Config: `${image.id}.json`,
+    Config: blobName(image.id),
     RepoTags: image.names,
     Layers: store.layerFiles(image).map(layerName),
   }));
   await addText(archive, "manifest.json", JSON.stringify(manifest));
 }
 
-const layerName = (file: string): string => `${file.replace(/^.*\//, "").replace(/\.tar$/, "")}/layer.tar`;
+const blobName = (hex: string): string => `blobs/sha256/${hex}`;
+const layerName = (file: string): string => blobName(basename(file, ".tar"));
 
 function addText(archive: Pack, name: string, text: string): Promise<void> {
   return new Promise((resolve, reject) => {

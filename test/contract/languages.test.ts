@@ -104,10 +104,13 @@ describe.each(columns)("$name", (column) => {
     return containers.flatMap(({ Names }) => Names).map((name) => name.replace(/^.*Org1MSP-(\w+)\..*$/, "$1"));
   };
 
+  // Go compiles its own library, too: a minute of two processors. What is installed once cannot be tried again.
+  const unhurried = { retry: 0, timeout: 400_000 };
+
   describe.skipIf(missing)("chaincode of two languages in one runner", () => {
     it(
       "is built by the peer, from Go without a network and from JavaScript, and runs side by side",
-      { retry: 0 },
+      unhurried,
       async () => {
         for (const [name, pkg] of [
           ["counter", await counter("counter_1.0")],
@@ -128,7 +131,7 @@ describe.each(columns)("$name", (column) => {
 
     it(
       "is taken from a jar in Java, and is bound by the memory that its container may have",
-      { retry: 0 },
+      unhurried,
       async (context) => {
         const noJava = whyNoJava();
         context.skip(noJava !== undefined, noJava);
@@ -149,24 +152,20 @@ describe.each(columns)("$name", (column) => {
       },
     );
 
-    it(
-      "is composed by the plugin where nothing has to be compiled: the peer builds nothing",
-      { retry: 0 },
-      async () => {
-        const builds = () => [...runner.process.output().matchAll(/"message":"started","kind":"build"/g)].length;
-        const before = builds();
-        const pkg = await assetTransfer("composed_1.0");
-        const peer = dockerPeer("peer0", "peer0.Org1MSP", { endpoint: runner.endpoint, environment: {} });
-        const seeding = newSeeding({ id: pkg.id, load: () => Promise.resolve(pkg) }, [peer]);
-        const context = { signal: new AbortController().signal, progress: () => {} };
-        const never = () => Promise.reject(new Error("it was to be built"));
-        expect(await seeding.provide(peer, context, never)).toMatchObject({ how: "composed" });
-        await seeding.close();
-        await deployPackage(network, { name: "composed", version: "1.0", sequence: 1 }, pkg.bytes, pkg.id);
-        expect(await call("composed", "evaluate", "ListAssets", "", "")).toBe("[]");
-        expect(builds()).toBe(before);
-        expect(before).toBeGreaterThan(0); // as many as two for each: Go downloads and compiles
-      },
-    );
+    it("is composed by the plugin where nothing has to be compiled: the peer builds nothing", unhurried, async () => {
+      const builds = () => [...runner.process.output().matchAll(/"message":"started","kind":"build"/g)].length;
+      const before = builds();
+      const pkg = await assetTransfer("composed_1.0");
+      const peer = dockerPeer("peer0", "peer0.Org1MSP", { endpoint: runner.endpoint, environment: {} });
+      const seeding = newSeeding({ id: pkg.id, load: () => Promise.resolve(pkg) }, [peer]);
+      const context = { signal: new AbortController().signal, progress: () => {} };
+      const never = () => Promise.reject(new Error("it was to be built"));
+      expect(await seeding.provide(peer, context, never)).toMatchObject({ how: "composed" });
+      await seeding.close();
+      await deployPackage(network, { name: "composed", version: "1.0", sequence: 1 }, pkg.bytes, pkg.id);
+      expect(await call("composed", "evaluate", "ListAssets", "", "")).toBe("[]");
+      expect(builds()).toBe(before);
+      expect(before).toBeGreaterThan(0); // as many as two for each: Go downloads and compiles
+    });
   });
 });

@@ -2,10 +2,16 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buffer } from "node:stream/consumers";
+import { Readable } from "node:stream";
+import { buffer, text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeLayer } from "../../../plugin/chaincode/seed/node-image.ts";
+import { commandFailed } from "../../../plugin/docker/daemon.ts";
+import type { Engine, EngineRequest } from "../../../plugin/docker/engine.ts";
+import type { Image as PluginImage } from "../../../plugin/docker/images.ts";
+import { newLayerStore } from "../../../plugin/docker/layer-store.ts";
+import { readSavedImage } from "../../../plugin/docker/saved-image.ts";
 import { buildImage } from "../../../runner/images/build.ts";
 import { openImageStore, type ImageStore } from "../../../runner/images/image-store.ts";
 import { loadImages, saveImages } from "../../../runner/images/transfer.ts";
@@ -145,6 +151,27 @@ describe("images", () => {
       builtIn: [],
     });
     expect(other.list()).toEqual([image]);
+  });
+
+  it("are read by the plugin, as those of a Docker of the version that the runner names", async () => {
+    const image = await build("code", "dev-peer0-a");
+    const { diff_ids } = image.config.rootfs;
+    const stream = async ({ path }: EngineRequest) =>
+      path === "/version" ? Readable.from(['{"ApiVersion":"1.51"}']) : saveImages([image], store);
+    const engine = {
+      stream,
+      call: async (request: EngineRequest) => JSON.parse(await text(await stream(request))) as unknown,
+    } as unknown as Engine;
+    const run = () => Promise.reject(commandFailed(["sh"], 127, ""));
+    const layers = newLayerStore();
+    const about = { Id: `sha256:${image.id}`, RootFS: { Type: "layers", Layers: diff_ids } } as unknown as PluginImage;
+    try {
+      const content = await readSavedImage({ engine, run }, about, diff_ids, layers);
+      expect(content).toMatchObject({ id: about.Id, layers: diff_ids });
+      expect(await layers.kept(diff_ids[0] ?? "")).toBeDefined();
+    } finally {
+      await layers.close();
+    }
   });
 
   it("of a Docker lose all but the chaincode, and toolchains are left aside", async () => {
