@@ -1,6 +1,7 @@
 // Chaincode without privilege, on a cluster: namespaces that enforce Pod Security "restricted", from the first command to the last.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { newKubectl } from "../sandbox/kubectl.ts";
@@ -11,6 +12,8 @@ import { pluginJson, pluginOutput, runPlugin } from "./plugin-process.ts";
 const { kubeconfig, binDir, fabricVersions } = inject("sandbox");
 const kubectl = newKubectl(binDir, kubeconfig);
 const chaincode = join(import.meta.dirname, "../chaincode/asset-transfer");
+/** The sandbox's runner has Go where this machine has it (test/sandbox/images/catalogue.ts). */
+const noGo = existsSync("/usr/local/go/bin/go") ? undefined : "expected /usr/local/go";
 const sidecar = "kubectl-fabric-dind";
 const patience = { timeout: 60_000, interval: 300 };
 
@@ -55,6 +58,9 @@ async function processesOf(namespace: string, container?: string): Promise<() =>
 }
 
 const isChaincode = ({ argv }: Found): boolean => argv[0] === "node" && argv.includes("--peer.address");
+/** As dockercontroller.go, GetArgs. */
+const isGoChaincode = ({ argv }: Found): boolean =>
+  argv[0] === "chaincode" && (argv[1] ?? "").startsWith("-peer.address=");
 const isRunner = ({ argv }: Found): boolean => argv.includes("/opt/runner/runner.mjs");
 const only = (found: readonly Found[]): Found => {
   expect(found.map(({ argv }) => argv.join(" "))).toHaveLength(1);
@@ -67,12 +73,21 @@ const owner = async (): Promise<unknown> => (JSON.parse(await pluginOutput(read)
 const log = () => kubectl(["-n", "org1", "logs", "peer0-0", "-c", sidecar]);
 const builds = async () => [...(await log()).matchAll(/"message":"started","kind":"build"/g)].length;
 
+/** Go chaincode with its modules beside it: there is no network in the sandbox. */
+let vendored = "";
+
 beforeAll(async () => {
   execFileSync("npm", ["ci", "--silent", "--prefix", chaincode], { stdio: "inherit" });
+  if (noGo === undefined) {
+    vendored = mkdtempSync(join(tmpdir(), "counter-"));
+    cpSync(join(import.meta.dirname, "../chaincode/counter"), vendored, { recursive: true });
+    execFileSync("/usr/local/go/bin/go", ["mod", "vendor"], { cwd: vendored, stdio: "inherit" });
+  }
   await pluginOutput(["webhook", "install"]);
 });
 
 afterAll(async () => {
+  if (vendored !== "") rmSync(vendored, { recursive: true, force: true });
   await pluginOutput(["webhook", "uninstall"]);
 });
 
@@ -186,6 +201,24 @@ describe.each(networks)("a network of Fabric %s without privilege", (version) =>
     expect(inSidecar().filter(isChaincode)).toHaveLength(1);
     expect(await pluginJson(["cleanup", "--yes"])).toMatchObject({ orphans: [], notLookedAt: [] });
     expect(await owner()).toBe("tom");
+  });
+
+  // Compiling Go and its library takes most of a minute: one network does.
+  const skipped = noGo !== undefined || version !== networks[0];
+  test.skipIf(skipped)("chaincode in Go, which the peer builds there, runs beside the one in JavaScript", async () => {
+    const before = await builds();
+    const inSidecar = await processesOf("org1", sidecar);
+    const deployed = ["deploy-cc", "counter", "--path", vendored, "-C", "mychannel"];
+    expect((await pluginJson(deployed)).changed).toBeGreaterThan(0);
+    expect(await builds()).toBeGreaterThan(before);
+    for (const expected of ["1", "2"]) {
+      await pluginOutput(["invoke", "counter", "Add", "-C", "mychannel"]);
+      const found = await pluginOutput(["query", "counter", "Get", "-C", "mychannel", "--org", "org1"]);
+      expect(found.trim()).toBe(expected);
+    }
+    expect(await owner()).toBe("tom");
+    for (const is of [isGoChaincode, isChaincode]) expect(inSidecar().filter(is)).toHaveLength(1);
+    expect(await pluginJson(deployed)).toMatchObject({ changed: 0 });
   });
 
   test("a deleted Pod leaves no process, and the next one has its images", async () => {
