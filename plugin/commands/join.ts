@@ -8,7 +8,8 @@ export const join: CommandDefinition = (program, terminal) => {
     .summary("create a channel and bring orderers and peers into it")
     .description(
       "Brings a channel to life: makes its genesis block, joins every orderer (channel participation) and every peer,\n" +
-        "and sets each organization's anchor peers. Whoever has joined already is left as it is.",
+        "and sets each organization's anchor peers. Whoever has joined already is left as it is. A peer that joins late gets\n" +
+        "the chaincode that the channel runs from another one of its organization: package and image, without a build.",
     )
     .addHelpText(
       "after",
@@ -19,15 +20,18 @@ Examples:
     );
   planOptions(command, "5m").action(async (channel: string) => {
     const options = optionsOf<PlanOptions>(command);
-    const [{ openNetwork }, { joinSteps }, { printResult }] = await Promise.all([
+    const [{ openNetwork }, { joinSteps }, { lateSteps }, { printResult }] = await Promise.all([
       import("./connect.ts"),
       import("../network/join.ts"),
+      import("../chaincode/seed/seed-plan.ts"),
       import("../terminal/output.ts"),
     ]);
     const network = await openNetwork(options, terminal);
     try {
-      const title = `channel ${channel}`;
-      const report = await runPlans(terminal, options, [{ title, steps: () => joinSteps(network, channel) }]);
+      const report = await runPlans(terminal, options, [
+        { title: `channel ${channel}`, steps: () => joinSteps(network, channel) },
+        { title: `chaincode of ${channel}`, steps: (signal) => lateSteps(network, channel, signal) },
+      ]);
       await printResult(terminal, options.output, {
         data: { channel, ...report },
         table: () => conclusion(report, `kubectl fabric deploy-cc NAME --path DIR --channel ${channel}`),

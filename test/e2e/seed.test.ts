@@ -11,13 +11,14 @@ const { kubeconfig, binDir, nodeenvArchive } = inject("sandbox");
 const kubectl = newKubectl(binDir, kubeconfig);
 const chaincode = join(import.meta.dirname, "../chaincode/asset-transfer");
 
+/** Those of the beginning. */
 const peers = [
   ["org1", "peer0"],
   ["org1", "peer1"],
   ["org2", "peer0"],
   ["org2", "peer1"],
 ] as const;
-type Peer = (typeof peers)[number];
+type Peer = readonly [organization: string, peer: string];
 
 const docker = ([namespace, peer]: Peer, ...args: string[]) =>
   kubectl(["-n", namespace, "exec", `${peer}-0`, "-c", "kubectl-fabric-dind", "--", "docker", ...args]);
@@ -109,5 +110,30 @@ describe(`images in a network of Fabric ${newest} with two peers of each of two 
     const ids = await Promise.all(peers.map((peer) => imageOf(peer, "own")));
     expect(new Set(ids)).toEqual(new Set([await imageOf(peers[2], "built")]));
     expect(await pluginJson(deployed)).toMatchObject({ changed: 0 });
+  });
+
+  test("a peer that joins late gets what its organization runs, without a build", async () => {
+    const late: readonly Peer[] = [
+      ["org1", "peer2"],
+      ["org2", "peer2"],
+    ];
+    await pluginOutput(["init", "--fabric-version", tag, "--peers", "3", "--orderers", "1"]);
+    const { steps } = await pluginJson(["join", "mychannel"]);
+    const seeded = steps.filter(({ id, result }) => id.startsWith("seed/") && result === "changed").map(({ id }) => id);
+    expect(seeded.toSorted()).toEqual([
+      expect.stringMatching(/^seed\/peer2\.org1\/own:/),
+      expect.stringMatching(/^seed\/peer2\.org2\/own:/),
+    ]);
+    for (const peer of late) {
+      expect(await imageOf(peer, "own")).toBe(await imageOf(peers[0], "own"));
+      expect(await builds(peer)).toBe(0);
+    }
+    expect(await pluginJson(["join", "mychannel"])).toMatchObject({ changed: 0 });
+    expect(await pluginJson(["chaincode", "seed"])).toMatchObject({ changed: 0 });
+    // With the others gone it is this one that answers.
+    await kubectl(["-n", "org1", "scale", "statefulset", "peer0", "peer1", "--replicas=0"]);
+    await kubectl(["-n", "org1", "wait", "--for=delete", "pod/peer0-0", "pod/peer1-0", "--timeout=60s"]);
+    expect(JSON.parse(await pluginOutput(read("org1")))).toMatchObject({ owner: "tom" });
+    expect(await builds(["org1", "peer2"])).toBe(0);
   });
 });

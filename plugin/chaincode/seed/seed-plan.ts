@@ -1,9 +1,9 @@
 import { FabricError } from "../../error.ts";
-import { approvedDefinition, committedDefinitions } from "../../fabric/lifecycle.ts";
+import { approvedDefinition, committedDefinitions, installedChaincodes } from "../../fabric/lifecycle.ts";
 import { peerChannels } from "../../fabric/peer-channels.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
 import { reachPeer } from "../../network/reach.ts";
-import { hostOf, nodesOf } from "../../network/spec.ts";
+import { hostOf, nodesOf, type FabricNode } from "../../network/spec.ts";
 import type { Step } from "../../steps/step.ts";
 import type { PackageToDeploy } from "../deployment.ts";
 import { installStep, shortId } from "../lifecycle-steps.ts";
@@ -36,43 +36,71 @@ export async function seedSteps(
       hint: "kubectl fabric deploy-cc NAME --path DIR --channel CHANNEL",
     });
   }
-  const seedings = networkSeedings(
+  return stepsFor(
     network,
-    places.map(({ organization }) => organization),
-  );
-  return wanted.flatMap(({ place, packages }) =>
-    packages.flatMap((pkg) =>
-      place.peers.map((node) => {
-        const install = installStep({ network }, { ...place, pkg }, node, []);
-        const step = {
-          ...install,
-          id: `seed/${hostOf(node)}/${pkg.id}`,
-          title: `${hostOf(node)} can run ${shortId(pkg.id)}`,
-        };
-        return seededInstall({ install: step, pkg, peer: seedings.peer(node), seeding: seedings.of(pkg) });
-      }),
+    wanted.flatMap(({ place, packages }) =>
+      packages.flatMap((pkg) => place.peers.map((node): Wanted => ({ place, pkg, node }))),
     ),
   );
+}
+
+/**
+ * Peers that have joined a channel late can run its chaincode as the other peers of their organization do, from whom they have it.
+ * What none of them has is left to its deployment, and what one has lost since to `seedSteps`.
+ */
+export async function lateSteps(network: OpenNetwork, channel: string, signal: AbortSignal): Promise<readonly Step[]> {
+  const places = await chosenPlaces(network, {}, signal);
+  const wanted = await Promise.all(
+    places.map(async (place): Promise<readonly Wanted[]> => {
+      const ids = await approvedByAnyOf(network, place.peers, channel, signal);
+      if (ids.length === 0) return [];
+      const peers = await Promise.all(
+        place.peers.map(async (node) => ({ node, installed: await installedOn(network, node, signal) })),
+      );
+      const spread = ids.flatMap((id) => {
+        const having = peers.filter(({ installed }) => installed.has(id)).map(({ node }) => node);
+        return having.length === 0 ? [] : [{ pkg: packageOnPeers(network, id, having), id }];
+      });
+      return spread.flatMap(({ pkg, id }) =>
+        peers.flatMap(({ node, installed }) => (installed.has(id) ? [] : [{ place, pkg, node }])),
+      );
+    }),
+  );
+  return stepsFor(network, wanted.flat());
+}
+
+interface Wanted {
+  readonly place: Place;
+  readonly pkg: PackageToDeploy;
+  readonly node: FabricNode;
+}
+
+function stepsFor(network: OpenNetwork, wanted: readonly Wanted[]): readonly Step[] {
+  const seedings = networkSeedings(network, [...new Set(wanted.map(({ place }) => place.organization))]);
+  return wanted.map(({ place, pkg, node }) => {
+    const step = {
+      ...installStep({ network }, { ...place, pkg }, node, []),
+      id: `seed/${hostOf(node)}/${pkg.id}`,
+      title: `${hostOf(node)} can run ${shortId(pkg.id)}`,
+    };
+    return seededInstall({ install: step, pkg, peer: seedings.peer(node), seeding: seedings.of(pkg) });
+  });
 }
 
 /** What an organization is to run by its own approvals, on all channels that its peer has joined. */
 async function packagesOf(
   network: OpenNetwork,
-  { organization, gateway }: Place,
+  place: Place,
   name: string | undefined,
   signal: AbortSignal,
 ): Promise<readonly PackageToDeploy[]> {
-  const { connection, identity } = await reachPeer(network, gateway, signal);
-  const options = { signal };
+  const { connection, identity } = await reachPeer(network, place.gateway, signal);
   const ids = new Set<string>();
-  for (const channel of await peerChannels(connection, identity, options)) {
-    const definitions = await committedDefinitions(connection, identity, channel, options);
-    for (const definition of definitions.filter((one) => name === undefined || one.name === name)) {
-      const approved = await approvedDefinition(connection, identity, channel, definition, options);
-      if (approved?.packageId !== undefined) ids.add(approved.packageId);
-    }
+  for (const channel of await peerChannels(connection, identity, { signal })) {
+    const isWanted = (chaincode: string): boolean => name === undefined || chaincode === name;
+    for (const id of await approvedOn(network, place.gateway, channel, isWanted, signal)) ids.add(id);
   }
-  const peers = nodesOf(organization);
+  const peers = nodesOf(place.organization);
   return Promise.all(
     [...ids].map(async (id) => {
       const found = packageOnPeers(network, id, peers);
@@ -80,4 +108,41 @@ async function packagesOf(
       return { ...found, type: metadata.type };
     }),
   );
+}
+
+/** As the first peer says that knows: one that has just joined has yet to read the channel's blocks. */
+async function approvedByAnyOf(
+  network: OpenNetwork,
+  peers: readonly FabricNode[],
+  channel: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  for (const node of peers) {
+    const ids = await approvedOn(network, node, channel, () => true, signal);
+    if (ids.length > 0) return ids;
+  }
+  return [];
+}
+
+/** IDs of the packages by which a peer's organization runs what a channel has committed. */
+async function approvedOn(
+  network: OpenNetwork,
+  node: FabricNode,
+  channel: string,
+  isWanted: (chaincode: string) => boolean,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { connection, identity } = await reachPeer(network, node, signal);
+  const ids = new Set<string>();
+  const definitions = await committedDefinitions(connection, identity, channel, { signal });
+  for (const definition of definitions.filter(({ name }) => isWanted(name))) {
+    const approved = await approvedDefinition(connection, identity, channel, definition, { signal });
+    if (approved?.packageId !== undefined) ids.add(approved.packageId);
+  }
+  return [...ids];
+}
+
+async function installedOn(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const { connection, identity } = await reachPeer(network, node, signal);
+  return new Set((await installedChaincodes(connection, identity, { signal })).map(({ packageId }) => packageId));
 }
