@@ -65,6 +65,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     { connectCluster },
     { findNetworks, findNetwork },
     { openCleanup },
+    { settledStep },
     { readToldIdentity },
     { nodeAccessDefaults },
     { cleanupTable },
@@ -75,6 +76,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     import("../kube/cluster.ts"),
     import("../network/definition.ts"),
     import("../orphans/cleanup.ts"),
+    import("../orphans/settling.ts"),
     import("../orphans/told-identity.ts"),
     import("../orphans/node-pod.ts"),
     import("./cleanup-table.ts"),
@@ -105,10 +107,18 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     },
   };
   try {
-    const found = await openCleanup({ cluster, lasting }, networks, request, signal);
+    const carryOut = options.yes && !options.dryRun;
+    const look = () => openCleanup({ cluster, lasting }, networks, request, signal);
+    let found = await look();
+    const { settling } = found;
+    if (carryOut && settling.length > 0) {
+      await found.close();
+      await runPlans(terminal, options, [{ title: "peers", steps: () => [settledStep(settling)] }]);
+      found = await look();
+    }
     let report: PlansReport | undefined;
     try {
-      if (options.yes && !options.dryRun) {
+      if (carryOut) {
         report = await runPlans(terminal, options, [{ title: "cleanup", steps: () => found.steps }]);
       }
     } finally {

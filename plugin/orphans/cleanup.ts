@@ -13,6 +13,7 @@ import type { PeerPod } from "./peer-pod.ts";
 import type { Place } from "./place.ts";
 import { removalSteps } from "./removal-steps.ts";
 import { servicePlace } from "./service.ts";
+import { settling, type Settling } from "./settling.ts";
 import { blindness, peersWithin, survey, within, type Blindness, type Scope, type Survey } from "./survey.ts";
 import type { ToldIdentity } from "./told-identity.ts";
 
@@ -29,6 +30,8 @@ export interface CleanupRequest extends Scope {
 
 /** Everything that may be left over, looked at once; and how to remove it. */
 export interface Cleanup extends Survey {
+  /** Peers to wait for before images are removed. */
+  readonly settling: readonly Settling[];
   readonly steps: readonly Step[];
   /** Ends connections and removes what was made to look. */
   close(): Promise<void>;
@@ -71,7 +74,16 @@ export async function openCleanup(
       ...(nodes && "blind" in nodes ? [nodes.blind] : []),
     ];
     const result = within(request, { ...all, blind }, chosen);
-    return { ...result, steps: removalSteps(places, result.findings, age), close };
+    const images = request.sources.some((source) => source === "dind" || source === "host-docker");
+    const settlings = await Promise.all(
+      (images ? chosen : []).map(async (peer) => settling(peer, await facts.of(peer, signal), new Date())),
+    );
+    return {
+      ...result,
+      settling: settlings.filter((one) => one !== undefined),
+      steps: removalSteps(places, result.findings, age),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

@@ -13,6 +13,8 @@ export interface PeerPod {
   readonly namespace: string;
   readonly pod: string;
   readonly running: boolean;
+  /** When the process began that runs now. */
+  readonly startedAt?: Date | undefined;
   /** Why there is no Pod to speak of. */
   readonly absence?: string | undefined;
   readonly nodeName?: string | undefined;
@@ -41,7 +43,7 @@ export function peerContainerOf(pod: V1Pod): V1Container | undefined {
   }
 }
 
-export function peerPod(pod: V1Pod, environment: PodEnvironment): PeerPod {
+export function peerPod(pod: V1Pod, container: string, environment: PodEnvironment): PeerPod {
   const { name = "", namespace = "", labels = {} } = pod.metadata ?? {};
   const [network, organization, node] = [labels[networkLabel], labels[organizationLabel], labels[nodeLabel]];
   const said = (variable: string): string | undefined => environment.value(variable) || undefined;
@@ -53,6 +55,7 @@ export function peerPod(pod: V1Pod, environment: PodEnvironment): PeerPod {
     namespace,
     pod: name,
     running: pod.status?.phase === "Running" && pod.metadata?.deletionTimestamp === undefined,
+    startedAt: pod.status?.containerStatuses?.find((one) => one.name === container)?.state?.running?.startedAt,
     nodeName: pod.spec?.nodeName,
     docker: hasSidecar(pod) ? "sidecar" : (pod.spec?.volumes ?? []).some(isNodeSocket) ? "node" : "other",
     owner: peerId !== undefined && networkId !== undefined ? { networkId, peerId } : undefined,

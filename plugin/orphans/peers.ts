@@ -64,7 +64,7 @@ async function peersIn(cluster: Cluster, namespace: string | undefined, signal: 
       const container = peerContainerOf(pod);
       if (!container) continue;
       const environment = await podEnvironment(container, pod.metadata, reader(pod.metadata?.namespace ?? ""));
-      found.push({ ...peerPod(pod, environment), ended: hasEnded(pod) });
+      found.push({ ...peerPod(pod, container.name, environment), ended: hasEnded(pod) });
     }
   }
   return found;

@@ -186,6 +186,6 @@ describe("what a Pod says of its peer", () => {
     ],
   ])("%s", async (_, container, owner) => {
     const environment = await podEnvironment({ name: "peer", ...container }, metadata, read);
-    expect(peerPod({ metadata }, environment).owner).toEqual(owner);
+    expect(peerPod({ metadata }, "peer", environment).owner).toEqual(owner);
   });
 });
