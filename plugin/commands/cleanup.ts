@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Leftovers } from "../orphans/cleanup.ts";
 import type { Source } from "../orphans/finding.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { age, collect, list } from "./arguments.ts";
@@ -25,7 +26,8 @@ export const cleanup: CommandDefinition = (program, terminal) => {
     .description(
       "Finds images, containers, build leftovers, Jobs, Secrets, Deployments and Services that no committed or approved\n" +
         "definition and no running peer needs. Shows the plan; --yes carries it out. What cannot be proved to be an\n" +
-        "orphan is kept, and said. Ends with 3 when a peer or a source could not be looked at.",
+        "orphan is kept, and said. Ends with 3 when a peer or a source could not be looked at. --yes waits for peers that\n" +
+        "started lately: they build again what is removed before they have looked at their packages.",
     )
     .option("-y, --yes", "remove the orphans", false)
     .option("--older-than <age>", "only what is at least so old, as 12h or 7d", age)
@@ -65,7 +67,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     { connectCluster },
     { findNetworks, findNetwork },
     { openCleanup },
-    { settledStep },
+    { cleanupPlans },
     { readToldIdentity },
     { nodeAccessDefaults },
     { cleanupTable },
@@ -76,7 +78,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     import("../kube/cluster.ts"),
     import("../network/definition.ts"),
     import("../orphans/cleanup.ts"),
-    import("../orphans/settling.ts"),
+    import("./cleanup-plans.ts"),
     import("../orphans/told-identity.ts"),
     import("../orphans/node-pod.ts"),
     import("./cleanup-table.ts"),
@@ -107,22 +109,16 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     },
   };
   try {
-    const carryOut = options.yes && !options.dryRun;
-    const look = () => openCleanup({ cluster, lasting }, networks, request, signal);
-    let found = await look();
-    const { settling } = found;
-    if (carryOut && settling.length > 0) {
-      await found.close();
-      await runPlans(terminal, options, [{ title: "peers", steps: () => [settledStep(settling)] }]);
-      found = await look();
-    }
+    const opened = await openCleanup({ cluster, lasting }, networks, request, signal);
+    let found: Leftovers = opened;
     let report: PlansReport | undefined;
     try {
-      if (carryOut) {
-        report = await runPlans(terminal, options, [{ title: "cleanup", steps: () => found.steps }]);
+      if (options.yes && !options.dryRun) {
+        const plans = cleanupPlans(opened, (settled) => (found = settled));
+        report = await runPlans(terminal, options, plans);
       }
     } finally {
-      await found.close();
+      await opened.close();
     }
     const { findings, uncommitted, blind } = found;
     const orphans = findings.filter(({ verdict }) => verdict === "orphan");
@@ -136,7 +132,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
         bytes: orphans.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
         ...(report ? { removed: report } : {}),
       },
-      table: () => cleanupTable(found, options.verbose) + closing(orphans.length, report),
+      table: () => cleanupTable(found, options.verbose) + closing(found, report),
       names: () => orphans.map(({ source, place, kind, name }) => `${source}/${place}/${kind}/${name}`),
     });
     // Peers that nobody told us an identity of are not a failure: it is the default.
@@ -147,9 +143,12 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
   }
 }
 
-function closing(orphans: number, report: PlansReport | undefined): string {
+function closing({ findings, settling }: Leftovers, report: PlansReport | undefined): string {
   if (report) return conclusion(report, "");
-  return orphans > 0 ? "nothing was changed\nnext: kubectl fabric cleanup --yes\n" : "";
+  if (!findings.some(({ verdict }) => verdict === "orphan")) return "";
+  const started = settling.map(({ peer }) => peer).join(", ");
+  const waits = started && ` (waits for ${started}, which started lately and may build again what is removed)`;
+  return `nothing was changed\nnext: kubectl fabric cleanup --yes${waits}\n`;
 }
 
 async function sourcesOf(told: readonly string[] | undefined): Promise<readonly Source[]> {

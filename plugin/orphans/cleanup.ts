@@ -28,11 +28,17 @@ export interface CleanupRequest extends Scope {
   readonly nodes: NodeAccess;
 }
 
-/** Everything that may be left over, looked at once; and how to remove it. */
-export interface Cleanup extends Survey {
+/** Everything that may be left over, and how to remove it. */
+export interface Leftovers extends Survey {
   /** Peers to wait for before images are removed. */
   readonly settling: readonly Settling[];
   readonly steps: readonly Step[];
+}
+
+/** What was left over at first. */
+export interface Cleanup extends Leftovers {
+  /** Looks at the same places again. */
+  again(signal: AbortSignal): Promise<Leftovers>;
   /** Ends connections and removes what was made to look. */
   close(): Promise<void>;
 }
@@ -61,33 +67,49 @@ export async function openCleanup(
     const nodes = request.sources.includes("host-docker") ? await openNodes(context, signal) : undefined;
     if (nodes && "close" in nodes) opened.push(nodes);
     const places = placesOf(request, found, chosen, cluster, facts, nodes && "places" in nodes ? nodes.places : []);
-    const age = () => ({ now: new Date(), olderThan: request.olderThan });
-    const all = await survey(places, found.peers, facts, age(), signal);
-    const blind = [
-      ...all.blind,
-      ...found.hidden.map((namespace): Blindness => ({
-        place: `namespace ${namespace}`,
-        code: "forbidden",
-        because: "you may not read its Pods",
-        hint: `kubectl auth can-i list pods -n ${namespace}`,
-      })),
-      ...(nodes && "blind" in nodes ? [nodes.blind] : []),
-    ];
-    const result = within(request, { ...all, blind }, chosen);
-    const images = request.sources.some((source) => source === "dind" || source === "host-docker");
-    const settlings = await Promise.all(
-      (images ? chosen : []).map(async (peer) => settling(peer, await facts.of(peer, signal), new Date())),
-    );
-    return {
-      ...result,
-      settling: settlings.filter((one) => one !== undefined),
-      steps: removalSteps(places, result.findings, age),
-      close,
-    };
+    const again = (looking: AbortSignal) =>
+      lookAt({ request, found, chosen, places, facts, blind: nodes && "blind" in nodes ? [nodes.blind] : [] }, looking);
+    return { ...(await again(signal)), again, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+interface Looking {
+  readonly request: CleanupRequest;
+  readonly found: FoundPeers;
+  readonly chosen: readonly PeerPod[];
+  readonly places: readonly Place[];
+  readonly facts: FactsReader;
+  /** What could not be opened. */
+  readonly blind: readonly Blindness[];
+}
+
+async function lookAt(looking: Looking, signal: AbortSignal): Promise<Leftovers> {
+  const { request, found, chosen, places, facts } = looking;
+  const age = () => ({ now: new Date(), olderThan: request.olderThan });
+  const all = await survey(places, found.peers, facts, age(), signal);
+  const blind = [
+    ...all.blind,
+    ...found.hidden.map((namespace): Blindness => ({
+      place: `namespace ${namespace}`,
+      code: "forbidden",
+      because: "you may not read its Pods",
+      hint: `kubectl auth can-i list pods -n ${namespace}`,
+    })),
+    ...looking.blind,
+  ];
+  const result = within(request, { ...all, blind }, chosen);
+  const images = request.sources.some((source) => source === "dind" || source === "host-docker");
+  const settlings = await Promise.all(
+    (images ? chosen : []).map(async (peer) => settling(peer, await facts.of(peer, signal), new Date())),
+  );
+  return {
+    ...result,
+    settling: settlings.filter((one) => one !== undefined),
+    steps: removalSteps(places, result.findings, age),
+  };
 }
 
 async function openNodes(

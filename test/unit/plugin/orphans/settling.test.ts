@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { cleanupPlans } from "../../../../plugin/commands/cleanup-plans.ts";
+import { FabricError } from "../../../../plugin/error.ts";
+import type { Cleanup, Leftovers } from "../../../../plugin/orphans/cleanup.ts";
+import type { Finding } from "../../../../plugin/orphans/finding.ts";
 import type { PeerFacts } from "../../../../plugin/orphans/judgement.ts";
 import type { PackageState } from "../../../../plugin/orphans/package-state.ts";
 import { peerPod } from "../../../../plugin/orphans/peer-pod.ts";
-import { settledStep, settling } from "../../../../plugin/orphans/settling.ts";
-import { runSteps } from "../../../../plugin/steps/run.ts";
+import { pauseUntil, settledAt, settling, whenQuiet } from "../../../../plugin/orphans/settling.ts";
 
 const started = new Date("2026-06-01T00:00:00Z");
 const after = (seconds: number): Date => new Date(started.getTime() + seconds * 1000);
@@ -29,8 +32,9 @@ const thousand = Array.from({ length: 1000 }, () => superseded);
 
 describe("a peer that has just started", () => {
   test.each([
-    ["with what it may build again", having(needed, superseded), 13.9, after(14)],
-    ["long enough ago", having(needed, superseded), 14, undefined],
+    ["with what it may build again", having(needed, superseded), 0, after(16)],
+    ["and takes longer than others", having(needed, superseded), 29.9, after(16)],
+    ["long enough ago", having(needed, superseded), 30, undefined],
     ["with nothing superseded", having(needed), 0, undefined],
     ["and does not answer", { known: false, code: "connection", because: "no answer" } as const, 0, undefined],
     ["with more packages than anybody waits for", having(needed, ...thousand), 0, after(300)],
@@ -44,22 +48,59 @@ describe("a peer that has just started", () => {
 });
 
 describe("waiting for peers", () => {
-  const waitingFor = (milliseconds: number) => {
-    const until = new Date(Date.now() + milliseconds);
-    return settledStep([{ peer: "peer0.org1", packages: 51, startedAt: started, until }]);
+  const finding = (name: string): Finding => ({
+    source: "dind",
+    kind: "image",
+    place: "org1/peer0-0",
+    name,
+    verdict: "orphan",
+    because: "asset is at 2",
+  });
+  const { signal } = new AbortController();
+
+  test("ends by the time of the last of them, or when interrupted", async () => {
+    const later = { peer: "peer0.org1", until: new Date(Date.now() + 200) };
+    await pauseUntil(settledAt([{ peer: "peer0.org2", until: after(0) }, later]), signal);
+    expect(Date.now()).toBeGreaterThanOrEqual(later.until.getTime() - 1);
+    const interrupted = AbortSignal.abort(new FabricError("interrupted", "interrupted"));
+    await expect(pauseUntil(new Date(Date.now() + 60_000), interrupted)).rejects.toMatchObject({ code: "interrupted" });
+  });
+
+  test("ends when nothing has come for a while", async () => {
+    const comes = [["a"], ["a"], ["a", "b"], ["a", "b", "c"]];
+    let looks = 0;
+    const look = async () => ({ findings: (comes[looks++] ?? comes.at(-1) ?? []).map(finding) });
+    const { findings } = await whenQuiet(look, signal, { quietFor: 100, every: 20, atMost: 60_000 });
+    expect(findings.map(({ name }) => name)).toEqual(["a", "b", "c"]);
+    expect(looks).toBeGreaterThan(comes.length);
+  });
+
+  test("ends with what is there when it never stops coming", async () => {
+    let looks = 0;
+    const look = async () => ({ findings: [finding(String(looks++))] });
+    const { findings } = await whenQuiet(look, signal, { quietFor: 1000, every: 20, atMost: 100 });
+    expect(findings).toEqual([finding(String(looks - 1))]);
+  });
+});
+
+test("a plan waits for peers only where there are such", async () => {
+  const opened: Cleanup = {
+    findings: [],
+    uncommitted: [],
+    blind: [],
+    settling: [],
+    steps: [],
+    again: async () => ({ ...opened, blind: [{ place: "peer0.org1", code: "not-ready", because: "later" }] }),
+    close: async () => {},
   };
-
-  test("ends when the last of them is through, and not before", async () => {
-    const begin = Date.now();
-    expect(await runSteps([waitingFor(300)])).toMatchObject({ changed: 1 });
-    expect(Date.now() - begin).toBeGreaterThanOrEqual(299);
-    expect(await runSteps([waitingFor(0)])).toMatchObject({ unchanged: 1 });
-  });
-
-  test("ends at once when interrupted", async () => {
-    const interrupted = AbortSignal.timeout(50);
-    await expect(runSteps([waitingFor(60_000)], { signal: interrupted })).rejects.toMatchObject({
-      code: "interrupted",
-    });
-  });
+  const seen: Leftovers[] = [];
+  const plansOf = (one: Cleanup) => cleanupPlans(one, (found) => seen.push(found));
+  expect(plansOf(opened).map(({ title }) => title)).toEqual(["cleanup"]);
+  const [first, second] = plansOf({ ...opened, settling: [{ peer: "peer0.org1", until: started }] });
+  expect(first?.title).toBe("cleanup: peer0.org1 started lately and may build again what is removed");
+  const later = { peer: "peer0.org2", until: new Date("2999-01-01T00:00:00Z") };
+  expect(plansOf({ ...opened, settling: [later] })[0]?.title).toMatch(/^cleanup, at 00:00:00Z: peer0\.org2 started/);
+  expect(second?.title).toBe("cleanup of what peer0.org1 built again, when nothing more comes");
+  expect(await first?.steps(new AbortController().signal)).toEqual([]);
+  expect(seen).toMatchObject([{ blind: [{ because: "later" }] }]);
 });
