@@ -1,20 +1,29 @@
 import { defineConfig } from "vitest/config";
+import { Times } from "./test/times.ts";
 
+// No test is tried again: what only works at the second time is a defect, of the product or of the test.
 export default defineConfig({
   test: {
+    retry: 0,
+    reporters: ["default", new Times()],
     projects: [
-      // Property tests on a busy machine take longer than the usual 5 s.
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000 } },
-      // Real servers on loopback, no cluster: up to ten processes a file, so one file at a time. What is tried again is a race
-      // on a busy machine (a leader, a peer that has not yet heard of another); a defect fails three times.
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          // Property tests on a busy machine take longer than the usual 5 s.
+          testTimeout: 60_000,
+        },
+      },
+      // Real servers on loopback, no cluster: they wait more than they work, so there are more of them than processors.
       {
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
+          globalSetup: ["test/chaincode/install.ts", "test/integration/programs.ts"],
           testTimeout: 120_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
-          retry: 2,
+          hookTimeout: 300_000,
+          maxWorkers: 3,
         },
       },
       // The same cases against the emulator and real Fabric, nodes as processes on loopback.
@@ -22,23 +31,32 @@ export default defineConfig({
         test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
-          globalSetup: "test/contract/report.ts",
+          globalSetup: ["test/chaincode/install.ts", "test/contract/programs.ts", "test/contract/report.ts"],
           testTimeout: 120_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
-          retry: 2,
+          maxWorkers: 3,
         },
       },
-      // One cluster, one thing at a time. Tried again as above, once; the report says so ("retry x1").
+      // One cluster, on which each file has namespaces of its own.
       {
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          globalSetup: "test/e2e/setup.ts",
+          include: ["test/e2e/*.test.ts"],
+          globalSetup: ["test/chaincode/install.ts", "test/e2e/setup.ts"],
           testTimeout: 600_000,
-          hookTimeout: 1_800_000,
+          hookTimeout: 600_000,
+          maxWorkers: 3,
+        },
+      },
+      // The same cluster, to which they do things that everybody on it would notice.
+      {
+        test: {
+          name: "e2e-alone",
+          include: ["test/e2e/alone/*.test.ts"],
+          globalSetup: ["test/e2e/setup.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
-          retry: 1,
         },
       },
     ],

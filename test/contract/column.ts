@@ -26,8 +26,11 @@ export type Extra = Readonly<Record<string, string>>;
 
 const emulator: Column = { name: "emulator", line: "3.1" };
 
-/** The emulator, and the releases that FABRIC_HOME names, else the newest on this machine. */
-export const columns: readonly Column[] = [emulator, ...(await releaseColumns())];
+/** The emulator (FABRIC_ONLY leaves it out), and the releases that FABRIC_HOME names, else the newest on this machine. */
+export const columns: readonly Column[] = [
+  ...(process.env["FABRIC_ONLY"] === "1" ? [] : [emulator]),
+  ...(await releaseColumns()),
+];
 
 async function releaseColumns(): Promise<readonly Column[]> {
   const releases = await findReleases();

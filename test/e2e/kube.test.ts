@@ -8,6 +8,8 @@ import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { parse, stringify } from "yaml";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { inspectContainer, containerLog, listContainers, removeContainer } from "../../plugin/docker/containers.ts";
@@ -32,13 +34,14 @@ import { create, createOrGet, get, list, patch, remove } from "../../plugin/kube
 import { missingPermissions } from "../../plugin/kube/permissions.ts";
 import { forwardPort, openPort } from "../../plugin/kube/port-forward.ts";
 import { waitFor } from "../../plugin/kube/wait.ts";
+import { once as stage } from "../once.ts";
 
 const namespace = `kube-${process.pid}`;
 const labels = { "app.kubernetes.io/managed-by": "kubectl-fabric" };
-const image = "docker.io/local/node:1";
+const { kubeconfig, nodeImage: image, nodeenvArchive = "" } = inject("cluster");
 const TRANSFER = 200 * 1024 * 1024;
-/** What a transfer of any size may take, the garbage collector's own slack included. */
-const FLAT = 64 * 1024 * 1024;
+/** What a transfer of any size may keep at a time. */
+const FLAT = 16 * 1024 * 1024;
 let cluster: Cluster;
 
 // echo | says bye | sends 200 MB | counts 200 MB | the same, but sleeps first
@@ -55,7 +58,7 @@ console.log("listening as " + process.env.HOSTNAME);
 `;
 
 const main = (command: string[], more: Partial<V1Container> = {}): V1Container =>
-  Object.assign({ name: "main", image, imagePullPolicy: "Never", command }, more);
+  Object.assign({ name: "main", image, imagePullPolicy: "IfNotPresent", command }, more);
 const server = main(["node", "-e", program], { readinessProbe: { tcpSocket: { port: 7004 }, periodSeconds: 1 } });
 const pod = (name: string, spec: Partial<V1PodSpec> & { containers: V1Container[] }): V1Pod => ({
   apiVersion: "v1",
@@ -85,7 +88,7 @@ const config = (name: string, data: Record<string, string>) => ({
 });
 
 beforeAll(async () => {
-  cluster = await connectCluster({ kubeconfig: inject("sandbox").kubeconfig });
+  cluster = await connectCluster({ kubeconfig });
   await apply(cluster, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels } });
 });
 afterAll(async () => {
@@ -209,7 +212,7 @@ describe("rights", () => {
 
 /** A copy of a kubeconfig whose users act as somebody without rights. */
 async function asNobody(file: string): Promise<string> {
-  const config = parse(await readFile(inject("sandbox").kubeconfig, "utf8")) as {
+  const config = parse(await readFile(kubeconfig, "utf8")) as {
     users: { name: string; user: object }[];
   };
   const users = config.users.map(({ name, user }) => ({ name, user: { ...user, as: "nobody" } }));
@@ -236,7 +239,7 @@ describe("waiting, and why it takes long", () => {
   });
 
   test("an image that is not there ends the wait at once", async () => {
-    const containers = [main(["true"], { image: "docker.io/local/absent:1" })];
+    const containers = [main(["true"], { image: "docker.io/local/absent:1", imagePullPolicy: "Never" })];
     expect(await failing({ containers }, "imageless", 60_000)).toMatchObject({
       code: "not-ready",
       message: expect.stringContaining(
@@ -308,7 +311,10 @@ describe("waiting, and why it takes long", () => {
 
   test("a workload whose Pod will never run ends the wait, the repaired one does not", async () => {
     const ref = { kind: "StatefulSet", namespace, name: "repaired" } as const;
-    await apply(cluster, statefulSet("repaired", main(["sleep", "1000"], { image: "docker.io/local/absent:1" })));
+    await apply(
+      cluster,
+      statefulSet("repaired", main(["sleep", "1000"], { image: "docker.io/local/absent:1", imagePullPolicy: "Never" })),
+    );
     await expect(waitFor(cluster, ref, rolledOut, { timeout: 60_000 })).rejects.toMatchObject({
       code: "not-ready",
       message: expect.stringContaining("Pod repaired-0: container main has no image") as string,
@@ -472,7 +478,7 @@ describe("streams", () => {
       await (await forwardPort(cluster, { namespace: "${namespace}", pod: "server-0", port: 7000 })).close();
       console.log("done");
     `;
-    const env = { ...process.env, KUBECONFIG: inject("sandbox").kubeconfig };
+    const env = { ...process.env, KUBECONFIG: kubeconfig };
     const child = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], {
       env,
       timeout: 20_000,
@@ -490,7 +496,7 @@ describe("a Docker daemon in a Pod", () => {
     const dind: V1Container = {
       name: "dind",
       image: "docker.io/library/docker:28-dind",
-      imagePullPolicy: "Never",
+      imagePullPolicy: "IfNotPresent",
       restartPolicy: "Always",
       securityContext: { privileged: true },
       command: ["dockerd", "--host=unix:///run/dind/docker.sock"],
@@ -511,17 +517,20 @@ describe("a Docker daemon in a Pod", () => {
   });
   afterAll(() => engine.close());
 
-  test("images: loaded, found, named, saved, removed", async () => {
-    expect(await listImages(engine)).toEqual([]);
-    expect(await inspectImage(engine, nodeenv)).toBeUndefined();
+  const loaded = stage(async () => {
+    const before = [await listImages(engine), await inspectImage(engine, nodeenv)];
     const memory = watchMemory();
     const told: string[] = [];
-    const names = await loadImageFile(engine, inject("sandbox").nodeenvArchive, {
-      progress: (line) => told.push(line),
-    });
+    const names = await loadImageFile(engine, nodeenvArchive, { progress: (line) => told.push(line) });
+    return { before, names, told, growth: memory.growth() };
+  });
+
+  test.skipIf(nodeenvArchive === "")("images: loaded, found, named, saved, removed", async () => {
+    const { before, names, told, growth } = await loaded();
+    expect(before).toEqual([[], undefined]);
     expect(names).toContain(nodeenv);
     expect(told.at(-1)).toMatch(/^\d+ of \d+ MB sent$/);
-    expect(memory.growth()).toBeLessThan(FLAT);
+    expect(growth).toBeLessThan(FLAT);
     const name = "dev-peer0-basic_1-00:latest";
     await tagImage(engine, nodeenv, name);
     expect((await inspectImage(engine, name))?.Id).toBe((await inspectImage(engine, nodeenv))?.Id);
@@ -539,7 +548,8 @@ describe("a Docker daemon in a Pod", () => {
     });
   });
 
-  test("containers: listed, read, removed", async () => {
+  test.skipIf(nodeenvArchive === "")("containers: listed, read, removed", async () => {
+    await loaded();
     const body = {
       Image: nodeenv,
       Cmd: ["sh", "-c", "echo out; echo err >&2; exit 4"],
@@ -592,15 +602,25 @@ async function send(stream: Duplex): Promise<void> {
   for (let sent = 0; sent < TRANSFER; sent += block.length) if (!stream.write(block)) await once(stream, "drain");
 }
 
-/** How much memory the process takes at most from now on. */
+/**
+ * How much more the living objects of this process take at most from now on, in bytes: what the collector has not yet
+ * looked at is not counted, for on a busy machine that is any amount.
+ */
 function watchMemory(): { growth(): number } {
-  const before = process.memoryUsage.rss();
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const living = (): number => {
+    collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const before = living();
   let peak = before;
-  const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 10);
+  const timer = setInterval(() => (peak = Math.max(peak, living())), 500);
   return {
     growth: () => {
       clearInterval(timer);
-      return peak - before;
+      return Math.max(peak, living()) - before;
     },
   };
 }

@@ -20,46 +20,58 @@ export interface PlansJson {
 
 const program = join(import.meta.dirname, "../../dist/kubectl-fabric.js");
 
-/** Runs dist/kubectl-fabric.js as its users do: a process of its own. */
-export async function runPlugin(args: readonly string[]): Promise<PluginResult> {
-  return startPlugin(args).ended;
+/** dist/kubectl-fabric.js as its users run it, a process of its own each time. */
+export interface Plugin {
+  readonly run: (args: readonly string[]) => Promise<PluginResult>;
+  /** What a command prints that has to succeed. */
+  readonly output: (args: readonly string[]) => Promise<string>;
+  readonly json: <T = PlansJson>(args: readonly string[]) => Promise<T>;
+  /** A run that a test may interrupt. */
+  readonly start: (args: readonly string[]) => PluginRun;
+  /** Kills a command with SIGKILL after so many of its steps have ended, or lets it end before that. */
+  readonly killedAfter: (steps: number, args: readonly string[]) => Promise<PluginResult>;
+  /** Kills a command with SIGKILL after a time: between two steps as likely as within one. */
+  readonly killedAt: (milliseconds: number, args: readonly string[]) => Promise<PluginResult>;
 }
 
-/** The result of a command that has to succeed. */
-export async function pluginOutput(args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await runPlugin(args);
-  if (code !== 0) throw new Error(`kubectl fabric ${args.join(" ")} ended with ${code}:\n${stderr}${stdout}`);
-  return stdout;
-}
-
-export async function pluginJson<T = PlansJson>(args: readonly string[]): Promise<T> {
-  return JSON.parse(await pluginOutput([...args, "-o", "json"])) as T;
-}
-
-/** Kills a command with SIGKILL after so many of its steps have ended, or lets it end before that. */
-export async function killedAfter(steps: number, args: readonly string[]): Promise<PluginResult> {
-  const { child, ended } = startPlugin([...args, "--verbose"]);
-  let text = "";
-  child.stderr?.on("data", (chunk: Buffer) => {
-    text += chunk.toString();
-    if ((text.match(/^ {2}[✓✗=]/gm) ?? []).length >= steps) child.kill("SIGKILL");
-  });
-  return ended;
-}
-
-/** Kills a command with SIGKILL after a time: between two steps as likely as within one. */
-export async function killedAt(milliseconds: number, args: readonly string[]): Promise<PluginResult> {
-  const { child, ended } = startPlugin(args);
-  await Promise.race([sleep(milliseconds), ended]);
-  child.kill("SIGKILL");
-  return ended;
-}
-
-/** A run that a test may interrupt. */
-export function startPlugin(args: readonly string[]): {
+export interface PluginRun {
   readonly child: ChildProcess;
   readonly ended: Promise<PluginResult>;
-} {
+}
+
+/** With `options` in each command line. */
+export function newPlugin(...options: readonly string[]): Plugin {
+  const start = (args: readonly string[]): PluginRun => startPlugin([...args, ...options]);
+  const run = (args: readonly string[]): Promise<PluginResult> => start(args).ended;
+  const output = async (args: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await run(args);
+    if (code !== 0) throw new Error(`kubectl fabric ${args.join(" ")} ended with ${code}:\n${stderr}${stdout}`);
+    return stdout;
+  };
+  return {
+    run,
+    output,
+    json: async <T>(args: readonly string[]) => JSON.parse(await output([...args, "-o", "json"])) as T,
+    start,
+    async killedAfter(steps, args) {
+      const { child, ended } = start([...args, "--verbose"]);
+      let text = "";
+      child.stderr?.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+        if ((text.match(/^ {2}[✓✗=]/gm) ?? []).length >= steps) child.kill("SIGKILL");
+      });
+      return ended;
+    },
+    async killedAt(milliseconds, args) {
+      const { child, ended } = start(args);
+      await Promise.race([sleep(milliseconds), ended]);
+      child.kill("SIGKILL");
+      return ended;
+    },
+  };
+}
+
+function startPlugin(args: readonly string[]): PluginRun {
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   const text = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => (text.stdout += chunk.toString()));

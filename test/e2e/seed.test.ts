@@ -1,15 +1,17 @@
-import { execFileSync } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { once } from "../once.ts";
 import { newKubectl } from "../sandbox/kubectl.ts";
-import { newestFabric as newest, newestFabricTag as tag } from "./newest-fabric.ts";
-import { pluginJson, pluginOutput } from "./plugin-process.ts";
+import { loadImage, newest } from "./fabrics.ts";
+import { newTestNetwork } from "./test-network.ts";
 
-const { kubeconfig, binDir, nodeenvArchive } = inject("sandbox");
+const { kubeconfig, binDir } = inject("cluster");
 const kubectl = newKubectl(binDir, kubeconfig);
 const chaincode = join(import.meta.dirname, "../chaincode/asset-transfer");
+const network = await newTestNetwork("seed", { tag: newest.tag, peers: [2, 2] });
+const { json: pluginJson, output: pluginOutput } = network.plugin;
 
 /** Those of the beginning. */
 const peers = [
@@ -20,8 +22,18 @@ const peers = [
 ] as const;
 type Peer = readonly [organization: string, peer: string];
 
-const docker = ([namespace, peer]: Peer, ...args: string[]) =>
-  kubectl(["-n", namespace, "exec", `${peer}-0`, "-c", "kubectl-fabric-dind", "--", "docker", ...args]);
+const docker = ([organization, peer]: Peer, ...args: string[]) =>
+  kubectl([
+    "-n",
+    network.namespaceOf(organization),
+    "exec",
+    `${peer}-0`,
+    "-c",
+    "kubectl-fabric-dind",
+    "--",
+    "docker",
+    ...args,
+  ]);
 const lines = (text: string): readonly string[] => text.split("\n").filter((line) => line !== "");
 
 /** Builds since the daemon started: each starts one container of the image that builds. */
@@ -34,38 +46,52 @@ const allBuilds = () => Promise.all(peers.map(builds));
 
 /** Image ID by which a peer runs a label's package. */
 async function imageOf(peer: Peer, label: string): Promise<string> {
-  const reference = `fabric-${peer[1]}.${peer[0]}-${label}-*`;
+  const reference = `seed-${peer[1]}.${network.namespaceOf(peer[0])}-${label}-*`;
   return (await docker(peer, "images", "--no-trunc", "--quiet", "--filter", `reference=${reference}`)).trim();
 }
 
 const read = (org: string) => ["query", "asset", "ReadAsset", "a1", "-C", "mychannel", "--org", org];
 
-describe(`images in a network of Fabric ${newest} with two peers of each of two organizations`, () => {
-  const deploy = ["deploy-cc", "asset", "-C", "mychannel", "--load-image", nodeenvArchive];
+describe(`images in a network of Fabric ${newest.version} with two peers of each of two organizations`, () => {
+  const deploy = ["deploy-cc", "asset", "-C", "mychannel", ...loadImage];
   let toBuild: string;
 
   beforeAll(async () => {
-    execFileSync("npm", ["ci", "--silent", "--prefix", chaincode], { stdio: "inherit" });
     toBuild = await mkdtemp(join(tmpdir(), "chaincode-to-build-"));
     await cp(chaincode, toBuild, { recursive: true });
     const file = join(toBuild, "package.json");
     const json = JSON.parse(await readFile(file, "utf8")) as { readonly scripts: object };
     // A script that npm has to run at installation is what a peer's own build is for.
     await writeFile(file, JSON.stringify({ ...json, scripts: { ...json.scripts, prepare: "node --version" } }));
-    await pluginOutput(["webhook", "install"]);
-    await pluginOutput(["init", "--fabric-version", tag, "--peers", "2", "--orderers", "1"]);
+    await pluginOutput(network.init);
     await pluginOutput(["join", "mychannel"]);
   });
 
   afterAll(async () => {
     await rm(toBuild, { recursive: true, force: true });
-    await pluginOutput(["down", "--yes"]);
-    await pluginOutput(["webhook", "uninstall"]);
+    await network.remove();
   });
 
-  test("where nothing has to be compiled, nobody builds", async () => {
-    expect((await pluginJson([...deploy, "--path", chaincode])).changed).toBeGreaterThan(0);
+  const composed = once(async () => {
+    const { changed } = await pluginJson([...deploy, "--path", chaincode]);
     await pluginOutput(["invoke", "asset", "CreateAsset", "a1", "tom", "100", "-C", "mychannel"]);
+    return changed;
+  });
+  const upgrade = () => [...deploy, "--path", toBuild, "--label", "built"];
+  const built = once(async () => {
+    await composed();
+    return pluginJson(upgrade());
+  });
+  const given = once(async () => {
+    await built();
+    await docker(peers[2], "tag", await imageOf(peers[2], "built"), "example/asset:1");
+    const before = await allBuilds();
+    return { before, ...(await pluginJson(ofOwnImage)) };
+  });
+  const ofOwnImage = ["deploy-cc", "asset", "-C", "mychannel", "--label", "own", "--image", "example/asset:1"];
+
+  test("where nothing has to be compiled, nobody builds", async () => {
+    expect(await composed()).toBeGreaterThan(0);
     expect(JSON.parse(await pluginOutput(read("org2")))).toMatchObject({ owner: "tom" });
     expect(await allBuilds()).toEqual([0, 0, 0, 0]);
     const ids = await Promise.all(peers.map((peer) => imageOf(peer, "asset")));
@@ -74,17 +100,17 @@ describe(`images in a network of Fabric ${newest} with two peers of each of two 
   });
 
   test("else exactly one of four peers builds", async () => {
-    const upgrade = [...deploy, "--path", toBuild, "--label", "built"];
-    expect((await pluginJson(upgrade)).changed).toBeGreaterThan(0);
+    expect((await built()).changed).toBeGreaterThan(0);
     expect((await allBuilds()).reduce((sum, count) => sum + count)).toBe(1);
     const ids = await Promise.all(peers.map((peer) => imageOf(peer, "built")));
     expect(ids[0]).toMatch(/^sha256:[0-9a-f]{64}$/);
     expect(new Set(ids).size).toBe(1);
     expect(JSON.parse(await pluginOutput(read("org1")))).toMatchObject({ owner: "tom" });
-    expect(await pluginJson(upgrade)).toMatchObject({ changed: 0 });
+    expect(await pluginJson(upgrade())).toMatchObject({ changed: 0 });
   });
 
   test("a daemon that lost its images gets them back, without a build", async () => {
+    await built();
     const peer = peers[3];
     const containers = lines(await docker(peer, "ps", "--all", "--quiet"));
     await docker(peer, "rm", "--force", ...containers);
@@ -94,35 +120,34 @@ describe(`images in a network of Fabric ${newest} with two peers of each of two 
     expect((await pluginJson(["chaincode", "seed", "--dry-run"])).wouldChange).toBe(1);
     const { steps, changed } = await pluginJson(["chaincode", "seed", "asset"]);
     expect(changed).toBe(1);
-    expect(steps.find(({ result }) => result === "changed")?.id).toMatch(/^seed\/peer1\.org2\/built:/);
+    expect(steps.find(({ result }) => result === "changed")?.id).toMatch(/^seed\/peer1\.seed-org2\/built:/);
     expect(await imageOf(peer, "built")).toBe(await imageOf(peers[0], "built"));
     expect(await allBuilds()).toEqual(before);
     expect(await pluginJson(["chaincode", "seed"])).toMatchObject({ changed: 0 });
   });
 
   test("an image of one's own is run by all, whoever has it", async () => {
-    await docker(peers[2], "tag", await imageOf(peers[2], "built"), "example/asset:1");
-    const before = await allBuilds();
-    const deployed = ["deploy-cc", "asset", "-C", "mychannel", "--label", "own", "--image", "example/asset:1"];
-    expect((await pluginJson(deployed)).changed).toBeGreaterThan(0);
+    const { before, changed } = await given();
+    expect(changed).toBeGreaterThan(0);
     expect(JSON.parse(await pluginOutput(read("org1")))).toMatchObject({ owner: "tom" });
     expect(await allBuilds()).toEqual(before);
     const ids = await Promise.all(peers.map((peer) => imageOf(peer, "own")));
     expect(new Set(ids)).toEqual(new Set([await imageOf(peers[2], "built")]));
-    expect(await pluginJson(deployed)).toMatchObject({ changed: 0 });
+    expect(await pluginJson(ofOwnImage)).toMatchObject({ changed: 0 });
   });
 
   test("a peer that joins late gets what its organization runs, without a build", async () => {
+    await given();
     const late: readonly Peer[] = [
       ["org1", "peer2"],
       ["org2", "peer2"],
     ];
-    await pluginOutput(["init", "--fabric-version", tag, "--peers", "3", "--orderers", "1"]);
+    await pluginOutput(["init", "--peers", "3"]);
     const { steps } = await pluginJson(["join", "mychannel"]);
     const seeded = steps.filter(({ id, result }) => id.startsWith("seed/") && result === "changed").map(({ id }) => id);
     expect(seeded.toSorted()).toEqual([
-      expect.stringMatching(/^seed\/peer2\.org1\/own:/),
-      expect.stringMatching(/^seed\/peer2\.org2\/own:/),
+      expect.stringMatching(/^seed\/peer2\.seed-org1\/own:/),
+      expect.stringMatching(/^seed\/peer2\.seed-org2\/own:/),
     ]);
     for (const peer of late) {
       expect(await imageOf(peer, "own")).toBe(await imageOf(peers[0], "own"));
@@ -131,8 +156,16 @@ describe(`images in a network of Fabric ${newest} with two peers of each of two 
     expect(await pluginJson(["join", "mychannel"])).toMatchObject({ changed: 0 });
     expect(await pluginJson(["chaincode", "seed"])).toMatchObject({ changed: 0 });
     // With the others gone it is this one that answers.
-    await kubectl(["-n", "org1", "scale", "statefulset", "peer0", "peer1", "--replicas=0"]);
-    await kubectl(["-n", "org1", "wait", "--for=delete", "pod/peer0-0", "pod/peer1-0", "--timeout=60s"]);
+    await kubectl(["-n", network.namespaceOf("org1"), "scale", "statefulset", "peer0", "peer1", "--replicas=0"]);
+    await kubectl([
+      "-n",
+      network.namespaceOf("org1"),
+      "wait",
+      "--for=delete",
+      "pod/peer0-0",
+      "pod/peer1-0",
+      "--timeout=60s",
+    ]);
     expect(JSON.parse(await pluginOutput(read("org1")))).toMatchObject({ owner: "tom" });
     expect(await builds(["org1", "peer2"])).toBe(0);
   });

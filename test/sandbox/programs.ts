@@ -6,6 +6,7 @@ import { cluster } from "./cluster.ts";
 import { CommandFailure, lastLines, run } from "./command.ts";
 import { isFresh, keyOf, keyOfDirectory, publish } from "./freshness.ts";
 import type { Layout } from "./layout.ts";
+import { takeLock } from "./lock.ts";
 import type { Progress } from "./progress.ts";
 
 /** Programs built from Go modules: no registry is needed for them. */
@@ -119,16 +120,32 @@ export async function buildPrograms(
   const key = await keyOfBuild(build, sourcesOf(build));
   const programs = programsOf(build, layout);
   if (!(await isFresh(programs, key))) {
-    const go = await findGo(signal);
-    progress.say(`building ${build.what} from Go modules (once; about ${build.minutes} min the first time)`);
-    const unfinished = `${programs}.new`;
-    await rm(unfinished, { recursive: true, force: true });
-    await mkdir(unfinished, { recursive: true });
-    await compile(go, build, unfinished, `${programs}.log`, signal);
-    await publish(unfinished, programs, { key });
+    const waiting = (owner: string): void => progress.say(`waiting for ${owner}`);
+    const lock = await takeLock(
+      `the build of ${build.what}`,
+      waiting,
+      signal,
+      `\0kubectl-fabric-build-${keyOf(programs)}`,
+    );
+    try {
+      // Who waited finds what the other has built.
+      if (!(await isFresh(programs, key))) await make(build, programs, key, progress, signal);
+    } finally {
+      await lock.release();
+    }
   }
   await linkPrograms(build, programs, layout.bin);
   return key;
+}
+
+async function make(build: GoBuild, programs: string, key: string, progress: Progress, signal?: AbortSignal) {
+  const go = await findGo(signal);
+  progress.say(`building ${build.what} from Go modules (once; about ${build.minutes} min the first time)`);
+  const unfinished = `${programs}.new`;
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { recursive: true });
+  await compile(go, build, unfinished, `${programs}.log`, signal);
+  await publish(unfinished, programs, { key });
 }
 
 async function compile(go: string, build: GoBuild, directory: string, log: string, signal?: AbortSignal) {

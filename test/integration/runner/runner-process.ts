@@ -29,7 +29,7 @@ export interface TestRunner {
 export const noRunner: string | undefined = process.platform === "linux" ? undefined : "the runner needs Linux";
 
 /** The kernel counts an ordinary user's processes and opens no other user's files: nobody else here has this one. */
-const USER = 64_123;
+const USER = 64_123 + Number(process.env["VITEST_POOL_ID"] ?? 0);
 
 const repository = join(import.meta.dirname, "../../..");
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { findReleases } from "../../../sandbox/fabric-release.ts";
 
 /** An unpacked Fabric release: bin/, config/, builders/. */
 export interface FabricRelease {
@@ -7,21 +7,14 @@ export interface FabricRelease {
   readonly home: string;
 }
 
-const installed = "/opt/hyperledger-fabric";
-
-/** FABRIC_HOME if set (none when it is empty), else all releases below /opt/hyperledger-fabric, the newest last. */
-export function fabricReleases(): readonly FabricRelease[] {
-  const home = process.env["FABRIC_HOME"];
-  if (home !== undefined) return home === "" ? [] : [{ version: home, home }];
-  if (!existsSync(installed)) return [];
-  return readdirSync(installed)
-    .map((version) => ({ version, home: join(installed, version) }))
-    .filter((release) => existsSync(join(release.home, "bin/peer")) && existsSync(join(release.home, "bin/orderer")))
-    .sort((left, right) => left.version.localeCompare(right.version, undefined, { numeric: true }));
-}
+/** Those on this machine, the newest last. */
+export const realReleases: readonly FabricRelease[] = await findReleases();
 
 /** In place of a release: its peer and orderer are the project's emulator, and it has no tools. */
 export const emulatorRelease: FabricRelease = { version: "emulator", home: "" };
+
+/** What plays the peers and orderers; FABRIC_ONLY leaves the emulator out. */
+export const releases = process.env["FABRIC_ONLY"] === "1" ? realReleases : [emulatorRelease, ...realReleases];
 
 export function tool({ home }: FabricRelease, name: string): string {
   return join(home, "bin", name);

@@ -14,7 +14,7 @@ import { fetchBlock, fetchConfigBlock } from "../../../../plugin/fabric/deliver.
 import { connectNode, type NodeConnection } from "../../../../plugin/fabric/node-connection.ts";
 import { chainInfo, joinPeer } from "../../../../plugin/fabric/peer-channels.ts";
 import { eventually } from "./eventually.ts";
-import { emulatorRelease, fabricReleases } from "./fabric-release.ts";
+import { releases } from "./fabric-release.ts";
 import {
   issueNodeTls,
   newOrganization,
@@ -25,7 +25,7 @@ import {
 } from "./fabric-nodes.ts";
 import { channel, genesisOf, joinOrderers } from "./test-channel.ts";
 
-const cases = [emulatorRelease, ...fabricReleases()].flatMap((release) => {
+const cases = releases.flatMap((release) => {
   const { version } = release;
   const raft = { consensus: "raft", ordererCount: 3, version, release } as const;
   const bft = { consensus: "bft", ordererCount: 4, version, release } as const;
