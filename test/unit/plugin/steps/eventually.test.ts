@@ -1,45 +1,92 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FabricError, type ErrorCode } from "../../../../plugin/error.ts";
 import { eventually } from "../../../../plugin/steps/eventually.ts";
 
-const signal = new AbortController().signal;
+// Time passes when a test says so, and nothing takes any.
+beforeEach(() => void vi.useFakeTimers({ fakeNodeBuiltins: true }));
+afterEach(() => void vi.useRealTimers());
 
-/** Fails with these codes, one after the other, then works. */
+const { signal } = new AbortController();
+
+/** Fails with these codes, one after the other, then works; `at` says when it was tried, in milliseconds. */
 function failing(...codes: readonly ErrorCode[]) {
-  let calls = 0;
+  const begin = performance.now();
+  const at: number[] = [];
   const attempt = async () => {
-    const code = codes[calls++];
-    if (code) throw new FabricError(code, `attempt ${calls}`);
-    return calls;
+    const code = codes[at.length];
+    at.push(performance.now() - begin);
+    if (code) throw new FabricError(code, `attempt ${at.length}`);
+    return at.length;
   };
-  return attempt;
+  return { attempt, at };
+}
+
+const never = () => failing(...Array.from({ length: 999 }, () => "not-ready" as const));
+
+/** How it ends, when time passes as long as anybody waits. */
+async function endOf(running: Promise<unknown>): Promise<unknown> {
+  const ended = running.catch((error: unknown) => error);
+  await vi.runAllTimersAsync();
+  return ended;
 }
 
 test("tries again what may still come", async () => {
-  const patience = { signal, retry: ["not-ready", "connection"] } as const;
-  expect(await eventually(failing("not-ready", "connection"), patience)).toBe(3);
+  const { attempt, at } = failing("not-ready", "connection");
+  expect(await endOf(eventually(attempt, { signal, retry: ["not-ready", "connection"] }))).toBe(3);
+  expect(at).toEqual([0, 100, 300]);
 });
 
 test("throws anything else at once", async () => {
-  await expect(eventually(failing("not-ready", "rejected"), { signal, retry: ["not-ready"] })).rejects.toThrow(
-    "attempt 2",
-  );
+  const { attempt, at } = failing("not-ready", "rejected", "not-ready");
+  expect(await endOf(eventually(attempt, { signal, retry: ["not-ready"] }))).toMatchObject({ message: "attempt 2" });
+  expect(at).toEqual([0, 100]);
 });
 
-test("throws the last failure when time is over", async () => {
-  const never = failing(...Array.from({ length: 99 }, () => "not-ready" as const));
-  await expect(eventually(never, { signal, within: 350, retry: ["not-ready"] })).rejects.toMatchObject({
-    code: "not-ready",
-  });
+test.each([
+  ["before the next attempt", 5099, [0, 100, 300, 700, 1500, 3100]],
+  ["with the next attempt", 5100, [0, 100, 300, 700, 1500, 3100, 5100]],
+  ["before the first pause is", 99, [0]],
+])("throws the last failure when time is over %s", async (_, within, times) => {
+  const { attempt, at } = never();
+  const end = await endOf(eventually(attempt, { signal, within, retry: ["not-ready"] }));
+  expect(end).toMatchObject({ code: "not-ready", message: `attempt ${times.length}` });
+  expect(at).toEqual(times);
 });
 
-test("an abort ends it", async () => {
-  const controller = new AbortController();
-  const attempt = async () => {
-    controller.abort();
-    throw new FabricError("not-ready", "still waiting");
+test("tries for a minute unless told", async () => {
+  const { attempt, at } = never();
+  const end = await endOf(eventually(attempt, { signal, retry: ["not-ready"] }));
+  expect(end).toMatchObject({ message: `attempt ${at.length}` });
+  expect([at.at(-2), at.at(-1)]).toEqual([57_100, 59_100]);
+});
+
+test("what an attempt takes is a part of the time", async () => {
+  const { attempt, at } = never();
+  const slow = async () => {
+    vi.advanceTimersByTime(1000);
+    return attempt();
   };
-  await expect(eventually(attempt, { signal: controller.signal, retry: ["not-ready"] })).rejects.toThrow(
-    "still waiting",
-  );
+  await endOf(eventually(slow, { signal, within: 2200, retry: ["not-ready"] }));
+  expect(at).toEqual([1000, 2100]);
+});
+
+test("an abort during an attempt makes that the last", async () => {
+  const { attempt, at } = never();
+  const controller = new AbortController();
+  const aborting = async () => {
+    if (at.length === 1) controller.abort();
+    return attempt();
+  };
+  const end = await endOf(eventually(aborting, { signal: controller.signal, retry: ["not-ready"] }));
+  expect(end).toMatchObject({ message: "attempt 2" });
+  expect(at).toEqual([0, 100]);
+});
+
+test("an abort during a pause ends it: one attempt more says why", async () => {
+  const { attempt, at } = never();
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 150);
+  const end = await endOf(eventually(attempt, { signal: controller.signal, retry: ["not-ready"] }));
+  expect(end).toMatchObject({ message: "attempt 3" });
+  expect(at).toEqual([0, 100, 150]);
 });
