@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { cleanupPlans } from "../../../../plugin/commands/cleanup-plans.ts";
 import { FabricError } from "../../../../plugin/error.ts";
 import type { Cleanup, Leftovers } from "../../../../plugin/orphans/cleanup.ts";
@@ -48,6 +48,22 @@ describe("a peer that has just started", () => {
 });
 
 describe("waiting for peers", () => {
+  // Time passes when a test says so, and nothing takes any.
+  beforeEach(() => void vi.useFakeTimers({ fakeNodeBuiltins: true, now: started }));
+  afterEach(() => void vi.useRealTimers());
+
+  /** How many seconds pass until it ends, and how. */
+  async function endOf<T>(running: Promise<T>) {
+    const end = running.then(
+      (value) => ({ value, seconds: performance.now() / 1000 }),
+      (error: unknown) => ({ error, seconds: performance.now() / 1000 }),
+    );
+    const begin = performance.now() / 1000;
+    await vi.runAllTimersAsync();
+    const { seconds, ...how } = await end;
+    return { ...how, seconds: seconds - begin };
+  }
+
   const finding = (name: string): Finding => ({
     source: "dind",
     kind: "image",
@@ -57,29 +73,37 @@ describe("waiting for peers", () => {
     because: "asset is at 2",
   });
   const { signal } = new AbortController();
+  const quiet = { quietFor: 10_000, every: 2000, atMost: 60_000 };
 
-  test("ends by the time of the last of them, or when interrupted", async () => {
-    const later = { peer: "peer0.org1", until: new Date(Date.now() + 200) };
-    await pauseUntil(settledAt([{ peer: "peer0.org2", until: after(0) }, later]), signal);
-    expect(Date.now()).toBeGreaterThanOrEqual(later.until.getTime() - 1);
-    const interrupted = AbortSignal.abort(new FabricError("interrupted", "interrupted"));
-    await expect(pauseUntil(new Date(Date.now() + 60_000), interrupted)).rejects.toMatchObject({ code: "interrupted" });
+  test("ends by the time of the last of them", async () => {
+    const until = settledAt([after(0), after(20), after(-5)].map((time) => ({ peer: "peer0.org1", until: time })));
+    expect(await endOf(pauseUntil(until, signal))).toEqual({ value: undefined, seconds: 20 });
+    expect(await endOf(pauseUntil(until, signal))).toEqual({ value: undefined, seconds: 0 });
+  });
+
+  test("ends when interrupted", async () => {
+    const interrupted = new FabricError("interrupted", "interrupted");
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(interrupted), 5000);
+    expect(await endOf(pauseUntil(after(20), controller.signal))).toEqual({ error: interrupted, seconds: 5 });
+    expect(await endOf(pauseUntil(after(20), controller.signal))).toEqual({ error: interrupted, seconds: 0 });
   });
 
   test("ends when nothing has come for a while", async () => {
     const comes = [["a"], ["a"], ["a", "b"], ["a", "b", "c"]];
     let looks = 0;
     const look = async () => ({ findings: (comes[looks++] ?? comes.at(-1) ?? []).map(finding) });
-    const { findings } = await whenQuiet(look, signal, { quietFor: 100, every: 20, atMost: 60_000 });
-    expect(findings.map(({ name }) => name)).toEqual(["a", "b", "c"]);
-    expect(looks).toBeGreaterThan(comes.length);
+    const findings = ["a", "b", "c"].map(finding);
+    // What comes last is seen at the fourth look, after 6 seconds.
+    expect(await endOf(whenQuiet(look, signal, quiet))).toEqual({ value: { findings }, seconds: 16 });
+    expect(looks).toBe(9);
   });
 
   test("ends with what is there when it never stops coming", async () => {
     let looks = 0;
     const look = async () => ({ findings: [finding(String(looks++))] });
-    const { findings } = await whenQuiet(look, signal, { quietFor: 1000, every: 20, atMost: 100 });
-    expect(findings).toEqual([finding(String(looks - 1))]);
+    const findings = [finding("30")];
+    expect(await endOf(whenQuiet(look, signal, quiet))).toEqual({ value: { findings }, seconds: 60 });
   });
 });
 
