@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
 import { IDLE_SCRIPT } from "../../webhook/inject/idle.ts";
@@ -24,6 +25,7 @@ describe.each(columns)("$name", (column) => {
   let org1: PeerNode;
   let packageId: string;
   let script: NodeProcess | undefined;
+  let between: Between;
 
   beforeAll(async () => {
     if (missing !== undefined) return;
@@ -35,6 +37,7 @@ describe.each(columns)("$name", (column) => {
       CORE_METRICS_PROVIDER: "prometheus",
     });
     [org1] = network.peers as [PeerNode];
+    between = await newBetween(`${org1.operations}/metrics`);
     await joinAll(network);
     const pkg = await packageChaincodeFolder(slowChaincode(network.directory), "assets");
     packageId = pkg.id;
@@ -47,6 +50,7 @@ describe.each(columns)("$name", (column) => {
   });
 
   afterAll(async () => {
+    await between?.stop();
     await network?.stop();
     await daemon?.stop();
   });
@@ -60,10 +64,15 @@ describe.each(columns)("$name", (column) => {
   /** "running", "paused" or "exited": the first peer's container. */
   const state = () =>
     daemon.docker("inspect", "--format", "{{.State.Status}}", `dev-peer0.Org1MSP-${packageId.replace(":", "-")}`);
+  /** So many looks at the metrics have begun from now on. */
+  const looked = (times: number) => {
+    const until = between.looks() + times;
+    return eventually("looks at the metrics", () => (between.looks() >= until ? true : undefined));
+  };
   const becomes = (wanted: string) =>
     eventually(`a container that is ${wanted}`, async () => ((await state()) === wanted ? true : undefined));
-  const started = async (url = `${org1.operations}/metrics`): Promise<NodeProcess> => {
-    const command = ["/bin/sh", "-c", IDLE_SCRIPT, "idle", String(idle), String(every), url];
+  const started = async (): Promise<NodeProcess> => {
+    const command = ["/bin/sh", "-c", IDLE_SCRIPT, "idle", String(idle), String(every), `${between.url}/metrics`];
     script = newProcess(command, { DOCKER_HOST: daemon.endpoint, PATH: daemon.path }, /stop/);
     await script.start();
     return script;
@@ -81,27 +90,38 @@ describe.each(columns)("$name", (column) => {
 
     it("is not stopped while it is called now and then", async () => {
       await read();
-      await started();
-      for (let second = 0; second < 2.5 * idle; second++) {
-        expect((await read())[0]).toBe(200);
+      const guard = await started();
+      for (let call = 0; call < (2.5 * idle) / every; call++) {
+        await looked(1);
+        // Before the call, which would start it again.
         expect(await state()).toBe("running");
-        await sleep(1000);
+        expect((await read())[0]).toBe(200);
       }
+      expect(guard.output()).not.toMatch(/^stopped/m);
+      await becomes("exited");
     });
 
     it("is not stopped while one long call is under way, of which its state tells nothing", async () => {
       await read();
-      await started();
-      expect(await call("Wait", String(3 * idle * 1000))).toEqual([200, ""]);
+      const guard = await started();
+      const waiting = call("Wait", `${between.url}/wait`);
+      // More than there are before it is to be stopped, and the three while it is paused.
+      await looked((2 * idle) / every + 3);
+      expect(guard.output()).not.toMatch(/^stopped/m);
+      between.answer();
+      expect(await waiting).toEqual([200, ""]);
       await becomes("exited");
     });
 
-    it("is not stopped where the metrics cannot be read", async () => {
+    it("is not stopped where the metrics cannot be read, until they can", async () => {
       await read();
-      await started(`${org1.operations}/nowhere`);
-      expect(script?.output()).toContain("expected the peer's metrics at");
-      await sleep(2 * idle * 1000);
+      between.hide(true);
+      const guard = await started();
+      expect(guard.output()).toContain("expected the peer's metrics at");
+      await looked((2 * idle) / every);
       expect(await state()).toBe("running");
+      between.hide(false);
+      await becomes("exited");
     });
 
     it("goes on when its guard was killed while it was paused", async () => {
@@ -125,14 +145,56 @@ describe.each(columns)("$name", (column) => {
   });
 });
 
-/** The sample with one function more, which takes its time and asks the peer for nothing. */
+/** Stands between the script and a peer's metrics, and holds a call for as long as a test wants. */
+interface Between {
+  readonly url: string;
+  /** How often the metrics have been asked for. */
+  looks(): number;
+  /** Whether there are none. */
+  hide(hidden: boolean): void;
+  /** Ends what waits. */
+  answer(): void;
+  stop(): Promise<void>;
+}
+
+async function newBetween(metrics: string): Promise<Between> {
+  let looks = 0;
+  let hidden = false;
+  let waiting: ServerResponse[] = [];
+  const pass = async (response: ServerResponse): Promise<void> => {
+    const answer = await fetch(metrics);
+    response.writeHead(answer.status).end(await answer.text());
+  };
+  const server = createServer((request, response) => {
+    if (request.url === "/wait") return void waiting.push(response);
+    looks++;
+    if (hidden) response.writeHead(404).end();
+    else pass(response).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    looks: () => looks,
+    hide: (value) => (hidden = value),
+    answer: () => {
+      for (const response of waiting) response.end();
+      waiting = [];
+    },
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => void server.close(resolve));
+    },
+  };
+}
+
+/** The sample with one function more, which waits for an answer and asks the peer for nothing. */
 function slowChaincode(directory: string): string {
   const folder = join(directory, "slow-chaincode");
   cpSync(assetFolder, folder, { recursive: true });
   const file = join(folder, "lib/asset-transfer.js");
   const source = readFileSync(file, "utf8");
   const wait =
-    "\n  async Wait(_context, milliseconds) {\n    await new Promise((resolve) => setTimeout(resolve, Number(milliseconds)));\n  }\n";
+    '\n  async Wait(_context, url) {\n    await new Promise((resolve, reject) => {\n      require("http").get(url, resolve).on("error", reject);\n    });\n  }\n';
   writeFileSync(file, source.replace(/(class \w+ extends Contract \{\n)/, `$1${wait}`));
   execFileSync(process.execPath, ["--check", file]);
   return folder;

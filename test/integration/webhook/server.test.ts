@@ -1,5 +1,6 @@
 // The HTTPS server with real reviews, over real TLS, on loopback.
-import { setTimeout as sleep } from "node:timers/promises";
+import { once } from "node:events";
+import { connect } from "node:net";
 import jsonPatch, { type Operation } from "fast-json-patch";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newAdmissionApp } from "../../../webhook/admission.ts";
@@ -13,6 +14,8 @@ import { serveTls, type RunningTlsServer } from "../../../webhook/server.ts";
 import { newCaller, peerPod, reviewOf, SERVER_NAME } from "./reviews.ts";
 
 const DAY = 86_400_000;
+/** A busy machine takes its time. */
+const patience = { timeout: 20_000 };
 
 let authority: KeyPair;
 let trusted: string;
@@ -22,6 +25,8 @@ let lines: string[];
 let caller: ReturnType<typeof newCaller>;
 /** What a review waits for before it is answered. */
 let held: Promise<unknown>;
+/** Reviews that have come to that point. */
+let waiting: number;
 
 async function newLeaf(signer: KeyPair): Promise<KeyPair> {
   const now = new Date();
@@ -34,9 +39,11 @@ beforeEach(async () => {
   metrics = newMetrics("1.2.3");
   lines = [];
   held = Promise.resolve();
+  waiting = 0;
   const app = newAdmissionApp({
     settings: () => DEFAULT_SETTINGS,
     cluster: async (namespace) => {
+      waiting++;
       await held;
       return { namespace: { name: namespace, labels: {} }, mtu: 1400 };
     },
@@ -56,6 +63,19 @@ afterEach(async () => {
   caller.close();
   await server.drain(Promise.resolve());
 });
+
+/** Whether somebody takes connections. */
+async function listens(): Promise<boolean> {
+  const socket = connect(server.port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
 
 function responseOf(text: string): AdmissionReview["response"] {
   const review = JSON.parse(text) as AdmissionReview;
@@ -223,10 +243,11 @@ describe("connections", () => {
 
     const release = Promise.withResolvers<void>();
     held = release.promise;
+    const already = waiting;
     const begun = caller.call(reviewOf(peerPod()));
-    await sleep(50);
+    await expect.poll(() => waiting, patience).toBe(already + 1);
     gone.resolve();
-    await sleep(50);
+    await expect.poll(listens, patience).toBe(false);
     await expect(newCaller(server.port, () => trusted).call(reviewOf(peerPod()))).rejects.toThrow("ECONNREFUSED");
     release.resolve();
     expect((await begun).status).toBe(200);

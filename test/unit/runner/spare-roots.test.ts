@@ -12,10 +12,16 @@ import { tarOf } from "./archive.ts";
 const limits = { bytes: 1_000_000, entries: 1000 };
 const toolchain = parseToolchain("node", '{"images":["fabric-nodeenv"]}', "/no/such/directory");
 
+/** A busy machine takes its time; what is there for a moment is not to be missed. */
+const patience = { timeout: 20_000, interval: 1 };
+
 describe("what is prepared for the next start", () => {
   let directory: string;
   let images: Map<string, Image>;
   let quota: number;
+  /** How often there was a look at the quota, and for which images one at the store. */
+  let asked: number;
+  let sought: string[];
   let spares: SpareRoots;
   let said: string;
 
@@ -35,21 +41,24 @@ describe("what is prepared for the next start", () => {
   };
   const names = async () => (await readdir(directory)).filter((name) => name.startsWith("spare-"));
   const ready = async () => {
-    await expect.poll(() => spares.used(), { timeout: 5000, interval: 5 }).toBeGreaterThan(0);
+    await expect.poll(() => spares.used(), patience).toBeGreaterThan(0);
   };
   const settled = async () => {
-    await expect.poll(names, { timeout: 5000, interval: 5 }).toEqual([]);
+    await expect.poll(names, patience).toEqual([]);
     expect(spares.used()).toBe(0);
   };
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), "spares-"));
-    [images, quota, said] = [new Map(), 10_000_000, ""];
+    [images, quota, said, asked, sought] = [new Map(), 10_000_000, "", 0, []];
     spares = newSpareRoots({
       directory,
-      store: { find: (id) => images.get(id), layerFiles: ({ id }) => [join(directory, `layer-${id}`)] },
+      store: {
+        find: (id) => (sought.push(id), images.get(id)),
+        layerFiles: ({ id }) => [join(directory, `layer-${id}`)],
+      },
       limits,
-      quota: () => quota,
+      quota: () => (asked++, quota),
       delay: 0,
       log: newLog(
         (line) => void (said += line),
@@ -87,7 +96,7 @@ describe("what is prepared for the next start", () => {
   it("is waited for while it is made", async () => {
     const a = await image("a");
     spares.want(a, toolchain);
-    await expect.poll(names, { timeout: 5000, interval: 1 }).toHaveLength(1);
+    await expect.poll(names, patience).toHaveLength(1);
     expect(await spares.take(a, newRoot(directory, "container"))).toBe(true);
   });
 
@@ -95,26 +104,29 @@ describe("what is prepared for the next start", () => {
     const a = await image("a", "x".repeat(50_000));
     images.delete("a");
     spares.want(a, toolchain);
+    await expect.poll(() => sought, patience).toEqual(["a"]);
     const b = await image("b", "x".repeat(50_000));
     quota = 40_000;
     spares.want(b, toolchain);
+    await expect.poll(() => asked, patience).toBe(1);
     // The archive would fit, what is on disk does not: each entry takes a block.
     const c = await image("c");
     quota = c.size + 10_000;
     spares.want(c, toolchain);
-    await spares.close();
-    expect([await names(), spares.used(), said]).toEqual([[], 0, ""]);
+    await expect.poll(() => asked, patience).toBe(3);
+    await settled();
+    expect([asked, sought, said]).toEqual([3, ["a", "b", "c", "c"], ""]);
   });
 
   it("goes when its image goes, and when the images need the room", async () => {
     for (const id of ["a", "b"]) {
       spares.want(await image(id), toolchain);
-      await expect.poll(async () => (await names()).length, { timeout: 5000 }).toBeGreaterThan(0);
+      await expect.poll(async () => (await names()).length, patience).toBeGreaterThan(0);
     }
-    await expect.poll(async () => spares.used() > 0 && (await names()).length, { timeout: 5000 }).toBe(2);
+    await expect.poll(async () => spares.used() > 0 && (await names()).length, patience).toBe(2);
     images.delete("a");
     spares.trim();
-    await expect.poll(async () => (await names()).length).toBe(1);
+    await expect.poll(async () => (await names()).length, patience).toBe(1);
     quota = 1;
     spares.trim();
     await settled();
@@ -124,7 +136,7 @@ describe("what is prepared for the next start", () => {
     const a = await image("a");
     await rm(join(directory, "layer-a"));
     spares.want(a, toolchain);
-    await expect.poll(() => said).toContain("cannot prepare the next start");
+    await expect.poll(() => said, patience).toContain("cannot prepare the next start");
     await settled();
     // Nor does it keep others, or the same, from being made.
     await image("a");
@@ -132,14 +144,14 @@ describe("what is prepared for the next start", () => {
       .poll(async () => {
         spares.want(a, toolchain);
         return spares.used();
-      })
+      }, patience)
       .toBeGreaterThan(0);
   });
 
   it("is gone after the end, in whatever state it was", async () => {
     const a = await image("a", "x".repeat(500_000));
     spares.want(a, toolchain);
-    await expect.poll(names, { timeout: 5000, interval: 1 }).toHaveLength(1);
+    await expect.poll(names, patience).toHaveLength(1);
     await spares.close();
     expect([await names(), spares.used(), said]).toEqual([[], 0, ""]);
     spares.want(a, toolchain);

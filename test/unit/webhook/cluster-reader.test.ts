@@ -1,7 +1,9 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { newClusterReader, type ClusterReaderDependencies } from "../../../webhook/cluster-reader.ts";
 import { newLog } from "../../../webhook/log.ts";
 
+/** A busy machine takes its time. */
+const patience = { timeout: 20_000 };
 const getCode = async () => ({ gitVersion: "v1.36.3" });
 
 /** A cluster of three nodes on two pages, whose calls are counted. */
@@ -48,10 +50,12 @@ function cluster(change: Partial<ClusterReaderDependencies> = {}) {
   };
 }
 
+afterEach(() => void vi.useRealTimers());
+
 test("versions are there before the first review, once it has begun", async () => {
   const { reader, calls } = cluster();
   reader.begin();
-  await expect.poll(() => calls.toSorted()).toEqual(["nodes ", "nodes next", "version"]);
+  await expect.poll(() => calls.toSorted(), patience).toEqual(["nodes ", "nodes next", "version"]);
   expect(await reader.facts("org1")).toMatchObject({ apiServer: { major: 1, minor: 36 } });
   expect(calls.slice(3)).toEqual(["namespace org1"]);
 });
@@ -65,7 +69,7 @@ test("a cluster that refuses at the beginning is asked again by the first review
   const { api } = cluster().dependencies;
   const { reader } = cluster({ api: { ...api, getCode } });
   reader.begin();
-  await expect.poll(() => refused).toBe(1);
+  await expect.poll(() => refused, patience).toBe(1);
   expect((await reader.facts("org1")).apiServer).toMatchObject({ minor: 36 });
 });
 
@@ -109,7 +113,15 @@ test("what cannot be read is left out, said, and asked for again", async () => {
 
 test("a cluster that does not answer does not hold a review for ever", async () => {
   const never = () => new Promise<never>(() => {});
+  vi.useFakeTimers();
   const { reader, lines } = cluster({ api: { getCode, listNode: never, readNamespace: never } });
-  expect(await reader.facts("org1")).toMatchObject({ oldestKubelet: undefined, namespace: undefined });
+  let answered = false;
+  const facts = reader.facts("org1").finally(() => (answered = true));
+  // The API server waits for 5 s.
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(answered).toBe(false);
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(answered).toBe(true);
+  expect(await facts).toMatchObject({ apiServer: { minor: 36 }, oldestKubelet: undefined, namespace: undefined });
   expect(lines).toHaveLength(2);
 });
