@@ -1,12 +1,12 @@
 import { connect, type Socket } from "node:net";
 import { once } from "node:events";
 import { buffer, text } from "node:stream/consumers";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { afterEach, describe, expect, test } from "vitest";
 import { execCapture, execStream } from "../../../../plugin/kube/exec.ts";
 import { forwardPort, openPort } from "../../../../plugin/kube/port-forward.ts";
 import { serve, V4, V5, type ScriptedServer } from "./api-server.ts";
+import { turns } from "./turns.ts";
 
 let server: ScriptedServer | undefined;
 afterEach(async () => {
@@ -35,14 +35,11 @@ async function forwarding(onOpen: (socket: WebSocket) => void) {
   return server.cluster;
 }
 
-/**
- * How far it came before it stopped: nothing has moved in 500 looks, between which both ends, in this process, had their turn.
- * What is on its way through loopback arrives within a few of them.
- */
+/** How far it came before it stopped: for 500 turns nothing has moved. */
 async function standstill(progress: () => number): Promise<number> {
   let last = 0;
   for (let still = 0; still < 500; still++) {
-    await sleep(1);
+    await turns(1);
     const now = progress();
     if (now === 0 || now !== last) still = 0;
     last = now;

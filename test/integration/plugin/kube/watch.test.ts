@@ -4,6 +4,7 @@ import { podReady } from "../../../../plugin/kube/conditions.ts";
 import { waitFor } from "../../../../plugin/kube/wait.ts";
 import { watch } from "../../../../plugin/kube/watch.ts";
 import { answerJson, serve, type ScriptedServer } from "./api-server.ts";
+import { turns } from "./turns.ts";
 
 let server: ScriptedServer | undefined;
 afterEach(async () => {
@@ -59,7 +60,7 @@ describe("watch", () => {
         (response) => response.end(line("ADDED", pod("p2", "2"))),
         (response) => {
           response.write(line("BOOKMARK", { metadata: { resourceVersion: "9" } }));
-          setTimeout(() => response.destroy(), 20);
+          void turns().then(() => response.destroy());
         },
         (response) => response.write(line("DELETED", pod("p1", "10"))),
       ],
@@ -103,7 +104,7 @@ describe("watch", () => {
           const bytes = Buffer.from(event);
           const cut = bytes.indexOf(0xc3) + 1;
           response.write(bytes.subarray(0, cut));
-          setTimeout(() => response.write(bytes.subarray(cut)), 20);
+          void turns().then(() => response.write(bytes.subarray(cut)));
         },
       ],
     );
@@ -114,9 +115,15 @@ describe("watch", () => {
   });
 
   test("ends with its signal", async () => {
-    const { cluster } = await scripted([{ metadata: { resourceVersion: "1" }, items: [] }], [() => {}]);
-    const signal = AbortSignal.timeout(50);
-    await expect(take(2, watch(cluster, { kind: "Pod" }, signal))).rejects.toMatchObject({ code: "timeout" });
+    const deadline = new AbortController();
+    const { cluster, watched } = await scripted(
+      [{ metadata: { resourceVersion: "1" }, items: [] }],
+      [() => deadline.abort(new DOMException("too late", "TimeoutError"))],
+    );
+    const states = watch(cluster, { kind: "Pod" }, deadline.signal);
+    expect((await states.next()).value?.size).toBe(0);
+    await expect(states.next()).rejects.toMatchObject({ code: "timeout" });
+    expect(watched).toEqual(["1"]);
   });
 
   test("gives up on a server that stays away", async () => {
@@ -145,10 +152,13 @@ describe("waitFor", () => {
   });
 
   test("an interruption is not a timeout", async () => {
-    const { cluster } = await scripted([{ metadata: { resourceVersion: "1" }, items: [] }], [() => {}]);
     const interrupt = new AbortController();
+    const { cluster, watched } = await scripted(
+      [{ metadata: { resourceVersion: "1" }, items: [] }],
+      [() => interrupt.abort()],
+    );
     const wait = waitFor(cluster, { kind: "Pod", name: "p1" }, podReady, { signal: interrupt.signal });
-    setTimeout(() => interrupt.abort(), 50);
     await expect(wait).rejects.toMatchObject({ code: "interrupted" });
+    expect(watched).toEqual(["1"]);
   });
 });
