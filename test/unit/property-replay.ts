@@ -1,0 +1,14 @@
+/*
+ * A property that fails prints its seed and the path to the smallest value that it found. With these the same comes again:
+ *   FC_SEED=-1819918769 FC_PATH=4:1:0 npx vitest run --project unit test/unit/webhook/words.test.ts -t "the name of the test"
+ * With the seed alone, all values come in the same order.
+ */
+const { FC_SEED: seed, FC_PATH: path } = process.env;
+
+if (seed !== undefined) {
+  if (!/^-?\d+$/.test(seed)) throw new Error(`expected FC_SEED as a whole number, found ${seed}`);
+  const { configureGlobal } = await import("fast-check");
+  configureGlobal({ seed: Number(seed), ...(path !== undefined && { path, endOnFailure: true }) });
+}
+
+export {};
