@@ -212,7 +212,7 @@ describe.each(columns)("$name", (column) => {
       expect(await committed("alone")).toBeUndefined();
     });
 
-    it("is joined by the other, who commits", { retry: 0 }, async () => {
+    it("is joined by the other, who commits", async () => {
       const steps = await deploy({ name: "alone", path: first, organizations: ["org2"] });
       expect(counted(steps)).toMatchObject({ approve: 1, commit: 1 });
       // Only org2's own peers were waited for.

@@ -104,8 +104,8 @@ describe.each(columns)("$name", (column) => {
     return containers.flatMap(({ Names }) => Names).map((name) => name.replace(/^.*Org1MSP-(\w+)\..*$/, "$1"));
   };
 
-  // Go compiles its own library, too: a minute of two processors. What is installed once cannot be tried again.
-  const unhurried = { retry: 0, timeout: 400_000 };
+  // Go compiles its own library, too: a minute of two processors.
+  const unhurried = { timeout: 400_000 };
 
   describe.skipIf(missing)("chaincode of two languages in one runner", () => {
     it(

@@ -118,27 +118,23 @@ describe.each(columns)("$name", (column) => {
       expect((await image(first, complete)).Id).toBe((await image(second, complete)).Id);
     });
 
-    it(
-      "are built in one daemon otherwise, and go to the other without the layers that it has",
-      { retry: 0 },
-      async () => {
-        const seeding = seedingOf(toBuild);
-        const never = () => Promise.reject(new Error("the peer was to build it"));
-        const provisions = await Promise.all([first, second].map(({ peer }) => seeding.provide(peer, context, never)));
-        expect(provisions.map(({ how }) => how).sort()).toEqual(["copied", "prebuilt"]);
-        await Promise.all([first, second].map((place) => installed(place, toBuild)));
-        expect((await builds(first)) + (await builds(second))).toBe(1);
-        expect((await image(first, toBuild)).Id).toBe((await image(second, toBuild)).Id);
-        await seeding.close();
-        const left = ["ps", "--all", "--quiet", "--filter", "ancestor=hyperledger/fabric-nodeenv:2.5", "--no-trunc"];
-        const containers = await Promise.all(
-          [first, second].map(({ daemon }) => daemon.docker(...left, "--format", "{{.Command}}")),
-        );
-        expect(containers.join("\n")).not.toContain("/chaincode/build.sh");
-      },
-    );
+    it("are built in one daemon otherwise, and go to the other without the layers that it has", async () => {
+      const seeding = seedingOf(toBuild);
+      const never = () => Promise.reject(new Error("the peer was to build it"));
+      const provisions = await Promise.all([first, second].map(({ peer }) => seeding.provide(peer, context, never)));
+      expect(provisions.map(({ how }) => how).sort()).toEqual(["copied", "prebuilt"]);
+      await Promise.all([first, second].map((place) => installed(place, toBuild)));
+      expect((await builds(first)) + (await builds(second))).toBe(1);
+      expect((await image(first, toBuild)).Id).toBe((await image(second, toBuild)).Id);
+      await seeding.close();
+      const left = ["ps", "--all", "--quiet", "--filter", "ancestor=hyperledger/fabric-nodeenv:2.5", "--no-trunc"];
+      const containers = await Promise.all(
+        [first, second].map(({ daemon }) => daemon.docker(...left, "--format", "{{.Command}}")),
+      );
+      expect(containers.join("\n")).not.toContain("/chaincode/build.sh");
+    });
 
-    it("that are made or built are what the peer builds", { retry: 0 }, async () => {
+    it("that are made or built are what the peer builds", async () => {
       await installed(first, builtByPeer);
       const [theirs, made, prebuilt] = await Promise.all(
         [builtByPeer, complete, toBuild].map((pkg) => image(first, pkg)),
