@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import { pack } from "tar-stream";
 import { buffer } from "node:stream/consumers";
 import { callApi, type TestRunner } from "./runner-process.ts";
@@ -62,6 +63,8 @@ export async function outputOf(runner: TestRunner, name: string): Promise<string
   return Buffer.concat(parts).toString();
 }
 
+let attacks = 0;
+
 /** Runs a script as chaincode to its end. */
 export async function attack(
   runner: TestRunner,
@@ -69,7 +72,7 @@ export async function attack(
   script: string,
   options: { readonly port?: number; readonly memory?: number } = {},
 ): Promise<{ readonly code: number; readonly output: string }> {
-  const name = `attack-${Math.random().toString(16).slice(2)}`;
+  const name = `attack-${++attacks}`;
   await createShell(runner, image, name, script, options);
   const end = ended(runner, name);
   await start(runner, name);
@@ -77,4 +80,18 @@ export async function attack(
   const output = await outputOf(runner, name);
   await callApi(runner.socket, "DELETE", `/containers/${name}?force=1`);
   return { code, output };
+}
+
+let marks = 0;
+
+/** Seconds to sleep that only one test of this machine has: its processes are told by them. */
+export function newMark(): string {
+  return `6${process.pid}${String(++marks).padStart(3, "0")}`;
+}
+
+/** Processes anywhere that sleep for as long. */
+export async function alive(mark: string): Promise<number> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+  return lines.filter((line) => line.startsWith(`sleep\0${mark}\0`)).length;
 }

@@ -60,6 +60,7 @@ describe.skipIf(noRunner)("the next start of chaincode", () => {
   });
 
   it("is out of reach for chaincode that runs, even by its name", async () => {
+    await attack(runner, image, "true");
     const ready = await prepared();
     const file = join(ready, "usr/local/src/code.js");
     const reached = ["cat", "echo evil >>", "rm -f", "chmod 0"].map((deed) => `(${deed} ${file}) 2>&1 && echo REACHED`);
@@ -86,6 +87,7 @@ describe.skipIf(noRunner)("the next start of chaincode", () => {
   });
 
   it("is prepared no more when the image is gone, or another took its name", async () => {
+    await attack(runner, image, "true");
     await prepared();
     await installShell(runner, image, { "code.js": "second version" });
     await expect.poll(() => directories("spare"), patience).toEqual([]);
@@ -94,11 +96,12 @@ describe.skipIf(noRunner)("the next start of chaincode", () => {
     await prepared();
     await callApi(runner.socket, "DELETE", `/images/${image}`);
     await expect.poll(() => directories("spare"), patience).toEqual([]);
-    await installShell(runner, image, { "code.js": "third version" });
+    await installShell(runner, image, { "code.js": "as built", "kept.txt": "kept" });
   });
 
   it("begins anew after a kill, with nothing left of what was prepared, and after an orderly end", async () => {
     const all = async () => (await readdir(runner.state)).filter((name) => !name.startsWith("store-"));
+    await installShell(runner, image, { "code.js": "another version" });
     for (const end of ["kill", "stop"] as const) {
       await attack(runner, image, "true");
       await prepared();
@@ -110,7 +113,7 @@ describe.skipIf(noRunner)("the next start of chaincode", () => {
       await runner.process.start();
       expect(await all()).toEqual([]);
       const { output } = await attack(runner, image, sees);
-      expect(output).toContain("code.js: third version");
+      expect(output).toContain("code.js: another version");
     }
   });
 });

@@ -36,6 +36,13 @@ const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /** Starts a runner with everything it needs in a directory of its own, which the ordinary user may read. */
 export async function startRunner(...flags: readonly string[]): Promise<TestRunner> {
+  const runner = await newRunner(...flags);
+  await runner.process.start();
+  return runner;
+}
+
+/** A runner that has not been started. */
+export async function newRunner(...flags: readonly string[]): Promise<TestRunner> {
   const folder = await mkdtemp(join(tmpdir(), "runner-"));
   await chmod(folder, 0o755);
   const [bin, state, run] = [join(folder, "bin"), join(folder, "state"), join(folder, "run")];
@@ -65,7 +72,6 @@ export async function startRunner(...flags: readonly string[]): Promise<TestRunn
     ...flags,
   ];
   const runner = newProcess(command, { PATH: `${bin}:${SYSTEM_PATH}`, ...registries() }, /"listening"/);
-  await runner.start();
   return {
     endpoint: `unix://${socket}`,
     socket,
