@@ -80,7 +80,7 @@ describe("openPort", () => {
       socket.close(1000);
     });
     const stream = await openPort(cluster, target);
-    await expect.poll(() => stream.readableLength).toBe("early".length);
+    await expect.poll(() => stream.readableLength, { timeout: 20_000 }).toBe("early".length);
     await closed.promise;
     expect(await text(stream)).toBe("early");
   });
