@@ -153,12 +153,13 @@ test("it does not start on bad settings or flags, and says which", async () => {
   await writeFile(file, "storage: {limit: {default: 1Pi}}\n");
   const bad = await start(`--settings=${file}`);
   await until("the end", () => bad.child.exitCode ?? undefined);
-  expect(bad.child.exitCode).toBe(1);
+  expect(await bad.end()).toBe(1);
   expect(bad.lines.at(-1)).toMatchObject({
     message: "cannot run",
     reason: expect.stringContaining("storage.limit.default"),
   });
   const flag = await start("--drain-seconds=soon");
   await until("the end", () => flag.child.exitCode ?? undefined);
+  expect(await flag.end()).toBe(1);
   expect(flag.lines.at(-1)?.["reason"]).toBe('--drain-seconds: expected a whole number up to 3600, found "soon"');
 });

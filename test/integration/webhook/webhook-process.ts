@@ -46,7 +46,8 @@ export async function startWebhook(
     lines.push(...parts.map((line) => JSON.parse(line) as Record<string, unknown>));
   });
   const said = (message: string) => lines.find((line) => line["message"] === message);
-  const exited = once(child, "exit") as Promise<[number | null]>;
+  // Not "exit": what it has written is read by then.
+  const exited = once(child, "close") as Promise<[number | null]>;
   const probes = await until(
     "start",
     () => (said("started")?.["probesPort"] ?? (child.exitCode === null ? undefined : 0)) as number | undefined,
