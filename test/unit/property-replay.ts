@@ -10,5 +10,3 @@ if (seed !== undefined) {
   const { configureGlobal } = await import("fast-check");
   configureGlobal({ seed: Number(seed), ...(path !== undefined && { path, endOnFailure: true }) });
 }
-
-export {};
