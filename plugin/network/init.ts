@@ -1,7 +1,7 @@
 import type { Cluster } from "../kube/cluster.ts";
 import type { Step } from "../steps/step.ts";
 import { identityStepId, identitySteps, type Clock } from "./identity-steps.ts";
-import { namespaceOf, networkConfigMap } from "./namespace.ts";
+import { namespaceStep } from "./namespace-step.ts";
 import { appliedStep, readyStep } from "./object-steps.ts";
 import { ordererObjects } from "./orderer.ts";
 import { peerObjects } from "./peer.ts";
@@ -29,11 +29,10 @@ function organizationSteps(
   const { name } = organization;
   const namespace = `${name}/namespace`;
   return [
-    appliedStep(cluster, {
+    namespaceStep(cluster, network, organization, {
       id: namespace,
       title: `${name}: namespace ${organization.namespace}`,
       after: [webhook],
-      objects: [namespaceOf(network, organization), networkConfigMap(network, organization)],
     }),
     ...identitySteps(cluster, network, organization, namespace, now),
     ...nodesOf(organization).flatMap((node) => nodeSteps(cluster, network, node)),

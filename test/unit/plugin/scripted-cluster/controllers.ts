@@ -108,24 +108,29 @@ export const usualControllers: readonly Controller[] = [
   webhookController,
 ];
 
-/** Namespaces that are being removed stay until they are let go. */
-export interface HeldNamespaces {
+/** A controller that is slow: what it has to do waits until it is let go. */
+export interface HeldController {
   readonly controller: Controller;
-  /** Ends those that wait, and from now on all at once. */
+  /** Does what waits, and from now on everything at once. */
   letGo(): void;
 }
 
-export function heldNamespaces(): HeldNamespaces {
+export function held(controller: Controller): HeldController {
   const waiting: (() => void)[] = [];
-  let held = true;
+  let isHeld = true;
   return {
     controller(change, stored) {
-      if (held) waiting.push(() => namespaceController(change, stored));
-      else namespaceController(change, stored);
+      if (isHeld) waiting.push(() => controller(change, stored));
+      else controller(change, stored);
     },
     letGo() {
-      held = false;
-      for (const end of waiting.splice(0)) end();
+      isHeld = false;
+      for (const act of waiting.splice(0)) act();
     },
   };
+}
+
+/** The usual ones, with others in the place of one. */
+export function usualControllersBut(controller: Controller, ...instead: readonly Controller[]): readonly Controller[] {
+  return [...usualControllers.filter((other) => other !== controller), ...instead];
 }

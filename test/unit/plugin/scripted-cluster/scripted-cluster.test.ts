@@ -5,7 +5,7 @@ import type { Cluster } from "../../../../plugin/kube/cluster.ts";
 import { gone, rolledOut } from "../../../../plugin/kube/conditions.ts";
 import { create, createOrGet, get, list, listPages, patch, remove } from "../../../../plugin/kube/objects.ts";
 import { waitFor } from "../../../../plugin/kube/wait.ts";
-import { heldNamespaces, usualControllers, namespaceController } from "./controllers.ts";
+import { held, namespaceController, usualControllersBut } from "./controllers.ts";
 import { scriptedCluster, type ScriptedCluster } from "./scripted-cluster.ts";
 import { mergeApplied, ownersAfterWrite, type Owners, type Tree } from "./server-side-apply.ts";
 
@@ -84,12 +84,11 @@ describe("server-side apply", () => {
 });
 
 describe("the API server", () => {
-  const namespaces = heldNamespaces();
-  const others = usualControllers.filter((controller) => controller !== namespaceController);
+  const namespaces = held(namespaceController);
   let scripted: ScriptedCluster;
   let cluster: Cluster;
   beforeEach(async () => {
-    scripted = await scriptedCluster({ controllers: [...others, namespaces.controller] });
+    scripted = await scriptedCluster({ controllers: usualControllersBut(namespaceController, namespaces.controller) });
     cluster = scripted.connect();
     await apply(cluster, namespace);
   });

@@ -1,0 +1,56 @@
+import { FabricError } from "../error.ts";
+import type { V1Namespace } from "../kube/client-node.ts";
+import type { Cluster } from "../kube/cluster.ts";
+import { gone } from "../kube/conditions.ts";
+import { get } from "../kube/objects.ts";
+import { waitFor } from "../kube/wait.ts";
+import type { Step } from "../steps/step.ts";
+import { networkLabel } from "./labels.ts";
+import { namespaceOf, networkConfigMap } from "./namespace.ts";
+import { appliedStep } from "./object-steps.ts";
+import type { FabricNetwork, Organization } from "./spec.ts";
+
+/**
+ * An organization's namespace, with the network's definition in it. One that is being removed is waited for and made anew: what
+ * is still in it goes, too, however complete it looks. Throws `conflict` for one of another network, which is not taken over.
+ */
+export function namespaceStep(
+  cluster: Cluster,
+  network: FabricNetwork,
+  organization: Organization,
+  step: Pick<Step, "id" | "title" | "after">,
+): Step {
+  const ref = { kind: "Namespace", name: organization.namespace } as const;
+  const applied = appliedStep(cluster, {
+    ...step,
+    objects: [namespaceOf(network, organization), networkConfigMap(network, organization)],
+  });
+  const isEnding = async (signal: AbortSignal): Promise<boolean> => {
+    const found = await get(cluster, ref, signal);
+    if (found?.metadata?.deletionTimestamp !== undefined) return true;
+    checkNetwork(network, ref.name, found);
+    return false;
+  };
+  return {
+    ...applied,
+    async observe(context) {
+      if (await isEnding(context.signal)) return { done: false, change: "wait until the old one is gone" };
+      return applied.observe(context);
+    },
+    async act(context) {
+      const { signal, progress } = context;
+      if (await isEnding(signal)) await waitFor(cluster, ref, gone, { signal, progress });
+      await applied.act(context);
+    },
+  };
+}
+
+function checkNetwork({ metadata }: FabricNetwork, namespace: string, found: V1Namespace | undefined): void {
+  const owner = found?.metadata?.labels?.[networkLabel];
+  if (owner === undefined || owner === metadata.name) return;
+  throw new FabricError(
+    "conflict",
+    `expected Namespace ${namespace} to be of network ${metadata.name}, found one of network ${owner}`,
+    { hint: `choose other organizations with --peer-orgs and --orderer-org, or --network ${owner}` },
+  );
+}
