@@ -26,13 +26,14 @@ Examples:
       import("../terminal/confirm.ts"),
     ]);
     const cluster = await connect(options, terminal);
-    const { name, namespaces } = await networkNamespaces(cluster, options.network, terminal.signal);
+    const { name, namespaces: found } = await networkNamespaces(cluster, options.network, terminal.signal);
+    const namespaces = found.map((namespace) => namespace.name);
     if (namespaces.length > 0 && !options.yes && !options.dryRun) {
       const question = `This deletes network ${name} with its ledgers and keys: namespaces ${namespaces.join(", ")}.`;
       await confirm(terminal, question, name);
     }
     const title = namespaces.length > 0 ? `network ${name}` : "no network";
-    const report = await runPlans(terminal, options, [{ title, steps: () => downSteps(cluster, namespaces) }]);
+    const report = await runPlans(terminal, options, [{ title, steps: () => downSteps(cluster, found) }]);
     await printResult(terminal, options.output, {
       data: { network: name, namespaces, ...report },
       table: () => conclusion(report, ""),
