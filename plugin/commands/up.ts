@@ -1,14 +1,32 @@
 import { basename, resolve } from "node:path";
 import { collect } from "./arguments.ts";
-import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import type { DeployRequest } from "../chaincode/deploy.ts";
+import type { NetworkOptions } from "../network/spec.ts";
+import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
-interface UpOptions extends PlanOptions {
+export interface UpOptions extends PlanOptions {
   readonly chaincode: string;
   readonly name?: string;
   readonly channel: string;
   readonly fabricVersion?: string;
   readonly loadImage?: readonly string[];
+}
+
+/** What the four commands that `up` stands for are asked. */
+export interface UpRequest {
+  readonly network: NetworkOptions;
+  readonly channel: string;
+  readonly deployment: DeployRequest;
+}
+
+export function upRequest(options: GlobalOptions & UpOptions): UpRequest {
+  const { chaincode: path, name = basename(resolve(path)), channel, loadImage } = options;
+  return {
+    network: { name: options.network, fabricVersion: options.fabricVersion },
+    channel,
+    deployment: { name, path, channel, loadImage },
+  };
 }
 
 export const up: CommandDefinition = (program, terminal) => {
@@ -32,18 +50,19 @@ Examples:
     );
   planOptions(command, "20m").action(async () => {
     const options = optionsOf<UpOptions>(command);
-    const name = options.name ?? basename(resolve(options.chaincode));
+    const request = upRequest(options);
+    const { channel, deployment } = request;
     const [
       { connect, networkOn },
-      { networkFromOptions },
+      { definitionFor },
       { initSteps },
       { joinSteps },
       { deploySteps },
-      { webhookInstallSteps },
+      { installedWebhook, webhookInstallSteps },
       { printResult },
     ] = await Promise.all([
       import("./connect.ts"),
-      import("../network/spec.ts"),
+      import("../network/definition.ts"),
       import("../network/init.ts"),
       import("../network/join.ts"),
       import("../chaincode/deploy.ts"),
@@ -51,21 +70,23 @@ Examples:
       import("../terminal/output.ts"),
     ]);
     const cluster = await connect(options, terminal);
-    const definition = networkFromOptions({ name: options.network, fabricVersion: options.fabricVersion });
+    const definition = await definitionFor(cluster, request.network, terminal.signal);
     const network = networkOn(cluster, definition);
-    const deployment = { name, path: options.chaincode, channel: options.channel, loadImage: options.loadImage };
     try {
       const report = await runPlans(terminal, options, [
-        { title: "webhook", steps: () => webhookInstallSteps(cluster, {}) },
+        {
+          title: "webhook",
+          steps: async (signal) => webhookInstallSteps(cluster, await installedWebhook(cluster, signal)),
+        },
         { title: `network ${definition.metadata.name}`, steps: () => initSteps(cluster, definition) },
-        { title: `channel ${options.channel}`, steps: () => joinSteps(network, options.channel) },
-        { title: `chaincode ${name}`, steps: (signal) => deploySteps(network, deployment, signal) },
+        { title: `channel ${channel}`, steps: () => joinSteps(network, channel) },
+        { title: `chaincode ${deployment.name}`, steps: (signal) => deploySteps(network, deployment, signal) },
       ]);
-      const next = `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`;
+      const next = `kubectl fabric invoke ${deployment.name} FUNCTION [ARGUMENT...] --channel ${channel}`;
       await printResult(terminal, options.output, {
-        data: { chaincode: name, channel: options.channel, ...report },
+        data: { chaincode: deployment.name, channel, ...report },
         table: () => conclusion(report, next),
-        names: () => [name],
+        names: () => [deployment.name],
       });
     } finally {
       await network.close();

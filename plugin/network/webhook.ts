@@ -21,6 +21,16 @@ export const webhookName = "kubectl-fabric-webhook";
 const deployment = { kind: "Deployment", namespace: webhookNamespace, name: webhookName } as const;
 const registration = { kind: "MutatingWebhookConfiguration", name: webhookName } as const;
 
+/** How the webhook is installed, for those who leave it as it is; nothing where it is not. */
+export async function installedWebhook(cluster: Cluster, signal: AbortSignal): Promise<WebhookOptions> {
+  const { spec } = (await get(cluster, deployment, signal)) ?? {};
+  const image = spec?.template.spec?.containers[0]?.image;
+  return {
+    ...(image === undefined ? {} : { image }),
+    ...(spec?.replicas === undefined ? {} : { replicas: spec.replicas }),
+  };
+}
+
 /** The webhook is installed as manifests/base says, runs, and the API server trusts it. */
 export function webhookInstallSteps(cluster: Cluster, options: WebhookOptions): readonly Step[] {
   const objects = webhookManifests().map((object) =>

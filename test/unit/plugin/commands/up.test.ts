@@ -1,0 +1,221 @@
+import { Readable, Writable } from "node:stream";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { optionsOf } from "../../../../plugin/commands/command.ts";
+import type { PlansReport } from "../../../../plugin/commands/plan-run.ts";
+import { upRequest, type UpOptions, type UpRequest } from "../../../../plugin/commands/up.ts";
+import { networkFromOptions } from "../../../../plugin/network/spec.ts";
+import { newProgram } from "../../../../plugin/program.ts";
+import { entry, init, linesOf } from "../network/network-cluster.ts";
+import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { commandSession, type CommandSession } from "./command-session.ts";
+
+let cluster: ScriptedCluster;
+let session: CommandSession;
+beforeEach(async () => {
+  cluster = await scriptedCluster();
+  session = await commandSession(cluster);
+});
+afterEach(async () => {
+  await session.close();
+  await cluster.close();
+});
+
+/** `kubectl fabric up --dry-run -o json` */
+async function dryRun(...argv: readonly string[]) {
+  const count = cluster.writes.length;
+  const { stdout, stderr, error } = await session.run(
+    "up",
+    "--chaincode",
+    "./asset",
+    "--dry-run",
+    "-o",
+    "json",
+    ...argv,
+  );
+  expect(error).toBeUndefined();
+  expect(linesOf(cluster, count)).toEqual([]);
+  const report = JSON.parse(stdout) as PlansReport & { readonly chaincode: string; readonly channel: string };
+  // A heading is a line at the margin.
+  return { report, headings: stderr.split("\n").filter((line) => /^\S/.test(line)) };
+}
+
+const plans = ["webhook", "network fabric", "channel mychannel", "chaincode asset"];
+const changes = ({ steps }: PlansReport) => steps.filter(({ result }) => result !== "unchanged").map(({ id }) => id);
+
+describe("up --dry-run", () => {
+  test("of nothing: its four plans in order, the first one's steps, and no write", async () => {
+    const { report, headings } = await dryRun();
+    expect(headings).toEqual(plans);
+    expect(report).toMatchObject({ chaincode: "asset", channel: "mychannel", changed: 0, unchanged: 0 });
+    expect(changes(report)).toEqual([
+      "webhook/namespace",
+      "webhook/settings/kubectl-fabric-webhook",
+      "webhook/objects",
+      "webhook/ready",
+      "webhook/trusted",
+    ]);
+    expect(cluster.objects()).toEqual([]);
+  });
+
+  test("with the webhook: the network is next", async () => {
+    await session.run("webhook", "install");
+    const { report, headings } = await dryRun();
+    expect(headings).toEqual(plans);
+    expect(report).toMatchObject({ changed: 0, unchanged: 6 });
+    expect(changes(report)).toContain("org1/namespace");
+    expect(changes(report).filter((id) => !/^(orderer|org1|org2)\//.test(id))).toEqual([]);
+  });
+
+  test("with the network: the channel is next", async () => {
+    await session.run("webhook", "install");
+    await init(cluster, networkFromOptions({}), { now: new Date() });
+    const { report, headings } = await dryRun();
+    expect(headings).toEqual(plans);
+    expect(changes(report)).toEqual([
+      "mychannel/genesis",
+      ...["orderer0.orderer", "orderer1.orderer", "orderer2.orderer", "peer0.org1", "peer0.org2"].map(
+        (host) => `mychannel/${host}`,
+      ),
+      "mychannel/org1/anchor-peers",
+      "mychannel/org2/anchor-peers",
+    ]);
+    expect(report.steps.find(({ id }) => id === "mychannel/genesis")?.detail).toBe("a channel of org1, org2");
+  });
+
+  test("for people: what would be done, and that nothing was", async () => {
+    const { stdout, stderr } = await session.run("up", "--chaincode", "./asset", "--dry-run");
+    expect(stdout).toBe("dry run: 5 steps would change something; nothing was changed\n");
+    expect(stderr).toContain("  + namespace kubectl-fabric-system: Namespace kubectl-fabric-system\n");
+    expect(linesOf(cluster)).toEqual([]);
+  });
+});
+
+describe("what is there already is left as it is", () => {
+  test("a network of other sizes, organizations and version", async () => {
+    await session.run("webhook", "install");
+    const network = networkFromOptions({ fabricVersion: "2.5", peerOrganizations: ["air"], peers: 2, orderers: 1 });
+    await init(cluster, network, { now: new Date() });
+    const { report } = await dryRun();
+    expect(changes(report)[0]).toBe("mychannel/genesis");
+    expect(report.steps.find(({ id }) => id === "mychannel/genesis")?.detail).toBe("a channel of air");
+  });
+
+  test("the only network of another name", async () => {
+    await session.run("webhook", "install");
+    await init(cluster, networkFromOptions({ name: "trade", orderers: 1 }), { now: new Date() });
+    const { report, headings } = await dryRun();
+    expect(headings).toEqual(["webhook", "network trade", "channel mychannel", "chaincode asset"]);
+    expect(changes(report)[0]).toBe("mychannel/genesis");
+  });
+
+  test("a webhook of another image, with other settings", async () => {
+    await session.run("webhook", "install", "--image", "registry.example/webhook:1", "--replicas", "1");
+    cluster.put({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "kubectl-fabric-webhook", namespace: "kubectl-fabric-system" },
+      data: { "settings.yaml": "dind:\n  image: registry.example/docker:28-dind\n" },
+    });
+    const { report } = await dryRun();
+    expect(changes(report).filter((id) => id.startsWith("webhook/"))).toEqual([]);
+  });
+});
+
+describe("up", () => {
+  test("does webhook, network and channel one after another, until there is no node to talk to", async () => {
+    // Pods of the scripted cluster run nothing: what comes after the channel's genesis block is left to tests with nodes.
+    const { error, stderr } = await session.run("up", "--chaincode", "./asset", "--channel", "trade");
+    expect(error).toMatchObject({ code: "steps-failed" });
+    const lines = linesOf(cluster);
+    const planOf = (line: string) => {
+      if (/\/channel-/.test(line)) return "channel";
+      return /kubectl-fabric-(system|webhook)/.test(line) ? "webhook" : "network";
+    };
+    expect(lines.map(planOf).filter((plan, index, all) => plan !== all[index - 1])).toEqual([
+      "webhook",
+      "network",
+      "channel",
+    ]);
+    expect(lines.at(-1)).toBe("create ConfigMap orderer/channel-trade");
+    expect(stderr).not.toContain("chaincode asset");
+    // And again: what is done stays done.
+    const count = cluster.writes.length;
+    await session.run("up", "--chaincode", "./asset", "--channel", "trade");
+    expect(linesOf(cluster, count)).toEqual([]);
+  });
+
+  test("a plan that fails is the last one", async () => {
+    cluster.interfere(({ kind }) => (kind === "Deployment" ? "forbidden" : undefined));
+    const { error, stderr } = await session.run("up", "--chaincode", "./asset");
+    expect(error).toMatchObject({
+      code: "forbidden",
+      hint: "kubectl auth can-i get deployments.apps -n kubectl-fabric-system",
+    });
+    expect(stderr).not.toContain("network fabric");
+    expect(cluster.find("Namespace", "org1")).toBeUndefined();
+  });
+
+  test("its options reach the network that it makes", async () => {
+    await session.run("up", "--chaincode", "./asset", "--network", "trade", "--fabric-version", "2.5");
+    const definition = entry(cluster.read("ConfigMap", "fabric-network", "org1"), "network.yaml");
+    expect(definition).toContain("name: trade");
+    expect(cluster.read("StatefulSet", "peer0", "org1")).toMatchObject({
+      spec: { template: { spec: { containers: [{ image: "docker.io/hyperledger/fabric-peer:2.5" }] } } },
+    });
+  });
+});
+
+/** What `up` understands of a command line, without doing it. */
+async function requestOf(...argv: readonly string[]) {
+  let stderr = "";
+  const sink = new Writable({ write: (chunk: Buffer, _, done) => (done(), void (stderr += chunk.toString())) });
+  const { signal } = new AbortController();
+  const program = newProgram({ stdout: sink, stderr: sink, stdin: Readable.from([]), env: {}, signal });
+  const command = program.commands.find((candidate) => candidate.name() === "up");
+  let request: UpRequest | undefined;
+  command?.action(() => void (request = upRequest(optionsOf<UpOptions>(command))));
+  const error: unknown = await program.parseAsync([...argv], { from: "user" }).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return { request, error, stderr };
+}
+
+describe("what up understands", () => {
+  test.each<readonly [string, readonly string[], UpRequest]>([
+    [
+      "the folder alone",
+      ["up", "--chaincode", "./some/asset"],
+      {
+        network: { name: undefined, fabricVersion: undefined },
+        channel: "mychannel",
+        deployment: { name: "asset", path: "./some/asset", channel: "mychannel", loadImage: undefined },
+      },
+    ],
+    [
+      "everything",
+      "--network trade up --chaincode ./asset --name basic -C c --fabric-version 2.5 --load-image a.tar --load-image b.tar".split(
+        " ",
+      ),
+      {
+        network: { name: "trade", fabricVersion: "2.5" },
+        channel: "c",
+        deployment: { name: "basic", path: "./asset", channel: "c", loadImage: ["a.tar", "b.tar"] },
+      },
+    ],
+  ])("%s", async (_, argv, request) => {
+    expect(await requestOf(...argv)).toMatchObject({ error: undefined, request });
+  });
+
+  test.each([
+    ["no --chaincode", ["up"], /required option '--chaincode <dir>' not specified/],
+    ["a folder as an argument", ["up", "./asset", "--chaincode", "./asset"], /too many arguments/],
+    ["a deadline that is none", ["up", "--chaincode", "a", "--timeout", "soon"], /Expected a duration like 30s/],
+  ])("%s is a usage error with a hint, and nothing is asked of the cluster", async (_, argv, message) => {
+    const { error, stderr } = await session.run(...argv);
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/hint: add --help/);
+    expect(error).toMatchObject({ exitCode: 1 });
+    expect(cluster.requests).toEqual([]);
+  });
+});
