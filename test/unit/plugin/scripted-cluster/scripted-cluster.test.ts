@@ -204,4 +204,15 @@ describe("the API server", () => {
     await expect(create(cluster, config("z", {}))).rejects.toMatchObject({ code: "cluster-unreachable" });
     expect(scripted.find("ConfigMap", "z", "a")).toBeDefined();
   });
+
+  test("a create that is not answered over a kept connection is sent again, and finds what it made itself", async () => {
+    await get(cluster, { kind: "Namespace", name: "a" });
+    let creates = 0;
+    scripted.interfere(({ verb }) => (verb === "create" && ++creates === 1 ? "unanswered" : undefined));
+    expect(await createOrGet(cluster, config("x", { a: "1" }))).toMatchObject({
+      created: false,
+      object: { data: { a: "1" } },
+    });
+    expect(creates).toBe(2);
+  });
 });
