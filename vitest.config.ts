@@ -11,6 +11,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
+          setupFiles: ["test/unit/property-replay.ts"],
           // Property tests on a busy machine take longer than the usual 5 s.
           testTimeout: 60_000,
         },
