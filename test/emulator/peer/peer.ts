@@ -86,8 +86,8 @@ export async function startPeer(environment: Environment, version: string): Prom
   });
   late.membership = membership;
   channels.openAll();
-  installed.rebuild();
   const custodian = new Custodian(installed, launcher, channels, mspId, log);
+  custodian.rebuild();
 
   const directoryOfPeers = new PeerDirectory(membership, endorser);
   const endorsement = new GatewayEndorsement(directoryOfPeers, channels, mspId);
@@ -120,6 +120,8 @@ export async function startPeer(environment: Environment, version: string): Prom
           streams.dropAll();
           launcher.dropStreams();
         });
+  // internal/peer/node/signals.go
+  process.on("SIGUSR1", () => newLog("nodeCmd.diag")(custodian.report()));
   log(`Started peer with ID=[${environment.text("PEER_ID", "jdoe")}] on port ${port}`);
   return async () => {
     membership.stop();

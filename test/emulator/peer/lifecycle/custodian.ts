@@ -4,9 +4,17 @@ import type { PeerChannel } from "../peer-channel.ts";
 import type { PeerChannels } from "../peer-channels.ts";
 import { approvedChaincode, definedNames, type InstalledChaincodes } from "./installed.ts";
 
+const fabric = "github.com/hyperledger/fabric/core";
+const work = `${fabric}/chaincode/lifecycle.(*ChaincodeCustodian).Work`;
+const idle = ["sync.(*Cond).Wait"] as const;
+const building = [`${fabric}/container.(*Router).Build`] as const;
+const launching = [`${fabric}/chaincode.(*RuntimeLauncher).Launch`] as const;
+const stopping = [`${fabric}/chaincode.(*RuntimeLauncher).Stop`] as const;
+
 /**
- * Starts what the committed definitions run here without being called, and stops what none runs any more: one after another
- * (core/chaincode/lifecycle/custodian.go; what is told to it when: cache.go, update and handleChaincodeInstalledWhileLocked).
+ * Builds again what was installed before the peer started, starts what the committed definitions run here without being called, and
+ * stops what none runs any more: one after another, the builds first (core/chaincode/lifecycle/custodian.go; what is told to it when:
+ * cache.go, InitializeLocalChaincodes, update and handleChaincodeInstalledWhileLocked).
  */
 export class Custodian {
   readonly #installed: InstalledChaincodes;
@@ -17,6 +25,9 @@ export class Custodian {
   /** "channel/name" -> what runs for it, as it was seen last. */
   readonly #seen = new Map<string, { readonly sequence: number; readonly packageId: string | undefined }>();
   #chores: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  /** Functions of Fabric's that it is in, the innermost first. */
+  #within: readonly string[] = idle;
   #closed = false;
 
   constructor(
@@ -31,6 +42,19 @@ export class Custodian {
     this.#channels = channels;
     this.#mspId = mspId;
     this.#log = log;
+  }
+
+  /** To be called before the channels are looked after. */
+  rebuild(): void {
+    for (const packageId of this.#installed.ids()) {
+      this.#enqueue(`could not build chaincode '${packageId}'`, building, () => this.#installed.rebuild(packageId));
+    }
+  }
+
+  /** As a report of goroutines shows it (common/diag/goroutine.go). */
+  report(): string {
+    const within = [...this.#within, work].map((name) => `${name}(...)\n`).join("");
+    return `Go routines report:\ngoroutine 1 [${this.#within === idle ? "sync.Cond.Wait" : "select"}]:\n${within}`;
   }
 
   /** Looks after all channels there are, and those that will be joined. */
@@ -59,24 +83,27 @@ export class Custodian {
       this.#seen.set(`${channelId}/${name}`, { sequence, packageId });
       const former = before?.packageId;
       if (former !== undefined && ![...this.#seen.values()].some((seen) => seen.packageId === former)) {
-        this.#enqueue(`could not stop chaincode '${former}'`, () => this.#launcher.stop(former));
+        this.#enqueue(`could not stop chaincode '${former}'`, stopping, () => this.#launcher.stop(former));
       }
       if (packageId !== undefined) {
-        this.#enqueue(`could not launch chaincode '${packageId}'`, () => this.#launcher.launch(packageId));
+        this.#enqueue(`could not launch chaincode '${packageId}'`, launching, () => this.#launcher.launch(packageId));
       }
     }
   }
 
-  #enqueue(failure: string, act: () => Promise<unknown>): void {
+  #enqueue(failure: string, within: readonly string[], act: () => Promise<unknown>): void {
     const before = this.#chores;
+    this.#waiting++;
     const chore = async (): Promise<void> => {
       await before;
       if (this.#closed) return;
+      this.#within = within;
       try {
         await act();
       } catch (error) {
         this.#log(`${failure}: ${messageOf(error)}`);
       }
+      if (--this.#waiting === 0) this.#within = idle;
     };
     this.#chores = chore();
   }

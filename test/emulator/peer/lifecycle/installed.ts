@@ -58,14 +58,10 @@ export class InstalledChaincodes extends EventEmitter {
     this.#log = log;
   }
 
-  /** Builds again, when the peer starts, what was installed before it (custodian.go). */
-  rebuild(): void {
-    for (const packageId of this.#store.list()) {
-      this.#launcher.build(packageId).then(
-        () => this.#succeeded.add(packageId),
-        (error: unknown) => this.#log(`could not build ${packageId}: ${messageOf(error)}`),
-      );
-    }
+  /** Builds again what was installed before the peer started. */
+  async rebuild(packageId: string): Promise<void> {
+    await this.#launcher.build(packageId);
+    this.#succeeded.add(packageId);
   }
 
   async install(bytes: Uint8Array): Promise<ChaincodePackage> {
