@@ -1,30 +1,85 @@
 import type { Cleanup, Leftovers } from "../orphans/cleanup.ts";
-import { pauseUntil, settledAt, whenQuiet } from "../orphans/settling.ts";
-import type { Plan } from "./plan-run.ts";
+import { findingKey, type Finding } from "../orphans/finding.ts";
+import { startBefore, type PeerStart } from "../orphans/peer-start.ts";
+import type { Survey } from "../orphans/survey.ts";
+import type { Step } from "../steps/step.ts";
+import type { Plan, PlansReport } from "./plan-run.ts";
 
 /**
- * Removes at once, unless peers started lately: then when they are through with their packages, as a rule, and once more what they
- * built again. `looked` gets what is removed first.
+ * Removes what was found: the images that a peer would build again as soon as the peer is through with its start, all else at once.
+ * Then what peers that were seen to build have built meanwhile, of which `looked` is told.
  */
 export function cleanupPlans(opened: Cleanup, looked: (found: Leftovers) => void): readonly Plan[] {
-  const { settling } = opened;
-  if (settling.length === 0) return [{ title: "cleanup", steps: () => opened.steps }];
-  const peers = settling.map(({ peer }) => peer).join(", ");
-  const time = settledAt(settling);
-  const later = time > new Date() ? `, at ${time.toISOString().slice(11, 19)}Z` : "";
+  const { starts, steps, findings } = opened;
+  const keyed = new Map(findings.map((finding) => [findingKey(finding), finding]));
+  const afterStart = (step: Step): Step => {
+    const finding = keyed.get(step.id);
+    const start = finding && startBefore(finding, starts);
+    return start ? { ...step, after: [...step.after, start.step.id] } : step;
+  };
+  const removal = { title: "cleanup", steps: () => [...starts.map(({ step }) => step), ...steps.map(afterStart)] };
+  if (starts.length === 0) return [removal];
   return [
+    removal,
     {
-      title: `cleanup${later}: ${peers} started lately and may build again what is removed`,
+      title: "cleanup of what was built meanwhile",
       async steps(signal) {
-        await pauseUntil(time, signal);
+        if (!starts.some((start) => start.built())) return [];
         const found = await opened.again(signal);
         looked(found);
         return found.steps;
       },
     },
-    {
-      title: `cleanup of what ${peers} built again, when nothing more comes`,
-      steps: async (signal) => (await whenQuiet(() => opened.again(signal), signal)).steps,
-    },
   ];
+}
+
+/** What was found at first and what came later, each thing once; all else as it was last. */
+export function together(first: Survey, later: Survey): Survey {
+  const known = new Set(first.findings.map(findingKey));
+  const fresh = later.findings.filter((finding) => !known.has(findingKey(finding)));
+  return { ...later, findings: [...first.findings, ...fresh] };
+}
+
+/**
+ * What to type to remove what came back. Without an age: what is built anew is young. With the sources and identities of this run.
+ */
+export function againCommand({
+  source = [],
+  mspDir = [],
+}: {
+  readonly source?: readonly string[];
+  readonly mspDir?: readonly string[];
+}): string {
+  const sources = source.length === 0 ? [] : ["--source", source.join(",")];
+  return ["kubectl fabric cleanup --yes", ...sources, ...mspDir.flatMap((told) => ["--msp-dir", told])].join(" ");
+}
+
+/** A peer of which images were removed, and which may build them again. */
+export interface Doubt {
+  readonly peer: string;
+  readonly because: string;
+  /** What to type then. */
+  readonly hint: string;
+}
+
+/** Asked at the end: only a process that still runs has shown what it does not do. */
+export async function doubts(
+  starts: readonly PeerStart[],
+  removed: readonly Finding[],
+  report: PlansReport,
+  hint: string,
+  signal: AbortSignal,
+): Promise<readonly Doubt[]> {
+  const changed = new Set(report.steps.flatMap(({ id, result }) => (result === "changed" ? [id] : [])));
+  const gone = removed.filter((finding) => changed.has(findingKey(finding)));
+  const concerned = starts.filter((start) => gone.some((finding) => startBefore(finding, starts) === start));
+  const found = await Promise.all(
+    concerned.map(async (start) => ({ peer: start.peer, because: await start.doubt(signal), hint })),
+  );
+  return found.flatMap(({ because, ...doubt }) => (because === undefined ? [] : [{ ...doubt, because }]));
+}
+
+/** Whether another run may find more. Peers that nobody told us an identity of are not a failure: it is the default. */
+export function isIncomplete(blind: Survey["blind"], mayComeBack: readonly Doubt[]): boolean {
+  return mayComeBack.length > 0 || blind.some(({ code }) => code !== "not-found");
 }

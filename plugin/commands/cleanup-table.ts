@@ -2,6 +2,8 @@ import { shortName } from "../orphans/removal-steps.ts";
 import type { Finding } from "../orphans/finding.ts";
 import type { Survey } from "../orphans/survey.ts";
 import { table } from "../terminal/table.ts";
+import type { Doubt } from "./cleanup-plans.ts";
+import { conclusion, type PlansReport } from "./plan-run.ts";
 
 /** The plan for people: what would go and why, and what stays because nobody can prove that it may go. */
 export function cleanupTable({ findings, uncommitted, blind }: Survey, verbose: boolean): string {
@@ -17,6 +19,22 @@ export function cleanupTable({ findings, uncommitted, blind }: Survey, verbose: 
     blind.length === 0 ? "" : `\nnot looked at, so all of it is kept:\n${blindTable(blind)}`,
     `\n${total(orphans)}, ${kept.length} kept, ${needed} needed\n`,
   ].join("");
+}
+
+/** The last sentences: what was done, whether it lasts, and what to type next. */
+export function cleanupClosing(
+  { findings }: Survey,
+  report: PlansReport | undefined,
+  mayComeBack: readonly Doubt[],
+): string {
+  if (report) {
+    const [doubt] = mayComeBack;
+    if (!doubt) return conclusion(report, "");
+    const lines = mayComeBack.map(({ peer, because }) => `${peer} may build again what was removed: ${because}\n`);
+    return `${conclusion(report, "")}a second run may be needed:\n${lines.join("")}next: ${doubt.hint}\n`;
+  }
+  if (!findings.some(({ verdict }) => verdict === "orphan")) return "";
+  return "nothing was changed\nnext: kubectl fabric cleanup --yes\n";
 }
 
 function orphanTable(orphans: readonly Finding[]): string {

@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import type { Leftovers } from "../orphans/cleanup.ts";
 import type { Source } from "../orphans/finding.ts";
+import type { Survey } from "../orphans/survey.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { age, collect, list } from "./arguments.ts";
+import type { Doubt } from "./cleanup-plans.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
 
@@ -26,8 +28,11 @@ export const cleanup: CommandDefinition = (program, terminal) => {
     .description(
       "Finds images, containers, build leftovers, Jobs, Secrets, Deployments and Services that no committed or approved\n" +
         "definition and no running peer needs. Shows the plan; --yes carries it out. What cannot be proved to be an\n" +
-        "orphan is kept, and said. Ends with 3 when a peer or a source could not be looked at. --yes waits for peers that\n" +
-        "started lately: they build again what is removed before they have looked at their packages.",
+        "orphan is kept, and said. Ends with 3 when a peer or a source could not be looked at.\n\n" +
+        "A peer that starts builds again what is missing of its packages, superseded ones included. So --yes removes their\n" +
+        "images only when the peer has shown that it is through with its start: the peer writes into its log, asked by\n" +
+        "SIGUSR1, what its goroutines are at. Where nothing shows it, images are removed all the same, a second run may be\n" +
+        "needed, and the command says so and ends with 3.",
     )
     .option("-y, --yes", "remove the orphans", false)
     .option("--older-than <age>", "only what is at least so old, as 12h or 7d", age)
@@ -67,10 +72,10 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     { connectCluster },
     { findNetworks, findNetwork },
     { openCleanup },
-    { cleanupPlans },
+    { againCommand, cleanupPlans, doubts, isIncomplete, together },
     { readToldIdentity },
     { nodeAccessDefaults },
-    { cleanupTable },
+    { cleanupClosing, cleanupTable },
     { printResult },
     { exitCodes },
   ] = await Promise.all([
@@ -110,12 +115,14 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
   };
   try {
     const opened = await openCleanup({ cluster, lasting }, networks, request, signal);
-    let found: Leftovers = opened;
+    let found: Survey = opened;
     let report: PlansReport | undefined;
+    let mayComeBack: readonly Doubt[] = [];
     try {
       if (options.yes && !options.dryRun) {
-        const plans = cleanupPlans(opened, (settled) => (found = settled));
+        const plans = cleanupPlans(opened, (later: Leftovers) => (found = together(opened, later)));
         report = await runPlans(terminal, options, plans);
+        mayComeBack = await doubts(opened.starts, found.findings, report, againCommand(options), signal);
       }
     } finally {
       await opened.close();
@@ -130,25 +137,16 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
         uncommitted,
         notLookedAt: blind,
         bytes: orphans.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
-        ...(report ? { removed: report } : {}),
+        ...(report ? { removed: report, mayComeBack } : {}),
       },
-      table: () => cleanupTable(found, options.verbose) + closing(found, report),
+      table: () => cleanupTable(found, options.verbose) + cleanupClosing(found, report, mayComeBack),
       names: () => orphans.map(({ source, place, kind, name }) => `${source}/${place}/${kind}/${name}`),
     });
-    // Peers that nobody told us an identity of are not a failure: it is the default.
-    if (blind.some(({ code }) => code !== "not-found")) process.exitCode = exitCodes.notReady;
+    if (isIncomplete(blind, mayComeBack)) process.exitCode = exitCodes.notReady;
   } finally {
     await Promise.all(networks.map((network) => network.close()));
     lasting.close();
   }
-}
-
-function closing({ findings, settling }: Leftovers, report: PlansReport | undefined): string {
-  if (report) return conclusion(report, "");
-  if (!findings.some(({ verdict }) => verdict === "orphan")) return "";
-  const started = settling.map(({ peer }) => peer).join(", ");
-  const waits = started && ` (waits for ${started}, which started lately and may build again what is removed)`;
-  return `nothing was changed\nnext: kubectl fabric cleanup --yes${waits}\n`;
 }
 
 async function sourcesOf(told: readonly string[] | undefined): Promise<readonly Source[]> {

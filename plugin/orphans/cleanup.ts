@@ -10,10 +10,10 @@ import { hostDocker, type HostDocker } from "./host-docker.ts";
 import type { NodeAccess } from "./node-pod.ts";
 import { findPeers, type FoundPeers } from "./peers.ts";
 import type { PeerPod } from "./peer-pod.ts";
+import { peerProcess, peerStart, type PeerStart } from "./peer-start.ts";
 import type { Place } from "./place.ts";
 import { removalSteps } from "./removal-steps.ts";
 import { servicePlace } from "./service.ts";
-import { settling, type Settling } from "./settling.ts";
 import { blindness, peersWithin, survey, within, type Blindness, type Scope, type Survey } from "./survey.ts";
 import type { ToldIdentity } from "./told-identity.ts";
 
@@ -30,13 +30,13 @@ export interface CleanupRequest extends Scope {
 
 /** Everything that may be left over, and how to remove it. */
 export interface Leftovers extends Survey {
-  /** Peers to wait for before images are removed. */
-  readonly settling: readonly Settling[];
   readonly steps: readonly Step[];
 }
 
 /** What was left over at first. */
 export interface Cleanup extends Leftovers {
+  /** Peers that may not be through with their start: images of theirs are removed after it. */
+  readonly starts: readonly PeerStart[];
   /** Looks at the same places again. */
   again(signal: AbortSignal): Promise<Leftovers>;
   /** Ends connections and removes what was made to look. */
@@ -69,12 +69,24 @@ export async function openCleanup(
     const places = placesOf(request, found, chosen, cluster, facts, nodes && "places" in nodes ? nodes.places : []);
     const again = (looking: AbortSignal) =>
       lookAt({ request, found, chosen, places, facts, blind: nodes && "blind" in nodes ? [nodes.blind] : [] }, looking);
-    return { ...(await again(signal)), again, close };
+    const leftovers = await again(signal);
+    const building = chosen.filter(({ docker }) => request.sources.some((source) => daemonIn[docker] === source));
+    const starts = await Promise.all(
+      building.map(async (peer) => peerStart(peer.name, await facts.of(peer, signal), peerProcess(cluster, peer))),
+    );
+    return { ...leftovers, starts: starts.filter((start) => start !== undefined), again, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
+
+/** Where a peer builds. */
+const daemonIn: Readonly<Record<PeerPod["docker"], Source | undefined>> = {
+  sidecar: "dind",
+  node: "host-docker",
+  other: undefined,
+};
 
 interface Looking {
   readonly request: CleanupRequest;
@@ -101,15 +113,7 @@ async function lookAt(looking: Looking, signal: AbortSignal): Promise<Leftovers>
     ...looking.blind,
   ];
   const result = within(request, { ...all, blind }, chosen);
-  const images = request.sources.some((source) => source === "dind" || source === "host-docker");
-  const settlings = await Promise.all(
-    (images ? chosen : []).map(async (peer) => settling(peer, await facts.of(peer, signal), new Date())),
-  );
-  return {
-    ...result,
-    settling: settlings.filter((one) => one !== undefined),
-    steps: removalSteps(places, result.findings, age),
-  };
+  return { ...result, steps: removalSteps(places, result.findings, age) };
 }
 
 async function openNodes(

@@ -13,8 +13,8 @@ export interface PeerPod {
   readonly namespace: string;
   readonly pod: string;
   readonly running: boolean;
-  /** When the process began that runs now. */
-  readonly startedAt?: Date | undefined;
+  /** The one that runs the peer. */
+  readonly container?: string | undefined;
   /** Why there is no Pod to speak of. */
   readonly absence?: string | undefined;
   readonly nodeName?: string | undefined;
@@ -55,7 +55,7 @@ export function peerPod(pod: V1Pod, container: string, environment: PodEnvironme
     namespace,
     pod: name,
     running: pod.status?.phase === "Running" && pod.metadata?.deletionTimestamp === undefined,
-    startedAt: pod.status?.containerStatuses?.find((one) => one.name === container)?.state?.running?.startedAt,
+    container,
     nodeName: pod.spec?.nodeName,
     docker: hasSidecar(pod) ? "sidecar" : (pod.spec?.volumes ?? []).some(isNodeSocket) ? "node" : "other",
     owner: peerId !== undefined && networkId !== undefined ? { networkId, peerId } : undefined,

@@ -129,7 +129,11 @@ function sourceRules(source: Source): Rules {
   const tidy = ["get", "list", "delete"];
   switch (source) {
     case "dind":
-      return [{ apiGroups: [""], resources: ["pods/exec"], verbs: ["get", "create"] }];
+      return [
+        { apiGroups: [""], resources: ["pods/exec"], verbs: ["get", "create"] },
+        // Where a peer shows that it is through with its start.
+        { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
+      ];
     case "service":
       return [
         { apiGroups: ["apps"], resources: ["deployments"], verbs: tidy },
