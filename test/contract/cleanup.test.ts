@@ -1,8 +1,10 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse, stringify } from "yaml";
+import { cleanupPlans } from "../../plugin/commands/cleanup-plans.ts";
 import { containerNameOf, imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
 import { defaultEndorsementPolicyBytes } from "../../plugin/fabric/chaincode-definition.ts";
 import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
@@ -12,6 +14,7 @@ import {
   commitDefinition,
   committedDefinition,
   installChaincode,
+  installedChaincodes,
 } from "../../plugin/fabric/lifecycle.ts";
 import { connectNode, type NodeConnection } from "../../plugin/fabric/node-connection.ts";
 import type { SigningIdentity } from "../../plugin/fabric/signing-identity.ts";
@@ -21,7 +24,7 @@ import { readToldIdentity } from "../../plugin/orphans/told-identity.ts";
 import { eachBounded } from "../../plugin/steps/bounded.ts";
 import { runSteps } from "../../plugin/steps/run.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
-import { channelId, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
+import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
 import type { ScriptedServer } from "../integration/plugin/kube/api-server.ts";
 import { assetFolder, assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
@@ -287,5 +290,60 @@ describe.each(columns)("$name", (column) => {
         expect(Buffer.from(await insist(() => gateway.evaluate(invocation))).toString()).toBe("[]");
       }
     });
+
+    it(
+      "removes nothing ahead of a peer that goes through its packages, and all of it after",
+      { retry: 0 },
+      async () => {
+        const [first] = network.peers as [PeerNode];
+        const [{ connection, identity }] = reached as [Reached];
+        const { sequence = 0 } = (await committedDefinition(connection, identity, channelId, "asset")) ?? {};
+        for (const next of [1, 2, 3]) await upgrade(sequence + next);
+        const peerId = `peer0.${first.organization.mspId}`;
+        const [old = []] = await looking(network.peers, async ({ starts }) =>
+          starts.map(({ superseded }) => [...superseded]),
+        );
+        expect(old.length).toBeGreaterThanOrEqual(2);
+        for (const packageId of old) await seed(packageId);
+        const oldImages = async () => {
+          const there = await images();
+          return old
+            .map((packageId) => imageNameOf({ networkId: "dev", peerId }, packageId))
+            .filter((name) => there.includes(name));
+        };
+        const gate = await startHeld(first);
+        const cleaning = looking(network.peers, async (found) => {
+          for (const { steps } of cleanupPlans(found, () => {})) await runSteps(await steps(signal), { signal });
+          return Promise.all(found.starts.map((start) => start.doubt(signal)));
+        });
+        // It asks again, not content with what the peer has shown so far.
+        const questions = () => first.process.output().match(/Go routines report/g)?.length ?? 0;
+        await Promise.race([cleaning, eventually("a second question", () => (questions() > 1 ? true : undefined))]);
+        expect(await oldImages()).toHaveLength(old.length);
+        await gate.open();
+        expect(await cleaning).toEqual(network.peers.map(() => undefined));
+        const passed = await gate.passed();
+        for (const { packageId } of await insist(() => installedChaincodes(connection, identity))) {
+          expect(passed).toContain(packageId.replace(":", "-"));
+        }
+        expect(await oldImages()).toEqual([]);
+      },
+    );
+
+    /** Starts a peer again, whose first package is held until the gate opens: by an external builder that takes none. */
+    async function startHeld(node: PeerNode) {
+      const home = join(network.directory, "gate");
+      const [bin, opened, passed] = [join(home, "bin"), join(home, "opened"), join(home, "passed")];
+      await mkdir(bin, { recursive: true });
+      const detect = `#!/bin/sh\nwhile [ ! -e ${opened} ]; do sleep 0.1; done\necho "$1" >>${passed}\nexit 1\n`;
+      await writeFile(join(bin, "detect"), detect, { mode: 0o755 });
+      const file = join(network.directory, "config/core.yaml");
+      const core = parse(await readFile(file, "utf8")) as { chaincode: { externalBuilders: object[] } };
+      core.chaincode.externalBuilders.unshift({ name: "gate", path: home });
+      await node.process.kill();
+      await writeFile(file, stringify(core));
+      await node.process.start();
+      return { open: () => writeFile(opened, ""), passed: () => readFile(passed, "utf8") };
+    }
   });
 });

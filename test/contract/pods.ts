@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { connect } from "node:net";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
@@ -17,13 +19,19 @@ export const podNamespace = "peers";
 
 /**
  * An API server for peers that are processes of this machine: it lists them as Pods with our sidecar, carries port-forwards to their
- * ports, and exec of `docker system dial-stdio` to the daemon's socket. All else is an empty list.
+ * ports, exec of `docker system dial-stdio` to the daemon's socket, runs a command of the peer's container, and has the peer's log. All
+ * else is an empty list.
  */
 export function servePods(peers: readonly PeerInPod[]): Promise<ScriptedServer> {
   return serve({
     protocols: ["v5.channel.k8s.io", "v4.channel.k8s.io"],
     onRequest: (request: IncomingMessage, response: ServerResponse) => {
       const path = request.url?.replace(/\?.*/, "");
+      const logged = peers.find(({ pod }) => path === `/api/v1/namespaces/${podNamespace}/pods/${pod}/log`);
+      if (logged) {
+        response.writeHead(200, { "content-type": "text/plain" }).end(logged.node.process.output());
+        return;
+      }
       const items = path === "/api/v1/pods" ? peers.map(podOf) : [];
       answerJson(response, { kind: "List", metadata: { resourceVersion: "1" }, items });
     },
@@ -31,7 +39,10 @@ export function servePods(peers: readonly PeerInPod[]): Promise<ScriptedServer> 
       const url = new URL(request.url ?? "/", "http://server");
       const peer = peers.find(({ pod }) => url.pathname.includes(`/pods/${pod}/`));
       if (!peer) return socket.close(1011, "no such Pod");
-      if (url.pathname.endsWith("/exec")) carryExec(socket, connect(peer.socket));
+      const container = url.searchParams.get("container");
+      if (url.pathname.endsWith("/exec") && container === "peer") {
+        void runIn(peer, url.searchParams.getAll("command"), socket);
+      } else if (url.pathname.endsWith("/exec")) carryExec(socket, connect(peer.socket));
       else carryPort(socket, Number(url.searchParams.get("ports")));
     },
   });
@@ -59,7 +70,20 @@ function podOf({ node, pod }: PeerInPod): object {
 /** As the network starts its peers: one for each organization. */
 const podPeerId = ({ organization }: PeerNode): string => `peer0.${organization.mspId}`;
 
-const [STDIN, STDOUT, STATUS, CLOSE] = [0, 1, 3, 255];
+const [STDIN, STDOUT, STDERR, STATUS, CLOSE] = [0, 1, 2, 3, 255];
+
+/** As in the peer's container: of all processes of this machine it sees that of the peer alone. */
+async function runIn({ node }: PeerInPod, command: readonly string[], socket: WebSocket): Promise<void> {
+  const seen = `/proc/${node.process.pid()}`;
+  const [program = "", ...args] = command.map((word) => word.replaceAll("/proc/[0-9]*", seen));
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  child.stderr.on("data", (bytes: Buffer) => socket.send(Buffer.concat([Buffer.of(STDERR), bytes])));
+  const [code] = (await once(child, "close")) as [number];
+  const causes = [{ reason: "ExitCode", message: String(code) }];
+  const status = code === 0 ? { status: "Success" } : { status: "Failure", details: { causes } };
+  socket.send(Buffer.concat([Buffer.of(STATUS), Buffer.from(JSON.stringify(status))]));
+  socket.close(1000);
+}
 
 /** The first byte of a message is its channel (k8s.io/apimachinery, pkg/util/httpstream/wsstream). */
 function carryExec(socket: WebSocket, daemon: Duplex): void {

@@ -4,8 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** A process of the network, which can be killed and started again with the same settings. */
 export interface NodeProcess {
-  /** Everything it wrote to standard error so far. */
+  /** Everything it wrote since it was started last. */
   output(): string;
+  /** Undefined before it was started. */
+  pid(): number | undefined;
   start(): Promise<void>;
   /** As the machine losing power would. */
   kill(): Promise<void>;
@@ -35,6 +37,7 @@ export function newProcess(
   };
   return {
     output: () => output,
+    pid: () => child?.pid,
     start: async () => {
       output = "";
       const [program = "", ...args] = command;
