@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
+import { build } from "esbuild";
 import { describe, expect, test } from "vitest";
 
 /** Folder -> what of ours its files may import (besides each other). Imports point downwards only. */
@@ -85,4 +86,35 @@ describe("imports point downwards only", () => {
     );
     expect(wrong).toEqual([]);
   });
+});
+
+/** Packages of npm that the product's files import, types left out: those are gone when it runs. */
+async function packagesImported(): Promise<ReadonlySet<string>> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: files,
+    bundle: true,
+    packages: "external",
+    platform: "node",
+    format: "esm",
+    outdir: "out",
+    write: false,
+    metafile: true,
+    logLevel: "error",
+  });
+  const imports = Object.values(metafile.inputs).flatMap((input) => input.imports);
+  const packages = imports
+    .filter(({ external, path }) => external === true && process.getBuiltinModule(path) === undefined)
+    .map(({ path }) =>
+      path
+        .split("/")
+        .slice(0, path.startsWith("@") ? 2 : 1)
+        .join("/"),
+    );
+  return new Set(packages);
+}
+
+test("what the product imports are its dependencies, all of them", async () => {
+  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { dependencies: object };
+  expect([...(await packagesImported())].toSorted()).toEqual(Object.keys(dependencies).toSorted());
 });
