@@ -1,12 +1,13 @@
 // Runs the webhook's program once, from its start to its answer to a review, and keeps what V8 compiled meanwhile beside it:
 // node dist/rehearsal.cjs PROGRAM. The Kubernetes API that it talks to is made up, and in this process.
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { createServer, request as httpsRequest, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
+import { temporaryFolder, type Lifetime } from "./lifetime.ts";
+import { runScript, scriptCommand } from "./script.ts";
 import type { KeyPair } from "./webhook/certificates/certificate.ts";
 import { issuer } from "./webhook/certificates/issue.ts";
 import { cacheOf, compilationOf } from "./webhook/compiled.ts";
@@ -45,18 +46,17 @@ const REVIEW = JSON.stringify({
   },
 });
 
-async function rehearse(program: string): Promise<void> {
+async function rehearse(lifetime: Lifetime, program: string): Promise<void> {
   const now = new Date();
   const authority = await issuer.authority(now);
   const hosts = [...serviceHosts(parseConfiguration([], {})), "localhost"];
   const leaf = await issuer.leaf(authority, new Date(now.getTime() + 365 * 86_400_000), hosts, now);
-  const api = await startApi(authority, leaf);
-  const directory = mkdtempSync(join(tmpdir(), "rehearsal-"));
-  try {
-    await answerOnce(program, directory, (api.address() as AddressInfo).port, authority.cert);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const api = await lifetime.begin(
+    () => startApi(authority, leaf),
+    (server) => void server.close(),
+  );
+  const directory = await temporaryFolder(lifetime, "rehearsal-");
+  await lifetime.unlessStopped(answerOnce(program, directory, (api.address() as AddressInfo).port, authority.cert));
 }
 
 async function answerOnce(program: string, directory: string, apiPort: number, ca: string): Promise<void> {
@@ -138,11 +138,16 @@ function kubeconfigFor(port: number, ca: string): string {
   });
 }
 
-rehearse(resolve(process.argv[2] ?? "")).then(
-  // The program runs on until it is told to end.
-  () => process.exit(),
-  (thrown: unknown) => {
-    console.error(thrown);
-    process.exit(1);
-  },
-);
+void runScript({
+  command: (lifetime) =>
+    scriptCommand("node dist/rehearsal.cjs")
+      .description(
+        "Runs the webhook's program once, from its start to its answer to a review, and keeps what V8 compiled meanwhile beside it, " +
+          "as PROGRAM.cache. About a second. The Kubernetes API that it talks to is made up.",
+      )
+      .argument("<program>", "the bundle that npm run build made")
+      .addHelpText("after", "\nExample:\n  node dist/rehearsal.cjs dist/webhook-program.cjs")
+      .action((program: string) => rehearse(lifetime, resolve(program))),
+  leftovers: () => "A folder rehearsal-* may be left in the directory for temporary files.",
+  // The webhook in this process would run on.
+}).then(() => process.exit());

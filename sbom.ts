@@ -1,19 +1,15 @@
 // What is in the webhook's image: `npm run sbom` writes dist/webhook.cdx.json (CycloneDX), made by npm of the lock file and cut to
 // the packages that the bundle contains.
-import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { build } from "./build.ts";
+import { runProgram, type Lifetime } from "./lifetime.ts";
+import { runScript, scriptCommand } from "./script.ts";
 
 /** The parts of npm's CycloneDX document that are changed. */
 interface Sbom {
   readonly metadata: { readonly component: Record<string, unknown> };
   readonly components: readonly { readonly "bom-ref": string }[];
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn?: readonly string[] }[];
-}
-
-/** Directories of packages, such as node_modules/express, that files of a bundle come from. */
-export function packagesOf(files: readonly string[]): readonly string[] {
-  const directories = files.map((file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
-  return [...new Set(directories.filter((directory) => directory !== undefined))].toSorted();
 }
 
 /** The document with nothing in it but the given packages ("name@version") and the program itself. */
@@ -32,9 +28,9 @@ export function cutTo<T extends Sbom>(document: T, packages: readonly string[], 
 }
 
 /** npm's own list of everything: with --omit=dev it leaves out what a tool for development needs as well. */
-export function npmSbom(): Sbom {
+export async function npmSbom(lifetime: Lifetime): Promise<Sbom> {
   const args = ["sbom", "--package-lock-only", "--sbom-format=cyclonedx", "--sbom-type=application"];
-  return JSON.parse(execFileSync("npm", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })) as Sbom;
+  return JSON.parse(await runProgram(lifetime, ["npm", ...args], { stdio: ["ignore", "pipe", "ignore"] })) as Sbom;
 }
 
 /** "name@version" of the package in a directory. */
@@ -43,9 +39,23 @@ export function identityOf(directory: string): string {
   return `${name}@${version}`;
 }
 
-if (import.meta.main) {
+async function writeSbom(lifetime: Lifetime): Promise<void> {
+  await build(lifetime);
   const { webhook } = JSON.parse(readFileSync("dist/packages.json", "utf8")) as { webhook: readonly string[] };
-  const sbom = cutTo(npmSbom(), webhook.map(identityOf), "kubectl-fabric-webhook");
+  const sbom = cutTo(await npmSbom(lifetime), webhook.map(identityOf), "kubectl-fabric-webhook");
   writeFileSync("dist/webhook.cdx.json", `${JSON.stringify(sbom, undefined, 2)}\n`);
   console.error(`dist/webhook.cdx.json: ${sbom.components.length} packages`);
+}
+
+if (import.meta.main) {
+  await runScript({
+    command: (lifetime) =>
+      scriptCommand("npm run sbom --")
+        .description(
+          "Builds, then writes what is in the webhook's image to dist/webhook.cdx.json (CycloneDX). About 10 seconds.",
+        )
+        .addHelpText("after", "\nExample:\n  npm run sbom && docker build -f webhook/Dockerfile .")
+        .action(() => writeSbom(lifetime)),
+    leftovers: () => "dist/ may be unfinished: npm run build makes it anew.",
+  });
 }

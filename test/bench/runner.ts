@@ -1,11 +1,10 @@
-// Chaincode in Docker-in-Docker and in the runner, in pairs: one network, whose first organization's peer has a Docker daemon and whose
-// second one's has a runner; each deed is done by both, one after the other. A real peer where a release is, else the emulator. Nothing is asserted.
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Lifetime } from "../../lifetime.ts";
 import { chaincodeFiles, packChaincode, type ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { assetTransfer } from "../contract/chaincode.ts";
-import { columns, startColumn } from "../contract/column.ts";
+import { columns, startColumn, type Extra } from "../contract/column.ts";
 import { noDocker, startDocker } from "../contract/docker.ts";
+import { parentOf } from "../contract/parent-process.ts";
 import { deployPackage, install, joinAll, withContract } from "../integration/emulator/network/actions.ts";
 import { propose } from "../integration/emulator/network/client.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
@@ -33,31 +32,33 @@ type Pair = readonly [number, number];
 const chaincodes = 5;
 const rows: (readonly [what: string, unit: string, values: Pair, target: string])[] = [];
 
-async function measure(): Promise<void> {
+/**
+ * Chaincode in Docker-in-Docker and in the runner, in pairs: one network, whose first organization's peer has a Docker daemon and whose
+ * second one's has a runner; each deed is done by both, one after the other. A real peer where a release is, else the emulator.
+ */
+export async function measure(lifetime: Lifetime): Promise<void> {
+  if (noDocker !== undefined || noRunner !== undefined) {
+    console.log(`nothing measured: ${noDocker ?? noRunner}`);
+    return;
+  }
   const column = columns.findLast(({ missing }) => missing === undefined) ?? columns[0];
   if (!column) throw new Error("no column to measure");
-  const docker: Host = { name: "Docker", ...(await startDocker()) };
-  const runner: Host = { name: "runner", ...(await startRunner()) };
+  const { signal } = lifetime;
+  const docker: Host = { name: "Docker", ...(await lifetime.begin(() => startDocker({ signal }), stop)) };
+  const runner: Host = { name: "runner", ...(await lifetime.begin(() => startRunner(), stop)) };
   const hosts = [docker, runner] as const;
-  try {
-    rows.push(["sidecar ready", "ms", await inPairs(5, hosts, ready), "≤ 1"]);
-    await sleep(3000);
-    rows.push(["memory, idle", "MiB", memories(hosts), "≤ 0.6"]);
-    const sockets = new Map(hosts.map(({ socket }, index) => [`peer0.Org${index + 1}MSP`, socket]));
-    const settings = { CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE: "host", CORE_CHAINCODE_STARTUPTIMEOUT: "300s" };
-    const network = await startColumn(column, "docker", settings, ["Org1MSP", "Org2MSP"], (id) => ({
-      CORE_VM_ENDPOINT: `unix://${sockets.get(id)}`,
-    }));
-    try {
-      await withPeers(network, hosts);
-    } finally {
-      await network.stop();
-    }
-  } finally {
-    await Promise.all(hosts.map((host) => host.stop()));
-  }
+  rows.push(["sidecar ready", "ms", await inPairs(5, hosts, (host) => ready(lifetime, host)), "≤ 1"]);
+  await sleep(3000);
+  rows.push(["memory, idle", "MiB", memories(hosts), "≤ 0.6"]);
+  const sockets = new Map(hosts.map(({ socket }, index) => [`peer0.Org${index + 1}MSP`, socket]));
+  const settings = { CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE: "host", CORE_CHAINCODE_STARTUPTIMEOUT: "300s" };
+  const environmentOf = (id: string): Extra => ({ CORE_VM_ENDPOINT: `unix://${sockets.get(id)}` });
+  const start = () => startColumn(column, "docker", settings, ["Org1MSP", "Org2MSP"], environmentOf);
+  await withPeers(await lifetime.begin(start, stop), hosts);
   print(column.name);
 }
+
+const stop = (begun: { stop(): Promise<void> }): Promise<void> => begun.stop();
 
 async function withPeers(network: Network, hosts: readonly [Host, Host]): Promise<void> {
   const [first, second] = network.peers as readonly [PeerNode, PeerNode];
@@ -130,10 +131,13 @@ async function installed(node: PeerNode, pkg: ChaincodePackage): Promise<void> {
 }
 
 /** From the start of the process until the API answers, with all it had before. */
-async function ready({ socket, process: daemon }: Host): Promise<number> {
+async function ready(lifetime: Lifetime, { socket, process: daemon }: Host): Promise<number> {
   await daemon.stop();
   const started = performance.now();
-  await daemon.start();
+  await lifetime.begin(
+    () => daemon.start(),
+    () => daemon.stop(),
+  );
   await eventually("an answer", () =>
     callApi(socket, "GET", "/_ping").then(
       ({ status }) => (status === 200 ? true : undefined),
@@ -188,16 +192,6 @@ function memory({ socket }: Host): number {
   return found.reduce((sum, pid) => sum + memoryOf(pid), 0) / 2 ** 20;
 }
 
-/** proc(5): the second field after the name in brackets. */
-function parentOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return 0; // it has ended meanwhile
-  }
-}
-
 /** Medians of so many rounds, in which each of the two takes its turn; a number that is given counts instead of the time. */
 async function inPairs<T>(
   rounds: number,
@@ -238,6 +232,3 @@ function print(peers: string): void {
     console.log(`  ${what.padEnd(24)}${cells}${ratio.toFixed(2).padStart(10)}   ${target}${met ? "" : "   missed"}`);
   }
 }
-
-if (noDocker !== undefined || noRunner !== undefined) console.log(`nothing measured: ${noDocker ?? noRunner}`);
-else await measure();

@@ -1,13 +1,11 @@
-// The same chaincode, in the same image with the same Node.js, by DinD and as a service: invokes and queries of the same peers, in
-// turns. Then on demand: memory of chaincode that runs and that is stopped, and what the call costs that starts it again.
-// Real peers where a release is, else the emulator: node test/bench/runtimes.ts. Nothing here is asserted.
 import type { Contract } from "@hyperledger/fabric-gateway";
+import type { Lifetime } from "../../lifetime.ts";
 import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { IDLE_SCRIPT } from "../../webhook/inject/idle.ts";
 import { newChaincodeServer } from "../contract/chaincode-server.ts";
 import { assetTransfer } from "../contract/chaincode.ts";
 import { columns, startColumn } from "../contract/column.ts";
-import { startDocker, type DockerDaemon } from "../contract/docker.ts";
+import { noDocker, startDocker, type DockerDaemon } from "../contract/docker.ts";
 import {
   approve,
   commit,
@@ -39,31 +37,39 @@ type Call = (contract: Contract, id: string) => Promise<unknown>;
 const invoke: Call = (contract, id) => contract.submit("CreateAsset", { arguments: [id, "tom", "100"] });
 const query: Call = (contract) => contract.evaluate("ReadAsset", { arguments: ["read"] });
 
-async function measure(): Promise<void> {
+/**
+ * The same chaincode, in the same image with the same Node.js, by DinD and as a service: invokes and queries of the same peers, in
+ * turns. Then on demand: memory of chaincode that runs and that is stopped, and what the call costs that starts it again.
+ * Real peers where a release is, else the emulator.
+ */
+export async function measure(lifetime: Lifetime): Promise<void> {
+  if (noDocker !== undefined) {
+    console.log(`nothing measured: ${noDocker}`);
+    return;
+  }
   const column = columns.findLast(({ missing }) => missing === undefined) ?? columns[0];
   if (!column) throw new Error("no column to measure");
-  const daemon = await startDocker();
-  const network = await startColumn(column, "docker", {
+  const { signal } = lifetime;
+  const daemon = await lifetime.begin(() => startDocker({ signal }), stop);
+  const settings = {
     CORE_VM_ENDPOINT: daemon.endpoint,
     CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE: "host",
     CORE_CHAINCODE_STARTUPTIMEOUT: "300s",
-  });
-  try {
-    await joinAll(network);
-    const pkg = await assetTransfer("dind");
-    await deployPackage(network, { name: "dind", version: "1", sequence: 1 }, pkg.bytes, pkg.id);
-    await deployService(network, daemon, pkg);
-    const version = await daemon.docker("info", "--format", "{{.ServerVersion}}");
-    console.log(
-      `peers: ${column.name}, Docker ${version}; ${callers} callers, ${rounds} rounds of ${milliseconds / 1000} s for each`,
-    );
-    await throughput(network);
-    await onDemand(network, daemon, pkg);
-  } finally {
-    await network.stop();
-    await daemon.stop();
-  }
+  };
+  const network = await lifetime.begin(() => startColumn(column, "docker", settings), stop);
+  await joinAll(network);
+  const pkg = await assetTransfer("dind");
+  await deployPackage(network, { name: "dind", version: "1", sequence: 1 }, pkg.bytes, pkg.id);
+  await deployService(network, daemon, pkg);
+  const version = await daemon.docker("info", "--format", "{{.ServerVersion}}");
+  console.log(
+    `peers: ${column.name}, Docker ${version}; ${callers} callers, ${rounds} rounds of ${milliseconds / 1000} s for each`,
+  );
+  await throughput(network);
+  await onDemand(lifetime, network, daemon, pkg);
 }
+
+const stop = (begun: { stop(): Promise<void> }): Promise<void> => begun.stop();
 
 /** A container of the image that the peer has built, started as a server, for each organization. */
 async function deployService(network: Network, daemon: DockerDaemon, built: ChaincodePackage): Promise<void> {
@@ -151,7 +157,12 @@ async function rateOf(node: PeerNode, runtime: RuntimeName, call: Call, time: nu
   });
 }
 
-async function onDemand({ peers }: Network, daemon: DockerDaemon, pkg: ChaincodePackage): Promise<void> {
+async function onDemand(
+  lifetime: Lifetime,
+  { peers }: Network,
+  daemon: DockerDaemon,
+  pkg: ChaincodePackage,
+): Promise<void> {
   const [node] = peers as readonly [PeerNode];
   const name = containerOf(node, pkg);
   const running = await memory(daemon, name);
@@ -160,7 +171,10 @@ async function onDemand({ peers }: Network, daemon: DockerDaemon, pkg: Chaincode
     { DOCKER_HOST: daemon.endpoint, PATH: daemon.path },
     /stop/,
   );
-  await guard.start();
+  await lifetime.begin(
+    () => guard.start(),
+    () => guard.stop(),
+  );
   const guarding = listProcesses().filter(({ argv }) => argv.includes(IDLE_SCRIPT));
   const guardMemory = guarding.reduce((sum, { pid }) => sum + memoryOf(pid), 0);
   await eventually("chaincode that is stopped", async () =>
@@ -213,5 +227,3 @@ function median(figures: readonly number[]): number {
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
-
-await measure();

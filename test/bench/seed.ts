@@ -1,16 +1,14 @@
-// Chaincode onto four peers with a daemon each: built by each, copied whole, seeded, composed. Then a peer that lost its graph.
-// Real peers where a release is, else the emulator: node test/bench/seed.ts. Nothing here is asserted.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, rm, symlink, unlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
+import { rmdir, symlink, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { temporaryFolder, type Lifetime } from "../../lifetime.ts";
 import type { SeedPeer } from "../../plugin/chaincode/seed/seed-peer.ts";
 import { newSeeding, type Provision } from "../../plugin/chaincode/seed/seeding.ts";
 import { inspectImage, loadImage, saveImages, tagImage } from "../../plugin/docker/images.ts";
 import { chaincodeImageName } from "../../plugin/fabric/chaincode-image.ts";
 import { chaincodeFiles, packChaincode, type ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { assetTransfer } from "../contract/chaincode.ts";
-import { columns, startColumn } from "../contract/column.ts";
+import { columns, startColumn, type Extra } from "../contract/column.ts";
 import { dockerPeer, type Traffic } from "../contract/docker-peer.ts";
 import { noDocker, startDocker, type DockerDaemon } from "../contract/docker.ts";
 import { approve, commit, install, joinAll, readiness } from "../integration/emulator/network/actions.ts";
@@ -37,40 +35,54 @@ const context = { signal: new AbortController().signal, progress: () => {} };
 const organizations = ["Org1MSP", "Org1MSP", "Org2MSP", "Org2MSP"];
 const ids = ["peer0.Org1MSP", "peer1.Org1MSP", "peer0.Org2MSP", "peer1.Org2MSP"];
 
-async function measure(): Promise<void> {
+/**
+ * Chaincode onto four peers with a daemon each: built by each, copied whole, seeded, composed. Then a peer that lost its graph.
+ * Real peers where a release is, else the emulator.
+ */
+export async function measure(lifetime: Lifetime): Promise<void> {
+  if (noDocker !== undefined) {
+    console.log(`nothing measured: ${noDocker}`);
+    return;
+  }
   const column = columns.findLast(({ missing }) => missing === undefined) ?? columns[0];
   if (!column) throw new Error("no column to measure");
-  const work = await mkdtemp(join(tmpdir(), "bench-seed-"));
-  const daemons = await Promise.all(ids.map((id, index) => linkedDaemon(work, id, index)));
-  const socket = (id: string): string => `unix://${work}/${id}.sock`;
+  const work = await temporaryFolder(lifetime, "seed-");
+  const daemons = await Promise.all(ids.map((id, index) => linkedDaemon(lifetime, work, id, index)));
   const settings = { CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE: "host", CORE_CHAINCODE_STARTUPTIMEOUT: "300s" };
-  const network = await startColumn(column, "docker", settings, organizations, (id) => ({
-    CORE_VM_ENDPOINT: socket(id),
-  }));
-  try {
-    const places = network.peers.map((node, index): Place =>
-      placeOf(node, ids[index] ?? "", () => daemons[index] as DockerDaemon),
-    );
-    await joinAll(network);
-    console.log(
-      `peers: ${column.name}, each with Docker ${await daemons[0]?.docker("info", "--format", "{{.ServerVersion}}")}`,
-    );
-    await deployments(places);
-    await lostGraph(work, network, places, daemons);
-  } finally {
-    await network.stop();
-    await Promise.all(daemons.map((daemon) => daemon.stop()));
-    await rm(work, { recursive: true, force: true });
-  }
+  const environmentOf = (id: string): Extra => ({ CORE_VM_ENDPOINT: `unix://${work}/${id}.sock` });
+  const network = await lifetime.begin(
+    () => startColumn(column, "docker", settings, organizations, environmentOf),
+    (begun) => begun.stop(),
+  );
+  const places = network.peers.map((node, index): Place =>
+    placeOf(node, ids[index] ?? "", () => daemons[index] as DockerDaemon),
+  );
+  await joinAll(network);
+  console.log(
+    `peers: ${column.name}, each with Docker ${await daemons[0]?.docker("info", "--format", "{{.ServerVersion}}")}`,
+  );
+  await deployments(places);
+  await lostGraph(lifetime, work, network, places, daemons);
 }
 
 /** A daemon at a path that stays when another takes its place. */
-async function linkedDaemon(work: string, id: string, index: number): Promise<DockerDaemon> {
-  const daemon = await startDocker(["--cgroup-parent", `/${cgroupOf(index)}`]);
+async function linkedDaemon(lifetime: Lifetime, work: string, id: string, index: number): Promise<DockerDaemon> {
+  const daemon = await lifetime.begin(
+    () => startDocker({ further: ["--cgroup-parent", `/${cgroupOf(index)}`], signal: lifetime.signal }),
+    async (begun) => {
+      await begun.stop();
+      await removeGroup(cgroupOf(index));
+    },
+  );
   const link = join(work, `${id}.sock`);
   await unlink(link).catch(() => undefined);
   await symlink(daemon.endpoint.replace("unix://", ""), link);
   return daemon;
+}
+
+/** A daemon makes the group and leaves it behind, empty. */
+async function removeGroup(name: string): Promise<void> {
+  for (const path of globSync([`/sys/fs/cgroup/${name}`, `/sys/fs/cgroup/*/${name}`])) await rmdir(path);
 }
 
 const cgroupOf = (index: number): string => `bench-seed-${process.pid}-${index}`;
@@ -229,6 +241,7 @@ async function layerSize(places: readonly Place[]): Promise<string> {
 
 /** From the moment that a peer serves again, on a daemon that knows nothing but the base image, to its first answer. */
 async function lostGraph(
+  lifetime: Lifetime,
   work: string,
   network: Network,
   places: readonly Place[],
@@ -254,8 +267,11 @@ async function lostGraph(
     await place.node.process.stop();
     await place.daemon().stop();
     const index = places.indexOf(place);
-    daemons[index] = await linkedDaemon(work, place.id, index);
-    await place.node.process.start();
+    daemons[index] = await linkedDaemon(lifetime, work, place.id, index);
+    await lifetime.begin(
+      () => place.node.process.start(),
+      () => place.node.process.stop(),
+    );
     const started = performance.now();
     const provision = seeds ? await seededLate(places, place, definition.pkg) : undefined;
     await eventually("an answer", () => answers(place, definition.name));
@@ -301,6 +317,3 @@ async function committed(
     ),
   );
 }
-
-if (noDocker !== undefined) console.log(`nothing measured: ${noDocker}`);
-else await measure();

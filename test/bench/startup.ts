@@ -1,6 +1,5 @@
-// How long the plugin takes to start: node test/bench/startup.ts [--runs N]. Nothing here is asserted.
-import { spawnSync } from "node:child_process";
-import { parseArgs } from "node:util";
+import { runProgram, type Lifetime } from "../../lifetime.ts";
+import type { Settings } from "./parts.ts";
 
 interface Contender {
   readonly name: string;
@@ -14,14 +13,11 @@ const contenders: readonly Contender[] = [
   { name: "kubectl fabric init --help", argv: [process.execPath, "dist/kubectl-fabric.js", "init", "--help"] },
 ];
 
-const { values } = parseArgs({ options: { runs: { type: "string", default: "15" } } });
-compare(contenders, Number(values.runs));
-
-/** Runs the contenders in turn, so that a busy moment meets all of them. */
-function compare(contenders: readonly Contender[], runs: number): void {
+/** How long the plugin takes to start. The contenders run in turn, so that a busy moment meets all of them. */
+export async function measure(lifetime: Lifetime, { runs }: Settings): Promise<void> {
   const times = contenders.map((): number[] => []);
   for (let run = 0; run < runs; run++) {
-    contenders.forEach(({ argv }, index) => times[index]?.push(milliseconds(argv)));
+    for (const [index, { argv }] of contenders.entries()) times[index]?.push(await milliseconds(lifetime, argv));
   }
   const medians = times.map(median);
   console.log(`median of ${runs} runs`);
@@ -31,10 +27,9 @@ function compare(contenders: readonly Contender[], runs: number): void {
   });
 }
 
-function milliseconds([program = "", ...args]: readonly string[]): number {
+async function milliseconds(lifetime: Lifetime, argv: readonly string[]): Promise<number> {
   const started = performance.now();
-  const { status, stderr } = spawnSync(program, args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}: ${stderr}`);
+  await runProgram(lifetime, argv, { stdio: ["ignore", "pipe", "inherit"] });
   return performance.now() - started;
 }
 

@@ -1,14 +1,10 @@
-// The webhook beside two in Go that inject the same: npm run bench -- webhook [--requests N] [--rounds N] [--soak N] [--starts N]
-// [-o json]. Only what a start takes: --requests 0 --soak 0. Each server is on one core, the load on another; contenders take turns, and medians of the rounds are shown.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import type { V1Pod } from "@kubernetes/client-node";
+import { runProgram, temporaryFolder, type Lifetime } from "../../lifetime.ts";
 import { issuer } from "../../webhook/certificates/issue.ts";
-import { CONFIGURATION, startCluster } from "../integration/webhook/cluster.ts";
+import { CONFIGURATION, startCluster, type FakeCluster } from "../integration/webhook/cluster.ts";
 import {
   CLIENT_CORE,
   post,
@@ -17,70 +13,63 @@ import {
   type Contender,
   type RunningContender,
 } from "./webhook/contender.ts";
+import type { Settings } from "./parts.ts";
 import { requireSameInjection } from "./webhook/equivalence.ts";
 import { buildPeers } from "./webhook/go-peers.ts";
 import { cpuSeconds, median, residentBytes } from "./webhook/process-figures.ts";
 import { printReport, type Figures, type LoadFigures } from "./webhook/report.ts";
 import { peerPod, reviewBody } from "./webhook/review.ts";
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: "string", default: "20000" },
-    rounds: { type: "string", default: "3" },
-    soak: { type: "string", default: "200000" },
-    starts: { type: "string", default: "9" },
-    output: { type: "string", short: "o", default: "table" },
-  },
-});
-const [requests, rounds, soak, starts] = [values.requests, values.rounds, values.soak, values.starts].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
 const CONNECTIONS = [1, 10, 50] as const;
 /** Just-in-time compilers and heaps settle before anything is measured. */
 const WARM_UP = 3000;
 
-const programs = buildPeers();
-const directory = mkdtempSync(join(tmpdir(), "kubectl-fabric-bench-"));
+/** What the measurements share. */
+interface Bench {
+  readonly lifetime: Lifetime;
+  readonly settings: Settings;
+  /** Directory of the programs in Go. */
+  readonly programs: string;
+  readonly directory: string;
+  readonly cluster: FakeCluster;
+}
+
 const pod = peerPod();
 const body = reviewBody(pod);
-const reviewFile = join(directory, "review.json");
-writeFileSync(reviewFile, body);
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const cluster = await startCluster({ "supplychain-net": {} });
-try {
-  await run();
-} finally {
-  await cluster.close();
-  rmSync(directory, { recursive: true, force: true });
-}
 
-async function run(): Promise<void> {
-  const contenders = [...(await goContenders()), ours()];
-  const startMs = await measureStarts(contenders);
+/**
+ * The webhook beside two in Go that inject the same. Each server is on one core, the load on another; contenders take turns, and
+ * medians of the rounds are shown.
+ */
+export async function measure(lifetime: Lifetime, settings: Settings): Promise<void> {
+  const programs = await buildPeers(lifetime);
+  const directory = await temporaryFolder(lifetime, "webhook-");
+  writeFileSync(reviewFile(directory), body);
+  const cluster = await lifetime.begin(
+    () => startCluster({ "supplychain-net": {} }),
+    (begun) => begun.close(),
+  );
+  const bench: Bench = { lifetime, settings, programs, directory, cluster };
+  const contenders = [...(await goContenders(bench)), ours(bench)];
+  const startMs = await measureStarts(bench, contenders);
   const running: RunningContender[] = [];
-  try {
-    for (const contender of contenders) running.push(await begin(contender));
-    await requireSame(running);
-    const figures = await measureLoad(running);
-    const memory = await measureMemory(running);
-    const all = running.map(({ contender: { name } }, index): Figures => {
-      const [load = [], bytes = [], ms = Number.NaN] = [figures[index], memory[index], startMs[index]];
-      return { name, load, residentBytes: bytes, startMs: ms };
-    });
-    printReport(
-      { cores: availableParallelism(), bytes: Buffer.byteLength(body), requests, rounds, soak, starts },
-      all,
-      values.output,
-    );
-  } finally {
-    for (const one of running) await one.end();
-  }
+  for (const contender of contenders) running.push(await begin(bench, contender));
+  await requireSame(running);
+  const figures = await measureLoad(bench, running);
+  const memory = await measureMemory(bench, running);
+  const all = running.map(({ contender: { name } }, index): Figures => {
+    const [load = [], bytes = [], ms = Number.NaN] = [figures[index], memory[index], startMs[index]];
+    return { name, load, residentBytes: bytes, startMs: ms };
+  });
+  const { requests, rounds, soak, starts, output } = settings;
+  const bytes = Buffer.byteLength(body);
+  printReport({ cores: availableParallelism(), bytes, requests, rounds, soak, starts }, all, output);
 }
 
-function ours(): Contender {
+const reviewFile = (directory: string): string => join(directory, "review.json");
+
+function ours({ directory, cluster }: Bench): Contender {
   const kubeconfig = join(directory, "kubeconfig");
   const settings = resolve("test/bench/webhook/settings.yaml");
   writeFileSync(kubeconfig, cluster.kubeconfig);
@@ -100,7 +89,7 @@ function ours(): Contender {
   };
 }
 
-async function goContenders(): Promise<readonly Contender[]> {
+async function goContenders({ programs, directory }: Bench): Promise<readonly Contender[]> {
   const now = new Date();
   const authority = await issuer.authority(now);
   const leaf = await issuer.leaf(authority, new Date(now.getTime() + 86_400_000), [SERVER_NAME], now);
@@ -116,17 +105,20 @@ async function goContenders(): Promise<readonly Contender[]> {
   }));
 }
 
-function begin(contender: Contender): Promise<RunningContender> {
-  return startContender(contender, body, join(directory, `${contender.name}.log`));
+function begin({ lifetime, directory }: Bench, contender: Contender): Promise<RunningContender> {
+  return lifetime.begin(
+    () => startContender(contender, body, join(directory, `${contender.name}.log`), lifetime),
+    (begun) => begun.end(),
+  );
 }
 
 /** Of a replica that is started again: certificates are there. */
-async function measureStarts(contenders: readonly Contender[]): Promise<readonly number[]> {
+async function measureStarts(bench: Bench, contenders: readonly Contender[]): Promise<readonly number[]> {
   say("starts");
   const times = contenders.map((): number[] => []);
-  for (let round = 0; round <= starts; round++) {
+  for (let round = 0; round <= bench.settings.starts; round++) {
     for (const [index, contender] of contenders.entries()) {
-      const started = await begin(contender);
+      const started = await begin(bench, contender);
       if (round > 0) times[index]?.push(started.startMs);
       await started.end();
     }
@@ -142,14 +134,18 @@ async function requireSame(running: readonly RunningContender[]): Promise<void> 
   }
 }
 
-async function measureLoad(running: readonly RunningContender[]): Promise<readonly (readonly LoadFigures[])[]> {
+async function measureLoad(
+  bench: Bench,
+  running: readonly RunningContender[],
+): Promise<readonly (readonly LoadFigures[])[]> {
+  const { requests, rounds } = bench.settings;
   if (requests === 0) return [];
-  for (const one of running) await load(one, 10, WARM_UP);
+  for (const one of running) await load(bench, one, 10, WARM_UP);
   const all = running.map(() => CONNECTIONS.map((): LoadFigures[] => []));
   for (let round = 0; round < rounds; round++) {
     for (const [at, connections] of CONNECTIONS.entries()) {
       for (const [index, one] of running.entries()) {
-        const figures = await load(one, connections, requests);
+        const figures = await load(bench, one, connections, requests);
         say(
           `round ${round + 1}, ${connections} connections, ${one.contender.name}: ${figures.cpuMicros.toFixed(0)} µs, ${figures.perSecond.toFixed(0)}/s`,
         );
@@ -172,6 +168,7 @@ function medians(rounds: readonly LoadFigures[]): LoadFigures {
 }
 
 async function load(
+  { lifetime, programs, directory }: Bench,
   { pid, port, contender }: RunningContender,
   connections: number,
   count: number,
@@ -183,18 +180,13 @@ async function load(
     address: `127.0.0.1:${port}`,
     "server-name": SERVER_NAME,
     ca,
-    review: reviewFile,
+    review: reviewFile(directory),
     connections,
     requests: count,
   };
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-  const child = spawn("taskset", ["-c", CLIENT_CORE, join(programs, "load"), ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let text = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-  const [status] = (await once(child, "close")) as [number | null];
-  if (status !== 0) throw new Error(`the load against ${contender.name} ended with ${status}`);
+  const argv = ["taskset", "-c", CLIENT_CORE, join(programs, "load"), ...args];
+  const text = await runProgram(lifetime, argv, { stdio: ["ignore", "pipe", "inherit"] });
   const result = JSON.parse(text) as { seconds: number; p50: number; p99: number };
   return {
     connections,
@@ -206,15 +198,19 @@ async function load(
 }
 
 /** After so many more reviews each: a tenth, a half, all. */
-async function measureMemory(running: readonly RunningContender[]): Promise<readonly (readonly number[])[]> {
+async function measureMemory(
+  bench: Bench,
+  running: readonly RunningContender[],
+): Promise<readonly (readonly number[])[]> {
+  const { soak } = bench.settings;
   const shares = soak === 0 ? [] : [soak / 10, (soak * 4) / 10, soak / 2];
   const all: number[][] = [];
   for (const one of running) {
     await one.end();
-    const fresh = await begin(one.contender);
+    const fresh = await begin(bench, one.contender);
     const bytes = [residentBytes(fresh.pid)];
     for (const count of shares) {
-      await load(fresh, 10, count);
+      await load(bench, fresh, 10, count);
       bytes.push(residentBytes(fresh.pid));
       say(`memory, ${one.contender.name}: ${((bytes.at(-1) ?? 0) / 2 ** 20).toFixed(0)} MiB`);
     }

@@ -1,13 +1,16 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { newProcess, type NodeProcess } from "../integration/emulator/network/processes.ts";
 import { newLayout } from "../sandbox/layout.ts";
 import { buildPrograms, goBuilds, programsOf } from "../sandbox/programs.ts";
+import { endProcesses, listProcesses } from "../sandbox/processes.ts";
 import { silent } from "../sandbox/progress.ts";
 import { sandboxImage } from "../sandbox/sandbox.ts";
+import { mountsBelow } from "../sandbox/teardown.ts";
+import { parentOf } from "./parent-process.ts";
 
 const run = promisify(execFile);
 
@@ -35,30 +38,43 @@ export interface DockerDaemon extends ChaincodeHost {
 export const noDocker: string | undefined =
   process.platform === "linux" && process.getuid?.() === 0 ? undefined : "Docker needs Linux and root";
 
-/** Starts the daemon that the sandbox builds, without a network of its own; `further` are arguments of dockerd. */
-export async function startDocker(further: readonly string[] = []): Promise<DockerDaemon> {
+interface DockerOptions {
+  /** Arguments of dockerd. */
+  readonly further?: readonly string[];
+  /** Stops builds that may be needed before. */
+  readonly signal?: AbortSignal;
+}
+
+/** Starts the daemon that the sandbox builds, without a network of its own. One that cannot start leaves nothing. */
+export async function startDocker({ further = [], signal }: DockerOptions = {}): Promise<DockerDaemon> {
   const layout = newLayout();
-  await buildPrograms("docker", layout, silent);
-  await buildPrograms("containerd", layout, silent);
-  const archive = await sandboxImage("fabric-nodeenv");
+  await buildPrograms("docker", layout, silent, signal);
+  await buildPrograms("containerd", layout, silent, signal);
+  const archive = await sandboxImage("fabric-nodeenv", { signal });
   const programs = [goBuilds.docker, goBuilds.containerd].map((build) => programsOf(build, layout));
   const path = [...programs, process.env["PATH"] ?? ""].join(":");
+  const [program = ""] = programs;
+  await using starting = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "contract-docker-"));
+  starting.defer(() => rm(folder, { recursive: true, force: true }));
   const endpoint = `unix://${folder}/docker.sock`;
   const directories = ["--data-root", `${folder}/data`, "--exec-root", `${folder}/exec`, "--pidfile", `${folder}/pid`];
   const network = ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false"];
-  const [program = ""] = programs;
   const daemon = newProcess(
     [join(program, "dockerd"), "--host", endpoint, ...directories, ...network, ...further],
     { PATH: path },
     /API listen on/,
   );
-  await daemon.start();
   const docker = async (...args: readonly string[]): Promise<string> => {
     const options = { env: { PATH: path }, maxBuffer: 1 << 26 };
     return (await run(join(program, "docker"), ["-H", endpoint, ...args], options)).stdout.trim();
   };
+  starting.defer(() => removeRemains(folder));
+  starting.defer(() => daemon.stop());
+  await daemon.start();
+  starting.defer(() => removeContainers(docker));
   await docker("load", "--quiet", "--input", archive);
+  const started = starting.move();
   return {
     endpoint,
     path,
@@ -66,13 +82,25 @@ export async function startDocker(further: readonly string[] = []): Promise<Dock
     docker,
     process: daemon,
     socket: `${folder}/docker.sock`,
-    stop: async () => {
-      const containers = (await docker("ps", "--all", "--quiet")).split("\n").filter((id) => id !== "");
-      await Promise.all(containers.map((id) => docker("rm", "--force", id)));
-      await daemon.stop();
-      // Of the containers that use the machine's network.
-      await run("umount", [`${folder}/exec/netns/default`]).catch(() => undefined);
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop: () => started.disposeAsync(),
   };
+}
+
+async function removeContainers(docker: DockerDaemon["docker"]): Promise<void> {
+  try {
+    const ids = (await docker("ps", "--all", "--quiet")).split("\n").filter((id) => id !== "");
+    if (ids.length > 0) await docker("rm", "--force", ...ids);
+  } catch {
+    // A daemon that does not answer: what its containers leave is removed without it.
+  }
+}
+
+/** What is left of a daemon that has ended, whatever way: shims with what runs in their containers, and mounts. */
+async function removeRemains(folder: string): Promise<void> {
+  const processes = listProcesses();
+  const ours = processes.filter(({ argv }) => argv.some((word) => word.includes(folder))).map(({ pid }) => pid);
+  const children = processes.filter(({ pid }) => ours.includes(parentOf(pid))).map(({ pid }) => pid);
+  await endProcesses([...ours, ...children], "SIGKILL");
+  // Of namespaces and root file systems.
+  for (const path of mountsBelow(await readFile("/proc/mounts", "utf8"), [folder])) await run("umount", ["-l", path]);
 }

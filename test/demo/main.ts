@@ -1,39 +1,42 @@
 // From nothing to a transaction, each step as a newcomer would type it.
-import { parseArgs } from "node:util";
-import { FabricError, messageOf } from "../../plugin/error.ts";
+import type { Command } from "commander";
+import { build } from "../../build.ts";
+import type { Lifetime } from "../../lifetime.ts";
 import { formatDuration } from "../../plugin/terminal/duration.ts";
+import { runScript, scriptCommand } from "../../script.ts";
 import { findReleases } from "../sandbox/fabric-release.ts";
+import { requireLinuxRoot } from "../sandbox/machine.ts";
 import { newProgress } from "../sandbox/progress.ts";
-import { sandboxDown, sandboxUp, type Sandbox } from "../sandbox/sandbox.ts";
+import { sandboxDown, sandboxStatus, sandboxUp, type Sandbox } from "../sandbox/sandbox.ts";
 import { foreignPeer, removeForeignPeer } from "./foreign-peer.ts";
 import { newShell, type Shell } from "./shell.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    context: { type: "string" },
-    "fabric-version": { type: "string" },
-    keep: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-
-if (options.help) {
-  console.log(`Usage: npm run demo -- [--context NAME] [--fabric-version TAG] [--keep]
-
-  --context NAME        on this cluster of your kubeconfig, with public images, instead of a sandbox
-  --fabric-version TAG  of Fabric's images: 3.1 and 2.5 where such a release is there (FABRIC_HOME)
-  --keep                leave everything up at the end
-
-Example: npm run demo -- --context kind-kind --keep`);
-  process.exit(0);
+interface DemoOptions {
+  readonly context?: string;
+  readonly fabricVersion?: string;
+  readonly keep: boolean;
 }
 
-const interrupt = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.on(name, () => interrupt.abort(new FabricError("interrupted", `stopped by ${name}`)));
+const examples = `
+It builds a sandbox (npm run sandbox -- --help), installs the webhook, bootstraps a network, deploys chaincode, runs a transaction, and
+takes somebody else's peer off docker.sock. About 4 minutes; 15 more the first time, when Kubernetes is built. At the end, and when it
+is stopped, it removes what it made.
+
+Examples:
+  npm run demo                                   on this Linux machine, as root
+  npm run demo -- --fabric-version 2.5           with that release of Fabric, from FABRIC_HOME
+  npm run demo -- --context kind-kind --keep     on a cluster of yours`;
+
+function demoCommand(lifetime: Lifetime): Command {
+  return scriptCommand("npm run demo --")
+    .description("From nothing to a transaction, each step as a newcomer would type it.")
+    .option("--context <name>", "on this cluster of your kubeconfig, with public images, instead of a sandbox")
+    .option("--fabric-version <tag>", "of Fabric's images: 3.1 and 2.5 where such a release is there (FABRIC_HOME)")
+    .option("--keep", "leave everything up at the end", false)
+    .addHelpText("after", examples)
+    .action((options: DemoOptions) => demo(lifetime, options));
 }
-const { signal } = interrupt;
-const began = performance.now();
+
 const progress = newProgress((line) => process.stderr.write(line));
 
 async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
@@ -44,54 +47,74 @@ async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   return result;
 }
 
-let sandbox: Sandbox | undefined;
-let shell: Shell | undefined;
-try {
-  await demo();
-  console.log(`\nAll of it took ${formatDuration(performance.now() - began)}.`);
-} catch (error) {
-  console.error(`\nerror: ${messageOf(error)}`);
-  if (error instanceof FabricError && error.hint) console.error(`hint: ${error.hint}`);
-  process.exitCode = signal.aborted ? 130 : 1;
-} finally {
-  await cleanUp().catch((error: unknown) => {
-    console.error(`error: not everything was cleaned up: ${messageOf(error)}`);
-    process.exitCode ||= 1;
-  });
+/** A demo that runs. */
+interface Stage {
+  readonly options: DemoOptions;
+  readonly shell: Shell;
+  readonly version: string;
+  readonly sandbox: Sandbox | undefined;
 }
 
-async function demo(): Promise<void> {
+async function demo(lifetime: Lifetime, options: DemoOptions): Promise<void> {
+  const began = performance.now();
   const releases = options.context === undefined ? (await findReleases()).map(({ version }) => version) : [];
-  const version = fabricVersion(releases);
-  console.log(`Fabric's peers and orderers: ${describeFabric(version, releases)}`);
-  if (options.context === undefined) {
-    sandbox = await step("A real Kubernetes on this machine, built from Go modules and Debian packages", () =>
-      sandboxUp({ progress, signal }),
+  const version = fabricVersion(options, releases);
+  console.log(`Fabric's peers and orderers: ${describeFabric(options, version, releases)}`);
+  await build(lifetime);
+  const sandbox = options.context === undefined ? await startSandbox(lifetime, options) : undefined;
+  if (options.context !== undefined)
+    await lifetime.begin(
+      () => {},
+      () => cleanCluster(lifetime, options),
     );
-  }
   const env = { ...process.env, ...(sandbox && { KUBECONFIG: sandbox.kubeconfig }) };
-  shell = await newShell(env, sandbox?.binDir, signal);
-  await fabricNetwork(shell, version);
-  await foreignPeer(shell, { flags, version, step });
+  const shell = await lifetime.begin(
+    () => newShell(env, sandbox?.binDir, lifetime.signal),
+    (begun) => begun.close(),
+  );
+  await fabricNetwork({ options, shell, version, sandbox });
+  await foreignPeer(shell, { flags: () => flags(options), version, step });
+  console.log(`\nAll of it took ${formatDuration(performance.now() - began)}.`);
+}
+
+/** Whatever happens, and however far it comes: nothing keeps running that was not running before. */
+async function startSandbox(lifetime: Lifetime, { keep }: DemoOptions): Promise<Sandbox> {
+  requireLinuxRoot(process.platform, process.getuid?.());
+  const { state: before, kubeconfig } = await sandboxStatus();
+  await lifetime.begin(
+    () => {},
+    async () => {
+      if (keep && !lifetime.signal.aborted) {
+        console.log(`\nLeft up. export KUBECONFIG=${kubeconfig}; later: npm run sandbox -- down`);
+      } else if (before === "down") {
+        await step("Everything goes", () => sandboxDown({ progress }));
+      } else {
+        console.log("\nThe sandbox was up before: it stays up, with the demo's network in it.");
+      }
+    },
+  );
+  return step("A real Kubernetes on this machine, built from Go modules and Debian packages", () =>
+    sandboxUp({ progress, signal: lifetime.signal }),
+  );
 }
 
 /** What the demo says first: nobody is to take the emulator for Fabric. */
-function describeFabric(version: string, releases: readonly string[]): string {
+function describeFabric(options: DemoOptions, version: string, releases: readonly string[]): string {
   if (options.context !== undefined) return `public images, tag ${version}`;
   if (version !== "emulator") return `a real release (found: ${releases.join(", ")}; used: ${version})`;
   return `the project's emulator. It speaks like Fabric to its clients and is not Fabric.
 For the real thing unpack a release of Fabric (bin/ config/ builders/) and name it in FABRIC_HOME.`;
 }
 
-function fabricVersion(releases: readonly string[]): string {
-  if (options["fabric-version"] !== undefined) return options["fabric-version"];
+function fabricVersion(options: DemoOptions, releases: readonly string[]): string {
+  if (options.fabricVersion !== undefined) return options.fabricVersion;
   if (options.context !== undefined) return "3.1";
   const newest = releases.at(-1);
   return newest === undefined ? "emulator" : newest.split(".").slice(0, 2).join(".");
 }
 
-async function fabricNetwork(sh: Shell, version: string): Promise<void> {
-  const fabric = `kubectl fabric${flags()}`;
+async function fabricNetwork({ options, shell: sh, version, sandbox }: Stage): Promise<void> {
+  const fabric = `kubectl fabric${flags(options)}`;
   await step("The webhook: it gives annotated peers a Docker daemon of their own", () =>
     sh.run(`${fabric} webhook install`),
   );
@@ -112,7 +135,7 @@ async function fabricNetwork(sh: Shell, version: string): Promise<void> {
     await sh.run(`${fabric} status`);
   });
   await step("Where the chaincode lives: in the peer's own Pod, and it dials localhost", async () => {
-    const exec = `kubectl${flags()} -n org1 exec peer0-0 -c kubectl-fabric-dind --`;
+    const exec = `kubectl${flags(options)} -n org1 exec peer0-0 -c kubectl-fabric-dind --`;
     await sh.run(`${exec} docker ps --format '{{.Names}}  {{.Status}}' | cut -c1-100`);
     await sh.run(
       `${exec} sh -c 'docker inspect --format "{{.Config.Cmd}} network={{.HostConfig.NetworkMode}}" $(docker ps -q)'`,
@@ -120,31 +143,30 @@ async function fabricNetwork(sh: Shell, version: string): Promise<void> {
   });
 }
 
-function flags(): string {
-  return options.context === undefined ? "" : ` --context ${options.context}`;
+function flags({ context }: DemoOptions): string {
+  return context === undefined ? "" : ` --context ${context}`;
 }
 
-/** Whatever happened, and however far it came: nothing keeps running that was not running before. */
-async function cleanUp(): Promise<void> {
-  await shell?.close();
+/** Of a cluster that is not ours. */
+async function cleanCluster({ signal }: Lifetime, options: DemoOptions): Promise<void> {
   if (options.keep && !signal.aborted) {
-    console.log(
-      `\nLeft up. ${sandbox ? `export KUBECONFIG=${sandbox.kubeconfig}; later: npm run sandbox -- down` : "Later: kubectl fabric down"}`,
-    );
-    return;
-  }
-  if (options.context === undefined) {
-    if (sandbox?.alreadyUp) console.log("\nThe sandbox was up before: it stays up, with the demo's network in it.");
-    else await step("Everything goes", () => sandboxDown({ progress }));
+    console.log("\nLeft up. Later: kubectl fabric down");
     return;
   }
   // The signal that stopped the demo must not stop its cleaning.
   const sh = await newShell(process.env, undefined, new AbortController().signal);
   try {
-    await removeForeignPeer(sh, flags);
-    await sh.run(`kubectl fabric${flags()} down --yes`);
-    await sh.run(`kubectl fabric${flags()} webhook uninstall`);
+    await removeForeignPeer(sh, () => flags(options));
+    await sh.run(`kubectl fabric${flags(options)} down --yes`);
+    await sh.run(`kubectl fabric${flags(options)} webhook uninstall`);
   } finally {
     await sh.close();
   }
 }
+
+await runScript({
+  command: demoCommand,
+  leftovers: () =>
+    "npm run sandbox -- down removes the sandbox. On a cluster of yours: kubectl delete namespace legacy; kubectl fabric down; " +
+    "kubectl fabric webhook uninstall.",
+});

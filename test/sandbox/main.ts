@@ -1,5 +1,7 @@
-import { Command, CommanderError } from "commander";
-import { FabricError, messageOf } from "../../plugin/error.ts";
+import type { Command } from "commander";
+import type { Lifetime } from "../../lifetime.ts";
+import { FabricError } from "../../plugin/error.ts";
+import { runScript, scriptCommand } from "../../script.ts";
 import { newProgress } from "./progress.ts";
 import {
   sandboxDown,
@@ -26,24 +28,18 @@ Examples:
 Files are kept in $SANDBOX_CACHE (default ~/.cache/kubectl-fabric-sandbox).
 Fabric images are made of $FABRIC_HOME (several with ":"), else of each release in /opt/hyperledger-fabric.`;
 
-const cancel = new AbortController();
-const options: SandboxOptions = {
-  progress: newProgress((line) => process.stderr.write(line)),
-  signal: cancel.signal,
-};
-
 const list = (text: string): readonly string[] =>
   text === "none" ? [] : text.split(",").filter((name) => name !== "");
 
-export function newSandboxCommand(print: (text: string) => void): Command {
-  const program = new Command("sandbox")
+function sandboxCommand({ signal }: Lifetime): Command {
+  const options: SandboxOptions = { progress: newProgress((line) => process.stderr.write(line)), signal };
+  const print = (text: string): void => void process.stdout.write(text);
+  const program = scriptCommand("npm run sandbox --")
     .description("A real single-node Kubernetes on this Linux machine, without any registry")
-    .showHelpAfterError("(--help shows how)")
-    .exitOverride()
     .addHelpText("after", examples);
   program
     .command("up")
-    .description("start it, building what is missing; starts again what died")
+    .description("start it, building what is missing (once: about 15 minutes); starts again what died (seconds)")
     .option(
       "--images <names>",
       "make and load only these, comma-separated; none for what the cluster needs itself",
@@ -56,7 +52,7 @@ export function newSandboxCommand(print: (text: string) => void): Command {
     });
   program
     .command("down")
-    .description("end it and leave nothing but the cache")
+    .description("end it and leave nothing but the cache (seconds)")
     .option("--purge", "remove the cache, too: the next start builds everything again")
     .action(async ({ purge = false }: { purge?: boolean }) => sandboxDown({ ...options, purge }));
   program
@@ -78,7 +74,7 @@ export function newSandboxCommand(print: (text: string) => void): Command {
     .action(async (file: string) => sandboxLoad(file, options));
   program
     .command("image")
-    .description("make an image if need be, and print the path of its archive")
+    .description("make an image if need be (up to some minutes), and print the path of its archive")
     .argument("<name>", "as status lists them, or fabric-nodeenv")
     .action(async (name: string) => print(`${await sandboxImage(name, options)}\n`));
   program
@@ -88,28 +84,7 @@ export function newSandboxCommand(print: (text: string) => void): Command {
   return program;
 }
 
-function fail(error: unknown): void {
-  process.stderr.write(`error: ${messageOf(error)}\n`);
-  if (error instanceof FabricError && error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`);
-  process.exitCode = exitCodeOf(error);
-}
-
-function exitCodeOf(error: unknown): number {
-  if (cancel.signal.aborted) return 130;
-  return error instanceof FabricError && error.code === "usage" ? 2 : 1;
-}
-
-function interrupt(): void {
-  cancel.abort();
-  process.stderr.write("interrupted: npm run sandbox -- down removes what was started\n");
-}
-
-process.once("SIGINT", interrupt);
-process.once("SIGTERM", interrupt);
-try {
-  await newSandboxCommand((text) => process.stdout.write(text)).parseAsync();
-} catch (error) {
-  // Commander has told what is wrong; showing help is no failure.
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else fail(error);
-}
+await runScript({
+  command: sandboxCommand,
+  leftovers: () => "npm run sandbox -- down removes what was started; npm run sandbox -- up goes on.",
+});

@@ -32,7 +32,12 @@ export const CLIENT_CORE = "1";
 const PATIENCE_MS = 30_000;
 
 /** Starts a process on the servers' core and waits for its first answer. Its log goes to a file, as under a container runtime. */
-export async function startContender(contender: Contender, body: string, log: string): Promise<RunningContender> {
+export async function startContender(
+  contender: Contender,
+  body: string,
+  log: string,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<RunningContender> {
   const port = await freePort();
   const output = openSync(log, "a");
   const begin = performance.now();
@@ -42,8 +47,9 @@ export async function startContender(contender: Contender, body: string, log: st
   });
   closeSync(output);
   while (!(await answers(port, contender, body))) {
-    if (child.exitCode !== null || performance.now() - begin > PATIENCE_MS) {
-      child.kill("SIGKILL");
+    if (child.exitCode !== null || performance.now() - begin > PATIENCE_MS || signal.aborted) {
+      await end(child);
+      signal.throwIfAborted();
       throw new Error(`${contender.name} does not answer: see ${log}`);
     }
     await sleep(2);

@@ -34,16 +34,23 @@ const USER = 64_123 + Number(process.env["VITEST_POOL_ID"] ?? 0);
 const repository = join(import.meta.dirname, "../../..");
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Starts a runner with everything it needs in a directory of its own, which the ordinary user may read. */
+/** Starts a runner with everything it needs in a directory of its own, which the ordinary user may read. One that cannot start leaves nothing. */
 export async function startRunner(...flags: readonly string[]): Promise<TestRunner> {
   const runner = await newRunner(...flags);
-  await runner.process.start();
+  try {
+    await runner.process.start();
+  } catch (error) {
+    await runner.stop();
+    throw error;
+  }
   return runner;
 }
 
 /** A runner that has not been started. */
 export async function newRunner(...flags: readonly string[]): Promise<TestRunner> {
+  await using starting = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "runner-"));
+  starting.defer(() => rm(folder, { recursive: true, force: true }));
   await chmod(folder, 0o755);
   const [bin, state, run] = [join(folder, "bin"), join(folder, "state"), join(folder, "run")];
   for (const directory of [bin, state, run]) await mkdir(directory);
@@ -72,16 +79,15 @@ export async function newRunner(...flags: readonly string[]): Promise<TestRunner
     ...flags,
   ];
   const runner = newProcess(command, { PATH: `${bin}:${SYSTEM_PATH}`, ...registries() }, /"listening"/);
+  starting.defer(() => runner.stop());
+  const made = starting.move();
   return {
     endpoint: `unix://${socket}`,
     socket,
     state,
     probes: `http://127.0.0.1:${probesPort}`,
     process: runner,
-    stop: async () => {
-      await runner.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop: () => made.disposeAsync(),
   };
 }
 

@@ -1,7 +1,9 @@
 import { build } from "esbuild";
 import { expect, test } from "vitest";
 import { leanClientNode } from "../../../plugin/kube/bundle.ts";
-import { cutTo, identityOf, npmSbom, packagesOf } from "../../../sbom.ts";
+import { packagesOf } from "../../../build.ts";
+import { newLifetime } from "../../../lifetime.ts";
+import { cutTo, identityOf, npmSbom } from "../../../sbom.ts";
 import { leanWebhook } from "../../../webhook/bundle.ts";
 
 test("packages are told by their directories, nested and scoped ones, each once", () => {
@@ -38,7 +40,8 @@ test("every package of the webhook's bundle is listed, with its licence and hash
     logLevel: "error",
   });
   const bundled = packagesOf(Object.keys(metafile.inputs)).map(identityOf);
-  const { components } = cutTo(npmSbom(), bundled, "kubectl-fabric-webhook");
+  await using lifetime = newLifetime(new AbortController().signal);
+  const { components } = cutTo(await npmSbom(lifetime), bundled, "kubectl-fabric-webhook");
   expect(bundled.length).toBeGreaterThan(20);
   expect(bundled.filter((one) => !components.some((component) => component["bom-ref"] === one))).toEqual([]);
   const told = expect.objectContaining({ hashes: [expect.anything()], licenses: [expect.anything()] }) as unknown;

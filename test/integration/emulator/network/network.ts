@@ -61,7 +61,9 @@ export async function startNetwork(
   programsIn: (directory: string) => Promise<Programs> = emulatorPrograms,
   peersOf: readonly string[] = ["Org1MSP", "Org2MSP"],
 ): Promise<Network> {
+  await using starting = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "fabric-network-"));
+  starting.defer(() => rm(directory, { recursive: true, force: true }));
   const programs = await programsIn(directory);
   const ordererOrganization = await newOrganization(directory, "OrdererMSP");
   const orderers = await Promise.all(
@@ -99,17 +101,14 @@ export async function startNetwork(
   const genesisFile = join(directory, "genesis.block");
   await writeFile(genesisFile, genesis);
   const nodes = [...orderers, ...peers];
-  const stop = async (): Promise<void> => {
+  starting.defer(async () => {
     await Promise.all(nodes.map(({ process: node }) => node.stop()));
-    await rm(directory, { recursive: true, force: true });
-  };
-  const failure = (await Promise.allSettled(nodes.map(({ process: node }) => node.start()))).find(
-    (started) => started.status === "rejected",
-  );
-  if (failure !== undefined) {
-    await stop();
-    throw failure.reason;
-  }
+  });
+  // All of them have started or failed before any is stopped.
+  const results = await Promise.allSettled(nodes.map(({ process: node }) => node.start()));
+  const failure = results.find((result) => result.status === "rejected");
+  if (failure !== undefined) throw failure.reason;
+  const started = starting.move();
   return {
     directory,
     ordererOrganization,
@@ -117,7 +116,7 @@ export async function startNetwork(
     peers,
     genesis,
     genesisFile,
-    stop,
+    stop: () => started.disposeAsync(),
   };
 }
 

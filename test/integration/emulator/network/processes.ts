@@ -51,7 +51,7 @@ export function newProcess(
       child.stdout?.on("data", (data: Buffer) => (output += data.toString()));
       child.stderr?.on("data", (data: Buffer) => (output += data.toString()));
       while (!ready.test(output)) {
-        if (child.exitCode !== null) {
+        if (child.exitCode !== null || child.signalCode !== null) {
           throw new Error(`expected ${command.join(" ")} to run, found it ended: ${output}`);
         }
         await sleep(20);
