@@ -31,7 +31,7 @@ export interface DockerDaemon extends ChaincodeHost {
   readonly environment: Readonly<Record<string, string>>;
   readonly process: NodeProcess;
   /** Runs a command of its client. */
-  docker(...args: readonly string[]): Promise<string>;
+  readonly docker: (...args: readonly string[]) => Promise<string>;
 }
 
 /** Why there can be none here. */
