@@ -356,7 +356,7 @@ describe("what stands in init's way", () => {
     let watches = 0;
     cluster.interfere(({ verb, kind }) => {
       if (verb !== "watch" || kind !== "StatefulSet") return undefined;
-      if (++watches <= 3) return "lost";
+      if (++watches <= 3) return "unanswered";
       pods.letGo();
       return undefined;
     });

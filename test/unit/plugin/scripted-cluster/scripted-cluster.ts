@@ -33,7 +33,7 @@ export type Fate =
   | "forbidden"
   /** The connection is cut before anything is done. */
   | "lost"
-  /** It is done, and the connection is cut before the answer. */
+  /** It is done, and the connection is cut before the answer; a watch is cut when it has begun. */
   | "unanswered"
   | { readonly refusal: ApiRefusal };
 
@@ -108,6 +108,8 @@ export async function scriptedCluster({
       if (typeof fate === "object") throw fate.refusal;
       if (call.verb === "watch") {
         stream(stored, call, response);
+        // What the client has of it by then is its beginning.
+        if (fate === "unanswered") response.write("\n", () => request.socket.destroy());
         return;
       }
       const answer = answerTo(stored, call);
