@@ -2,12 +2,15 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { cleanupPlans } from "../../plugin/commands/cleanup-plans.ts";
+import { FabricError, type ErrorCode } from "../../plugin/error.ts";
 import { containerNameOf, imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
 import { defaultEndorsementPolicyBytes } from "../../plugin/fabric/chaincode-definition.ts";
 import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
+import { isStateRace } from "../../plugin/fabric/gateway-error.ts";
 import { openGateway } from "../../plugin/fabric/gateway.ts";
 import {
   approveDefinition,
@@ -22,6 +25,7 @@ import { openCleanup, type Cleanup, type CleanupRequest } from "../../plugin/orp
 import { nodeAccessDefaults } from "../../plugin/orphans/node-pod.ts";
 import { readToldIdentity } from "../../plugin/orphans/told-identity.ts";
 import { eachBounded } from "../../plugin/steps/bounded.ts";
+import { eventually as untilItWorks } from "../../plugin/steps/eventually.ts";
 import { runSteps } from "../../plugin/steps/run.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
@@ -36,7 +40,13 @@ const upgrades = Number(process.env["CLEANUP_UPGRADES"] ?? 2);
 /** Of these, those that the peers build themselves; the others find their images in the daemon, as after a seed. */
 const builds = 1;
 const { signal } = new AbortController();
-const random = (below: number): number => Math.floor(Math.random() * below);
+/** Of which peers are killed, and when: printed, so that the same can be had again. */
+const killSeed = Number(process.env["CLEANUP_SEED"] ?? Date.now() | 0);
+/** How far an upgrade is. */
+const moments = ["install", "approve", "commit"] as const;
+type Moment = (typeof moments)[number];
+/** What a peer that dies makes of a call to it, or to another that needs it. */
+const ofDying: readonly ErrorCode[] = ["connection", "not-ready"];
 
 const definitionOf = (sequence: number) => ({
   name: "asset",
@@ -107,32 +117,32 @@ describe.each(columns)("$name", (column) => {
     }
   }
 
-  /** Until it works: peers die meanwhile, and may not have met when they come back. */
-  async function insist<T>(attempt: () => Promise<T>): Promise<T> {
-    for (const end = performance.now() + 120_000; ; await sleep(500)) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (performance.now() > end) throw error;
-      }
-    }
-  }
+  /** Until it works: peers die meanwhile, may not have met when they come back, and lack blocks. No other failure is one of these. */
+  const insist = <T>(attempt: () => Promise<T>): Promise<T> => {
+    const passing = (error: unknown): never => {
+      throw isStateRace(error) ? new FabricError("not-ready", error.message, { cause: error }) : error;
+    };
+    return untilItWorks(() => attempt().catch(passing), { signal, within: 120_000, retry: ofDying });
+  };
 
-  async function upgrade(sequence: number): Promise<void> {
+  async function upgrade(sequence: number, at: (moment: Moment) => void = () => {}): Promise<void> {
     const pkg = await packaged(sequence);
     const definition = definitionOf(sequence);
     if (sequence > builds + 1) await seed(pkg.id);
     const mspIds = network.peers.map(({ organization }) => organization.mspId);
     await Promise.all(
       reached.map(async ({ connection, identity }) => {
+        at("install");
         await insist(() => installChaincode(connection, identity, pkg));
         const gateway = openGateway(connection, identity);
+        at("approve");
         await insist(() => approveDefinition(gateway, channelId, identity.mspId, definition, pkg.id));
       }),
     );
     const [first] = reached as [Reached];
     const committed = async () =>
       (await committedDefinition(first.connection, first.identity, channelId, "asset"))?.sequence === sequence;
+    at("commit");
     await insist(async () => {
       if (await committed()) return;
       await commitDefinition(openGateway(first.connection, first.identity), channelId, mspIds, definition);
@@ -140,16 +150,36 @@ describe.each(columns)("$name", (column) => {
     for (const { connection, identity } of reached) {
       await insist(async () => {
         const known = await committedDefinition(connection, identity, channelId, "asset");
-        if (known?.sequence !== sequence) throw new Error(`${connection.name} has not yet sequence ${sequence}`);
+        if (known?.sequence === sequence) return;
+        throw new FabricError("not-ready", `${connection.name} has not yet sequence ${sequence}`);
       });
     }
   }
 
-  async function killOne(): Promise<void> {
-    const node = network.peers[random(network.peers.length)];
-    await sleep(random(6000));
-    await node?.process.kill();
-    await node?.process.start();
+  interface Kill {
+    readonly peer: number;
+    readonly moment: Moment;
+    /** After the moment has come. */
+    readonly milliseconds: number;
+  }
+
+  /** As many as there are upgrades. */
+  const kills = (): readonly Kill[] => {
+    const peer = fc.nat(network.peers.length - 1);
+    const kill = fc.record({ peer, moment: fc.constantFrom(...moments), milliseconds: fc.nat(1000) });
+    return fc.sample(kill, { seed: killSeed, numRuns: upgrades });
+  };
+
+  async function upgradeKilling(sequence: number, { peer, moment, milliseconds }: Kill): Promise<void> {
+    let killed: Promise<void> | undefined;
+    const kill = async () => {
+      const node = network.peers[peer];
+      await sleep(milliseconds);
+      await node?.process.kill();
+      await node?.process.start();
+    };
+    await upgrade(sequence, (now) => void (now === moment && (killed ??= kill())));
+    await killed;
   }
 
   const request = async (organizations: readonly PeerNode[]): Promise<CleanupRequest> => ({
@@ -178,12 +208,17 @@ describe.each(columns)("$name", (column) => {
       .filter((name) => name.startsWith("dev-"));
 
   describe.skipIf(missing)("cleanup at peers that somebody else deployed", () => {
-    it(`finds what ${upgrades} upgrades left, while peers were killed`, { timeout: 3_600_000, retry: 0 }, async () => {
+    it(`finds what ${upgrades} upgrades left, while peers were killed`, { timeout: 3_600_000 }, async () => {
       await upgrade(1);
-      for (let count = 1; count <= upgrades; count++) await Promise.all([upgrade(count + 1), killOne()]);
-      // What is built again at the start of a peer is there already.
-      await sleep(1000);
-      expect(await images()).toHaveLength(network.peers.length * (upgrades + 1));
+      for (const [index, kill] of kills().entries()) {
+        console.log(`CLEANUP_SEED=${killSeed}, upgrade ${index + 1}:`, kill);
+        await upgradeKilling(index + 2, kill);
+      }
+      // A peer that was killed builds again what it lacks.
+      await insist(async () => {
+        const [wanted, found] = [network.peers.length * (upgrades + 1), (await images()).length];
+        if (found !== wanted) throw new FabricError("not-ready", `expected ${wanted} images, found ${found}`);
+      });
       await looking(network.peers, async ({ findings, uncommitted, blind }) => {
         expect({ uncommitted, blind }).toEqual({ uncommitted: [], blind: [] });
         const old = findings.filter(
@@ -270,7 +305,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("leaves no orphan, and the chaincode that the channel runs", { retry: 0 }, async () => {
+    it("leaves no orphan, and the chaincode that the channel runs", async () => {
       const before = await images();
       const report = await looking(network.peers, async ({ steps }) => runSteps(steps, { signal }));
       expect(report.changed).toBeGreaterThanOrEqual(network.peers.length * upgrades);
