@@ -328,7 +328,7 @@ describe.each(columns)("$name", (column) => {
 
     it(
       "removes nothing ahead of a peer that goes through its packages, and all of it after",
-      { retry: 0 },
+      { timeout: 900_000, retry: 0 },
       async () => {
         const [first] = network.peers as [PeerNode];
         const [{ connection, identity }] = reached as [Reached];

@@ -33,6 +33,7 @@ function answering(answers: readonly (CustodianState | Error | undefined)[], log
   const process: PeerProcess = {
     states: async () => [...log],
     askForReport: async () => {
+      if (questions === answers.length) throw new Error("expected no further question");
       const answer = answers[questions++];
       if (answer instanceof Error) throw answer;
       if (answer !== undefined) log.push(answer);
