@@ -1,5 +1,5 @@
 // Whether krew can install what `npm pack` makes, as krew.yaml tells it. krew itself is not here: these are its moves (krew,
-// internal/installation/move.go, v0.4.5).
+// internal/installation/move.go, commit db921d5).
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

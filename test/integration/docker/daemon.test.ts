@@ -41,10 +41,10 @@ describe.skipIf(noDocker !== undefined)("a Docker daemon of these tests", () => 
   const nothing = { processes: [], mounts: [], files: [] };
 
   /** Gives the process in the container. */
-  async function startContainer({ docker }: DockerDaemon): Promise<number> {
+  async function startContainer(host: DockerDaemon): Promise<number> {
     const source = "setInterval(() => {}, 1e6)";
-    const id = await docker("run", "-d", "--network=host", "hyperledger/fabric-nodeenv:2.5", "node", "-e", source);
-    return Number(await docker("inspect", "--format", "{{.State.Pid}}", id));
+    const id = await host.docker("run", "-d", "--network=host", "hyperledger/fabric-nodeenv:2.5", "node", "-e", source);
+    return Number(await host.docker("inspect", "--format", "{{.State.Pid}}", id));
   }
 
   test(
