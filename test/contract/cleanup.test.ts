@@ -120,7 +120,10 @@ describe.each(columns)("$name", (column) => {
   /** Until it works: peers die meanwhile, may not have met when they come back, and lack blocks. No other failure is one of these. */
   const insist = <T>(attempt: () => Promise<T>): Promise<T> => {
     const passing = (error: unknown): never => {
-      throw isStateRace(error) ? new FabricError("not-ready", error.message, { cause: error }) : error;
+      const { message } = error as Error;
+      // What one peer says of another that has just died.
+      if (!isStateRace(error) && !message.includes("code = Unavailable")) throw error;
+      throw new FabricError("not-ready", message, { cause: error });
     };
     return untilItWorks(() => attempt().catch(passing), { signal, within: 120_000, retry: ofDying });
   };
@@ -211,7 +214,7 @@ describe.each(columns)("$name", (column) => {
     it(`finds what ${upgrades} upgrades left, while peers were killed`, { timeout: 3_600_000 }, async () => {
       await upgrade(1);
       for (const [index, kill] of kills().entries()) {
-        console.log(`CLEANUP_SEED=${killSeed}, upgrade ${index + 1}:`, kill);
+        console.log(`CLEANUP_SEED=${killSeed}, upgrade ${index + 1}: ${JSON.stringify(kill)}`);
         await upgradeKilling(index + 2, kill);
       }
       // A peer that was killed builds again what it lacks.
