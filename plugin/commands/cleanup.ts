@@ -103,6 +103,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
   const request = {
     sources: wanted,
     olderThan: options.olderThan,
+    network: options.network,
     organizations: options.org,
     peers: options.peer,
     identities,

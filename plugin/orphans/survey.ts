@@ -30,6 +30,8 @@ export interface Survey {
 
 /** Which of all that is found the user asked for; undefined is all. */
 export interface Scope {
+  /** By its name: peers that somebody else deployed are in none. */
+  readonly network?: string | undefined;
   readonly organizations?: readonly string[] | undefined;
   readonly peers?: readonly string[] | undefined;
 }
@@ -79,7 +81,11 @@ export function blindness(source: Source, place: string, { code, message, hint }
 }
 
 /** Those of the peers that a scope names: by organization's name or MSP ID, by the peer's name or CORE_PEER_ID. Throws `usage` when one is not there. */
-export function peersWithin({ organizations, peers: names }: Scope, peers: readonly PeerPod[]): readonly PeerPod[] {
+export function peersWithin(
+  { network, organizations, peers: names }: Scope,
+  everybody: readonly PeerPod[],
+): readonly PeerPod[] {
+  const peers = network === undefined ? everybody : everybody.filter((peer) => peer.network === network);
   const isOf = (peer: PeerPod, name: string) => peer.organization === name || peer.mspId === name;
   const isCalled = (peer: PeerPod, name: string) => peer.name === name || peer.owner?.peerId === name;
   for (const [option, wanted, matches] of [
@@ -102,13 +108,14 @@ export function peersWithin({ organizations, peers: names }: Scope, peers: reado
 
 /** What a scope leaves of a survey: things of its peers, and those of nobody in their namespaces. */
 export function within(scope: Scope, found: Survey, chosen: readonly PeerPod[]): Survey {
-  if (scope.organizations === undefined && scope.peers === undefined) return found;
+  const { network, organizations, peers } = scope;
+  if (network === undefined && organizations === undefined && peers === undefined) return found;
   const names = new Set(chosen.map(({ name }) => name));
   const namespaces = new Set(chosen.map(({ namespace }) => `namespace ${namespace}`));
   const pods = new Set(chosen.map(({ namespace, pod }) => `${namespace}/${pod}`));
   return {
     findings: found.findings.filter(({ peer, place }) =>
-      peer === undefined ? scope.peers === undefined && (namespaces.has(place) || pods.has(place)) : names.has(peer),
+      peer === undefined ? peers === undefined && (namespaces.has(place) || pods.has(place)) : names.has(peer),
     ),
     uncommitted: found.uncommitted.filter(({ peer }) => names.has(peer)),
     blind: found.blind.filter(({ source, place }) => source !== undefined || names.has(place) || namespaces.has(place)),

@@ -4,6 +4,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { containerNameOf, imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
 import { startDocker, type DockerDaemon } from "../contract/docker.ts";
@@ -39,6 +40,7 @@ interface CleanupJson {
   readonly uncommitted: readonly { readonly peer: string; readonly packageId: string }[];
   readonly notLookedAt: readonly { readonly source?: string; readonly place: string; readonly because: string }[];
   readonly removed?: { readonly changed: number };
+  readonly mayComeBack?: readonly object[];
 }
 
 const key = ({ source, place, kind, name }: Finding) => `${source}/${place}/${kind}/${name}`;
@@ -68,7 +70,8 @@ const chaincodeImages = async (organization: string) =>
 const containers = async (organization: string) =>
   lines(await inSidecar(organization, "docker ps -a --format '{{.Names}}'"));
 
-const random = (from: number, to: number): number => from + Math.floor(Math.random() * (to - from));
+/** Which Pods die, and when: CLEANUP_SEED draws the same again. */
+const seed = Number(process.env["CLEANUP_SEED"] ?? Date.now() | 0);
 const isChaincode = ({ argv }: Process): boolean => argv.includes("--peer.address");
 
 describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
@@ -104,11 +107,14 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
   /** Upgrades while Pods die, and cleans up once. */
   const upgraded = once(async () => {
     const pods = ["org1/peer0", "org2/peer0", "orderer/orderer0", "orderer/orderer1", "orderer/orderer2"];
-    for (let upgrade = 1; upgrade <= upgrades; upgrade++) {
+    const kill = fc.record({ pod: fc.constantFrom(...pods), milliseconds: fc.nat(6000) });
+    for (const [index, { pod, milliseconds }] of fc.sample(kill, { seed, numRuns: upgrades }).entries()) {
+      const upgrade = index + 1;
+      console.log(`CLEANUP_SEED=${seed}, upgrade ${upgrade}: ${pod} is killed after ${milliseconds} ms`);
       await change(upgrade);
-      const [organization = "", node = ""] = (pods[random(0, pods.length)] ?? "").split("/");
+      const [organization = "", node = ""] = pod.split("/");
       const namespace = namespaceOf(organization);
-      const killing = sleep(random(0, 6000)).then(() =>
+      const killing = sleep(milliseconds).then(() =>
         kubectl(["-n", namespace, "delete", "pod", `${node}-0`, "--force", "--grace-period=0", "--wait=false"]),
       );
       const interrupted = await deploy();
@@ -145,6 +151,7 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
       expect(superseded).toHaveLength(upgrades);
       expect(images).toHaveLength(organizations.length * upgrades);
       expect(found.removed?.changed).toBeGreaterThanOrEqual(images.length);
+      expect(found.mayComeBack).toEqual([]);
       const after = await cleanup("--older-than", "0s");
       expect(after).toMatchObject({ orphans: [], kept: [], uncommitted: [], notLookedAt: [] });
       for (const organization of organizations) {

@@ -41,7 +41,7 @@ const labels = { "app.kubernetes.io/managed-by": "kubectl-fabric" };
 const { kubeconfig, nodeImage: image, nodeenvArchive = "" } = inject("cluster");
 const TRANSFER = 200 * 1024 * 1024;
 /** What a transfer of any size may keep at a time. */
-const FLAT = 16 * 1024 * 1024;
+const FLAT = 32 * 1024 * 1024;
 let cluster: Cluster;
 
 // echo | says bye | sends 200 MB | counts 200 MB | the same, but sleeps first
