@@ -45,17 +45,27 @@ export async function runScript({ command, leftovers }: Script): Promise<void> {
       }
     });
   }
+  let over = false;
   // Nobody waits for what failed: all the same it is a failure, after which things have to end in order. After a stop it is none.
-  process.on("uncaughtException", (error) => stop.abort(error));
+  process.on("uncaughtException", (error) => {
+    if (over) process.exitCode = report(error, stop.signal);
+    else stop.abort(error);
+  });
   try {
-    await using lifetime = newLifetime(stop.signal);
-    await command(lifetime).parseAsync();
+    await live(command, stop.signal);
+    // Also what came while things were being ended.
     stop.signal.throwIfAborted();
   } catch (thrown) {
     process.exitCode = report(thrown, stop.signal);
   }
+  over = true;
   // Work that was given up may still wait for something.
   if (stop.signal.aborted) process.exit();
+}
+
+async function live(command: Script["command"], signal: AbortSignal): Promise<void> {
+  await using lifetime = newLifetime(signal);
+  await command(lifetime).parseAsync();
 }
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);

@@ -113,7 +113,7 @@ function leftovers(): string {
   if (folder === undefined) return "Nothing had been started.";
   return `There may be left processes, mounts and files of ${folder}. This removes them:
   for p in $(pgrep -f ${folder}); do pkill -9 -P $p; kill -9 $p; done
-  grep -o '${folder}[^ ]*' /proc/mounts | sort -r | xargs -r umount -l
+  awk '$2 ~ "^${folder}/" {print $2}' /proc/mounts | sort -r | xargs -r umount -l
   rm -rf ${folder}`;
 }
 

@@ -95,7 +95,9 @@ describe("work that may be stopped", () => {
   test("is not waited for when the stop came before", async () => {
     const stop = new AbortController();
     stop.abort(new Error("stopped"));
-    await expect(newLifetime(stop.signal).unlessStopped(new Promise(() => {}))).rejects.toThrow("stopped");
+    const lifetime = newLifetime(stop.signal);
+    await expect(lifetime.unlessStopped(new Promise(() => {}))).rejects.toThrow("stopped");
+    await expect(lifetime.unlessStopped(Promise.reject(new Error("the peer has gone")))).rejects.toThrow("stopped");
   });
 });
 

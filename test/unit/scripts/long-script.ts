@@ -7,6 +7,13 @@ import { runScript, scriptCommand } from "../../../script.ts";
 
 const forever = (): Promise<never> => new Promise<never>(() => setInterval(() => {}, 1e6));
 
+/** Where nobody waits for it. */
+function fail(milliseconds: number): void {
+  setTimeout(() => {
+    throw new Error("nobody waits for this");
+  }, milliseconds);
+}
+
 async function work(lifetime: Lifetime, mode: string): Promise<void> {
   const folder = await temporaryFolder(lifetime, "long-script-");
   const stop = "process.on('SIGTERM', () => setTimeout(() => process.exit(), 300)); setInterval(() => {}, 1e6);";
@@ -27,10 +34,11 @@ async function work(lifetime: Lifetime, mode: string): Promise<void> {
       return;
     case "fails":
       throw new FabricError("not-found", "expected a port, found none", { hint: "free one" });
+    case "late":
+      fail(1000);
+      return;
     case "stray":
-      setTimeout(() => {
-        throw new Error("nobody waits for this");
-      });
+      fail(1);
       return lifetime.unlessStopped(forever());
     case "starting":
       await lifetime.unlessStopped(

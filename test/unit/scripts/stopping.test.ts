@@ -83,6 +83,7 @@ describe("what a script has started has ended when the script has", () => {
   test.each([
     ["done", 0, ""],
     ["fails", 1, "error: expected a port, found none\nhint: free one\n"],
+    ["late", 1, "error: nobody waits for this\n"],
     ["stray", 1, "error: nobody waits for this\n"],
   ])("%s", async (mode, status, stderr) => {
     const script = await started(mode);
