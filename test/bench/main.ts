@@ -108,11 +108,11 @@ async function measurePart(signal: AbortSignal, { load }: Part, settings: Settin
   await lifetime.unlessStopped(part.measure(lifetime, settings));
 }
 
-/** After an end at once. Children of a shim are the processes in its container. */
+/** After an end at once. Children of a shim are the processes in its container; chaincode of the runner is in a group with its shell. */
 function leftovers(): string {
   if (folder === undefined) return "Nothing had been started.";
   return `There may be left processes, mounts and files of ${folder}. This removes them:
-  for p in $(pgrep -f ${folder}); do pkill -9 -P $p; kill -9 $p; done
+  for p in $(pgrep -f ${folder}); do pkill -9 -P $p; pkill -9 -g $(ps -o pgid= -p $p); done
   awk '$2 ~ "^${folder}/" {print $2}' /proc/mounts | sort -r | xargs -r umount -l
   rm -rf ${folder}`;
 }

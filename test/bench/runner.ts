@@ -4,7 +4,7 @@ import { chaincodeFiles, packChaincode, type ChaincodePackage } from "../../plug
 import { assetTransfer } from "../contract/chaincode.ts";
 import { columns, startColumn, type Extra } from "../contract/column.ts";
 import { noDocker, startDocker } from "../contract/docker.ts";
-import { parentOf } from "../contract/parent-process.ts";
+import { parentOf } from "../contract/remains.ts";
 import { deployPackage, install, joinAll, withContract } from "../integration/emulator/network/actions.ts";
 import { propose } from "../integration/emulator/network/client.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";

@@ -1,16 +1,14 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { newProcess, type NodeProcess } from "../integration/emulator/network/processes.ts";
 import { newLayout } from "../sandbox/layout.ts";
 import { buildPrograms, goBuilds, programsOf } from "../sandbox/programs.ts";
-import { endProcesses, listProcesses } from "../sandbox/processes.ts";
 import { silent } from "../sandbox/progress.ts";
 import { sandboxImage } from "../sandbox/sandbox.ts";
-import { mountsBelow } from "../sandbox/teardown.ts";
-import { parentOf } from "./parent-process.ts";
+import { endRemains } from "./remains.ts";
 
 const run = promisify(execFile);
 
@@ -69,7 +67,8 @@ export async function startDocker({ further = [], signal }: DockerOptions = {}):
     const options = { env: { PATH: path }, maxBuffer: 1 << 26 };
     return (await run(join(program, "docker"), ["-H", endpoint, ...args], options)).stdout.trim();
   };
-  starting.defer(() => removeRemains(folder));
+  // Where the daemon was killed: shims, what runs in containers, mounts of namespaces and root file systems.
+  starting.defer(() => endRemains(folder));
   starting.defer(() => daemon.stop());
   await daemon.start();
   starting.defer(() => removeContainers(docker));
@@ -93,14 +92,4 @@ async function removeContainers(docker: DockerDaemon["docker"]): Promise<void> {
   } catch {
     // A daemon that does not answer: what its containers leave is removed without it.
   }
-}
-
-/** What is left of a daemon that has ended, whatever way: shims with what runs in their containers, and mounts. */
-async function removeRemains(folder: string): Promise<void> {
-  const processes = listProcesses();
-  const ours = processes.filter(({ argv }) => argv.some((word) => word.includes(folder))).map(({ pid }) => pid);
-  const children = processes.filter(({ pid }) => ours.includes(parentOf(pid))).map(({ pid }) => pid);
-  await endProcesses([...ours, ...children], "SIGKILL");
-  // Of namespaces and root file systems.
-  for (const path of mountsBelow(await readFile("/proc/mounts", "utf8"), [folder])) await run("umount", ["-l", path]);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { build } from "esbuild";
+import { endRemains } from "../../contract/remains.ts";
 import { newLayout } from "../../sandbox/layout.ts";
 import { buildPrograms, goBuilds, programsOf } from "../../sandbox/programs.ts";
 import { silent } from "../../sandbox/progress.ts";
@@ -79,6 +80,8 @@ export async function newRunner(...flags: readonly string[]): Promise<TestRunner
     ...flags,
   ];
   const runner = newProcess(command, { PATH: `${bin}:${SYSTEM_PATH}`, ...registries() }, /"listening"/);
+  // Where the runner was killed, also because it took too long to end: its chaincode.
+  starting.defer(() => endRemains(folder));
   starting.defer(() => runner.stop());
   const made = starting.move();
   return {

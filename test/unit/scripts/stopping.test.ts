@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { parentOf } from "../../contract/parent-process.ts";
+import { parentOf } from "../../contract/remains.ts";
 import { listProcesses } from "../../sandbox/processes.ts";
 
 const root = join(import.meta.dirname, "../../..");
