@@ -16,6 +16,7 @@ import {
   type PeerNode,
 } from "../integration/emulator/network/network.ts";
 import { newOrganization, type Organization } from "../integration/emulator/network/organization.ts";
+import { compareAnswers } from "./answers/recording.ts";
 import { changeChannel, currentConfig, updateEnvelope } from "./channel-change.ts";
 import { columns, startColumn } from "./column.ts";
 import { deliverFromOrderer, deliverFromPeer, numbersOf, type Seek } from "./deliver.ts";
@@ -35,6 +36,8 @@ describe.each(columns)("$name", (column) => {
     readonly org2: SignerOf;
     readonly stranger: SignerOf;
   };
+
+  compareAnswers(column, () => network);
 
   beforeAll(async () => {
     if (missing !== undefined) {

@@ -26,9 +26,12 @@ export type Extra = Readonly<Record<string, string>>;
 
 const emulator: Column = { name: "emulator", line: "3.1" };
 
+/** Whether what real nodes answer is written down to be compared with; the emulator has no part in that. */
+export const recordingAnswers = Boolean(process.env["RECORD"]);
+
 /** The emulator (FABRIC_ONLY leaves it out), and the releases that FABRIC_HOME names, else the newest on this machine. */
 export const columns: readonly Column[] = [
-  ...(process.env["FABRIC_ONLY"] === "1" ? [] : [emulator]),
+  ...(recordingAnswers || process.env["FABRIC_ONLY"] === "1" ? [] : [emulator]),
   ...(await releaseColumns()),
 ];
 

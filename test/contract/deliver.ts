@@ -1,6 +1,6 @@
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { common, orderer, peer } from "@hyperledger/fabric-protos";
-import { credentialsOf, tlsOptions } from "../integration/emulator/network/client.ts";
+import { credentialsOf, optionsFor } from "../integration/emulator/network/client.ts";
 import { signedEnvelope, type SignerOf } from "../integration/emulator/network/config-update.ts";
 import { channelId, type Network, type OrdererNode, type PeerNode } from "../integration/emulator/network/network.ts";
 
@@ -28,8 +28,9 @@ export function deliverFromOrderer(
   signer: SignerOf,
   seek: Seek,
 ): Promise<Delivered> {
+  const address = `127.0.0.1:${node.port}`;
   const credentials = credentialsOf(network.ordererOrganization);
-  const client = new orderer.AtomicBroadcastClient(`127.0.0.1:${node.port}`, credentials, tlsOptions);
+  const client = new orderer.AtomicBroadcastClient(address, credentials, optionsFor(address));
   return collect(client.deliver() as Stream, signer, seek).finally(() => client.close());
 }
 
@@ -39,7 +40,7 @@ export function deliverFromPeer(
   seek: Seek,
   service: "deliver" | "deliverFiltered" = "deliver",
 ): Promise<Delivered> {
-  const client = new peer.DeliverClient(node.address, credentialsOf(node.organization), tlsOptions);
+  const client = new peer.DeliverClient(node.address, credentialsOf(node.organization), optionsFor(node.address));
   return collect(client[service]() as Stream, signer, seek).finally(() => client.close());
 }
 

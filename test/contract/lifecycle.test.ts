@@ -15,6 +15,7 @@ import {
 } from "../integration/emulator/network/actions.ts";
 import { propose, servicePackage } from "../integration/emulator/network/client.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
+import { compareAnswers } from "./answers/recording.ts";
 import { columns, startColumn } from "./column.ts";
 
 const {
@@ -46,6 +47,8 @@ describe.each(columns)("$name", (column) => {
   const both = ["Org1MSP", "Org2MSP"];
   const first = { name: "assets", version: "1.0", sequence: 1 };
   const second = { name: "assets", version: "2.0", sequence: 2 };
+
+  compareAnswers(column, () => network);
 
   beforeAll(async () => {
     if (missing !== undefined) {

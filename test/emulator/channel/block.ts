@@ -3,6 +3,15 @@ import { common } from "@hyperledger/fabric-protos";
 
 const metadataIndex = common.BlockMetadataIndex;
 
+/** Throws in the words of Go's library, which Fabric passes on (google.golang.org/protobuf, proto/decode.go). */
+export function readBlock(bytes: Uint8Array): common.Block {
+  try {
+    return common.Block.deserializeBinary(bytes);
+  } catch (cause) {
+    throw new Error("proto: cannot parse invalid wire-format data", { cause });
+  }
+}
+
 /** A block after another, with its hashes and empty metadata (protoutil/blockutils.go). */
 export function newBlock(previous: common.Block, envelopes: readonly Uint8Array[]): common.Block {
   const data = new common.BlockData();
@@ -18,7 +27,7 @@ export function newBlock(previous: common.Block, envelopes: readonly Uint8Array[
   return block;
 }
 
-export function emptyMetadata(): common.BlockMetadata {
+function emptyMetadata(): common.BlockMetadata {
   const metadata = new common.BlockMetadata();
   metadata.setMetadataList(Array.from({ length: Object.keys(metadataIndex).length }, () => new Uint8Array()));
   return metadata;

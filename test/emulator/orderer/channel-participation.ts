@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { common } from "@hyperledger/fabric-protos";
-import { dataHash, isConfigBlock } from "../channel/block.ts";
+import { dataHash, isConfigBlock, readBlock } from "../channel/block.ts";
 import { ChannelConfig, configOfBlock } from "../channel/channel-config.ts";
 import { checkChannelId } from "../channel/config-map.ts";
 import { openEnvelope } from "../channel/envelope.ts";
@@ -117,10 +117,7 @@ async function join(request: IncomingMessage, registrar: Registrar): Promise<Ans
   if (!Buffer.isBuffer(part)) {
     return part;
   }
-  const block = parse(
-    () => common.Block.deserializeBinary(part),
-    "cannot unmarshal file part config-block into a block",
-  );
+  const block = parse(() => readBlock(part), "cannot unmarshal file part config-block into a block");
   if (!(block instanceof common.Block)) {
     return block;
   }

@@ -1,5 +1,5 @@
 import { common, peer } from "@hyperledger/fabric-protos";
-import { isConfigBlock, metadataOf, setMetadata } from "../channel/block.ts";
+import { isConfigBlock, metadataOf, readBlock, setMetadata } from "../channel/block.ts";
 import { ChannelConfig, configOfBlock } from "../channel/channel-config.ts";
 import { messageOf } from "../log.ts";
 import type { SignedData } from "../policy/policy.ts";
@@ -31,9 +31,9 @@ export function runCscc(args: readonly Uint8Array[], caller: SignedData, channel
 function joinChain(bytes: Uint8Array, caller: SignedData, channels: PeerChannels): peer.Response {
   let block: common.Block;
   try {
-    block = common.Block.deserializeBinary(bytes);
+    block = readBlock(bytes);
   } catch (error) {
-    return failure(`Failed to reconstruct the genesis block, ${messageOf(error)}`);
+    return failure(`Failed to reconstruct the genesis block, error unmarshalling Block: ${messageOf(error)}`);
   }
   let channelId = "";
   try {

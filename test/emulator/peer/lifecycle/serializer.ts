@@ -23,7 +23,7 @@ export interface LifecycleRecord {
 
 export type FieldValue = number | string | Uint8Array;
 
-export function metadataKey(space: string, name: string): string {
+function metadataKey(space: string, name: string): string {
   return `${space}/metadata/${name}`;
 }
 

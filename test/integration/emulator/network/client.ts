@@ -1,11 +1,12 @@
 import { createPrivateKey, randomBytes, createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { buffer } from "node:stream/consumers";
-import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import { Client, credentials, type ClientOptions, type ServiceError } from "@grpc/grpc-js";
 import { connect, hash, signers, type Gateway } from "@hyperledger/fabric-gateway";
 import { common, msp, peer } from "@hyperledger/fabric-protos";
 import timestampPb from "google-protobuf/google/protobuf/timestamp_pb.js";
 import { pack } from "tar-stream";
+import { hearing } from "./answers.ts";
 import type { KeyPair } from "./authority.ts";
 import type { PeerNode } from "./network.ts";
 import type { Organization } from "./organization.ts";
@@ -14,8 +15,11 @@ export function credentialsOf(organization: Organization): ReturnType<typeof cre
   return credentials.createSsl(Buffer.from(organization.tlsCa.certificate));
 }
 
-/** Certificates are for localhost too; an IP address may not be asked for by name. */
-export const tlsOptions = { "grpc.ssl_target_name_override": "localhost" } as const;
+/** Of a client of one node. Certificates are for localhost too; an IP address may not be asked for by name. */
+export const optionsFor = (address: string): Partial<ClientOptions> => ({
+  "grpc.ssl_target_name_override": "localhost",
+  interceptors: [hearing(address)],
+});
 
 /** A Gateway connection and the gRPC connection below it. */
 export interface Connection {
@@ -24,7 +28,7 @@ export interface Connection {
 }
 
 export function connectGateway(node: PeerNode, pair: KeyPair = node.organization.admin): Connection {
-  const client = new Client(node.address, credentialsOf(node.organization), tlsOptions);
+  const client = new Client(node.address, credentialsOf(node.organization), optionsFor(node.address));
   const gateway = connect({
     client,
     identity: { mspId: node.organization.mspId, credentials: Buffer.from(pair.certificate) },
@@ -65,7 +69,7 @@ export async function propose(node: PeerNode, options: ProposalOptions): Promise
 }
 
 export async function endorse(node: PeerNode, signed: peer.SignedProposal): Promise<peer.ProposalResponse> {
-  const client = new peer.EndorserClient(node.address, credentialsOf(node.organization), tlsOptions);
+  const client = new peer.EndorserClient(node.address, credentialsOf(node.organization), optionsFor(node.address));
   try {
     return await new Promise((resolve, reject: (error: ServiceError | Error) => void) => {
       client.processProposal(signed, (error, response) =>

@@ -3,7 +3,7 @@ import { signers } from "@hyperledger/fabric-gateway";
 import { common, orderer } from "@hyperledger/fabric-protos";
 import timestampPb from "google-protobuf/google/protobuf/timestamp_pb.js";
 import type { KeyPair } from "./authority.ts";
-import { credentialsOf, serializedIdentity, tlsOptions } from "./client.ts";
+import { credentialsOf, optionsFor, serializedIdentity } from "./client.ts";
 import { raftMetadata, type ConsenterSpec } from "./genesis.ts";
 import { channelId, type Network, type OrdererNode } from "./network.ts";
 
@@ -96,11 +96,9 @@ export async function broadcast(
   node: OrdererNode,
   envelope: common.Envelope,
 ): Promise<BroadcastAnswer> {
-  const client = new orderer.AtomicBroadcastClient(
-    `127.0.0.1:${node.port}`,
-    credentialsOf(network.ordererOrganization),
-    tlsOptions,
-  );
+  const address = `127.0.0.1:${node.port}`;
+  const credentials = credentialsOf(network.ordererOrganization);
+  const client = new orderer.AtomicBroadcastClient(address, credentials, optionsFor(address));
   const stream = client.broadcast();
   try {
     return await new Promise((resolve, reject) => {

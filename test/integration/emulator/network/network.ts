@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { buildEmulator } from "../../../emulator/build.ts";
+import { hear, look as lookOnce } from "./answers.ts";
 import { genesisBlock } from "./genesis.ts";
 import { newNode, newOrganization, type Node, type Organization } from "./organization.ts";
 import { freePorts } from "../../free-ports.ts";
@@ -234,7 +235,7 @@ export interface ParticipationAnswer {
 }
 
 /** A call of channel participation, with the orderer's own certificate as client. */
-export function participate(
+export async function participate(
   orderer: OrdererNode,
   organization: Organization,
   method: string,
@@ -251,7 +252,7 @@ export function participate(
       block,
       Buffer.from(`\r\n--${boundary}--\r\n`),
     ]);
-  return new Promise((resolve, reject) => {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const sent = request(
       {
         host: "localhost",
@@ -263,13 +264,14 @@ export function participate(
         key: orderer.tls.key,
         headers: body === undefined ? {} : { "Content-Type": `multipart/form-data; boundary=${boundary}` },
       },
-      (response) => {
-        resolve(answerOf(response));
-      },
+      resolve,
     );
     sent.on("error", reject);
     sent.end(body);
   });
+  const answer = await answerOf(response);
+  hear(`${method} /participation/v1/channels${path}`, answer, `127.0.0.1:${orderer.port}`);
+  return answer;
 }
 
 async function answerOf(response: IncomingMessage): Promise<ParticipationAnswer> {
@@ -281,7 +283,7 @@ async function answerOf(response: IncomingMessage): Promise<ParticipationAnswer>
 export async function eventually<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
   const deadline = Date.now() + 30_000;
   for (;;) {
-    const found = await look();
+    const found = await lookOnce(look);
     if (found !== undefined) {
       return found;
     }
