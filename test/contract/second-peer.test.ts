@@ -14,6 +14,7 @@ import {
 import { propose } from "../integration/emulator/network/client.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
 import type { NodeProcess } from "../integration/emulator/network/processes.ts";
+import { compareAnswers } from "./answers/recording.ts";
 import { columns, startColumn } from "./column.ts";
 
 const utf8 = new TextDecoder();
@@ -26,6 +27,8 @@ describe.each(columns)("$name", (column) => {
   let second: PeerNode;
   let other: PeerNode;
   let chaincode: { readonly service: NodeProcess; readonly bytes: Buffer; readonly packageId: string };
+
+  compareAnswers(column, () => network);
 
   beforeAll(async () => {
     if (missing !== undefined) return;

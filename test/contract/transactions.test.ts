@@ -4,6 +4,7 @@ import { CommitError, EndorseError, GatewayError, type ChaincodeEvent } from "@h
 import { common, peer } from "@hyperledger/fabric-protos";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deploy, deployPackage, joinAll, withContract } from "../integration/emulator/network/actions.ts";
+import { hear, unheard } from "../integration/emulator/network/answers.ts";
 import { Authority, type KeyPair } from "../integration/emulator/network/authority.ts";
 import {
   connectGateway,
@@ -21,6 +22,8 @@ import {
   type PeerNode,
 } from "../integration/emulator/network/network.ts";
 import type { NodeProcess } from "../integration/emulator/network/processes.ts";
+import { nameOf } from "./answers/json.ts";
+import { compareAnswers } from "./answers/recording.ts";
 import { assetTransfer } from "./chaincode.ts";
 import { columns, programsOf, startColumn } from "./column.ts";
 import { deliverFromOrderer, deliverFromPeer, numbersOf } from "./deliver.ts";
@@ -40,6 +43,8 @@ describe.each(columns)("$name", (column) => {
   let admin: SignerOf;
   const both = ["Org1MSP", "Org2MSP"];
   let packageId: string;
+
+  compareAnswers(column, () => network);
 
   beforeAll(async () => {
     if (missing !== undefined) {
@@ -127,9 +132,12 @@ describe.each(columns)("$name", (column) => {
         const proposals = ["Carl", "Dora"].map((owner) =>
           contract.newProposal("TransferAsset", { arguments: ["a1", owner] }),
         );
-        const transactions = await Promise.all(proposals.map((proposal) => proposal.endorse()));
-        const commits = await Promise.all(transactions.map((transaction) => transaction.submit()));
-        const statuses = await Promise.all(commits.map((one) => one.getStatus()));
+        const statuses = await unheard(async () => {
+          const transactions = await Promise.all(proposals.map((proposal) => proposal.endorse()));
+          const commits = await Promise.all(transactions.map((transaction) => transaction.submit()));
+          return Promise.all(commits.map((one) => one.getStatus()));
+        });
+        hear("codes of both", statuses.map(({ code }) => nameOf(TxValidationCode, code)).sort());
         const { VALID, MVCC_READ_CONFLICT } = TxValidationCode;
         expect(new Set(statuses.map(({ code }) => code))).toEqual(new Set([VALID, MVCC_READ_CONFLICT]));
       });
@@ -185,14 +193,16 @@ describe.each(columns)("$name", (column) => {
 
     it("come while they happen", async () => {
       await connected(async ({ gateway }) => {
-        const events = await gateway.getNetwork(channelId).getChaincodeEvents("assets");
+        const events = await unheard(() => gateway.getNetwork(channelId).getChaincodeEvents("assets"));
         const seen = new AbortController();
         const next = take(events, 1).finally(() => seen.abort());
         // The peer starts at the next block after it has heard of us, which nothing tells.
         for (let index = 0; !seen.signal.aborted; index++) {
-          await submit(org1, "CreateAsset", `e${index}`, "Eve", "1");
+          await unheard(() => submit(org1, "CreateAsset", `e${index}`, "Eve", "1"));
         }
-        expect((await next)[0]).toMatchObject({ chaincodeName: "assets", eventName: "AssetCreated" });
+        const [event] = await next;
+        hear("the event", { chaincode: event?.chaincodeName, name: event?.eventName });
+        expect(event).toMatchObject({ chaincodeName: "assets", eventName: "AssetCreated" });
         events.close();
       });
     });
@@ -200,13 +210,17 @@ describe.each(columns)("$name", (column) => {
     it("are replayed from a block, and go on after a transaction", async () => {
       await connected(async ({ gateway }) => {
         const channel = gateway.getNetwork(channelId);
-        const all = await channel.getChaincodeEvents("assets", { startBlock: 0n });
+        const all = await unheard(() => channel.getChaincodeEvents("assets", { startBlock: 0n }));
         const [first, second] = await take(all, 2);
         all.close();
+        hear(
+          "the events",
+          [first, second].map((event) => ({ name: event?.eventName, payload: utf8.decode(event?.payload) })),
+        );
         expect(utf8.decode(first?.payload)).toBe('{"id":"a1","owner":"Ann","value":5}');
         expect(utf8.decode(second?.payload)).toBe('{"id":"a2","owner":"Bob","value":6}');
         const checkpoint = { getBlockNumber: () => first?.blockNumber, getTransactionId: () => first?.transactionId };
-        const rest = await channel.getChaincodeEvents("assets", { checkpoint });
+        const rest = await unheard(() => channel.getChaincodeEvents("assets", { checkpoint }));
         expect((await take(rest, 1))[0]?.transactionId).toBe(second?.transactionId);
         rest.close();
       });
@@ -301,11 +315,17 @@ describe.each(columns)("$name", (column) => {
     /** The code of a transaction, as a peer's filtered blocks tell it. */
     const codesOf = async (id: string): Promise<readonly number[]> => {
       const seek = { start: "oldest", stop: "newest" } as const;
-      const { filtered } = await deliverFromPeer(org1, admin, seek, "deliverFiltered");
-      return filtered
+      const { filtered } = await unheard(() => deliverFromPeer(org1, admin, seek, "deliverFiltered"));
+      const codes = filtered
         .flatMap((block) => block.getFilteredTransactionsList())
         .filter((transaction) => transaction.getTxid() === id)
         .map((transaction) => transaction.getTxValidationCode());
+      hear(
+        "codes of the transaction",
+        codes.map((code) => nameOf(TxValidationCode, code)),
+        org1.address,
+      );
+      return codes;
     };
 
     it("are committed", async () => {
@@ -392,10 +412,9 @@ describe.each(columns)("$name", (column) => {
     it("are healthy", async () => {
       for (const { operations } of [...network.peers, ...orderers]) {
         const response = await fetch(`${operations}/healthz`);
-        expect([response.status, await response.json()]).toEqual([
-          200,
-          { status: "OK", time: expect.stringMatching(/^\d{4}-/) },
-        ]);
+        const body = await response.json();
+        hear("GET /healthz", { status: response.status, body });
+        expect([response.status, body]).toEqual([200, { status: "OK", time: expect.stringMatching(/^\d{4}-/) }]);
       }
     });
 
@@ -409,12 +428,12 @@ describe.each(columns)("$name", (column) => {
     });
 
     it("lose nothing when a peer starts again, and its chaincode is launched again", async () => {
-      const before = await evaluate(org1, "ListAssets", "", "");
+      // How many there are depends on when the events came.
+      const list = () => unheard(() => evaluate(org1, "ListAssets", "", ""));
+      const before = await list();
       await org1.process.stop();
       await org1.process.start();
-      expect(await eventually("an answer", () => evaluate(org1, "ListAssets", "", "").catch(() => undefined))).toBe(
-        before,
-      );
+      expect(await eventually("an answer", () => list().catch(() => undefined))).toBe(before);
       await eventually("a transaction", () => submit(org1, "CreateAsset", "p1", "Pia", "1").catch(() => undefined));
     });
 
@@ -424,7 +443,7 @@ describe.each(columns)("$name", (column) => {
       await orderers[1].process.start();
       const heights = async (): Promise<readonly (number | undefined)[]> => {
         const newest = await Promise.all(
-          orderers.map((node) => deliverFromOrderer(network, node, admin, { start: "newest" })),
+          orderers.map((node) => unheard(() => deliverFromOrderer(network, node, admin, { start: "newest" }))),
         );
         return newest.flatMap(numbersOf);
       };
@@ -458,7 +477,7 @@ describe.each(columns)("$name", (column) => {
       expect(await get()).toBe("");
       await service.stop();
       await eventually("its end", () =>
-        get().then(
+        unheard(get).then(
           () => undefined,
           () => true,
         ),

@@ -151,13 +151,16 @@ function errorOf(status: StatusObject | undefined): Json | undefined {
   return {
     code: grpcStatus[status.code] ?? status.code,
     message: status.details,
-    details: details.length === 0 ? undefined : sorted(details),
+    details: details.length === 0 ? undefined : details,
   };
 }
 
+/** By organization: peers answer in any order, and their addresses are others in each run. */
 function detailsOf(encoded: Uint8Array): readonly Json[] {
   const list = google.rpc.Status.deserializeBinary(encoded).getDetailsList();
-  return list.map((any) => plain(gateway.ErrorDetail.deserializeBinary(any.getValue_asU8())));
+  const details = list.map((any) => gateway.ErrorDetail.deserializeBinary(any.getValue_asU8()));
+  const key = (detail: gateway.ErrorDetail): string => `${detail.getMspId()} ${detail.getMessage()}`;
+  return details.sort((a, b) => (key(a) < key(b) ? -1 : 1)).map(plain);
 }
 
 /** What a request called. */

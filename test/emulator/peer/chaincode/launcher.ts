@@ -171,13 +171,13 @@ export class ChaincodeLauncher {
     const chaincode = new peer.ChaincodeClient(server.address, credentials, options);
     const notConnected = (reason: string, cause?: unknown): Error =>
       new Error(
-        `connection to ${packageId} failed: error cannot create connection for ${packageId}: error creating grpc connection to ${server.address}: ${reason}`,
+        `connection to ${packageId} failed: error cannot create connection for ${packageId}: error creating grpc connection to ${server.address}: failed to create new connection: ${reason}`,
         { cause },
       );
     try {
       if (await refuses(server.address)) {
         throw notConnected(
-          `failed to create new connection: connection error: desc = "transport: error while dialing: dial tcp ${server.address}: connect: connection refused"`,
+          `connection error: desc = "transport: error while dialing: dial tcp ${server.address}: connect: connection refused"`,
         );
       }
       await new Promise<void>((resolve, reject) => {
