@@ -9,7 +9,9 @@ import { reachGateway } from "../../plugin/network/reach.ts";
 import { hostOf, peerNodes, type FabricNode } from "../../plugin/network/spec.ts";
 import { runSteps } from "../../plugin/steps/run.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
+import { hear, unheard } from "../integration/emulator/network/answers.ts";
 import { channelId as channel, eventually, type Network } from "../integration/emulator/network/network.ts";
+import { compareAnswers } from "./answers/recording.ts";
 import { assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
 import { pluginNetwork, type PluginNetwork } from "./plugin-network.ts";
@@ -32,6 +34,8 @@ describe.each(columns)("$name", (column) => {
     await writeFile(file, (await assetTransfer(label)).bytes);
     return file;
   };
+
+  compareAnswers(column, () => nodes);
 
   beforeAll(async () => {
     if (missing !== undefined) return;
@@ -61,20 +65,27 @@ describe.each(columns)("$name", (column) => {
     const { outcomes } = await runSteps(await deploySteps(network, { channel, ...request }, signal), { signal });
     return [...outcomes].filter(([, { result }]) => result === "changed").map(([id]) => id.replace(/\/.*/, ""));
   };
+  const policyOf = ({ endorsementPolicy }: CommittedDefinition) => printEndorsementPolicy(endorsementPolicy);
   const committed = async (name: string, host = "peer0.org1"): Promise<CommittedDefinition | undefined> => {
     const { connection, identity } = await reachGateway(network, node(host), signal);
-    return committedDefinition(connection, identity, channel, name);
+    const found = await committedDefinition(connection, identity, channel, name);
+    hear(`the definition of ${name} at ${host}`, found && { ...found, endorsementPolicy: policyOf(found) });
+    return found;
   };
   const invoke = async (name: string, host: string, call: readonly string[], transient?: Record<string, string>) => {
     const { gateway } = await reachGateway(network, node(host), signal);
     const [called = "", ...args] = call;
     const request = { channel, chaincode: name, function: called, arguments: args, ...(transient && { transient }) };
-    return utf8.decode((await gateway.submit(request)).result);
+    const result = utf8.decode((await gateway.submit(request)).result);
+    hear(`${name} ${called} through ${host}`, result);
+    return result;
   };
   const query = async (name: string, host: string, call: readonly string[]): Promise<string> => {
     const { gateway } = await reachGateway(network, node(host), signal);
     const [called = "", ...args] = call;
-    return utf8.decode(await gateway.evaluate({ channel, chaincode: name, function: called, arguments: args }));
+    const result = utf8.decode(await gateway.evaluate({ channel, chaincode: name, function: called, arguments: args }));
+    hear(`${name} ${called} through ${host}`, result);
+    return result;
   };
   const counted = (steps: readonly string[]) =>
     Object.fromEntries(steps.map((step) => [step, steps.filter((other) => other === step).length]));
@@ -99,7 +110,7 @@ describe.each(columns)("$name", (column) => {
       expect(counted(await deploy({ name: "assets", policy }))).toMatchObject({ approve: 2, commit: 1 });
       const definition = await committed("assets");
       expect(definition).toMatchObject({ version: "1", sequence: 2 });
-      expect(printEndorsementPolicy(definition?.endorsementPolicy ?? new Uint8Array())).toBe(policy);
+      expect(definition && policyOf(definition)).toBe(policy);
       expect(await deploy({ name: "assets", policy })).toEqual([]);
     });
 
@@ -111,7 +122,7 @@ describe.each(columns)("$name", (column) => {
       });
       const definition = await committed("assets");
       expect(definition).toMatchObject({ version: "3", sequence: 3 });
-      expect(printEndorsementPolicy(definition?.endorsementPolicy ?? new Uint8Array())).toMatch(/^OR/);
+      expect(definition && policyOf(definition)).toMatch(/^OR/);
       expect(await query("assets", "peer0.org2", ["ReadAsset", "a1"])).toContain("tom");
     });
 
@@ -121,9 +132,7 @@ describe.each(columns)("$name", (column) => {
       expect(steps).not.toHaveProperty("install");
       const definition = await committed("assets");
       expect(definition).toMatchObject({ version: "1", sequence: 4 });
-      expect(printEndorsementPolicy(definition?.endorsementPolicy ?? new Uint8Array())).toBe(
-        "/Channel/Application/Endorsement",
-      );
+      expect(definition && policyOf(definition)).toBe("/Channel/Application/Endorsement");
       expect(await deploy({ name: "assets", rollbackTo: 1 })).toEqual([]);
     });
 
@@ -216,8 +225,12 @@ describe.each(columns)("$name", (column) => {
       const steps = await deploy({ name: "alone", path: first, organizations: ["org2"] });
       expect(counted(steps)).toMatchObject({ approve: 1, commit: 1 });
       // Only org2's own peers were waited for.
-      await expect.poll(() => committed("alone", "peer0.org1"), { timeout: 30_000 }).toMatchObject({ sequence: 1 });
-      await expect.poll(() => committed("alone", "peer1.org1"), { timeout: 30_000 }).toMatchObject({ sequence: 1 });
+      await expect
+        .poll(() => unheard(() => committed("alone", "peer0.org1")), { timeout: 30_000 })
+        .toMatchObject({ sequence: 1 });
+      await expect
+        .poll(() => unheard(() => committed("alone", "peer1.org1")), { timeout: 30_000 })
+        .toMatchObject({ sequence: 1 });
       expect(await deploy({ name: "alone", path: first })).toEqual([]);
     });
   });

@@ -23,7 +23,7 @@ describe("placeholders", () => {
     ]);
   });
 
-  test("stand for nodes, ports, times, certificates and blocks", () => {
+  test("stand for nodes, ports, times, certificates and blocks, and spaces are one kind", () => {
     const certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     const answers = [
       "127.0.0.1:7051 and 127.0.0.1:1 and localhost:7052, 127.0.0.1:1 again",
@@ -32,6 +32,7 @@ describe("placeholders", () => {
       "block 7",
       "sequence 7",
       "0".repeat(64),
+      "proto:\u00a0cannot parse",
     ];
     expect(withPlaceholders(answers, [["127.0.0.1:7051", "<peer0.Org1MSP>"]])).toEqual([
       "<peer0.Org1MSP> and 127.0.0.1:<port-1> and localhost:<port-2>, 127.0.0.1:<port-1> again",
@@ -40,6 +41,7 @@ describe("placeholders", () => {
       "<block-1>",
       "sequence 7",
       "0".repeat(64),
+      "proto: cannot parse",
     ]);
   });
 });
