@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { common, ledger, peer } from "@hyperledger/fabric-protos";
-import { envelopesOf, headerHash, metadataOf, numberOf, setMetadata, sha256 } from "../channel/block.ts";
+import { envelopesOf, metadataOf, numberOf, setMetadata, sha256 } from "../channel/block.ts";
 import { openEnvelope } from "../channel/envelope.ts";
 import { openTransaction, type OpenTransaction } from "../channel/transaction.ts";
 import { BlockStore } from "./block-store.ts";
@@ -41,7 +41,6 @@ export class Ledger {
   readonly #private = new Map<string, TxPvtReadWriteSet>();
   readonly #transactions = new Map<string, CommittedTransaction>();
   readonly #history = new Map<string, KeyModification[]>();
-  readonly #byHash = new Map<string, number>();
 
   constructor(directory: string) {
     mkdirSync(directory, { recursive: true });
@@ -67,11 +66,6 @@ export class Ledger {
 
   transaction(transactionId: string): CommittedTransaction | undefined {
     return this.#transactions.get(transactionId);
-  }
-
-  blockByHash(hash: Uint8Array): common.Block | undefined {
-    const number = this.#byHash.get(Buffer.from(hash).toString("hex"));
-    return number === undefined ? undefined : this.blocks.block(number);
   }
 
   /** Newest first. */
@@ -117,7 +111,6 @@ export class Ledger {
 
   #index(block: common.Block): void {
     const codes = metadataOf(block, common.BlockMetadataIndex.TRANSACTIONS_FILTER);
-    this.#byHash.set(Buffer.from(headerHash(block)).toString("hex"), numberOf(block));
     envelopesOf(block).forEach((bytes, index) => {
       const envelope = common.Envelope.deserializeBinary(bytes);
       const code = codes[index] ?? TxValidationCode.NOT_VALIDATED;

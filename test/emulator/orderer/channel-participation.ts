@@ -4,9 +4,8 @@ import { common } from "@hyperledger/fabric-protos";
 import { dataHash, isConfigBlock, readBlock } from "../channel/block.ts";
 import { ChannelConfig, configOfBlock } from "../channel/channel-config.ts";
 import { checkChannelId } from "../channel/config-map.ts";
-import { openEnvelope } from "../channel/envelope.ts";
 import { messageOf } from "../log.ts";
-import { ChannelExists, ChannelNotExist, ChannelNotReady, type Registrar } from "./registrar.ts";
+import { ChannelExists, ChannelNotExist, type Registrar } from "./registrar.ts";
 
 const channelsUrl = "/participation/v1/channels";
 
@@ -30,10 +29,7 @@ async function answerOf(request: IncomingMessage, registrar: Registrar, enabled:
     return failure(503, "channel participation API is disabled");
   }
   const path = new URL(request.url ?? "/", "http://orderer").pathname;
-  if (path === "/participation/v1/" && request.method === "GET") {
-    return { status: 302, headers: { Location: channelsUrl } };
-  }
-  const [, name, , blockId] = /^\/participation\/v1\/channels(?:\/([^/]+)(\/blocks\/([^/]+))?)?$/.exec(path) ?? [];
+  const [, name] = /^\/participation\/v1\/channels(?:\/([^/]+))?$/.exec(path) ?? [];
   if (!path.startsWith(channelsUrl) || (name === undefined && path !== channelsUrl)) {
     return { status: 404 };
   }
@@ -43,7 +39,7 @@ async function answerOf(request: IncomingMessage, registrar: Registrar, enabled:
   if (name === undefined) {
     return channels(request, registrar);
   }
-  return blockId === undefined ? oneChannel(request, name, registrar) : oneBlock(request, name, blockId, registrar);
+  return oneChannel(request, name, registrar);
 }
 
 async function channels(request: IncomingMessage, registrar: Registrar): Promise<Answer> {
@@ -56,8 +52,6 @@ async function channels(request: IncomingMessage, registrar: Registrar): Promise
     }
     case "POST":
       return type.startsWith("multipart/form-data") ? join(request, registrar) : badContentType(type);
-    case "PUT":
-      return type.startsWith("multipart/form-data") ? update(request, registrar) : badContentType(type);
     default:
       return notAllowed(`invalid request method: ${request.method}`, "GET, POST, PUT");
   }
@@ -93,25 +87,6 @@ function remove(name: string, registrar: Registrar): Answer {
   }
 }
 
-function oneBlock(request: IncomingMessage, name: string, blockId: string, registrar: Registrar): Answer {
-  if (request.method !== "GET") {
-    return notAllowed(`invalid request method: ${request.method}`, "GET");
-  }
-  if (!/^(newest|oldest|config|[+-]?\d+)$/.test(blockId)) {
-    return failure(400, `invalid block ID: '${blockId}' not equal <newest|oldest|config|(number)>`);
-  }
-  try {
-    const bytes = registrar.fetchBlock(name, blockId).serializeBinary();
-    return {
-      status: 200,
-      headers: { "Cache-Control": "no-store", "Content-Type": "application/octet-stream" },
-      body: Buffer.from(bytes),
-    };
-  } catch (error) {
-    return failure(404, messageOf(error));
-  }
-}
-
 async function join(request: IncomingMessage, registrar: Registrar): Promise<Answer> {
   const part = await filePart(request, "config-block");
   if (!Buffer.isBuffer(part)) {
@@ -136,43 +111,6 @@ async function join(request: IncomingMessage, registrar: Registrar): Promise<Ans
   }
 }
 
-async function update(request: IncomingMessage, registrar: Registrar): Promise<Answer> {
-  const part = await filePart(request, "config-update-envelope");
-  if (!Buffer.isBuffer(part)) {
-    return part;
-  }
-  const envelope = parse(
-    () => common.Envelope.deserializeBinary(part),
-    "cannot unmarshal file part config-update-envelope into an envelope",
-  );
-  if (!(envelope instanceof common.Envelope)) {
-    return envelope;
-  }
-  let channelId: string;
-  try {
-    channelId = channelOfUpdate(envelope);
-  } catch (error) {
-    return failure(400, `invalid config update envelope: ${messageOf(error)}`);
-  }
-  return submitUpdate(channelId, envelope, registrar);
-}
-
-async function submitUpdate(channelId: string, envelope: common.Envelope, registrar: Registrar): Promise<Answer> {
-  const channel = registrar.channel(channelId);
-  if (channel === undefined) {
-    return notAllowed(`cannot update: ${new ChannelNotExist().message}`, "");
-  }
-  if (!channel.isConsenter) {
-    return failure(403, `cannot update: ${new ChannelNotReady().message}`);
-  }
-  try {
-    await channel.submit(envelope, true);
-    return created(withUrl(channel.info()));
-  } catch (error) {
-    return failure(400, `cannot update: ${messageOf(error)}`);
-  }
-}
-
 /** orderer/common/channelparticipation/validator.go ValidateJoinBlock. */
 function checkJoinBlock(block: common.Block): string {
   if (!isConfigBlock(block)) {
@@ -194,18 +132,6 @@ function checkJoinBlock(block: common.Block): string {
     throw new Error("invalid config: must contain application config");
   }
   return channelId;
-}
-
-function channelOfUpdate(envelope: common.Envelope): string {
-  const { payload, channelHeader } = openEnvelope(envelope);
-  if (channelHeader.getType() !== common.HeaderType.CONFIG_UPDATE) {
-    throw new Error("bad type");
-  }
-  if (channelHeader.getChannelId() === "") {
-    throw new Error("empty channel id");
-  }
-  const content = common.ConfigUpdateEnvelope.deserializeBinary(payload.getData_asU8());
-  return common.ConfigUpdate.deserializeBinary(content.getConfigUpdate_asU8()).getChannelId();
 }
 
 /** The one file of the form, or what to answer when there is not exactly that. */

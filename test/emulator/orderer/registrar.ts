@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import type { common } from "@hyperledger/fabric-protos";
-import { lastConfigOf } from "../channel/block.ts";
 import { messageOf } from "../log.ts";
 import { OrdererChannel, type ChannelInfo, type OrdererNode } from "./channel.ts";
 
@@ -14,12 +13,6 @@ export class ChannelExists extends Error {
 export class ChannelNotExist extends Error {
   constructor() {
     super("channel does not exist");
-  }
-}
-
-export class ChannelNotReady extends Error {
-  constructor() {
-    super("channel is not ready, he is a follower");
   }
 }
 
@@ -67,28 +60,6 @@ export class Registrar {
   remove(channelId: string): void {
     this.#existing(channelId).remove();
     this.#channels.delete(channelId);
-  }
-
-  /** By number, or `oldest`, `newest`, `config`. */
-  fetchBlock(channelId: string, blockId: string): common.Block {
-    const channel = this.#existing(channelId);
-    if (!channel.isConsenter) {
-      throw new ChannelNotReady();
-    }
-    const { blocks } = channel;
-    switch (blockId) {
-      case "oldest":
-        return blocks.block(0);
-      case "newest":
-        return blocks.last;
-      case "config":
-        return blocks.block(lastConfigOf(blocks.last));
-      default:
-        if (Number(blockId) >= blocks.height) {
-          throw new Error("NOT_FOUND");
-        }
-        return blocks.block(Number(blockId));
-    }
   }
 
   close(): void {

@@ -20,9 +20,7 @@ export function runCscc(args: readonly Uint8Array[], caller: SignedData, channel
     case "GetChannels":
       return getChannels(caller, channels);
     case "GetConfigBlock":
-      return configOf("GetConfigBlock", String(argument), caller, channels);
-    case "GetChannelConfig":
-      return configOf("GetChannelConfig", String(argument), caller, channels);
+      return configBlock(String(argument), caller, channels);
     default:
       return failure(`Requested function ${functionName} not found.`);
   }
@@ -86,25 +84,16 @@ function getChannels(caller: SignedData, channels: PeerChannels): peer.Response 
   return success(response.serializeBinary());
 }
 
-function configOf(
-  functionName: "GetConfigBlock" | "GetChannelConfig",
-  channelId: string,
-  caller: SignedData,
-  channels: PeerChannels,
-): peer.Response {
+function configBlock(channelId: string, caller: SignedData, channels: PeerChannels): peer.Response {
   const channel = channels.get(channelId);
   try {
-    channels.acl.check(`cscc/${functionName}`, channel?.config, caller);
+    channels.acl.check("cscc/GetConfigBlock", channel?.config, caller);
   } catch (error) {
     const reason = channel === undefined ? `Failed to get policy manager for channel [${channelId}]` : messageOf(error);
-    return failure(`access denied for [${functionName}][${channelId}]: ${reason}`);
+    return failure(`access denied for [GetConfigBlock][${channelId}]: ${reason}`);
   }
   if (channel === undefined) {
     return failure(`Unknown channel ID, ${channelId}`);
   }
-  return success(
-    functionName === "GetConfigBlock"
-      ? channel.ledger.blocks.lastConfigBlock().serializeBinary()
-      : channel.config.config.serializeBinary(),
-  );
+  return success(channel.ledger.blocks.lastConfigBlock().serializeBinary());
 }

@@ -24,27 +24,15 @@ export function runQscc(args: readonly Uint8Array[], caller: SignedData, channel
   } catch (error) {
     return failure(`access denied for [${functionName}][${channelId}]: [${messageOf(error)}]`);
   }
-  return answer(functionName, argument ?? "", args[2] ?? new Uint8Array(), channel.ledger);
+  return answer(functionName, argument ?? "", channel.ledger);
 }
 
-function answer(functionName: string, argument: string, bytes: Uint8Array, ledger: Ledger): peer.Response {
+function answer(functionName: string, argument: string, ledger: Ledger): peer.Response {
   switch (functionName) {
     case "GetChainInfo":
       return success(chainInfo(ledger).serializeBinary());
     case "GetBlockByNumber":
       return blockByNumber(argument, ledger);
-    case "GetBlockByHash": {
-      const block = ledger.blockByHash(bytes);
-      return block === undefined
-        ? failure(`Failed to get block hash ${argument}, error no such block hash in index`)
-        : success(block.serializeBinary());
-    }
-    case "GetBlockByTxID": {
-      const found = ledger.transaction(argument);
-      return found === undefined
-        ? failure(`Failed to get block for txID ${argument}, error no such transaction ID [${argument}] in index`)
-        : success(ledger.blocks.block(found.block).serializeBinary());
-    }
     case "GetTransactionByID":
       return transactionById(argument, ledger);
     default:
