@@ -54,7 +54,7 @@ export default defineConfig({
         test: {
           name: "e2e-alone",
           include: ["test/e2e/alone/*.test.ts"],
-          globalSetup: ["test/e2e/setup.ts"],
+          globalSetup: ["test/chaincode/install.ts", "test/e2e/setup.ts"],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,

@@ -22,7 +22,8 @@ Example: FABRIC_HOME=~/fabric-3.1.5 npm run test:fabric`;
 const suites: readonly (readonly [project: string, ...files: readonly string[]])[] = [
   ["integration", "test/integration/plugin/fabric/", "test/integration/emulator/fabric-cli"],
   ["contract"],
-  ["e2e", ...["network", "lifecycle", "seed", "runtimes", "runner", "cleanup"].map((name) => `test/e2e/${name}`)],
+  ["e2e", ...["network", "lifecycle", "seed", "runtimes", "runner"].map((name) => `test/e2e/${name}`)],
+  ["e2e-alone", "test/e2e/alone/cleanup"],
 ];
 
 async function main(): Promise<number> {

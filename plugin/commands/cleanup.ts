@@ -95,11 +95,11 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
   const identities = await Promise.all((options.mspDir ?? []).map(readToldIdentity));
   const cluster = await connect(options, terminal);
   const lasting = await connectCluster({ ...options, env: terminal.env });
-  const definitions =
-    options.network === undefined
-      ? [...(await findNetworks(cluster, signal)).values()]
-      : [await findNetwork(cluster, options.network, signal)];
-  const networks = definitions.map((definition) => networkOn(cluster, definition));
+  if (options.network !== undefined) await findNetwork(cluster, options.network, signal);
+  // Of each: what another network's peer needs is needed, whichever was named.
+  const networks = [...(await findNetworks(cluster, signal)).values()].map((definition) =>
+    networkOn(cluster, definition),
+  );
   const request = {
     sources: wanted,
     olderThan: options.olderThan,

@@ -6,14 +6,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { containerNameOf, imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
-import { startDocker, type DockerDaemon } from "../contract/docker.ts";
-import { newKubectl } from "../sandbox/kubectl.ts";
-import { listProcesses, type Process } from "../sandbox/processes.ts";
-import { loadImage, newest } from "./fabrics.ts";
-import { processesOf } from "./pod-processes.ts";
-import { newTestNetwork } from "./test-network.ts";
-import { once } from "../once.ts";
+import { containerNameOf, imageNameOf } from "../../../plugin/fabric/chaincode-container.ts";
+import { startDocker, type DockerDaemon } from "../../contract/docker.ts";
+import { newKubectl } from "../../sandbox/kubectl.ts";
+import { listProcesses, type Process } from "../../sandbox/processes.ts";
+import { loadImage, newest } from "../fabrics.ts";
+import { processesOf } from "../pod-processes.ts";
+import { newTestNetwork } from "../test-network.ts";
+import { once } from "../../once.ts";
 
 const { kubeconfig, binDir, sandbox } = inject("cluster");
 const kubectl = newKubectl(binDir, kubeconfig);
@@ -90,8 +90,9 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "cleanup-chaincode-"));
-    const source = join(import.meta.dirname, "../chaincode/asset-transfer");
+    const source = join(import.meta.dirname, "../../chaincode/asset-transfer");
     await cp(source, folder, { recursive: true });
+    await pluginOutput(["webhook", "install"]);
     await pluginOutput(network.init);
     await pluginOutput(["join", "mychannel"]);
     const first = await deploy();
@@ -101,6 +102,7 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
 
   afterAll(async () => {
     await network.remove();
+    await pluginOutput(["webhook", "uninstall"]);
     await rm(folder, { recursive: true, force: true });
   });
 
