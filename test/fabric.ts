@@ -1,9 +1,8 @@
 // What the tests say of the emulator, said of real Fabric: every release that is found, or the newest one.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { FabricError, messageOf } from "../plugin/error.ts";
 import { defaultReleases, findReleases, type FabricRelease } from "./sandbox/fabric-release.ts";
+import { runVitest } from "./vitest-run.ts";
 
 const usage = `Usage: npm run test:fabric -- [--newest] [--if-any]
 
@@ -56,11 +55,8 @@ async function runOn(releases: readonly FabricRelease[]): Promise<number> {
   };
   let worst = 0;
   for (const [project, ...files] of suites) {
-    const vitest = new URL("../node_modules/vitest/vitest.mjs", import.meta.url).pathname;
-    const child = spawn(process.execPath, [vitest, "run", "--project", project, ...files], { env, stdio: "inherit" });
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
-    const [code] = (await once(child, "close")) as [number | null];
-    if (code === null || code === 130) return 130;
+    const code = await runVitest(project, files, env);
+    if (code === 130) return code;
     worst ||= code;
   }
   return worst;

@@ -1,7 +1,6 @@
 // End-to-end tests: on a sandbox that they bring up, or on a cluster that is there.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { parseArgs } from "node:util";
+import { runVitest } from "../vitest-run.ts";
 
 const usage = `Usage: npm run test:e2e -- [--context NAME] [--fabric-version TAG] [--load-image FILE] [-t PATTERN] [FILE...]
 
@@ -42,15 +41,6 @@ function parse() {
   });
 }
 
-async function vitest(project: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const program = new URL("../../node_modules/vitest/vitest.mjs", import.meta.url).pathname;
-  const child = spawn(process.execPath, [program, "run", "--project", project, ...args], { env, stdio: "inherit" });
-  // The terminal sends them to the child as well, which ends in order; this one waits for it.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
-  const [code] = (await once(child, "close")) as [number | null];
-  return code ?? 130;
-}
-
 async function run({ values, positionals }: ReturnType<typeof parse>): Promise<number> {
   if (values.help) {
     console.log(usage);
@@ -67,7 +57,7 @@ async function run({ values, positionals }: ReturnType<typeof parse>): Promise<n
   const pattern = values.testNamePattern === undefined ? [] : ["-t", values.testNamePattern];
   let worst = 0;
   for (const project of ["e2e", "e2e-alone"]) {
-    const code = await vitest(project, [...some, ...elsewhere, ...pattern], env);
+    const code = await runVitest(project, [...some, ...elsewhere, ...pattern], env);
     if (code === 130) return code;
     worst ||= code;
   }
