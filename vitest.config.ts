@@ -12,6 +12,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
           setupFiles: ["test/unit/property-replay.ts"],
+          maxWorkers: 2, // they work; vitest would leave one of two processors to others
           // Property tests on a busy machine take longer than the usual 5 s.
           testTimeout: 60_000,
         },
