@@ -8,9 +8,11 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { deployPackage, install, joinAll } from "../integration/emulator/network/actions.ts";
+import { hear } from "../integration/emulator/network/answers.ts";
 import { propose } from "../integration/emulator/network/client.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
 import { callApi, noRunner, startRunner } from "../integration/runner/runner-process.ts";
+import { compareAnswers } from "./answers/recording.ts";
 import { assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
 import { noDocker, startDocker, type ChaincodeHost } from "./docker.ts";
@@ -56,6 +58,8 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
   let org1: PeerNode;
   let org2: PeerNode;
   let chaincode: ChaincodePackage;
+
+  compareAnswers(column, () => network);
 
   beforeAll(async () => {
     if (missing !== undefined) {
@@ -123,6 +127,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
   describe.skipIf(missing)(`chaincode in ${where}`, () => {
     it("is built at installation, under an image name of the peer's own", async () => {
       expect((await install(org1, chaincode.bytes)).getStatus()).toBe(200);
+      hear("what the peer has Docker do", proxy.changes(), org1.address);
       expect(await imageNames()).toContain(`${imageName(org1)}:latest`);
       // The peer removes the container that it compiled in, and has Docker keep those that its Dockerfile passes through.
       const left = (await containers()).map(({ State, HostConfig }) => `${State} ${HostConfig.NetworkMode}`);
@@ -157,6 +162,13 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
         "CORE_TLS_CLIENT_KEY_FILE=/etc/hyperledger/fabric/client_pem.key",
         "CORE_TLS_CLIENT_KEY_PATH=/etc/hyperledger/fabric/client.key",
       ]);
+      const kept = set.filter((variable) => !variable.startsWith("CORE_CHAINCODE_LOGGING_"));
+      const labels = Object.entries(Config.Labels ?? {}).filter(([label]) =>
+        label.startsWith("org.hyperledger.fabric."),
+      );
+      const { Image, Cmd } = Config;
+      const { NetworkMode, Memory } = HostConfig;
+      hear("the container", { Image, Cmd, Env: kept, Labels: Object.fromEntries(labels), NetworkMode, Memory });
       expect(Config.Labels).toMatchObject({
         "org.hyperledger.fabric.chaincode.type": "NODE",
       });

@@ -10,6 +10,7 @@ import { chaincodeFiles, packChaincode, type ChaincodePackage } from "../../plug
 import { deployPackage, install, joinAll } from "../integration/emulator/network/actions.ts";
 import { propose } from "../integration/emulator/network/client.ts";
 import { channelId, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
+import { compareAnswers } from "./answers/recording.ts";
 import { assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
 import { dockerPeer, type Traffic } from "./docker-peer.ts";
@@ -41,6 +42,8 @@ describe.each(columns)("$name", (column) => {
   let toBuild: ChaincodePackage;
   let builtByPeer: ChaincodePackage;
   const seedings: Seeding[] = [];
+
+  compareAnswers(column, () => network);
 
   beforeAll(async () => {
     if (missing !== undefined) return;
