@@ -166,7 +166,8 @@ test("with its NetworkPolicy it works on, and other ports of other Pods are out 
     s.on("connect", () => { console.log("reached"); process.exit(); });
     for (const end of ["timeout", "error"]) s.on(end, () => { console.log("not reached"); process.exit(); });`;
   const reach = () => kubectl([...system, "exec", "deployment/kubectl-fabric-webhook", "--", "node", "-e", program]);
-  expect(await reach()).toBe("reached\n");
+  // A Pod without a probe is ready as soon as its program has been started.
+  await expect.poll(reach, { timeout: 30_000 }).toBe("reached\n");
   const policy = join(import.meta.dirname, "../../../manifests/overlays/network-policy/network-policy.yaml");
   await kubectl(["apply", "-f", policy]);
   try {
