@@ -13,7 +13,7 @@ the newest of each line. Without one it fails.
   --newest  only on the newest release
   --if-any  without a release say so, and end with 0
 
-Takes 25 minutes a release on two processors.
+Takes 17 minutes a release on two processors.
 
 Example: FABRIC_HOME=~/fabric-3.1.5 npm run test:fabric`;
 

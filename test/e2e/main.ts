@@ -12,7 +12,7 @@ const usage = `Usage: npm run test:e2e -- [--context NAME] [--fabric-version TAG
   FILE                  only files with such a name (default: all)
 
 Each file has namespaces of its own; test/e2e/alone/ also takes the webhook away for a while, and runs at the end.
-Takes 15 minutes on two processors.
+Takes 20 minutes on two processors.
 
 Examples:
   npm run test:e2e
