@@ -6,6 +6,7 @@ const usage = `Usage: npm run test:e2e -- [--context NAME] [--fabric-version TAG
 
   --context NAME        on this cluster of your kubeconfig, with public images, instead of a sandbox; what needs to look
                         into the node, or to stop the API server, is left out, and said
+                        (our webhook is uninstalled there at the end, also one that was there before)
   --fabric-version TAG  of Fabric's images there (default: 3.1)
   --load-image FILE     archive of fabric-nodeenv, for daemons there that reach no registry
   -t PATTERN            only tests with such a name
