@@ -1,71 +1,60 @@
 // What the tests say of the emulator, said of real Fabric: every release that is found, or the newest one.
-import { parseArgs } from "node:util";
-import { FabricError, messageOf } from "../plugin/error.ts";
-import { defaultReleases, findReleases, type FabricRelease } from "./sandbox/fabric-release.ts";
-import { runVitest } from "./vitest-run.ts";
+import type { Command } from "commander";
+import type { Lifetime } from "../lifetime.ts";
+import { FabricError } from "../plugin/error.ts";
+import { runScript, scriptCommand } from "../script.ts";
+import { defaultReleases, findReleases } from "./sandbox/fabric-release.ts";
+import { runProjects, type Selection } from "./vitest-run.ts";
 
-const usage = `Usage: npm run test:fabric -- [--newest] [--if-any]
+const examples = `
+The releases (bin/ config/ builders/) are those that FABRIC_HOME names (several with ":"), else those in ${defaultReleases},
+the newest of each line. Takes 17 minutes a release on two processors.
 
-Runs the contract suite, the plugin's Fabric library and the end-to-end tests of networks on real peers and orderers:
-the releases (bin/ config/ builders/) that FABRIC_HOME names (several with :), else those below ${defaultReleases},
-the newest of each line. Without one it fails.
+Examples:
+  npm run test:fabric                              on each release that is there
+  npm run test:fabric -- --newest                  on the newest one
+  FABRIC_HOME=~/fabric-3.1.5 npm run test:fabric   on this one`;
 
-  --newest  only on the newest release
-  --if-any  without a release say so, and end with 0
-
-Takes 17 minutes a release on two processors.
-
-Example: FABRIC_HOME=~/fabric-3.1.5 npm run test:fabric`;
-
-/** Tests that say something of peers and orderers, by project. */
-const suites: readonly (readonly [project: string, ...files: readonly string[]])[] = [
-  ["integration", "test/integration/plugin/fabric/", "test/integration/emulator/fabric-cli"],
-  ["contract"],
-  ["e2e", ...["network", "lifecycle", "seed", "runtimes", "runner"].map((name) => `test/e2e/${name}`)],
-  ["e2e-alone", "test/e2e/alone/cleanup"],
+/** Tests that say something of peers and orderers. */
+const suites: readonly Selection[] = [
+  { project: "integration", args: ["test/integration/plugin/fabric/", "test/integration/emulator/fabric-cli"] },
+  { project: "contract", args: [] },
+  {
+    project: "e2e",
+    args: ["network", "lifecycle", "seed", "runtimes", "runner"].map((name) => `test/e2e/${name}`),
+  },
+  { project: "e2e-alone", args: ["test/e2e/alone/cleanup"] },
 ];
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      newest: { type: "boolean", default: false },
-      "if-any": { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    console.log(usage);
-    return 0;
-  }
-  const found = await findReleases();
-  const releases = values.newest ? found.slice(-1) : found;
-  console.log(`real Fabric: ${releases.map(({ version }) => version).join(", ") || "NOT RUN"}`);
-  if (releases.length > 0) return runOn(releases);
-  if (values["if-any"]) return 0;
-  throw new FabricError("not-found", "expected a release of Fabric, found none", {
-    hint: `unpack one below ${defaultReleases}, or name it in FABRIC_HOME`,
-  });
+interface FabricOptions {
+  readonly newest?: true;
+  readonly ifAny?: true;
 }
 
-async function runOn(releases: readonly FabricRelease[]): Promise<number> {
-  const env = {
-    ...process.env,
-    FABRIC_HOME: releases.map(({ home }) => home).join(":"),
-    FABRIC_ONLY: "1",
-  };
-  let worst = 0;
-  for (const [project, ...files] of suites) {
-    const code = await runVitest(project, files, env);
-    if (code === 130) return code;
-    worst ||= code;
-  }
-  return worst;
+function fabricCommand({ signal }: Lifetime): Command {
+  return scriptCommand("npm run test:fabric --")
+    .description(
+      "The contract suite, the plugin's Fabric library and the end-to-end tests of networks on real peers and orderers.",
+    )
+    .option("--newest", "only on the newest release")
+    .option("--if-any", "without a release say so, and end with 0 (else it fails)")
+    .addHelpText("after", examples)
+    .action(async ({ newest, ifAny }: FabricOptions) => {
+      const found = await findReleases();
+      const releases = newest ? found.slice(-1) : found;
+      console.log(`real Fabric: ${releases.map(({ version }) => version).join(", ") || "NOT RUN"}`);
+      if (releases.length > 0) {
+        const FABRIC_HOME = releases.map(({ home }) => home).join(":");
+        process.exitCode = await runProjects(suites, { ...process.env, FABRIC_HOME, FABRIC_ONLY: "1" }, signal);
+      } else if (!ifAny) {
+        throw new FabricError("not-found", "expected a release of Fabric, found none", {
+          hint: `unpack one below ${defaultReleases}, or name it in FABRIC_HOME`,
+        });
+      }
+    });
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  console.error(`error: ${messageOf(error)}`);
-  if (error instanceof FabricError && error.hint !== undefined) console.error(`hint: ${error.hint}`);
-  process.exitCode = error instanceof FabricError ? 1 : 2;
-}
+await runScript({
+  command: fabricCommand,
+  leftovers: () => "npm run sandbox -- down removes the cluster that may have been left.",
+});

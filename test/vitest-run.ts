@@ -3,16 +3,38 @@ import { once } from "node:events";
 
 const program = new URL("../node_modules/vitest/vitest.mjs", import.meta.url).pathname;
 
-/** Runs one project of the tests to its end; gives its exit code, 130 when a signal ended it. */
-export async function runVitest(project: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const child = spawn(process.execPath, [program, "run", "--project", project, ...args], { env, stdio: "inherit" });
-  // It takes down what it has brought up; who started it waits for that.
-  const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
-  process.on("SIGINT", pass).on("SIGTERM", pass);
+/** Tests of one project; `args` are those of `vitest run`, such as files. */
+export interface Selection {
+  readonly project: string;
+  readonly args: readonly string[];
+}
+
+/**
+ * Runs one selection of tests after the other, each to its end, also when one before it failed; gives the first exit code that
+ * is not 0. A stop ends the one that runs, which takes down what it has brought up, and is thrown then.
+ */
+export async function runProjects(
+  selections: readonly Selection[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<number> {
+  let failed = 0;
+  for (const { project, args } of selections) {
+    const code = await runVitest(["run", "--project", project, ...args], env, signal);
+    signal.throwIfAborted();
+    failed ||= code;
+  }
+  return failed;
+}
+
+async function runVitest(args: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
+  const child = spawn(process.execPath, [program, ...args], { env, stdio: "inherit" });
+  const stop = (): void => void child.kill("SIGTERM");
+  signal.addEventListener("abort", stop, { once: true });
   try {
     const [code] = (await once(child, "close")) as [number | null];
     return code ?? 130;
   } finally {
-    process.off("SIGINT", pass).off("SIGTERM", pass);
+    signal.removeEventListener("abort", stop);
   }
 }

@@ -1,6 +1,6 @@
 import { request } from "node:https";
 import { common, orderer, peer } from "@hyperledger/fabric-protos";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { addPeerOrganization, anchorPeers, setAnchorPeers } from "../../plugin/fabric/config-change.ts";
 import { configOf, groupAt, organizationsOf } from "../../plugin/fabric/config.ts";
 import { mspDefinition } from "../../plugin/fabric/msp.ts";
@@ -20,6 +20,7 @@ import { compareAnswers } from "./answers/recording.ts";
 import { changeChannel, currentConfig, updateEnvelope } from "./channel-change.ts";
 import { columns, startColumn } from "./column.ts";
 import { deliverFromOrderer, deliverFromPeer, numbersOf, type Seek } from "./deliver.ts";
+import { newStory } from "../story.ts";
 
 const { Status } = common;
 
@@ -36,6 +37,8 @@ describe.each(columns)("$name", (column) => {
     readonly org2: SignerOf;
     readonly stranger: SignerOf;
   };
+
+  const it = newStory();
 
   compareAnswers(column, () => network);
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { deploySteps, type DeployRequest } from "../../plugin/chaincode/deploy.ts";
 import { committedDefinition, type CommittedDefinition } from "../../plugin/fabric/lifecycle.ts";
 import { printEndorsementPolicy } from "../../plugin/fabric/endorsement-policy.ts";
@@ -15,6 +15,7 @@ import { compareAnswers } from "./answers/recording.ts";
 import { assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
 import { pluginNetwork, type PluginNetwork } from "./plugin-network.ts";
+import { newStory } from "../story.ts";
 
 const { signal } = new AbortController();
 const utf8 = new TextDecoder();
@@ -34,6 +35,8 @@ describe.each(columns)("$name", (column) => {
     await writeFile(file, (await assetTransfer(label)).bytes);
     return file;
   };
+
+  const it = newStory();
 
   compareAnswers(column, () => nodes);
 

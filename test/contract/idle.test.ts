@@ -10,6 +10,7 @@ import { deployPackage, joinAll } from "../integration/emulator/network/actions.
 import { propose } from "../integration/emulator/network/client.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
 import { newProcess, type NodeProcess } from "../integration/emulator/network/processes.ts";
+import { compareAnswers } from "./answers/recording.ts";
 import { assetFolder, assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
 import { noDocker, startDocker, type DockerDaemon } from "./docker.ts";
@@ -26,6 +27,8 @@ describe.each(columns)("$name", (column) => {
   let packageId: string;
   let script: NodeProcess | undefined;
   let between: Between;
+
+  compareAnswers(column, () => network);
 
   beforeAll(async () => {
     if (missing !== undefined) return;
@@ -71,6 +74,10 @@ describe.each(columns)("$name", (column) => {
   };
   const becomes = (wanted: string) =>
     eventually(`a container that is ${wanted}`, async () => ((await state()) === wanted ? true : undefined));
+  /** It says so after it has done so. */
+  const says = async (line: RegExp) => {
+    await expect.poll(() => script?.output(), { timeout: 20_000 }).toMatch(line);
+  };
   const started = async (): Promise<NodeProcess> => {
     const command = ["/bin/sh", "-c", IDLE_SCRIPT, "idle", String(idle), String(every), `${between.url}/metrics`];
     script = newProcess(command, { DOCKER_HOST: daemon.endpoint, PATH: daemon.path }, /stop/);
@@ -83,7 +90,7 @@ describe.each(columns)("$name", (column) => {
       expect((await read())[0]).toBe(200);
       expect((await started()).output()).toBe(`stops chaincode after ${idle} s without a call\n`);
       await becomes("exited");
-      expect(script?.output()).toMatch(new RegExp(`^stopped ${packageId} after \\d+ s without a call$`, "m"));
+      await says(new RegExp(`^stopped ${packageId} after \\d+ s without a call$`, "m"));
       expect((await read())[0]).toBe(200);
       expect(await state()).toBe("running");
     });
@@ -115,8 +122,8 @@ describe.each(columns)("$name", (column) => {
     it("is not stopped where the metrics cannot be read, until they can", async () => {
       await read();
       between.hide(true);
-      const guard = await started();
-      expect(guard.output()).toContain("expected the peer's metrics at");
+      await started();
+      await says(/expected the peer's metrics at/);
       await looked((2 * idle) / every);
       expect(await state()).toBe("running");
       between.hide(false);

@@ -12,6 +12,7 @@ import { deployPackage, install, joinAll, withContract } from "../integration/em
 import type { Network, PeerNode } from "../integration/emulator/network/network.ts";
 import { callApi, noRunner, startRunner, type TestRunner } from "../integration/runner/runner-process.ts";
 import { listProcesses } from "../sandbox/processes.ts";
+import { compareAnswers } from "./answers/recording.ts";
 import { assetTransfer } from "./chaincode.ts";
 import { dockerPeer } from "./docker-peer.ts";
 import { columns, startColumn } from "./column.ts";
@@ -73,6 +74,8 @@ describe.each(columns)("$name", (column) => {
   let runner: TestRunner;
   let network: Network;
   let node: PeerNode;
+
+  compareAnswers(column, () => network);
 
   beforeAll(async () => {
     if (missing !== undefined) return;

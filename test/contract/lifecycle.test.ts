@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import type { EndorseError } from "@hyperledger/fabric-gateway";
 import { peer } from "@hyperledger/fabric-protos";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { parseEndorsementPolicy } from "../../plugin/fabric/endorsement-policy.ts";
 import {
   approvalOf,
@@ -17,6 +17,7 @@ import { propose, servicePackage } from "../integration/emulator/network/client.
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
 import { compareAnswers } from "./answers/recording.ts";
 import { columns, startColumn } from "./column.ts";
+import { newStory } from "../story.ts";
 
 const {
   CheckCommitReadinessArgs,
@@ -47,6 +48,8 @@ describe.each(columns)("$name", (column) => {
   const both = ["Org1MSP", "Org2MSP"];
   const first = { name: "assets", version: "1.0", sequence: 1 };
   const second = { name: "assets", version: "2.0", sequence: 2 };
+
+  const it = newStory();
 
   compareAnswers(column, () => network);
 

@@ -1,69 +1,60 @@
 // End-to-end tests: on a sandbox that they bring up, or on a cluster that is there.
-import { parseArgs } from "node:util";
-import { runVitest } from "../vitest-run.ts";
+import type { Command } from "commander";
+import type { Lifetime } from "../../lifetime.ts";
+import { FabricError } from "../../plugin/error.ts";
+import { runScript, scriptCommand } from "../../script.ts";
+import { runProjects } from "../vitest-run.ts";
 
-const usage = `Usage: npm run test:e2e -- [--context NAME] [--fabric-version TAG] [--load-image FILE] [-t PATTERN] [FILE...]
-
-  --context NAME        on this cluster of your kubeconfig, with public images, instead of a sandbox; what needs to look
-                        into the node, or to stop the API server, is left out, and said
-                        (our webhook is uninstalled there at the end, also one that was there before)
-  --fabric-version TAG  of Fabric's images there (default: 3.1)
-  --load-image FILE     archive of fabric-nodeenv, for daemons there that reach no registry
-  -t PATTERN            only tests with such a name
-  FILE                  only files with such a name (default: all)
-
+const examples = `
 Each file has namespaces of its own; test/e2e/alone/ also takes the webhook away for a while, and runs at the end.
-Takes 20 minutes on two processors.
+On a cluster of yours, what needs to look into the node or to stop the API server is left out, and said; the webhook must not
+be installed there, for its settings would be lost. Takes 20 minutes on two processors.
 
 Examples:
-  npm run test:e2e
-  npm run test:e2e -- lifecycle -t rollback
-  npm run test:e2e -- --context kind-kind network`;
+  npm run test:e2e                                        on a sandbox
+  npm run test:e2e -- lifecycle -t rollback               only tests with such a name, in files with such a name
+  npm run test:e2e -- --context kind-kind test/e2e/network`;
 
-function argumentsOf(): ReturnType<typeof parse> | undefined {
-  try {
-    return parse();
-  } catch (error) {
-    console.error(`error: ${error instanceof Error ? error.message : String(error)}\nhint: npm run test:e2e -- --help`);
-    return undefined;
-  }
+interface E2eOptions {
+  readonly context?: string;
+  readonly fabricVersion?: string;
+  readonly loadImage?: string;
+  readonly testNamePattern?: string;
 }
 
-function parse() {
-  return parseArgs({
-    allowPositionals: true,
-    options: {
-      context: { type: "string" },
-      "fabric-version": { type: "string" },
-      "load-image": { type: "string" },
-      testNamePattern: { type: "string", short: "t" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
+function e2eCommand({ signal }: Lifetime): Command {
+  return scriptCommand("npm run test:e2e --")
+    .description("The built program on a cluster: end-to-end tests.")
+    .argument("[files...]", "only files whose path holds one of these")
+    .option("--context <name>", "on this cluster of your kubeconfig, with public images, instead of a sandbox")
+    .option("--fabric-version <tag>", "of Fabric's images on that cluster (default: 3.1)")
+    .option("--load-image <file>", "archive of fabric-nodeenv, for daemons on that cluster that reach no registry")
+    .option("-t, --test-name-pattern <pattern>", "only tests whose name matches")
+    .addHelpText("after", examples)
+    .action(async (files: readonly string[], options: E2eOptions) => {
+      const { context, fabricVersion, loadImage, testNamePattern } = options;
+      if (context === undefined && (fabricVersion ?? loadImage) !== undefined) {
+        throw new FabricError("usage", "expected --context with --fabric-version or --load-image, found none", {
+          hint: "a sandbox has the images of FABRIC_HOME, and loads its own",
+        });
+      }
+      const env = {
+        ...process.env,
+        ...(context !== undefined && { E2E_CONTEXT: context }),
+        ...(fabricVersion !== undefined && { E2E_FABRIC_VERSION: fabricVersion }),
+        ...(loadImage !== undefined && { E2E_LOAD_IMAGE: loadImage }),
+      };
+      const args = [
+        ...(files.length > 0 ? ["--passWithNoTests", ...files] : []),
+        ...(context === undefined ? [] : ["--exclude", "test/e2e/sandbox.test.ts"]),
+        ...(testNamePattern === undefined ? [] : ["-t", testNamePattern]),
+      ];
+      const projects = ["e2e", "e2e-alone"].map((project) => ({ project, args }));
+      process.exitCode = await runProjects(projects, env, signal);
+    });
 }
 
-async function run({ values, positionals }: ReturnType<typeof parse>): Promise<number> {
-  if (values.help) {
-    console.log(usage);
-    return 0;
-  }
-  const env = {
-    ...process.env,
-    ...(values.context !== undefined && { E2E_CONTEXT: values.context }),
-    ...(values["fabric-version"] !== undefined && { E2E_FABRIC_VERSION: values["fabric-version"] }),
-    ...(values["load-image"] !== undefined && { E2E_LOAD_IMAGE: values["load-image"] }),
-  };
-  const some = positionals.length > 0 ? ["--passWithNoTests", ...positionals] : [];
-  const elsewhere = values.context === undefined ? [] : ["--exclude", "test/e2e/sandbox.test.ts"];
-  const pattern = values.testNamePattern === undefined ? [] : ["-t", values.testNamePattern];
-  let worst = 0;
-  for (const project of ["e2e", "e2e-alone"]) {
-    const code = await runVitest(project, [...some, ...elsewhere, ...pattern], env);
-    if (code === 130) return code;
-    worst ||= code;
-  }
-  return worst;
-}
-
-const given = argumentsOf();
-process.exitCode = given === undefined ? 2 : await run(given);
+await runScript({
+  command: e2eCommand,
+  leftovers: () => "npm run sandbox -- down removes the cluster that may have been left.",
+});

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { common } from "@hyperledger/fabric-protos";
 import { joinAll } from "./network/actions.ts";
 import {
@@ -11,10 +11,13 @@ import {
 } from "./network/config-update.ts";
 import type { ConsenterSpec } from "./network/genesis.ts";
 import { eventually, participate, startNetwork, type Network, type OrdererNode } from "./network/network.ts";
+import { newStory } from "../../story.ts";
 
 let network: Network;
 let orderers: readonly [OrdererNode, OrdererNode, OrdererNode];
 let admin: SignerOf;
+
+const it = newStory();
 
 beforeAll(async () => {
   network = await startNetwork();

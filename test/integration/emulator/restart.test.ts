@@ -1,12 +1,15 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { deploy, joinAll, withContract } from "./network/actions.ts";
 import { eventually, participate, startNetwork, type Network, type PeerNode } from "./network/network.ts";
 import type { NodeProcess } from "./network/processes.ts";
+import { newStory } from "../../story.ts";
 
 const utf8 = new TextDecoder();
 let network: Network;
 let service: NodeProcess | undefined;
 let org1: PeerNode;
+
+const it = newStory();
 
 beforeAll(async () => {
   network = await startNetwork();

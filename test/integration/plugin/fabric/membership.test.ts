@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFailed } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFailed } from "vitest";
 import { ordererChannel, ordererChannels } from "../../../../plugin/fabric/channel-participation.ts";
 import { type ChannelConfig, configOf, organizationsOf } from "../../../../plugin/fabric/config.ts";
 import {
@@ -24,6 +24,7 @@ import {
   type TestOrganization,
 } from "./fabric-nodes.ts";
 import { channel, genesisOf, joinOrderers } from "./test-channel.ts";
+import { newStory } from "../../../story.ts";
 
 const cases = releases.flatMap((release) => {
   const { version } = release;
@@ -56,6 +57,8 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     const connection = connected(orderer(index));
     return configOf(await eventually(() => fetchConfigBlock(connection, "orderer", org1.admin, channel)));
   };
+
+  const it = newStory();
 
   beforeAll(async () => {
     [ordererOrg, org1, org2, org3] = await Promise.all([

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { common } from "@hyperledger/fabric-protos";
-import { afterAll, beforeAll, describe, expect, it, onTestFailed } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFailed } from "vitest";
 import { defaultEndorsementPolicyBytes } from "../../../../plugin/fabric/chaincode-definition.ts";
 import type { ChaincodePackage } from "../../../../plugin/fabric/chaincode-package.ts";
 import { packageChaincodeFolder } from "../../../../plugin/fabric/chaincode-source.ts";
@@ -52,6 +52,7 @@ import {
   type TestOrganization,
 } from "./fabric-nodes.ts";
 import { channel, genesisOf } from "./test-channel.ts";
+import { newStory } from "../../../story.ts";
 
 const chaincodeFolder = join(import.meta.dirname, "../../../chaincode/asset-transfer");
 describe.each(releases.map((release) => ({ version: release.version, release })))(
@@ -75,6 +76,8 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       connections.push(connection);
       return connection;
     };
+
+    const it = newStory();
 
     beforeAll(async () => {
       [ordererOrg, org1, org2] = await Promise.all([

@@ -1,5 +1,5 @@
 // Orphans among Kubernetes objects, before a real API server. What the peers say is given: they have their own test in test/contract.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { connectCluster } from "../../../../plugin/kube/cluster.ts";
 import type { KubernetesObject } from "../../../../plugin/kube/client-node.ts";
 import { apply } from "../../../../plugin/kube/apply.ts";
@@ -17,6 +17,7 @@ import { survey } from "../../../../plugin/orphans/survey.ts";
 import { eachBounded } from "../../../../plugin/steps/bounded.ts";
 import { runSteps } from "../../../../plugin/steps/run.ts";
 import { startApiServer, type ApiServer } from "../../webhook/api-server.ts";
+import { newStory } from "../../../story.ts";
 
 const { signal } = new AbortController();
 const id = (label: string) => `${label}:${"ab".repeat(32)}`;
@@ -93,6 +94,8 @@ function served(name: string, packageId: string, ours: boolean): readonly Kubern
 
 describe("objects that nobody needs", () => {
   let server: ApiServer;
+
+  const test = newStory();
 
   beforeAll(async () => {
     server = await startApiServer("1.36");
