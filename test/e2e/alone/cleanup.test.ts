@@ -21,7 +21,7 @@ const network = await newTestNetwork("cleanup", { tag: newest.tag, orderers: 3 }
 const { json: pluginJson, output: pluginOutput, run: runPlugin, start: startPlugin } = network.plugin;
 const { namespaceOf } = network;
 /** How often the chaincode is upgraded while Pods die. */
-const upgrades = Number(process.env["CLEANUP_UPGRADES"] ?? 3);
+const upgrades = Number(process.env["CLEANUP_UPGRADES"] ?? 2);
 
 interface Finding {
   readonly source: string;
