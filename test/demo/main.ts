@@ -2,9 +2,10 @@
 import type { Command } from "commander";
 import { build } from "../../build.ts";
 import type { Lifetime } from "../../lifetime.ts";
-import { FabricError } from "../../plugin/error.ts";
 import { formatDuration } from "../../plugin/terminal/duration.ts";
 import { runScript, scriptCommand } from "../../script.ts";
+import { requireFreshCluster } from "../fresh-cluster.ts";
+import { run } from "../sandbox/command.ts";
 import { findReleases } from "../sandbox/fabric-release.ts";
 import { requireLinuxRoot } from "../sandbox/machine.ts";
 import { newProgress } from "../sandbox/progress.ts";
@@ -64,7 +65,8 @@ async function demo(lifetime: Lifetime, options: DemoOptions): Promise<void> {
   await build(lifetime);
   const sandbox = options.context === undefined ? await startSandbox(lifetime, options) : undefined;
   if (options.context !== undefined) {
-    await requireFresh(lifetime, options);
+    const context = ["--context", options.context];
+    await requireFreshCluster((args) => run("kubectl", [...context, ...args], { signal: lifetime.signal }));
     await lifetime.begin(
       () => {},
       () => cleanCluster(lifetime, options),
@@ -148,23 +150,6 @@ async function fabricNetwork({ options, shell: sh, version, sandbox }: Stage): P
 
 function flags({ context }: DemoOptions): string {
   return context === undefined ? "" : ` --context ${context}`;
-}
-
-/** Of a cluster that is not ours: at its end the demo removes these, whoever made them. */
-async function requireFresh({ signal }: Lifetime, options: DemoOptions): Promise<void> {
-  const sh = await newShell(process.env, undefined, signal);
-  try {
-    const get = `kubectl${flags(options)} get --ignore-not-found -o name`;
-    const there = await sh.read(
-      `${get} namespace kubectl-fabric-system legacy && ${get} configmap -A --field-selector metadata.name=fabric-network`,
-    );
-    if (there === "") return;
-    throw new FabricError("conflict", `expected a cluster without us, found ${there.trim().replaceAll("\n", ", ")}`, {
-      hint: "another --context; or remove what is there: kubectl fabric down; kubectl fabric webhook uninstall",
-    });
-  } finally {
-    await sh.close();
-  }
 }
 
 /** Of a cluster that is not ours. */

@@ -3,12 +3,14 @@ import type { Command } from "commander";
 import type { Lifetime } from "../../lifetime.ts";
 import { FabricError } from "../../plugin/error.ts";
 import { runScript, scriptCommand } from "../../script.ts";
+import { requireFreshCluster } from "../fresh-cluster.ts";
+import { run } from "../sandbox/command.ts";
 import { runProjects } from "../vitest-run.ts";
 
 const examples = `
 Each file has namespaces of its own; test/e2e/alone/ also takes the webhook away for a while, and runs at the end.
-On a cluster of yours, what needs to look into the node or to stop the API server is left out, and said; the webhook must not
-be installed there, for its settings would be lost. Takes 20 minutes on two processors.
+On a cluster of yours, what needs to look into the node or to stop the API server is left out, and said; neither our webhook
+nor a network may be there, for they would be removed. Takes 20 minutes on two processors.
 
 Examples:
   npm run test:e2e                                        on a sandbox
@@ -37,6 +39,9 @@ function e2eCommand({ signal }: Lifetime): Command {
         throw new FabricError("usage", "expected --context with --fabric-version or --load-image, found none", {
           hint: "a sandbox has the images of FABRIC_HOME, and loads its own",
         });
+      }
+      if (context !== undefined) {
+        await requireFreshCluster((args) => run("kubectl", ["--context", context, ...args], { signal }));
       }
       const env = {
         ...process.env,

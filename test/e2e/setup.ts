@@ -43,7 +43,6 @@ export async function setup(project: TestProject): Promise<void> {
   const facts = context === undefined ? await ownCluster() : await clusterOf(context);
   process.env["KUBECONFIG"] = facts.kubeconfig;
   project.provide("cluster", facts);
-  if (!facts.sandbox) await requireNoWebhook();
   // Those that run alone begin without it.
   await newPlugin().output(["webhook", project.name === "e2e" ? "install" : "uninstall"]);
 }
@@ -56,18 +55,6 @@ async function ownCluster(): Promise<ClusterFacts> {
   const versions = fabricVersions.length === 0 ? ["emulator"] : fabricVersions;
   const nodeImage = "docker.io/local/node:1";
   return { kubeconfig, binDir, sandbox: true, fabricVersions: versions, nodeenvArchive, nodeImage };
-}
-
-/** Tests install the webhook and uninstall it: one that is there would lose its settings. */
-async function requireNoWebhook(): Promise<void> {
-  const { stdout, stderr } = await newPlugin().run(["webhook", "status", "-o", "json"]);
-  if (stdout === "") throw new Error(stderr);
-  if (!(JSON.parse(stdout) as { readonly installed: boolean }).installed) return;
-  await rm(folder ?? "", { recursive: true, force: true });
-  folder = undefined; // whose end would uninstall it
-  throw new Error(
-    "expected a cluster without our webhook, found one, whose settings would be lost: kubectl fabric webhook uninstall, or another --context",
-  );
 }
 
 /** The context alone, so that kubectl, the plugin and its libraries all mean the same cluster. */
