@@ -38,7 +38,7 @@ export async function runScript({ command, leftovers }: Script): Promise<void> {
       if (stopped === undefined) {
         stopped = performance.now();
         stop.abort(new FabricError("interrupted", `stopped by ${name}`));
-        say("stopping (a second Ctrl-C ends at once)");
+        say("stopping: a second Ctrl-C ends at once");
       } else if (performance.now() - stopped > sameStop) {
         say(`ended at once. ${leftovers()}`);
         process.exit(exitCodes.interrupted);

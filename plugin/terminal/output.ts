@@ -22,7 +22,7 @@ async function render(format: OutputFormat, { data, table, names }: Result): Pro
     case "json":
       return `${JSON.stringify(data, null, 2)}\n`;
     case "yaml":
-      return (await import("yaml")).stringify(data);
+      return (await import("./yaml.ts")).stringify(data);
     case "name":
       return names()
         .map((name) => `${name}\n`)

@@ -142,7 +142,7 @@ describe("the archive that npm packs", () => {
     expect(status).toBe(0);
   });
 
-  test("injects: manifests and settings need no file beside the program", () => {
+  test("injects, and shows what that changes: manifests and settings need no file beside the program", () => {
     const pod = {
       apiVersion: "v1",
       kind: "Pod",
@@ -151,11 +151,34 @@ describe("the archive that npm packs", () => {
         containers: [{ name: "peer", image: "hyperledger/fabric-peer:3.1", command: ["peer", "node", "start"] }],
       },
     };
-    const { status, stdout } = spawnSync(process.execPath, [join(plugin, platform?.bin ?? ""), "inject", "-f", "-"], {
+    const inject = (...args: readonly string[]) =>
+      spawnSync(process.execPath, [join(plugin, platform?.bin ?? ""), "inject", "-f", "-", ...args], {
+        encoding: "utf8",
+        input: JSON.stringify(pod),
+      });
+    expect(inject()).toMatchObject({ status: 0, stdout: expect.stringContaining("kubectl-fabric-dind") });
+    expect(inject("--diff")).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\+.*kubectl-fabric-dind/m) });
+  });
+
+  test.each([
+    ["json", /"label": "counter"/],
+    ["yaml", /^label: counter$/m],
+    ["name", /^counter:[0-9a-f]{64}$/m],
+    ["table", /counter/],
+  ])("prints a result as %s", (format, expected) => {
+    const args = [
+      "chaincode",
+      "package",
+      join(root, "test/chaincode/counter"),
+      "--file",
+      join(work, "c.tgz"),
+      "-o",
+      format,
+    ];
+    const { status, stdout } = spawnSync(process.execPath, [join(plugin, platform?.bin ?? ""), ...args], {
       encoding: "utf8",
-      input: JSON.stringify(pod),
     });
     expect(status).toBe(0);
-    expect(stdout).toContain("kubectl-fabric-dind");
+    expect(stdout).toMatch(expected);
   });
 });
