@@ -1,11 +1,12 @@
 import { defineConfig } from "vitest/config";
+import { OrderlyStop } from "./test/orderly-stop.ts";
 import { Times } from "./test/times.ts";
 
 // No test is tried again: what only works at the second time is a defect, of the product or of the test.
 export default defineConfig({
   test: {
     retry: 0,
-    reporters: ["default", new Times()],
+    reporters: ["default", new Times(), new OrderlyStop()],
     projects: [
       {
         test: {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "vitest";
 import { unheard } from "./integration/emulator/network/answers.ts";
 
@@ -16,19 +17,23 @@ export interface Story {
 }
 
 interface Case {
+  readonly title: string;
   readonly work: Work;
+  /** Milliseconds. */
+  readonly timeout: number;
   begun: boolean;
   failure?: unknown;
 }
 
 /** Of one case, unless it says otherwise; in milliseconds. */
 const usualTimeout = 120_000;
-/** What a case that is run alone has more, for those before it. */
+/** Of all those before one that is run alone. */
 const forThoseBefore = 300_000;
 
 /**
  * Cases that go on from one another. Each can be run alone: those before it are gone through first, unless they have been, and
- * what nodes answer to that is not noted. A case is tried also when one before it failed; if it fails, too, that is its cause.
+ * what nodes answer to that is not noted. A case is tried also when one before it failed; if it fails, too, the first failure
+ * before it is told as its cause.
  */
 export function newStory(): Story {
   const told: Case[] = [];
@@ -36,12 +41,15 @@ export function newStory(): Story {
     const work = second ?? (first as Work);
     const { timeout = usualTimeout, skip = false } = second === undefined ? {} : (first as Options);
     const before = [...told];
-    const own: Case = { work, begun: false };
+    const own: Case = { title, work, timeout, begun: false };
     if (!skip) told.push(own);
     // oxlint-disable-next-line vitest/expect-expect, vitest/valid-title -- both are the case's
     test.skipIf(skip)(title, { timeout: timeout + forThoseBefore }, async () => {
       for (const one of before) {
-        if (!one.begun) await unheard(() => tell(one)).catch(() => {});
+        if (one.begun) continue;
+        await unheard(() => tell(one)).catch((error: unknown) =>
+          console.warn(`before it failed "${one.title}":`, error),
+        );
       }
       await tell(own).catch((error: unknown) => {
         if (error instanceof Error) error.cause ??= before.find(({ failure }) => failure !== undefined)?.failure;
@@ -53,10 +61,17 @@ export function newStory(): Story {
 
 async function tell(one: Case): Promise<void> {
   one.begun = true;
+  const over = new AbortController();
+  const tooLate = sleep(one.timeout, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`"${one.title}" timed out in ${one.timeout} ms`);
+  });
   try {
-    await one.work();
+    await Promise.race([one.work(), tooLate]);
   } catch (error) {
     one.failure = error;
     throw error;
+  } finally {
+    tooLate.catch(() => {}); // that it is no longer waited for
+    over.abort();
   }
 }

@@ -11,7 +11,7 @@ export interface Selection {
 
 /**
  * Runs one selection of tests after the other, each to its end, also when one before it failed; gives the first exit code that
- * is not 0. A stop ends the one that runs, which takes down what it has brought up, and is thrown then.
+ * is not 0. A stop waits for the tests that run, which end what they have begun, and is thrown then.
  */
 export async function runProjects(
   selections: readonly Selection[],
@@ -20,21 +20,27 @@ export async function runProjects(
 ): Promise<number> {
   let failed = 0;
   for (const { project, args } of selections) {
-    const code = await runVitest(["run", "--project", project, ...args], env, signal);
     signal.throwIfAborted();
+    const code = await runVitest(["run", "--project", project, ...args], env, signal);
     failed ||= code;
   }
+  signal.throwIfAborted();
   return failed;
 }
 
 async function runVitest(args: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
-  const child = spawn(process.execPath, [program, ...args], { env, stdio: "inherit" });
+  // A group of its own: Ctrl-C in a terminal would end its workers, too, in the middle of what they do (test/orderly-stop.ts).
+  const child = spawn(process.execPath, [program, ...args], { env, stdio: "inherit", detached: true });
   const stop = (): void => void child.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });
+  // Of this script, at once: the second signal for it, too.
+  process.once("exit", stop);
   try {
-    const [code] = (await once(child, "close")) as [number | null];
-    return code ?? 130;
+    const [code, killed] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+    if (killed !== null) process.stderr.write(`error: vitest was ended by ${killed}\n`);
+    return code ?? 1;
   } finally {
+    process.off("exit", stop);
     signal.removeEventListener("abort", stop);
   }
 }

@@ -35,14 +35,15 @@ import { columns, startColumn } from "./column.ts";
 import { noDocker, startDocker, type DockerDaemon } from "./docker.ts";
 import { servePods } from "./pods.ts";
 import { newStory } from "../story.ts";
+import { wholeNumber } from "../whole-number.ts";
 
 /** How often the chaincode is upgraded while peers are killed. */
-const upgrades = Number(process.env["CLEANUP_UPGRADES"] ?? 2);
+const upgrades = wholeNumber("CLEANUP_UPGRADES") ?? 2;
 /** Of these, those that the peers build themselves; the others find their images in the daemon, as after a seed. */
 const builds = 1;
 const { signal } = new AbortController();
 /** Of which peers are killed, and when: printed, so that the same can be had again. */
-const killSeed = Number(process.env["CLEANUP_SEED"] ?? Date.now() | 0);
+const killSeed = wholeNumber("CLEANUP_SEED") ?? Date.now() | 0;
 /** How far an upgrade is. */
 const moments = ["install", "approve", "commit"] as const;
 type Moment = (typeof moments)[number];

@@ -23,12 +23,12 @@ export function reportOf(modules: readonly TestModule[]): string {
   return tableOf([["case", ...columns], ...rows, [`${names.length} cases`, ...counts]]);
 }
 
-/** What each attempt of a case met that failed or had to be tried again. */
+/** What each case met that failed: several errors where its hooks failed, too. */
 export function failuresOf(modules: readonly TestModule[]): string {
   return testsOf(modules)
     .flatMap((test) => {
       const { state, errors = [] } = test.result();
-      const told = errors.map((error, attempt) => `  ${attempt + 1}: ${whatOf(error)}\n`);
+      const told = errors.map((error, index) => `  ${index + 1}: ${whatOf(error)}\n`);
       return told.length === 0 ? [] : [`${state}: ${test.fullName}\n`, ...told];
     })
     .join("");

@@ -1,6 +1,6 @@
 import type { Contract } from "@hyperledger/fabric-gateway";
 import { peer } from "@hyperledger/fabric-protos";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import {
   approve,
   commit,
@@ -16,6 +16,7 @@ import { channelId, eventually, type Network, type PeerNode } from "../integrati
 import type { NodeProcess } from "../integration/emulator/network/processes.ts";
 import { compareAnswers } from "./answers/recording.ts";
 import { columns, startColumn } from "./column.ts";
+import { newStory } from "../story.ts";
 
 const utf8 = new TextDecoder();
 
@@ -27,6 +28,8 @@ describe.each(columns)("$name", (column) => {
   let second: PeerNode;
   let other: PeerNode;
   let chaincode: { readonly service: NodeProcess; readonly bytes: Buffer; readonly packageId: string };
+
+  const it = newStory();
 
   compareAnswers(column, () => network);
 

@@ -62,16 +62,17 @@ async function demo(lifetime: Lifetime, options: DemoOptions): Promise<void> {
   const releases = options.context === undefined ? (await findReleases()).map(({ version }) => version) : [];
   const version = fabricVersion(options, releases);
   console.log(`Fabric's peers and orderers: ${describeFabric(options, version, releases)}`);
-  await build(lifetime);
-  const sandbox = options.context === undefined ? await startSandbox(lifetime, options) : undefined;
   if (options.context !== undefined) {
     const context = ["--context", options.context];
     await requireFreshCluster((args) => run("kubectl", [...context, ...args], { signal: lifetime.signal }));
+  }
+  await build(lifetime);
+  const sandbox = options.context === undefined ? await startSandbox(lifetime, options) : undefined;
+  if (options.context !== undefined)
     await lifetime.begin(
       () => {},
       () => cleanCluster(lifetime, options),
     );
-  }
   const env = { ...process.env, ...(sandbox && { KUBECONFIG: sandbox.kubeconfig }) };
   const shell = await lifetime.begin(
     () => newShell(env, sandbox?.binDir, lifetime.signal),

@@ -1,5 +1,8 @@
 // End-to-end tests: on a sandbox that they bring up, or on a cluster that is there.
+import { globSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
+import { build } from "../../build.ts";
 import type { Lifetime } from "../../lifetime.ts";
 import { FabricError } from "../../plugin/error.ts";
 import { runScript, scriptCommand } from "../../script.ts";
@@ -9,13 +12,15 @@ import { runProjects } from "../vitest-run.ts";
 
 const examples = `
 Each file has namespaces of its own; test/e2e/alone/ also takes the webhook away for a while, and runs at the end.
-On a cluster of yours, what needs to look into the node or to stop the API server is left out, and said; neither our webhook
+On a cluster of yours, what needs to look into the node or to stop the API server is left out (the tests say so); neither our webhook
 nor a network may be there, for they would be removed. Takes 20 minutes on two processors.
 
 Examples:
   npm run test:e2e                                        on a sandbox
   npm run test:e2e -- lifecycle -t rollback               only tests with such a name, in files with such a name
   npm run test:e2e -- --context kind-kind test/e2e/network`;
+
+const root = join(import.meta.dirname, "../..");
 
 interface E2eOptions {
   readonly context?: string;
@@ -24,7 +29,8 @@ interface E2eOptions {
   readonly testNamePattern?: string;
 }
 
-function e2eCommand({ signal }: Lifetime): Command {
+function e2eCommand(lifetime: Lifetime): Command {
+  const { signal } = lifetime;
   return scriptCommand("npm run test:e2e --")
     .description("The built program on a cluster: end-to-end tests.")
     .argument("[files...]", "only files whose path holds one of these")
@@ -37,25 +43,44 @@ function e2eCommand({ signal }: Lifetime): Command {
       const { context, fabricVersion, loadImage, testNamePattern } = options;
       if (context === undefined && (fabricVersion ?? loadImage) !== undefined) {
         throw new FabricError("usage", "expected --context with --fabric-version or --load-image, found none", {
-          hint: "a sandbox has the images of FABRIC_HOME, and loads its own",
+          hint: "a sandbox has its own; for a release of Fabric: npm run test:fabric -- --help",
+        });
+      }
+      if (context === "")
+        throw new FabricError("usage", "expected a name after --context, found none", { hint: "add --help" });
+      const known = globSync("test/e2e/**/*.test.ts", { cwd: root });
+      const strange = files.find((file) => !known.some((path) => path.includes(file)));
+      if (strange !== undefined) {
+        throw new FabricError("usage", `expected a part of a path in test/e2e, found ${strange}`, {
+          hint: `one of ${known.toSorted().join(" ")}; add --help`,
         });
       }
       if (context !== undefined) {
         await requireFreshCluster((args) => run("kubectl", ["--context", context, ...args], { signal }));
       }
+      await build(lifetime);
+      // Set to undefined, a variable that somebody has set is none.
       const env = {
         ...process.env,
-        ...(context !== undefined && { E2E_CONTEXT: context }),
-        ...(fabricVersion !== undefined && { E2E_FABRIC_VERSION: fabricVersion }),
-        ...(loadImage !== undefined && { E2E_LOAD_IMAGE: loadImage }),
+        E2E_CONTEXT: context,
+        E2E_FABRIC_VERSION: fabricVersion,
+        E2E_LOAD_IMAGE: loadImage,
       };
       const args = [
-        ...(files.length > 0 ? ["--passWithNoTests", ...files] : []),
+        ...files,
         ...(context === undefined ? [] : ["--exclude", "test/e2e/sandbox.test.ts"]),
         ...(testNamePattern === undefined ? [] : ["-t", testNamePattern]),
       ];
-      const projects = ["e2e", "e2e-alone"].map((project) => ({ project, args }));
-      process.exitCode = await runProjects(projects, env, signal);
+      const chosen = known.filter((path) => files.length === 0 || files.some((file) => path.includes(file)));
+      const projects = [
+        ...(chosen.some((path) => !path.includes("/alone/")) ? ["e2e"] : []),
+        ...(chosen.some((path) => path.includes("/alone/")) ? ["e2e-alone"] : []),
+      ];
+      process.exitCode = await runProjects(
+        projects.map((project) => ({ project, args })),
+        env,
+        signal,
+      );
     });
 }
 

@@ -32,17 +32,19 @@ declare module "vitest" {
 const progress = newProgress((line) => process.stderr.write(line));
 /** Whether there is something that we started and have not ended. */
 let ours = false;
-/** The kubeconfig of somebody else's cluster lies here. */
+/** Somebody else's cluster: its kubeconfig lies here. */
 let folder: string | undefined;
+/** Whether the webhook is there by us. */
+let installed = false;
 
 /** Brings the sandbox up before the first test, unless E2E_CONTEXT names a cluster. */
 export async function setup(project: TestProject): Promise<void> {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
   process.once("exit", leave);
   const { E2E_CONTEXT: context } = process.env;
   const facts = context === undefined ? await ownCluster() : await clusterOf(context);
   process.env["KUBECONFIG"] = facts.kubeconfig;
   project.provide("cluster", facts);
+  installed = true;
   // Those that run alone begin without it.
   await newPlugin().output(["webhook", project.name === "e2e" ? "install" : "uninstall"]);
 }
@@ -72,7 +74,7 @@ async function clusterOf(context: string): Promise<ClusterFacts> {
 /** Takes it down after the last one, unless somebody else had it up already. */
 export async function teardown(): Promise<void> {
   if (folder !== undefined) {
-    await newPlugin().output(["webhook", "uninstall"]);
+    if (installed) await newPlugin().output(["webhook", "uninstall"]);
     await rm(folder, { recursive: true, force: true });
   }
   if (!ours) return;
@@ -80,10 +82,7 @@ export async function teardown(): Promise<void> {
   ours = false;
 }
 
-/**
- * Vitest ends itself on Ctrl-C without waiting for anybody: another process takes the sandbox down, as soon as
- * this one has let go of its lock.
- */
+/** At once, by a second signal or before the first test: another process takes the sandbox down, as soon as this one has let go of its lock. */
 function leave(): void {
   if (!ours) return;
   process.stderr.write("taking the sandbox down\n");

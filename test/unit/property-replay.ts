@@ -3,10 +3,14 @@
  *   FC_SEED=-1819918769 FC_PATH=4:1:0 npx vitest run --project unit test/unit/webhook/words.test.ts -t "the name of the test"
  * With the seed alone, all values come in the same order.
  */
-const { FC_SEED: seed, FC_PATH: path } = process.env;
+import { wholeNumber } from "../whole-number.ts";
+
+const seed = wholeNumber("FC_SEED");
+const { FC_PATH: path } = process.env;
 
 if (seed !== undefined) {
-  if (!/^-?\d+$/.test(seed)) throw new Error(`expected FC_SEED as a whole number, found ${seed}`);
   const { configureGlobal } = await import("fast-check");
-  configureGlobal({ seed: Number(seed), ...(path !== undefined && { path, endOnFailure: true }) });
+  configureGlobal({ seed, ...(path !== undefined && { path, endOnFailure: true }) });
+} else if (path !== undefined) {
+  throw new Error("expected FC_SEED with FC_PATH, found none");
 }

@@ -14,6 +14,7 @@ import { loadImage, newest } from "../fabrics.ts";
 import { processesOf } from "../pod-processes.ts";
 import { newTestNetwork } from "../test-network.ts";
 import { once } from "../../once.ts";
+import { wholeNumber } from "../../whole-number.ts";
 
 const { kubeconfig, binDir, sandbox } = inject("cluster");
 const kubectl = newKubectl(binDir, kubeconfig);
@@ -21,7 +22,7 @@ const network = await newTestNetwork("cleanup", { tag: newest.tag, orderers: 3 }
 const { json: pluginJson, output: pluginOutput, run: runPlugin, start: startPlugin } = network.plugin;
 const { namespaceOf } = network;
 /** How often the chaincode is upgraded while Pods die. */
-const upgrades = Number(process.env["CLEANUP_UPGRADES"] ?? 2);
+const upgrades = wholeNumber("CLEANUP_UPGRADES") ?? 2;
 
 interface Finding {
   readonly source: string;
@@ -71,7 +72,7 @@ const containers = async (organization: string) =>
   lines(await inSidecar(organization, "docker ps -a --format '{{.Names}}'"));
 
 /** Which Pods die, and when: CLEANUP_SEED draws the same again. */
-const seed = Number(process.env["CLEANUP_SEED"] ?? Date.now() | 0);
+const seed = wholeNumber("CLEANUP_SEED") ?? Date.now() | 0;
 const isChaincode = ({ argv }: Process): boolean => argv.includes("--peer.address");
 
 describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {

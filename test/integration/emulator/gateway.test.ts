@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { status } from "@grpc/grpc-js";
 import { CommitError, EndorseError } from "@hyperledger/fabric-gateway";
 import { msp, peer } from "@hyperledger/fabric-protos";
@@ -7,6 +7,7 @@ import { connectGateway, propose, servicePackage } from "./network/client.ts";
 import { signaturePolicy } from "./network/genesis.ts";
 import { channelId, eventually, participate, startNetwork, type Network, type PeerNode } from "./network/network.ts";
 import type { NodeProcess } from "./network/processes.ts";
+import { newStory } from "../../story.ts";
 
 const utf8 = new TextDecoder();
 const definition = { name: "assets", version: "1.0", sequence: 1, collections: collections() };
@@ -45,6 +46,8 @@ async function evaluate(node: PeerNode, ...args: readonly string[]): Promise<str
     utf8.decode(await contract.evaluateTransaction(name, ...rest)),
   );
 }
+
+const it = newStory();
 
 beforeAll(async () => {
   network = await startNetwork();

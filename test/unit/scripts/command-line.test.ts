@@ -10,6 +10,11 @@ const scripts = {
   "sbom.ts": { usage: "npm run sbom -- [options]", wrong: [["--format=spdx"], ["webhook"]] },
   "rehearsal.ts": { usage: "node dist/rehearsal.cjs [options] <program>", wrong: [[], ["a", "b"], ["--port=1", "a"]] },
   "test/demo/main.ts": { usage: "npm run demo -- [options]", wrong: [["--contxt", "kind"], ["up"]] },
+  "test/fabric.ts": { usage: "npm run test:fabric -- [options]", wrong: [["--newst"], ["contract"]] },
+  "test/e2e/main.ts": {
+    usage: "npm run test:e2e -- [options] [files...]",
+    wrong: [["--contxt", "kind"], ["--context"], ["--context", ""], ["--fabric-version", "3.1"], ["nosuch"]],
+  },
   "test/sandbox/main.ts": {
     usage: "npm run sandbox -- [options] [command]",
     wrong: [[], ["start"], ["up", "--purge"], ["load"]],

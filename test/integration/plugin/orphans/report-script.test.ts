@@ -15,6 +15,8 @@ async function shell(script: string, ...args: readonly string[]): Promise<ChildP
     stdio: ["pipe", "pipe", "inherit"],
   });
   started.push(child);
+  // One that took its signal while it read is gone before the next line.
+  child.stdin.on("error", () => {});
   await once(child.stdout, "data");
   return child;
 }
