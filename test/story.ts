@@ -30,12 +30,19 @@ const usualTimeout = 120_000;
 /** Of all those before one that is run alone. */
 const forThoseBefore = 300_000;
 
+type Register = (title: string, options: Required<Options>, run: () => Promise<void>) => void;
+
+const asTest: Register = (title, { skip, timeout }, run) => {
+  // oxlint-disable-next-line vitest/expect-expect, vitest/valid-title -- both are the case's
+  test.skipIf(skip)(title, { timeout }, run);
+};
+
 /**
  * Cases that go on from one another. Each can be run alone: those before it are gone through first, unless they have been, and
  * what nodes answer to that is not noted. A case is tried also when one before it failed; if it fails, too, the first failure
  * before it is told as its cause.
  */
-export function newStory(): Story {
+export function newStory(register: Register = asTest): Story {
   const told: Case[] = [];
   return (title: string, first: Work | Options, second?: Work) => {
     const work = second ?? (first as Work);
@@ -43,8 +50,7 @@ export function newStory(): Story {
     const before = [...told];
     const own: Case = { title, work, timeout, begun: false };
     if (!skip) told.push(own);
-    // oxlint-disable-next-line vitest/expect-expect, vitest/valid-title -- both are the case's
-    test.skipIf(skip)(title, { timeout: timeout + forThoseBefore }, async () => {
+    register(title, { skip, timeout: timeout + forThoseBefore }, async () => {
       for (const one of before) {
         if (one.begun) continue;
         await unheard(() => tell(one)).catch((error: unknown) =>
