@@ -197,7 +197,7 @@ describe.skipIf(noRunner)("a second runner on the same state", () => {
       expect(serves).toBe(false);
       await first.process.kill();
       await starting;
-      expect(await alive(mark)).toBe(0);
+      await expect.poll(() => alive(mark), patience).toBe(0);
       expect(await leftovers(first.state)).toEqual([]);
       expect((await callApi(second.socket, "GET", "/images/dev-shell/json")).status).toBe(200);
       expect((await callApi(second.socket, "GET", "/containers/json?all=1")).json()).toEqual([]);
