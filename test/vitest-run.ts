@@ -11,7 +11,7 @@ export interface Selection {
 
 /**
  * Runs one selection of tests after the other, each to its end, also when one before it failed; gives the first exit code that
- * is not 0. A stop waits for the tests that run, which end what they have begun, and is thrown then.
+ * is not 0. A stop gives up the tests that run, waits until their hooks have ended what they began, and is thrown then.
  */
 export async function runProjects(
   selections: readonly Selection[],
