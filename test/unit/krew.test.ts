@@ -134,9 +134,11 @@ describe("the archive that npm packs", () => {
     }
   });
 
+  const runPlugin = (args: readonly string[], input?: string) =>
+    spawnSync(process.execPath, [join(plugin, platform?.bin ?? ""), ...args], { encoding: "utf8", input });
+
   test.each([[["--help"]], [["inject", "--help"]], [["webhook", "install", "--help"]]])("runs %j", (args) => {
-    const program = join(plugin, platform?.bin ?? "");
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: "utf8" });
+    const { status, stdout, stderr } = runPlugin(args);
     expect(stderr).toBe("");
     expect(stdout).toContain(`Usage: ${["kubectl fabric", ...args.slice(0, -1)].join(" ")}`);
     expect(status).toBe(0);
@@ -151,11 +153,7 @@ describe("the archive that npm packs", () => {
         containers: [{ name: "peer", image: "hyperledger/fabric-peer:3.1", command: ["peer", "node", "start"] }],
       },
     };
-    const inject = (...args: readonly string[]) =>
-      spawnSync(process.execPath, [join(plugin, platform?.bin ?? ""), "inject", "-f", "-", ...args], {
-        encoding: "utf8",
-        input: JSON.stringify(pod),
-      });
+    const inject = (...args: readonly string[]) => runPlugin(["inject", "-f", "-", ...args], JSON.stringify(pod));
     expect(inject()).toMatchObject({ status: 0, stdout: expect.stringContaining("kubectl-fabric-dind") });
     expect(inject("--diff")).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\+.*kubectl-fabric-dind/m) });
   });
@@ -166,18 +164,8 @@ describe("the archive that npm packs", () => {
     ["name", /^counter:[0-9a-f]{64}$/m],
     ["table", /counter/],
   ])("prints a result as %s", (format, expected) => {
-    const args = [
-      "chaincode",
-      "package",
-      join(root, "test/chaincode/counter"),
-      "--file",
-      join(work, "c.tgz"),
-      "-o",
-      format,
-    ];
-    const { status, stdout } = spawnSync(process.execPath, [join(plugin, platform?.bin ?? ""), ...args], {
-      encoding: "utf8",
-    });
+    const folder = join(root, "test/chaincode/counter");
+    const { status, stdout } = runPlugin(["chaincode", "package", folder, "--file", join(work, "c.tgz"), "-o", format]);
     expect(status).toBe(0);
     expect(stdout).toMatch(expected);
   });
