@@ -5,7 +5,6 @@ import type { Lifetime } from "../../lifetime.ts";
 import { formatDuration } from "../../plugin/terminal/duration.ts";
 import { runScript, scriptCommand } from "../../script.ts";
 import { requireFreshCluster } from "../fresh-cluster.ts";
-import { run } from "../sandbox/command.ts";
 import { findReleases } from "../sandbox/fabric-release.ts";
 import { requireLinuxRoot } from "../sandbox/machine.ts";
 import { newProgress } from "../sandbox/progress.ts";
@@ -62,10 +61,7 @@ async function demo(lifetime: Lifetime, options: DemoOptions): Promise<void> {
   const releases = options.context === undefined ? (await findReleases()).map(({ version }) => version) : [];
   const version = fabricVersion(options, releases);
   console.log(`Fabric's peers and orderers: ${describeFabric(options, version, releases)}`);
-  if (options.context !== undefined) {
-    const context = ["--context", options.context];
-    await requireFreshCluster((args) => run("kubectl", [...context, ...args], { signal: lifetime.signal }));
-  }
+  if (options.context !== undefined) await requireFreshCluster(options.context, lifetime.signal);
   await build(lifetime);
   const sandbox = options.context === undefined ? await startSandbox(lifetime, options) : undefined;
   if (options.context !== undefined)

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,6 +85,7 @@ export async function teardown(): Promise<void> {
 
 /** At once, by a second signal or before the first test: another process takes the sandbox down, as soon as this one has let go of its lock. */
 function leave(): void {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true }); // it has credentials
   if (!ours) return;
   process.stderr.write("taking the sandbox down\n");
   const main = join(import.meta.dirname, "../sandbox/main.ts");
