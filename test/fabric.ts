@@ -4,6 +4,7 @@ import { build } from "../build.ts";
 import type { Lifetime } from "../lifetime.ts";
 import { FabricError } from "../plugin/error.ts";
 import { runScript, scriptCommand } from "../script.ts";
+import { requireFreshSandbox } from "./fresh-cluster.ts";
 import { defaultReleases, findReleases } from "./sandbox/fabric-release.ts";
 import { runProjects, type Selection } from "./vitest-run.ts";
 
@@ -47,6 +48,7 @@ function fabricCommand(lifetime: Lifetime): Command {
       const releases = newest ? found.slice(-1) : found;
       console.log(`real Fabric: ${releases.map(({ version }) => version).join(", ") || "NOT RUN"}`);
       if (releases.length > 0) {
+        await requireFreshSandbox();
         await build(lifetime);
         const FABRIC_HOME = releases.map(({ home }) => home).join(":");
         process.exitCode = await runProjects(suites, { ...process.env, FABRIC_HOME, FABRIC_ONLY: "1" }, signal);

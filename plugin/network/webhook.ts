@@ -2,7 +2,7 @@ import { FabricError } from "../error.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import type { KubernetesObject, V1Deployment } from "../kube/client-node.ts";
 import { gone, rolledOut } from "../kube/conditions.ts";
-import { createOrGet, describeRef, get, list, refOf, remove } from "../kube/objects.ts";
+import { createOrGet, describeRef, get, list, type ObjectRef, refOf, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step } from "../steps/step.ts";
 import { injectionLabel } from "./labels.ts";
@@ -114,30 +114,28 @@ function trusted(object: Registration | undefined): boolean {
   return webhooks.length > 0 && webhooks.every(({ clientConfig }) => Boolean(clientConfig.caBundle));
 }
 
-/** Nothing of the webhook is left. Its registration goes first: nobody is asked any more when nobody can answer. */
+/**
+ * Nothing of the webhook is left. Its registration goes first: nobody is asked any more when nobody can answer.
+ * Its Pods go before their namespace: one with Pods is looked at again only after half of the time that they may take to end
+ * (pkg/controller/namespace/deletion/namespaced_resources_deleter.go), here 23 s, however soon they have.
+ */
 export function webhookUninstallSteps(cluster: Cluster): readonly Step[] {
   const global = webhookManifests().filter(
     (object) => object.metadata?.namespace === undefined && !isNamespace(object),
   );
   const registrations = global
     .filter(({ kind }) => kind === registration.kind)
-    .map((object) => removedStep(cluster, object, []));
-  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: webhookNamespace } };
-  const others = [...global.filter(({ kind }) => kind !== registration.kind), namespace];
-  return [
-    ...registrations,
-    ...others.map((object) =>
-      removedStep(
-        cluster,
-        object,
-        registrations.map(({ id }) => id),
-      ),
-    ),
-  ];
+    .map((object) => goneStep(cluster, refOf(object), []));
+  const after = registrations.map(({ id }) => id);
+  const others = global
+    .filter(({ kind }) => kind !== registration.kind)
+    .map((object) => goneStep(cluster, refOf(object), after));
+  const pods = goneStep(cluster, deployment, after);
+  const namespace = goneStep(cluster, { kind: "Namespace", name: webhookNamespace }, [...after, pods.id]);
+  return [...registrations, ...others, pods, namespace];
 }
 
-function removedStep(cluster: Cluster, object: KubernetesObject, after: readonly string[]): Step {
-  const ref = refOf(object);
+function goneStep(cluster: Cluster, ref: ObjectRef, after: readonly string[]): Step {
   return {
     id: `webhook/${ref.kind}/${ref.name}/gone`,
     title: `${describeRef(ref)} is gone`,
@@ -146,7 +144,8 @@ function removedStep(cluster: Cluster, object: KubernetesObject, after: readonly
       return (await get(cluster, ref, signal)) ? { done: false } : { done: true };
     },
     async act({ signal, progress }) {
-      await remove(cluster, ref, { signal });
+      // With its Pods, where it has some.
+      await remove(cluster, ref, { signal, propagation: "Foreground" });
       await waitFor(cluster, ref, gone, { signal, progress });
     },
   };

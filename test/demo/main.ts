@@ -88,7 +88,7 @@ async function startSandbox(lifetime: Lifetime, { keep }: DemoOptions): Promise<
     async () => {
       if (keep && !lifetime.signal.aborted) {
         console.log(`\nLeft up. export KUBECONFIG=${kubeconfig}; later: npm run sandbox -- down`);
-      } else if (before === "down") {
+      } else if (before !== "up") {
         await step("Everything goes", () => sandboxDown({ progress }));
       } else {
         console.log("\nThe sandbox was up before: it stays up, with the demo's network in it.");
@@ -96,7 +96,7 @@ async function startSandbox(lifetime: Lifetime, { keep }: DemoOptions): Promise<
     },
   );
   return step("A real Kubernetes on this machine, built from Go modules and Debian packages", () =>
-    sandboxUp({ progress, signal: lifetime.signal }),
+    sandboxUp({ progress, signal: lifetime.signal, anew: true }),
   );
 }
 

@@ -6,7 +6,7 @@ import { build } from "../../build.ts";
 import type { Lifetime } from "../../lifetime.ts";
 import { FabricError } from "../../plugin/error.ts";
 import { runScript, scriptCommand } from "../../script.ts";
-import { requireFreshCluster } from "../fresh-cluster.ts";
+import { requireFreshCluster, requireFreshSandbox } from "../fresh-cluster.ts";
 import { runProjects } from "../vitest-run.ts";
 
 const examples = `
@@ -54,7 +54,7 @@ function e2eCommand(lifetime: Lifetime): Command {
           hint: `one of ${known.toSorted().join(" ")}; add --help`,
         });
       }
-      if (context !== undefined) await requireFreshCluster(context, signal);
+      await (context === undefined ? requireFreshSandbox() : requireFreshCluster(context, signal));
       await build(lifetime);
       // Set to undefined, a variable that somebody has set is none.
       const env = {

@@ -53,7 +53,7 @@ export async function setup(project: TestProject): Promise<void> {
 async function ownCluster(): Promise<ClusterFacts> {
   const options = { progress };
   ours = (await sandboxStatus()).state !== "up";
-  const { kubeconfig, binDir, fabricVersions } = await sandboxUp(options);
+  const { kubeconfig, binDir, fabricVersions } = await sandboxUp({ ...options, anew: true });
   const nodeenvArchive = await sandboxImage("fabric-nodeenv", options);
   const versions = fabricVersions.length === 0 ? ["emulator"] : fabricVersions;
   const nodeImage = "docker.io/local/node:1";

@@ -5,7 +5,7 @@ import { buildEmulator } from "../emulator/build.ts";
 import { boot } from "./boot.ts";
 import { componentNames } from "./components.ts";
 import { findReleases } from "./fabric-release.ts";
-import { readMemory, writeMemory } from "./freshness.ts";
+import { exists, readMemory, writeMemory } from "./freshness.ts";
 import { catalogue, emulatorBundle, essentialImages, type CatalogueEntry } from "./images/catalogue.ts";
 import { loadArchive } from "./images/load.ts";
 import { archiveOf, keptImages, makeImage, type MakeContext } from "./images/make.ts";
@@ -24,6 +24,8 @@ export interface SandboxOptions {
   readonly signal?: AbortSignal | undefined;
   /** Names of images to make and load beside the essential ones; all that can be made when absent. */
   readonly images?: readonly string[] | undefined;
+  /** What an earlier cluster has left is not taken up again, unless that one is up: namespaces, volumes, half a control plane. */
+  readonly anew?: boolean;
   readonly environment?: NodeJS.ProcessEnv;
 }
 
@@ -52,6 +54,10 @@ export async function sandboxUp(options: SandboxOptions = {}): Promise<Sandbox> 
   const machine = inspectMachine();
   return locked("up", options, async () => {
     const alreadyUp = componentNames.every((name) => isRunning(layout, name));
+    if (options.anew && !alreadyUp && (await exists(layout.state))) {
+      progress.say("removing what an earlier sandbox has left");
+      await teardown(layout, progress);
+    }
     await installPackages(progress, signal);
     await buildPrograms("node", layout, progress, signal);
     await buildPrograms("containerd", layout, progress, signal);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { requireFreshCluster } from "../../fresh-cluster.ts";
+import { requireFreshCluster, requireNoNetwork } from "../../fresh-cluster.ts";
 
 const { signal } = new AbortController();
 test("a cluster without any of us is taken", async () => {
@@ -23,5 +23,14 @@ test("one that does not answer is told with its name", async () => {
     code: "cluster-unreachable",
     message: "expected an answer of knid; context was not found",
     hint: expect.stringContaining("kubectl config get-contexts"),
+  });
+});
+
+test("a sandbox that was up is taken without networks", async () => {
+  await expect(requireNoNetwork(() => Promise.resolve(""))).resolves.toBeUndefined();
+  await expect(requireNoNetwork(() => Promise.resolve("orderer\norg1\n"))).rejects.toMatchObject({
+    code: "conflict",
+    message: "expected a sandbox without networks, found them in orderer, org1",
+    hint: expect.stringContaining("npm run sandbox -- down"),
   });
 });
