@@ -50,15 +50,23 @@ Examples:
     );
   planOptions(command, "10m").action(async () => {
     const options = optionsOf<InitOptions & { peerOrgs?: readonly string[]; ordererOrg?: string }>(command);
-    const [{ connect }, { definitionFor }, { readNetworkFile }, { initSteps }, { printResult }] = await Promise.all([
+    const [
+      { connect, networkOn },
+      { definitionFor },
+      { readNetworkFile },
+      { initSteps },
+      { caughtUp },
+      { printResult },
+    ] = await Promise.all([
       import("./connect.ts"),
       import("../network/definition.ts"),
       import("../network/spec-file.ts"),
       import("../network/init.ts"),
+      import("../network/heights.ts"),
       import("../terminal/output.ts"),
     ]);
     const cluster = await connect(options, terminal);
-    const network = await definitionFor(
+    const definition = await definitionFor(
       cluster,
       options.file
         ? await readNetworkFile(options.file, terminal.stdin)
@@ -77,12 +85,18 @@ Examples:
           },
       terminal.signal,
     );
-    const title = `network ${network.metadata.name}`;
-    const report = await runPlans(terminal, options, [{ title, steps: () => initSteps(cluster, network) }]);
-    await printResult(terminal, options.output, {
-      data: options.dryRun && options.output === "yaml" ? network : { network, ...report },
-      table: () => conclusion(report, "kubectl fabric join mychannel"),
-      names: () => [network.metadata.name],
-    });
+    const network = networkOn(cluster, definition);
+    try {
+      const title = `network ${definition.metadata.name}`;
+      const steps = () => initSteps(cluster, definition, (node, context) => caughtUp(network, node, context));
+      const report = await runPlans(terminal, options, [{ title, steps }]);
+      await printResult(terminal, options.output, {
+        data: options.dryRun && options.output === "yaml" ? definition : { network: definition, ...report },
+        table: () => conclusion(report, "kubectl fabric join mychannel"),
+        names: () => [definition.metadata.name],
+      });
+    } finally {
+      await network.close();
+    }
   });
 };

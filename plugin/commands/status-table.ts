@@ -1,11 +1,12 @@
 import type { NetworkStatus } from "../network/status.ts";
 import { table } from "../terminal/table.ts";
 
-export function statusTable({ network, fabricVersion, nodes }: NetworkStatus): string {
+export function statusTable({ network, fabricVersion, upToDate, nodes }: NetworkStatus): string {
   const rows = nodes.map((node) => [
     node.organization,
     node.name,
     node.ready ? "yes" : "no",
+    node.image === undefined ? "-" : tagOf(node.image),
     node.channels.map(({ name, height }) => `${name}:${height}`).join(",") || "-",
     node.channels.flatMap(({ chaincodes }) => chaincodes).join(", ") || "-",
     node.certificateDaysLeft === undefined ? "?" : `${node.certificateDaysLeft} days`,
@@ -13,6 +14,12 @@ export function statusTable({ network, fabricVersion, nodes }: NetworkStatus): s
   const problems = nodes.flatMap(({ name, namespace, problem }) =>
     problem === undefined ? [] : [`${name}.${namespace}: ${problem}\n`],
   );
-  const headings = ["organization", "node", "ready", "channels (blocks)", "chaincode", "certificates"];
-  return `network ${network}, Fabric ${fabricVersion}\n${table(headings, rows)}${problems.join("")}`;
+  const headings = ["organization", "node", "ready", "version", "channels (blocks)", "chaincode", "certificates"];
+  const wanted = upToDate ? "" : " is wanted, and not what every node runs";
+  return `network ${network}, Fabric ${fabricVersion}${wanted}\n${table(headings, rows)}${problems.join("")}`;
+}
+
+/** Of an image: its tag, or all of it where it has none. */
+function tagOf(image: string): string {
+  return /:([\w][\w.-]*)$/.exec(image)?.[1] ?? image;
 }

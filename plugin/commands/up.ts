@@ -56,6 +56,7 @@ Examples:
       { connect, networkOn },
       { definitionFor },
       { initSteps },
+      { caughtUp },
       { joinSteps },
       { deploySteps },
       { installedWebhook, webhookInstallSteps },
@@ -64,6 +65,7 @@ Examples:
       import("./connect.ts"),
       import("../network/definition.ts"),
       import("../network/init.ts"),
+      import("../network/heights.ts"),
       import("../network/join.ts"),
       import("../chaincode/deploy.ts"),
       import("../network/webhook.ts"),
@@ -78,7 +80,10 @@ Examples:
           title: "webhook",
           steps: async (signal) => webhookInstallSteps(cluster, await installedWebhook(cluster, signal)),
         },
-        { title: `network ${definition.metadata.name}`, steps: () => initSteps(cluster, definition) },
+        {
+          title: `network ${definition.metadata.name}`,
+          steps: () => initSteps(cluster, definition, (node, context) => caughtUp(network, node, context)),
+        },
         { title: `channel ${channel}`, steps: () => joinSteps(network, channel) },
         { title: `chaincode ${deployment.name}`, steps: (signal) => deploySteps(network, deployment, signal) },
       ]);

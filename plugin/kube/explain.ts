@@ -118,6 +118,11 @@ function explainContainer(
   return undefined;
 }
 
+/** The kubelet has tried, and has no image for the container. */
+export function lacksImage({ state }: Pick<V1ContainerStatus, "state">): boolean {
+  return imageReasons.has(state?.waiting?.reason ?? "");
+}
+
 function lastEnd(state: V1ContainerState | undefined): string {
   const { exitCode, signal, reason, message } = state?.terminated ?? {};
   const how = signal ? `by signal ${signal}` : `with exit code ${exitCode ?? "unknown"}`;

@@ -24,7 +24,7 @@ export function appliedStep(
 }
 
 /** All by name when they are few; else how many of each kind. */
-function listed(objects: readonly KubernetesObject[]): string {
+export function listed(objects: readonly KubernetesObject[]): string {
   if (objects.length <= 2) return objects.map((object) => describeRef(refOf(object))).join(", ");
   const kinds = Map.groupBy(objects, ({ kind = "" }) => kind);
   return [...kinds].map(([kind, { length }]) => (length === 1 ? kind : `${length} × ${kind}`)).join(", ");

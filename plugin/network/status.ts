@@ -1,14 +1,13 @@
 import { FabricError, messageOf } from "../error.ts";
 import { daysLeft, readCertificate } from "../fabric/certificate.ts";
-import { ordererChannel, ordererChannels } from "../fabric/channel-participation.ts";
 import { committedDefinitions } from "../fabric/lifecycle.ts";
-import { chainInfo, peerChannels } from "../fabric/peer-channels.ts";
 import { get } from "../kube/objects.ts";
+import { channelHeights } from "./heights.ts";
 import { identitySecretName, readIdentitySecret } from "./identity-secret.ts";
 import type { OpenNetwork } from "./open-network.ts";
-import { podProblem } from "./pod-problem.ts";
+import { nodePod, problemOf } from "./pod-problem.ts";
 import { reachPeer } from "./reach.ts";
-import { nodesOf, organizations, ports, type FabricNode } from "./spec.ts";
+import { nodesOf, organizations, type FabricNode } from "./spec.ts";
 
 export interface ChannelStatus {
   readonly name: string;
@@ -24,6 +23,8 @@ export interface NodeStatus {
   readonly name: string;
   readonly component: "orderer" | "peer";
   readonly ready: boolean;
+  /** What its Pod runs, whatever is wanted; undefined when it has none. */
+  readonly image?: string;
   /** Why it is not ready, or could not be asked. */
   readonly problem?: string;
   readonly channels: readonly ChannelStatus[];
@@ -33,7 +34,10 @@ export interface NodeStatus {
 
 export interface NetworkStatus {
   readonly network: string;
+  /** What is wanted. */
   readonly fabricVersion: string;
+  /** Whether every node runs the image that is wanted. */
+  readonly upToDate: boolean;
   readonly ready: boolean;
   readonly nodes: readonly NodeStatus[];
 }
@@ -53,16 +57,19 @@ export async function networkStatus(
   return {
     network: metadata.name,
     fabricVersion: spec.fabricVersion,
+    upToDate: nodes.every(({ component, image }) => image === spec.images[component]),
     ready: nodes.every(({ ready }) => ready),
     nodes,
   };
 }
 
 async function nodeStatus(network: OpenNetwork, node: FabricNode, signal: AbortSignal, now: Date): Promise<NodeStatus> {
-  const [problem, certificateDaysLeft] = await Promise.all([
-    podProblem(network, node, signal),
+  const [pod, certificateDaysLeft] = await Promise.all([
+    nodePod(network, node, signal),
     certificateDays(network, node, signal, now),
   ]);
+  const problem = problemOf(pod);
+  const image = pod?.spec?.containers.find(({ name }) => name === node.component)?.image;
   const channels = problem === undefined ? await channelsOf(network, node, signal) : { problem };
   return {
     organization: node.organization.name,
@@ -70,6 +77,7 @@ async function nodeStatus(network: OpenNetwork, node: FabricNode, signal: AbortS
     name: node.name,
     component: node.component,
     ready: Array.isArray(channels),
+    ...(image === undefined ? {} : { image }),
     channels: Array.isArray(channels) ? channels : [],
     ...("problem" in channels ? { problem: channels.problem } : {}),
     ...(certificateDaysLeft === undefined ? {} : { certificateDaysLeft }),
@@ -105,43 +113,29 @@ async function channelsOf(
   signal: AbortSignal,
 ): Promise<ChannelStatus[] | { readonly problem: string }> {
   try {
-    return await (node.component === "orderer" ? ordererChannelsOf : peerChannelsOf)(network, node, signal);
+    return await readChannels(network, node, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     return { problem: messageOf(error) };
   }
 }
 
-async function ordererChannelsOf(
-  network: OpenNetwork,
-  node: FabricNode,
-  signal: AbortSignal,
-): Promise<ChannelStatus[]> {
-  const [plain, { tls }] = await Promise.all([
-    network.endpoint(node, ports.ordererAdmin, signal),
-    network.administrator(node.organization, signal),
-  ]);
-  const endpoint = { ...plain, client: tls };
-  const names = await ordererChannels(endpoint, { signal });
+async function readChannels(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<ChannelStatus[]> {
+  const heights = await channelHeights(network, node, signal);
+  const chaincodesOn = node.component === "peer" ? await chaincodes(network, node, signal) : () => Promise.resolve([]);
   return Promise.all(
-    names.map(async (name) => {
-      const channel = await ordererChannel(endpoint, name, { signal });
-      return { name, height: channel?.height ?? 0, chaincodes: [] };
-    }),
+    [...heights].map(async ([name, height]) => ({ name, height, chaincodes: await chaincodesOn(name) })),
   );
 }
 
-async function peerChannelsOf(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<ChannelStatus[]> {
-  const { connection, identity } = await reachPeer(network, node, signal);
-  const names = await peerChannels(connection, identity, { signal });
-  return Promise.all(
-    names.map(async (name) => {
-      const [info, definitions] = await Promise.all([
-        chainInfo(connection, identity, name, { signal }),
-        committedDefinitions(connection, identity, name, { signal }),
-      ]);
-      const chaincodes = definitions.map((it) => `${it.name} ${it.version} (sequence ${it.sequence})`);
-      return { name, height: info.height, chaincodes };
-    }),
-  );
+async function chaincodes(
+  network: OpenNetwork,
+  peer: FabricNode,
+  signal: AbortSignal,
+): Promise<(channel: string) => Promise<readonly string[]>> {
+  const { connection, identity } = await reachPeer(network, peer, signal);
+  return async (channel) => {
+    const definitions = await committedDefinitions(connection, identity, channel, { signal });
+    return definitions.map((it) => `${it.name} ${it.version} (sequence ${it.sequence})`);
+  };
 }

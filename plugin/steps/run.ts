@@ -2,6 +2,7 @@ import { FabricError, messageOf } from "../error.ts";
 import { againWhenLost, type Persistence } from "./again.ts";
 import { checkPlan } from "./plan.ts";
 import type { Step, StepContext } from "./step.ts";
+import { newTurns } from "./turns.ts";
 
 /** How a step ended. */
 export type Outcome =
@@ -40,7 +41,7 @@ export interface RunReport {
 }
 
 /**
- * Runs a plan: each step as soon as all that it comes after are so, several at once.
+ * Runs a plan: each step as soon as all that it comes after are so, several at once; those that interrupt what runs one at a time.
  * A failure stops what comes after it and nothing else. A lost connection is none yet: acting twice is as good as acting once.
  * Throws `steps-failed` naming each failed step (`not-ready` when all are), or the failure itself when there is only one;
  * `interrupted` when the signal was aborted.
@@ -57,10 +58,24 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
   const outcomes = new Map<string, Outcome>();
   const waiting = new Set(steps);
   const running = new Set<Promise<void>>();
+  const turns = newTurns(steps);
+  /** Steps that wait for their turn leave room for those that they wait for. */
+  let inLine = 0;
+  let roomier = Promise.withResolvers<void>();
   const titleOf = (id: string) => steps.find((step) => step.id === id)?.title ?? id;
 
+  const takeTurn = async (step: Step) => {
+    inLine += 1;
+    roomier.resolve();
+    try {
+      return await turns.take(step);
+    } finally {
+      inLine -= 1;
+    }
+  };
   const end = (step: Step, outcome: Outcome, started: number) => {
     outcomes.set(step.id, outcome);
+    turns.leave(step, outcome.result === "failed");
     emit({ type: "ended", step, outcome, milliseconds: now() - started });
   };
   const start = async (step: Step) => {
@@ -69,13 +84,16 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
     const context = { signal, progress: (text: string) => emit({ type: "progress", step, text }) };
     const onLost = (error: FabricError) => emit({ type: "again", step, because: error.message });
     const { pauses } = options;
-    end(step, await attempt(step, context, dryRun, { onLost, pauses }), started);
+    const turn = { take: () => takeTurn(step), pass: () => turns.leave(step, false) };
+    end(step, await attempt(step, context, dryRun, turn, { onLost, pauses }), started);
   };
 
   for (;;) {
+    roomier = Promise.withResolvers<void>();
     for (const step of waiting) {
       const ready = readiness(step, outcomes);
-      if (ready === "pending" || (ready === "so" && !signal.aborted && running.size >= parallel)) continue;
+      const isFull = running.size - inLine >= parallel;
+      if (ready === "pending" || (ready === "so" && !signal.aborted && isFull)) continue;
       waiting.delete(step);
       if (ready === "so" && !signal.aborted) {
         const task: Promise<void> = start(step).finally(() => running.delete(task));
@@ -86,26 +104,44 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
         end(step, { result: "skipped", because: signal.aborted ? "interrupted" : `${titleOf(ready)} failed` }, now());
       }
     }
-    if (running.size > 0) await Promise.race(running);
+    if (running.size > 0) await Promise.race([...running, roomier.promise]);
     else if (![...waiting].some((step) => readiness(step, outcomes) !== "pending")) break;
   }
   return reportOf(steps, outcomes, signal);
+}
+
+/** A step's place among those that act one at a time. */
+interface Turn {
+  /** Gives the title of one that failed in its turn. */
+  take(): Promise<string | undefined>;
+  /** It needs none. */
+  pass(): void;
 }
 
 async function attempt(
   step: Step,
   context: StepContext,
   dryRun: boolean,
+  turn: Turn,
   persistence: Omit<Persistence, "signal">,
 ): Promise<Outcome> {
   let acted = false;
   const once = async (): Promise<Outcome> => {
     const observation = await step.observe(context);
     // What was done before the connection was lost was done by us.
-    if (observation.done) return { result: acted ? "changed" : "unchanged", detail: observation.detail };
-    if (dryRun) return { result: "would-change", detail: observation.change };
+    if (observation.done)
+      return { result: acted && !step.isCheck ? "changed" : "unchanged", detail: observation.detail };
+    if (dryRun) return { result: step.isCheck ? "unchanged" : "would-change", detail: observation.change };
+    if (observation.inTurn === true) {
+      const failed = await turn.take();
+      if (failed !== undefined) return { result: "skipped", because: `${failed} failed` };
+      context.signal.throwIfAborted();
+    } else if (!acted) {
+      turn.pass();
+    }
     acted = true;
-    return { result: "changed", detail: (await step.act(context)) ?? observation.change };
+    const detail = (await step.act(context)) ?? observation.change;
+    return { result: step.isCheck ? "unchanged" : "changed", detail };
   };
   try {
     return await againWhenLost(once, { ...persistence, signal: context.signal });

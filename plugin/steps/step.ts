@@ -1,6 +1,12 @@
 /** What a step sees when it looks: nothing to do, or what acting would change. */
 export type Observation =
-  { readonly done: true; readonly detail?: string } | { readonly done: false; readonly change?: string };
+  | { readonly done: true; readonly detail?: string }
+  | {
+      readonly done: false;
+      readonly change?: string;
+      /** Acting interrupts what runs, a node for example: only of a step with `takesTurns`. */
+      readonly inTurn?: boolean;
+    };
 
 /** What a running step may use. */
 export interface StepContext {
@@ -22,6 +28,13 @@ export interface Step {
   readonly title: string;
   /** Ids of the steps that have to be so before. */
   readonly after: readonly string[];
+  /**
+   * Where looking shows that acting interrupts what runs, it acts one at a time with others that do, in the order of the plan,
+   * and not at all after one that failed. None may come after such a step that is behind it in the plan.
+   */
+  readonly takesTurns?: true;
+  /** Acting changes nothing, it makes sure of something. In a dry run it does not act, and what comes after it is looked at all the same. */
+  readonly isCheck?: true;
   observe(context: StepContext): Promise<Observation>;
   /** Makes it so; tells, if there is anything to tell, what came out. */
   act(context: StepContext): Promise<string | void>;

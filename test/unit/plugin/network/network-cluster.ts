@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Cluster } from "../../../../plugin/kube/cluster.ts";
 import { initSteps } from "../../../../plugin/network/init.ts";
+import type { CaughtUp } from "../../../../plugin/network/node-steps.ts";
 import { networkFromOptions, type FabricNetwork } from "../../../../plugin/network/spec.ts";
 import { runSteps, type RunOptions, type RunReport } from "../../../../plugin/steps/run.ts";
 import {
@@ -34,10 +35,10 @@ const webhookRegistration: WireObject = {
 export function init(
   cluster: ScriptedCluster,
   network: FabricNetwork,
-  { client = cluster.connect(), now = today, ...options }: InitOptions = {},
+  { client = cluster.connect(), now = today, caughtUp = atOnce, ...options }: InitOptions = {},
 ): Promise<RunReport> {
   return runSteps(
-    initSteps(client, network, () => now),
+    initSteps(client, network, caughtUp, () => now),
     options,
   );
 }
@@ -45,7 +46,11 @@ export function init(
 export interface InitOptions extends Omit<RunOptions, "now"> {
   readonly client?: Cluster;
   readonly now?: Date;
+  /** At once unless told. */
+  readonly caughtUp?: CaughtUp;
 }
+
+const atOnce: CaughtUp = () => Promise.resolve("restarted, has caught up");
 
 /** The writes since the n-th, one line each. */
 export const linesOf = (cluster: ScriptedCluster, since = 0): readonly string[] =>

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import {
   servedResource,
   type Change,
@@ -49,6 +51,89 @@ export const statefulSetController: Controller = (change, stored) => {
   }
   reportReady(stored, "StatefulSet", set, replicas, generation);
 };
+
+/** What Pods of an image come to: "broken" has an image, but no Pod of a StatefulSet becomes ready with it. */
+export type PodFate = (image: string) => "ready" | "broken" | "absent";
+
+/** A Pod that nobody made from a template runs to its end, unless its image is absent. */
+export function barePodController(fate: PodFate): Controller {
+  return ({ object, removed }, stored) => {
+    if (object.kind !== "Pod" || removed || object["status"] !== undefined) return;
+    const { name, namespace } = object.metadata;
+    if (!stored.find(resource("Pod"), namespace, name)) return;
+    const image = imageOf(object["spec"]);
+    const state =
+      fate(image) === "absent"
+        ? { waiting: { reason: "ErrImagePull", message: "not found" } }
+        : { terminated: { exitCode: 0 } };
+    const status = { phase: "Pending", containerStatuses: [{ name: "main", image, state }] };
+    stored.update(resource("Pod"), namespace, name, (now) => ({ ...now, status }), manager);
+  };
+}
+
+const imageOf = (spec: unknown): string =>
+  (spec as { readonly containers: readonly { readonly image: string }[] }).containers[0]?.image ?? "";
+
+/**
+ * The one Pod of a StatefulSet, replaced when the template changes, as the real controller does it (OrderedReady): a Pod that is not
+ * ready is waited for, and never replaced (kubernetes#67250).
+ */
+export function rollingStatefulSetController(fate: PodFate): Controller {
+  return (change, stored) => {
+    const { kind, metadata } = change.object;
+    const name = kind === "Pod" && change.removed ? metadata.name.replace(/-0$/, "") : metadata.name;
+    if (kind !== "StatefulSet" && !(kind === "Pod" && change.removed)) return;
+    const set = stored.find(resource("StatefulSet"), metadata.namespace, name) as Workload | undefined;
+    if (!set) return;
+    const { template } = set.spec;
+    const revision = `${name}-${createHash("sha256").update(JSON.stringify(template)).digest("hex").slice(0, 10)}`;
+    const pod = stored.find(resource("Pod"), metadata.namespace, `${name}-0`);
+    const isNew = pod?.metadata.labels?.[revisionLabel] === revision;
+    if (pod && !isNew && isReady(pod)) {
+      stored.erase(resource("Pod"), metadata.namespace, `${name}-0`); // and that leads here again
+      return;
+    }
+    if (!pod) makePod(stored, set, revision, fate);
+    const now = stored.find(resource("Pod"), metadata.namespace, `${name}-0`);
+    const status = {
+      observedGeneration: set.metadata.generation,
+      updateRevision: revision,
+      replicas: 1,
+      readyReplicas: now && isReady(now) ? 1 : 0,
+      updatedReplicas: now?.metadata.labels?.[revisionLabel] === revision ? 1 : 0,
+    };
+    if (isDeepStrictEqual(set.status, status)) return;
+    stored.update(resource("StatefulSet"), metadata.namespace, name, (object) => ({ ...object, status }), manager);
+  };
+}
+
+const revisionLabel = "controller-revision-hash";
+
+function makePod(stored: StoredObjects, set: Workload, revision: string, fate: PodFate): void {
+  const { name, namespace } = set.metadata;
+  const { template } = set.spec;
+  const labels = { ...template.metadata?.labels, [revisionLabel]: revision };
+  const image = imageOf(template.spec);
+  const ready = fate(image) === "ready";
+  const waiting = { name: "main", image, state: { waiting: { reason: "ErrImageNeverPull" } } };
+  const status = {
+    phase: ready ? "Running" : "Pending",
+    conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+    ...(ready ? {} : { containerStatuses: [waiting] }),
+  };
+  const metadata = {
+    ...template.metadata,
+    labels,
+    name: `${name}-0`,
+    ...(namespace === undefined ? {} : { namespace }),
+  };
+  stored.create(resource("Pod"), { ...template, apiVersion: "v1", kind: "Pod", metadata, status }, manager);
+}
+
+function isReady(pod: WireObject): boolean {
+  const { conditions = [] } = (pod["status"] ?? {}) as { readonly conditions?: readonly object[] };
+  return conditions.some((condition) => isDeepStrictEqual(condition, { type: "Ready", status: "True" }));
+}
 
 /** The Pods of a Deployment are ready as soon as it is there. */
 export const deploymentController: Controller = (change, stored) => {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import type { Cluster } from "../../../../plugin/kube/cluster.ts";
@@ -214,7 +215,10 @@ async function callOf(request: IncomingMessage): Promise<Call> {
 }
 
 function withPlace(object: WireObject, namespace: string | undefined, name: string | undefined): WireObject {
+  const { generateName } = object.metadata;
+  const generated = generateName === undefined ? {} : { name: `${generateName}${randomUUID().slice(0, 5)}` };
   const metadata: WireMetadata = {
+    ...generated,
     ...object.metadata,
     ...(name === undefined ? {} : { name }),
     ...(namespace === undefined ? {} : { namespace }),

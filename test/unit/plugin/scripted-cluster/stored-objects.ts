@@ -12,6 +12,7 @@ export interface WireObject extends Tree {
 
 export interface WireMetadata {
   readonly name: string;
+  readonly generateName?: string;
   readonly namespace?: string;
   readonly uid?: string;
   readonly labels?: Readonly<Record<string, string>>;

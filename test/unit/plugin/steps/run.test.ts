@@ -40,6 +40,29 @@ describe("runSteps", () => {
     expect(report.outcomes.get("b")).toEqual({ result: "would-change", detail: "make b" });
   });
 
+  test("a check changes nothing, and in a dry run hides nothing behind it", async () => {
+    const looked: string[] = [];
+    const acted: string[] = [];
+    const step = (id: string, after: readonly string[]): Step => ({
+      id,
+      title: `step ${id}`,
+      after,
+      async observe() {
+        looked.push(id);
+        return { done: false, change: `make ${id}` };
+      },
+      async act() {
+        acted.push(id);
+      },
+    });
+    const plan = [{ ...step("check", []), isCheck: true } as const, step("next", ["check"])];
+    const dry = await runSteps(plan, { dryRun: true });
+    expect(dry.outcomes.get("check")).toEqual({ result: "unchanged", detail: "make check" });
+    expect([looked, acted, dry.wouldChange]).toEqual([["check", "next"], [], 1]);
+    expect(await runSteps(plan)).toMatchObject({ changed: 1, unchanged: 1 });
+    expect(acted).toEqual(["check", "next"]);
+  });
+
   test("a failure stops what comes after it and nothing else; the error keeps its code", async () => {
     const facts = new Set<string>();
     const ended: StepEvent[] = [];
@@ -214,4 +237,87 @@ test("several that are not ready are not ready together", async () => {
     act: async () => {},
   });
   await expect(runSteps([late("a"), late("b")])).rejects.toMatchObject({ code: "not-ready", hint: "later" });
+});
+
+describe("steps that interrupt what runs", () => {
+  /** Each takes its time to be looked at, the later the shorter; `acting` is what acts just now. */
+  function line(names: readonly string[], { failing = "", calm = "" } = {}) {
+    const acted: string[] = [];
+    let acting = 0;
+    let most = 0;
+    const all = names.map((id, index): Step => ({
+      id,
+      title: `step ${id}`,
+      after: [],
+      takesTurns: true,
+      async observe() {
+        for (let tick = names.length - index; tick > 0; tick--) await new Promise((resolve) => setImmediate(resolve));
+        return { done: false, inTurn: id !== calm };
+      },
+      async act() {
+        most = Math.max(most, ++acting);
+        await new Promise((resolve) => setImmediate(resolve));
+        acting--;
+        if (id === failing) throw new FabricError("not-ready", `${id} is down`);
+        acted.push(id);
+      },
+    }));
+    return { all, acted, most: () => most };
+  }
+
+  test("act one at a time in the order of the plan, with fewer places than steps, too", async () => {
+    for (const parallel of [1, 2, 8]) {
+      const { all, acted, most } = line(["a", "b", "c"]);
+      expect(await runSteps(all, { parallel })).toMatchObject({ changed: 3 });
+      expect([acted, most()]).toEqual([["a", "b", "c"], 1]);
+    }
+  });
+
+  test("leave room for what they wait for", async () => {
+    const { all, acted } = line(["a", "b", "c"]);
+    const [a, b, c] = all as [Step, Step, Step];
+    const { takesTurns: _, ...before } = {
+      ...c,
+      id: "before",
+      observe: () => Promise.resolve({ done: true } as const),
+    };
+    // With one place: b waits for a, which waits for what begins only when b leaves its place.
+    await runSteps([{ ...a, after: ["before"] }, b, before], { parallel: 1 });
+    expect(acted).toEqual(["a", "b"]);
+  });
+
+  test("do not act after one that failed in its turn; what interrupts nothing does", async () => {
+    const { all, acted } = line(["a", "b", "c", "d"], { failing: "b", calm: "d" });
+    const ended = new Map<string, StepEvent>();
+    const run = runSteps(all, { onEvent: (event) => event.type === "ended" && ended.set(event.step.id, event) });
+    await expect(run).rejects.toMatchObject({ code: "not-ready", message: "b is down" });
+    expect(acted.toSorted()).toEqual(["a", "d"]);
+    expect(ended.get("c")).toMatchObject({ outcome: { result: "skipped", because: "step b failed" } });
+  });
+
+  test("one that failed before its turn came stops nobody", async () => {
+    const { all, acted } = line(["a", "b"]);
+    const [a, b] = all as [Step, Step];
+    const blind = { ...a, observe: () => Promise.reject(new FabricError("forbidden", "not allowed to look")) };
+    await expect(runSteps([blind, b])).rejects.toMatchObject({ code: "forbidden" });
+    expect(acted).toEqual(["b"]);
+  });
+
+  test("an interruption ends the one that acts and those that wait", async () => {
+    const interrupt = new AbortController();
+    const { all, acted } = line(["b", "c"]);
+    const first: Step = {
+      ...(all[0] as Step),
+      id: "a",
+      act: ({ signal }) => {
+        interrupt.abort(new FabricError("interrupted", "stopped by SIGINT"));
+        return Promise.reject(signal.reason as Error);
+      },
+    };
+    await expect(runSteps([first, ...all], { signal: interrupt.signal })).rejects.toMatchObject({
+      code: "interrupted",
+      message: expect.stringContaining("3 of 3 steps left"),
+    });
+    expect(acted).toEqual([]);
+  });
 });

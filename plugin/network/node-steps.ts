@@ -1,0 +1,141 @@
+import { FabricError, messageOf } from "../error.ts";
+import { apply, applyDryRun } from "../kube/apply.ts";
+import type { Cluster } from "../kube/cluster.ts";
+import type { KubernetesObject } from "../kube/client-node.ts";
+import { podReady, rolledOut } from "../kube/conditions.ts";
+import { get } from "../kube/objects.ts";
+import { waitFor } from "../kube/wait.ts";
+import type { Step, StepContext } from "../steps/step.ts";
+import { listed } from "./object-steps.ts";
+import { ordererObjects } from "./orderer.ts";
+import { peerObjects } from "./peer.ts";
+import { rollOut, type StatefulSetRef } from "./rollout.ts";
+import { hostOf, nodesOf, type FabricNetwork, type FabricNode } from "./spec.ts";
+
+/** Waits until a node that was restarted has what the others have; tells how it went. */
+export type CaughtUp = (node: FabricNode, context: StepContext) => Promise<string>;
+
+/** A node is there as wanted, and ready. One that runs and has to be restarted for it waits for its turn. */
+export function nodeSteps(
+  cluster: Cluster,
+  network: FabricNetwork,
+  node: FabricNode,
+  caughtUp: CaughtUp,
+  after: string,
+): readonly Step[] {
+  const { organization, name, component } = node;
+  const objects = component === "orderer" ? ordererObjects(network, node) : peerObjects(network, node);
+  const id = `${organization.name}/${name}`;
+  const ref = { kind: "StatefulSet", namespace: organization.namespace, name } as const;
+  return [
+    {
+      id,
+      title: `${organization.name}: ${component} ${name}`,
+      after: [after],
+      takesTurns: true,
+      async observe({ signal }) {
+        const { differing, isRestart } = await look(cluster, objects, node, signal);
+        return differing.length === 0 ? { done: true } : { done: false, change: listed(differing), inTurn: isRestart };
+      },
+      async act(context) {
+        const { signal } = context;
+        const { isRestart } = await look(cluster, objects, node, signal);
+        if (isRestart) await othersReady(cluster, node, context);
+        for (const object of objects) await apply(cluster, object, { signal });
+        if (!isRestart) return;
+        try {
+          await rollOut(cluster, ref, context);
+        } catch (error) {
+          throw error instanceof FabricError && !signal.aborted ? failedRestart(node, error) : error;
+        }
+        return caughtUp(node, context);
+      },
+    },
+    nodeReadyStep(cluster, node, ref, id),
+  ];
+}
+
+function nodeReadyStep(cluster: Cluster, node: FabricNode, ref: StatefulSetRef, after: string): Step {
+  return {
+    id: `${after}/ready`,
+    title: `${hostOf(node)} is ready`,
+    after: [after],
+    async observe({ signal }) {
+      const verdict = rolledOut(await get(cluster, ref, signal));
+      return verdict.so === true ? { done: true } : { done: false, change: "wait for its Pod" };
+    },
+    async act(context) {
+      await rollOut(cluster, ref, context);
+      return "";
+    },
+  };
+}
+
+function failedRestart(node: FabricNode, cause: FabricError): FabricError {
+  const goOn = "no other node was restarted; init again with what is right replaces its Pod";
+  return new FabricError(cause.code, `${hostOf(node)} did not come up again: ${cause.message}`, {
+    hint: [cause.hint, goOn].filter((part) => part !== undefined).join("; "),
+    cause,
+  });
+}
+
+interface Look {
+  /** What is not as wanted. */
+  readonly differing: readonly KubernetesObject[];
+  /** Its Pod is ready, and would be replaced. */
+  readonly isRestart: boolean;
+}
+
+async function look(
+  cluster: Cluster,
+  objects: readonly KubernetesObject[],
+  node: FabricNode,
+  signal: AbortSignal,
+): Promise<Look> {
+  const looks = await Promise.all(
+    objects.map(async (object) => ({ ...(await applyDryRun(cluster, object, signal)), object })),
+  );
+  const changed = looks.filter(({ change }) => change !== "none");
+  const isReplaced = changed.some(
+    ({ change, fields }) => change === "update" && fields.some((field) => field.startsWith("/spec/template/")),
+  );
+  return {
+    differing: changed.map(({ object }) => object),
+    isRestart: isReplaced && podReady(await get(cluster, podOf(node), signal)).so === true,
+  };
+}
+
+/** The one Pod of a node's StatefulSet. */
+export const podOf = ({ name, organization: { namespace } }: FabricNode) =>
+  ({ kind: "Pod", namespace, name: `${name}-0` }) as const;
+
+/** Milliseconds for which a restart waits for the others. */
+const patience = 120_000;
+
+/** Waits until the rest of an organization can do without this node. Throws `not-ready` with what is wrong with the others. */
+async function othersReady(cluster: Cluster, node: FabricNode, { signal, progress }: StepContext): Promise<void> {
+  const all = nodesOf(node.organization);
+  const others = all.filter(({ name }) => name !== node.name);
+  for (;;) {
+    const pods = await Promise.all(others.map((other) => get(cluster, podOf(other), signal)));
+    const down = others.filter((_, index) => podReady(pods[index]).so !== true);
+    const [first] = down;
+    if (!first || down.length < mayBeDown(node.component, all.length)) return;
+    progress(`waits for ${hostOf(first)}`);
+    try {
+      await waitFor(cluster, podOf(first), podReady, { signal, timeout: patience });
+    } catch (cause) {
+      if (!(cause instanceof FabricError) || signal.aborted) throw cause;
+      throw new FabricError(
+        "not-ready",
+        `expected ${hostOf(first)} to be ready before ${hostOf(node)} is restarted: ${messageOf(cause)}`,
+        { hint: cause.hint ?? "kubectl fabric status tells what is wrong with it", cause },
+      );
+    }
+  }
+}
+
+/** How many of an organization's nodes may be down at a time, the one that is restarted among them: orderers keep a quorum, BFT's too. */
+export function mayBeDown(component: FabricNode["component"], count: number): number {
+  return component === "orderer" ? Math.max(1, Math.floor((count - 1) / 3)) : 1;
+}
