@@ -5,6 +5,7 @@ interface EjectOptions extends PlanOptions {
   readonly file?: string;
   readonly diff: boolean;
   readonly namespace?: string;
+  readonly yes: boolean;
 }
 
 export const eject: CommandDefinition = (program, terminal) => {
@@ -19,6 +20,7 @@ export const eject: CommandDefinition = (program, terminal) => {
     .option("-f, --file <file>", "a manifest instead; - for standard input")
     .option("--diff", "with -f: print what would change instead; ends with 3 when nothing would", false)
     .option("-n, --namespace <name>", "of the workloads (default: the context's)")
+    .option("-y, --yes", "do not ask, where a workload is a peer that `kubectl fabric init` made", false)
     .addHelpText(
       "after",
       `
@@ -36,13 +38,21 @@ Examples:
       });
     }
     if (options.file !== undefined) return ejectFile(options.file, options);
-    const [{ connect }, { ejectedStep, workloadRef }, { printResult }] = await Promise.all([
+    const [{ connect }, { ejectedStep, ownPeers, workloadRef }, { printResult }, { confirm }] = await Promise.all([
       import("./connect.ts"),
       import("../injection/live.ts"),
       import("../terminal/output.ts"),
+      import("../terminal/confirm.ts"),
     ]);
     const refs = workloads.map((workload) => workloadRef(workload, options.namespace));
     const cluster = await connect(options, terminal);
+    const [own] = options.yes || options.dryRun ? [] : await ownPeers(cluster, refs, terminal.signal);
+    if (own) {
+      const question =
+        `${own.host} is a peer of network ${own.network}: without its daemon it does not become ready and runs no chaincode. ` +
+        "kubectl fabric init gives it back.";
+      await confirm(terminal, question, own.host);
+    }
     const report = await runPlans(terminal, options, [
       { title: "eject", steps: () => refs.map((ref) => ejectedStep(cluster, ref)) },
     ]);

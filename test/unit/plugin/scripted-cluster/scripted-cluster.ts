@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
+import jsonPatch, { type Operation } from "fast-json-patch";
 import type { Cluster } from "../../../../plugin/kube/cluster.ts";
 import { answerJson, clusterAt, serve } from "../../../integration/plugin/kube/api-server.ts";
 import { ApiRefusal, qualified } from "./api-refusal.ts";
@@ -269,7 +270,11 @@ function answerTo(stored: StoredObjects, call: Call): Answer {
       return { status: 200, body: stored.apply(served, object as WireObject, manager, { force, dryRun }) };
     }
     case "patch": {
-      const patched = (before: WireObject) => mergePatched(before, body) as WireObject;
+      // A list is a JSON patch (RFC 6902), else it is a merge patch; its tests throw.
+      const patched = (before: WireObject) =>
+        Array.isArray(body)
+          ? jsonPatch.applyPatch(structuredClone(before), body as Operation[], true).newDocument
+          : (mergePatched(before, body) as WireObject);
       return { status: 200, body: stored.update(served, namespace, name, patched, manager, dryRun) };
     }
     case "delete": {
