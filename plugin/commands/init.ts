@@ -16,7 +16,8 @@ export const init: CommandDefinition = (program, terminal) => {
     .description(
       "Bootstraps a Fabric network: for each organization a namespace with its certificate authorities, identities\n" +
         "(Secrets), orderers or peers. Peers are annotated for the webhook, which gives them what runs chaincode.\n" +
-        "What is there already is left as it is; run it again after anything that stopped it.",
+        "What is there already is left as it is; run it again after anything that stopped it.\n" +
+        "What changes nodes that run restarts them one at a time, and ends with the first that does not come up.",
     )
     .option("-f, --file <file>", "a FabricNetwork (YAML) instead of the options below; - for standard input")
     .option("--fabric-version <tag>", "tag of Fabric's images (default: 3.1)")

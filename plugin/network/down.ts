@@ -1,10 +1,11 @@
 import { FabricError } from "../error.ts";
+import { isConflict } from "../kube/api-error.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import type { V1Namespace } from "../kube/client-node.ts";
+import type { KubernetesObject, V1Namespace } from "../kube/client-node.ts";
 import { gone, type Condition } from "../kube/conditions.ts";
-import { get, list, remove } from "../kube/objects.ts";
+import { get, list, refOf, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
-import type { Step } from "../steps/step.ts";
+import type { Step, StepContext } from "../steps/step.ts";
 import { managedBy, networkLabel } from "./labels.ts";
 
 /** One namespace, and no other that may have its name later. */
@@ -62,9 +63,56 @@ export function downSteps(cluster: Cluster, namespaces: readonly FoundNamespace[
       async act({ signal, progress }) {
         const namespace = await found(signal);
         const isEnding = namespace?.metadata?.deletionTimestamp !== undefined;
-        if (namespace && !isEnding) await remove(cluster, ref, { uid, signal });
+        if (namespace && !isEnding) {
+          // Who may not delete it ends nothing in it either.
+          await remove(cluster, ref, { uid, dryRun: true, signal });
+          await endWorkloads(cluster, name, { signal, progress });
+          await remove(cluster, ref, { uid, signal });
+        }
         await waitFor(cluster, ref, ended, { signal, progress });
       },
     };
   });
+}
+
+/** Milliseconds after which a namespace is deleted although Pods of it still end: Kubernetes goes on ending them. */
+const patience = 120_000;
+
+/**
+ * What needs time to end does so before its namespace is deleted, Pods and then their claims: a namespace that still has any is looked at
+ * again only 5 s later, and with Pods after half of the time that they may take to end, however soon they have
+ * (pkg/controller/namespace/deletion/namespaced_resources_deleter.go). Who may not do this has it done by the namespace's own end.
+ */
+async function endWorkloads(cluster: Cluster, namespace: string, { signal, progress }: StepContext): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+  try {
+    for (const kinds of [["StatefulSet", "Deployment"], ["PersistentVolumeClaim"]] as const) {
+      const found = await Promise.all(kinds.map((kind) => list(cluster, { kind, namespace }, limit)));
+      await removeAll(cluster, found.flat(), { signal: limit, progress });
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    const isOver = limit.aborted || isConflict(error);
+    if (!isOver && !(error instanceof FabricError && ["forbidden", "not-ready"].includes(error.code))) throw error;
+  }
+}
+
+async function removeAll(
+  cluster: Cluster,
+  objects: readonly KubernetesObject[],
+  { signal, progress }: StepContext,
+): Promise<void> {
+  const left = new Set(objects.map(({ metadata }) => metadata?.name ?? ""));
+  const tell = () => left.size > 0 && progress(`waits for the end of ${[...left].join(", ")}`);
+  tell();
+  const ended = objects.map(async (object) => {
+    const ref = { ...refOf(object), namespace: object.metadata?.namespace };
+    // A workload is gone when its Pods are.
+    await remove(cluster, ref, { uid: object.metadata?.uid, propagation: "Foreground", signal });
+    await waitFor(cluster, ref, gone, { signal });
+    left.delete(ref.name);
+    tell();
+  });
+  const failed = (await Promise.allSettled(ended)).find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }

@@ -39,10 +39,15 @@ describe("down", () => {
   test("names in JSON what it deleted, and the second time nothing", async () => {
     const first = await session.run("down", "--yes", "-o", "json");
     expect(JSON.parse(first.stdout)).toMatchObject({ network: "fabric", namespaces: ["orderer", "org1"], changed: 2 });
-    expect(linesOf(cluster, count).toSorted()).toEqual(["delete Namespace orderer", "delete Namespace org1"]);
+    expect(
+      linesOf(cluster, count)
+        .filter((line) => line.startsWith("delete Namespace"))
+        .toSorted(),
+    ).toEqual(["delete Namespace orderer", "delete Namespace org1"]);
+    const writes = cluster.writes.length;
     const again = await session.run("down", "--yes", "-o", "json");
     expect(JSON.parse(again.stdout)).toMatchObject({ namespaces: [], changed: 0 });
-    expect(cluster.writes.length).toBe(count + 2);
+    expect(cluster.writes.length).toBe(writes);
   });
 
   test("-o name is one namespace a line", async () => {

@@ -23,6 +23,11 @@ async function initialized(controllers = usualControllers) {
 
 const { signal } = new AbortController();
 
+const deletedNamespaces = (cluster: ScriptedCluster, since: number): readonly string[] =>
+  linesOf(cluster, since)
+    .filter((line) => line.startsWith("delete Namespace"))
+    .toSorted();
+
 /** One `kubectl fabric down`. */
 async function down(cluster: ScriptedCluster, name?: string, options: RunOptions = {}): Promise<RunReport> {
   const client = cluster.connect();
@@ -38,11 +43,26 @@ const namespace = (name: string, labels: Readonly<Record<string, string>> = {}):
 const ours = { "app.kubernetes.io/managed-by": "kubectl-fabric" };
 
 describe("down", () => {
-  test("deletes the network's namespaces and nothing by itself; all that is in them goes with them", async () => {
+  test("ends the nodes, then deletes the network's namespaces; all else that is in them goes with them", async () => {
     const cluster = await initialized();
     const count = cluster.writes.length;
     expect(await down(cluster)).toMatchObject({ changed: 2, unchanged: 0 });
-    expect(linesOf(cluster, count).toSorted()).toEqual(["delete Namespace orderer", "delete Namespace org1"]);
+    const lines = linesOf(cluster, count);
+    const own = [
+      [
+        "delete StatefulSet orderer/orderer0",
+        "delete PersistentVolumeClaim orderer/orderer0-ledger",
+        "delete Namespace orderer",
+      ],
+      [
+        "delete StatefulSet org1/peer0",
+        "delete PersistentVolumeClaim org1/peer0-docker",
+        "delete PersistentVolumeClaim org1/peer0-ledger",
+        "delete Namespace org1",
+      ],
+    ];
+    expect(own.map((wanted) => lines.filter((line) => wanted.includes(line)))).toEqual(own);
+    expect(lines).toHaveLength(7);
     expect(cluster.objects().map(nameOf)).toEqual(["MutatingWebhookConfiguration kubectl-fabric-webhook"]);
   });
 
@@ -54,12 +74,16 @@ describe("down", () => {
       onEvent(event) {
         if (event.type !== "progress") return;
         told.push(`${event.step.id}: ${event.text}`);
-        if (told.length < 2) return;
+        if (told.filter((line) => line.endsWith("still there")).length < 2) return;
         expect(cluster.read("Namespace", "org1")).toMatchObject({ status: { phase: "Terminating" } });
         namespaces.letGo();
       },
     });
-    expect(told.toSorted()).toEqual(["orderer/gone: still there", "org1/gone: still there"]);
+    expect(told.filter((line) => line.startsWith("orderer/"))).toEqual([
+      "orderer/gone: waits for the end of orderer0",
+      "orderer/gone: waits for the end of orderer0-ledger",
+      "orderer/gone: still there",
+    ]);
     expect(cluster.find("Namespace", "org1")).toBeUndefined();
   });
 
@@ -106,7 +130,8 @@ describe("down", () => {
     const theirs = cluster.put(namespace("org1"));
     const count = cluster.writes.length;
     expect(await runSteps(downSteps(client, namespaces))).toMatchObject({ changed: 1, unchanged: 1 });
-    expect(linesOf(cluster, count)).toEqual(["delete Namespace orderer"]);
+    expect(linesOf(cluster, count).filter((line) => line.includes("org1"))).toEqual([]);
+    expect(deletedNamespaces(cluster, count)).toEqual(["delete Namespace orderer"]);
     expect(cluster.read("Namespace", "org1")).toEqual(theirs);
   });
 
@@ -135,7 +160,8 @@ describe("down", () => {
     const run = down(cluster, undefined, {
       signal: interrupt.signal,
       onEvent({ type }) {
-        if (type === "progress") interrupt.abort(new FabricError("interrupted", "stopped by SIGINT"));
+        if (type === "progress" && cluster.read("Namespace", "orderer").metadata.deletionTimestamp !== undefined)
+          interrupt.abort(new FabricError("interrupted", "stopped by SIGINT"));
       },
     });
     await expect(run).rejects.toMatchObject({
@@ -146,7 +172,7 @@ describe("down", () => {
     expect(linesOf(cluster, count)).toContain("delete Namespace orderer");
     const again = down(cluster, undefined, { onEvent: ({ type }) => void (type === "progress" && namespaces.letGo()) });
     expect(await again).toMatchObject({ changed: 2 });
-    expect(linesOf(cluster, count).toSorted()).toEqual(["delete Namespace orderer", "delete Namespace org1"]);
+    expect(deletedNamespaces(cluster, count)).toEqual(["delete Namespace orderer", "delete Namespace org1"]);
     expect(cluster.objects().filter(({ kind }) => kind === "Namespace")).toEqual([]);
   });
 
@@ -178,7 +204,7 @@ describe("down", () => {
     });
     expect(linesOf(cluster, count)).toEqual([]);
     await down(cluster, "trade");
-    expect(linesOf(cluster, count).toSorted()).toEqual(["delete Namespace port", "delete Namespace sea"]);
+    expect(deletedNamespaces(cluster, count)).toEqual(["delete Namespace port", "delete Namespace sea"]);
   });
 
   test("no right to delete one namespace: the other goes, the hint asks about the right", async () => {
@@ -190,5 +216,15 @@ describe("down", () => {
     });
     expect(cluster.find("Namespace", "orderer")).toBeUndefined();
     expect(cluster.find("Secret", "certificate-authorities", "org1")).toBeDefined();
+    expect(cluster.find("StatefulSet", "peer0", "org1")).toBeDefined();
+  });
+
+  test("no right to end the nodes by themselves: the namespaces' own end does it", async () => {
+    const cluster = await initialized();
+    cluster.interfere(({ verb, kind }) => (verb === "delete" && kind !== "Namespace" ? "forbidden" : undefined));
+    const count = cluster.writes.length;
+    expect(await down(cluster)).toMatchObject({ changed: 2 });
+    expect(linesOf(cluster, count).toSorted()).toEqual(["delete Namespace orderer", "delete Namespace org1"]);
+    expect(cluster.find("StatefulSet", "peer0", "org1")).toBeUndefined();
   });
 });
