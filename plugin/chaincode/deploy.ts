@@ -78,11 +78,10 @@ export async function deploymentFor(
     peerConfigBlock(connection, identity, request.channel, { signal }).then(configOf),
     committedDefinition(connection, identity, request.channel, request.name, { signal }),
   ]);
+  const before = request.rollbackTo === undefined ? undefined : formerSequence(request, request.rollbackTo, committed);
   const [approved, former] = await Promise.all([
     approvals(network, request, places, committed?.sequence, signal),
-    request.rollbackTo === undefined
-      ? undefined
-      : approvals(network, request, places, formerSequence(request.rollbackTo, committed), signal),
+    before === undefined ? undefined : approvals(network, request, places, before, signal),
   ]);
   const packages = packageOnce(network);
   const targets = places.map((place, index): Target => {
@@ -253,11 +252,22 @@ async function approvals(
   );
 }
 
-function formerSequence(sequence: number, committed: ChaincodeDefinition | undefined): number {
-  if (committed && sequence <= committed.sequence) return sequence;
-  const found = committed ? `1 to ${committed.sequence}` : "none";
-  throw new FabricError("usage", `expected a sequence that was committed (${found}), found ${sequence}`, {
-    hint: "kubectl fabric chaincode inspect NAME shows them",
+function formerSequence(
+  { name, channel }: DeployRequest,
+  sequence: number,
+  committed: ChaincodeDefinition | undefined,
+): number {
+  if (!committed) {
+    throw new FabricError(
+      "usage",
+      `expected ${name} to be committed on ${channel} before it can go back, found no definition of it`,
+      { hint: "kubectl fabric chaincode list shows what is committed" },
+    );
+  }
+  if (sequence <= committed.sequence) return sequence;
+  const those = committed.sequence === 1 ? "sequence 1, the only one" : `a sequence from 1 to ${committed.sequence}`;
+  throw new FabricError("usage", `expected ${those}, found ${sequence}`, {
+    hint: `kubectl fabric chaincode inspect ${name} -C ${channel} shows them`,
   });
 }
 
