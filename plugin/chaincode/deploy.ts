@@ -1,8 +1,6 @@
 import { FabricError } from "../error.ts";
-import { checkChaincodeName, checkChaincodeVersion, type ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
-import { checkChaincodeLabel } from "../fabric/chaincode-label.ts";
+import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { configOf } from "../fabric/config.ts";
-import type { ChaincodeLanguage } from "../fabric/chaincode-source.ts";
 import { checkDefinition } from "../fabric/definition-check.ts";
 import { approvedDefinition, committedDefinition, type ApprovedDefinition } from "../fabric/lifecycle.ts";
 import { enoughApprovals } from "../fabric/lifecycle-endorsement.ts";
@@ -11,45 +9,22 @@ import type { OpenNetwork } from "../network/open-network.ts";
 import { reachPeer } from "../network/reach.ts";
 import { hostOf, peerNodes } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";
+import { deployCommand } from "./deploy-command.ts";
+import { checkRequest, type DeployRequest } from "./deploy-request.ts";
 import { installations, packageAtHand, type Deployment, type PackageToDeploy, type Target } from "./deployment.ts";
+import { checkAgreed, disagreements } from "./disagreement.ts";
 import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
 import { agree, nextDefinition } from "./next-definition.ts";
 import { packageOnPeers, preparePackage } from "./package-source.ts";
-import { chooseRuntime, type RuntimeOptions } from "./runtime/choice.ts";
+import { chooseRuntime } from "./runtime/choice.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { findImage } from "./seed/given-image.ts";
 import { seededInstalls } from "./seed/network-seeding.ts";
 import { seedPeer } from "./seed/seed-peer.ts";
 import { chosenOrganizations, chosenPlaces, type Place } from "./targets.ts";
-import { readCollections, wantedTerms, type Terms } from "./terms.ts";
-
-export interface DeployRequest extends Omit<Terms, "collections">, RuntimeOptions {
-  readonly name: string;
-  readonly channel: string;
-  /** How a peer starts the image that it is given; found out unless told. */
-  readonly language?: ChaincodeLanguage | undefined;
-  readonly label?: string | undefined;
-  /** A package that peers have, instead of `path`. */
-  readonly packageId?: string | undefined;
-  /** Back to what was committed at this sequence: package, version, policy, collections. */
-  readonly rollbackTo?: number | undefined;
-  /** A file in the peer command's JSON. */
-  readonly collections?: string | undefined;
-  /** Names; all of the network unless told. */
-  readonly organizations?: readonly string[] | undefined;
-  /** "peer0.org1"; all of the organizations unless told. */
-  readonly peers?: readonly string[] | undefined;
-  /** Image archives that each daemon has to have. */
-  readonly loadImage?: readonly string[] | undefined;
-  /** Arguments of the call that initializes it. */
-  readonly initArguments?: readonly string[] | undefined;
-  /** Refuse what the peer's build would have to download. */
-  readonly offline?: boolean | undefined;
-  /** Told what is worth knowing about the package. */
-  readonly notice?: ((text: string) => void) | undefined;
-}
+import { readCollections, wantedTerms } from "./terms.ts";
 
 /** The channel runs this chaincode: installed everywhere, approved by each organization, committed, started. */
 export async function deploySteps(
@@ -61,7 +36,10 @@ export async function deploySteps(
   return stepsFor(deployment, request);
 }
 
-/** What a request comes to on a channel as it is now. Throws `usage` for what Fabric or the channel would refuse. */
+/**
+ * What a request comes to on a channel as it is now. Throws `usage` for what Fabric or the channel would refuse, `conflict` when another
+ * organization has approved something else.
+ */
 export async function deploymentFor(
   network: OpenNetwork,
   request: DeployRequest,
@@ -98,9 +76,21 @@ export async function deploymentFor(
     }),
   );
   checkDefinition(config, definition);
-  const commandFor = (organization: string) => commandOf(request, organization);
-  const enough = enoughApprovals(config);
-  return { network, channel: request.channel, definition, targets, runtime, enough, commandFor };
+  const deployment: Deployment = {
+    network,
+    channel: request.channel,
+    definition,
+    targets,
+    runtime,
+    enough: enoughApprovals(config),
+    commandFor: (organization, terms) => deployCommand(request, organization, terms),
+  };
+  if (definition.sequence !== committed?.sequence) {
+    const own = places.map(({ organization }) => organization.mspId);
+    const found = await disagreements(deployment, own, { connection, identity }, signal);
+    checkAgreed(deployment, request, first.organization.name, found);
+  }
+  return deployment;
 }
 
 async function stepsFor(deployment: Deployment, request: DeployRequest): Promise<readonly Step[]> {
@@ -164,43 +154,6 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
 function runningAtGateway({ targets }: Deployment, running: readonly Step[]): readonly string[] {
   const late = targets.flatMap((target) => target.late.map((node) => `running/${hostOf(node)}`));
   return running.map(({ id }) => id).filter((id) => !late.includes(id));
-}
-
-function checkRequest(request: DeployRequest): void {
-  checkChaincodeName(request.name);
-  checkChaincodeLabel(request.label ?? request.name);
-  if (request.version !== undefined) checkChaincodeVersion(request.version);
-  const sources = (["path", "image", "packageId", "rollbackTo"] as const).filter(
-    (source) => request[source] !== undefined,
-  );
-  // A service takes its program from the image, and the indexes from the sources.
-  if (request.runtime !== "service" && sources.length > 1) {
-    throw new FabricError("usage", "expected one of --path, --image, --package-id and --rollback-to, found several");
-  }
-  if (request.language !== undefined && request.image === undefined) {
-    throw new FabricError("usage", "expected --language together with --image only: sources say it themselves");
-  }
-  if (request.runtime === "service") rejectDaemonOptions(request);
-  if (request.initArguments && request.initRequired === false) {
-    throw new FabricError("usage", "expected no --init-args together with --no-init");
-  }
-}
-
-/** Options that only chaincode in the peers' own daemons has. */
-const daemonOptions = {
-  loadImage: "--load-image",
-  packageId: "--package-id",
-  rollbackTo: "--rollback-to",
-  language: "--language",
-} as const;
-
-function rejectDaemonOptions(request: DeployRequest): void {
-  const keys = Object.keys(daemonOptions) as (keyof typeof daemonOptions)[];
-  const given = keys.filter((key) => request[key] !== undefined).map((key) => daemonOptions[key]);
-  if (given.length === 0) return;
-  throw new FabricError("usage", `expected no ${given.join(", ")} with --runtime service`, {
-    hint: "a service goes back to what it was by its former --image",
-  });
 }
 
 /** Where the chaincode is to run. As a service each organization has a package of its own, with its own address. */
@@ -317,37 +270,3 @@ function packageOnce(network: OpenNetwork): (id: string) => PackageToDeploy {
     return pkg;
   };
 }
-
-/** What the administrator of another organization has to type to the same end. */
-function commandOf(request: DeployRequest, organization: string): string {
-  const words: (readonly [string, string | number | undefined])[] = [
-    ["--runtime", request.runtime === "dind" ? undefined : request.runtime],
-    ["--start", request.start],
-    ["--per", request.per],
-    ["--path", request.path],
-    ["--image", request.image],
-    ["--language", request.language],
-    ["--package-id", request.packageId],
-    ["--rollback-to", request.rollbackTo],
-    ["--label", request.label],
-    ["--chaincode-version", request.version],
-    ["--policy", request.policy],
-    ["--collections", request.collections],
-  ];
-  const said = words.flatMap(([option, value]) => (value === undefined ? [] : [`${option} ${quoted(String(value))}`]));
-  const init = request.initRequired === undefined ? [] : [request.initRequired ? "--init" : "--no-init"];
-  return [
-    "kubectl fabric deploy-cc",
-    request.name,
-    "-C",
-    request.channel,
-    ...said,
-    ...init,
-    ...(request.clientAuth ? ["--client-auth"] : []),
-    "--org",
-    organization,
-  ].join(" ");
-}
-
-const quoted = (word: string): string =>
-  /^[\w./:@+-]+$/.test(word) ? word : `"${word.replace(/(["$`\\])/g, "\\$1")}"`;

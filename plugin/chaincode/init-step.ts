@@ -5,7 +5,8 @@ import { hostOf, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
 import { installations, isLate, type Deployment } from "./deployment.ts";
-import { described, patiently } from "./lifecycle-steps.ts";
+import { patiently } from "./lifecycle-steps.ts";
+import { described } from "./next-definition.ts";
 
 /** A chaincode whose definition asks for it has been called with Init, before all else. */
 export function initStep(deployment: Deployment, args: readonly string[], after: readonly string[]): Step {

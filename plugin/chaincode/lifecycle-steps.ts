@@ -1,6 +1,5 @@
 import { FabricError } from "../error.ts";
 import { readableBuildFailure } from "../fabric/build-log.ts";
-import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { isStateRace } from "../fabric/gateway-error.ts";
 import {
   approveDefinition,
@@ -18,7 +17,8 @@ import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
 import type { Deployment, Target } from "./deployment.ts";
 import { checkPunctual } from "./late-peer.ts";
-import { agree } from "./next-definition.ts";
+import { disagreementOf, otherTerms, termsIn, waysOn } from "./disagreement.ts";
+import { agree, described } from "./next-definition.ts";
 
 /** A peer has the package, and has built it. */
 export function installStep(
@@ -108,7 +108,7 @@ export function commitStep(deployment: Deployment, after: readonly string[]): St
       const approved = approvedBy(readiness);
       const open = openApprovals(readiness);
       progress(`approved by ${approved.join(", ")}${open.length > 0 ? `; not by ${open.join(", ")}` : ""}`);
-      if (deployment.enough?.(new Set(approved)) === false) throw tooFew(deployment, readiness);
+      if (deployment.enough?.(new Set(approved)) === false) throw await tooFew(deployment, readiness, signal);
       await patiently(() => commitDefinition(gateway, channel, approved, definition, { signal }), signal);
       const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
       return `approved by ${approved.join(", ")}${rest}`;
@@ -119,25 +119,32 @@ export function commitStep(deployment: Deployment, after: readonly string[]): St
 const approvedBy = ({ approvals }: CommitReadiness): readonly string[] =>
   [...approvals].filter(([, yes]) => yes).map(([mspId]) => mspId);
 
-function openApprovals({ approvals, mismatches }: CommitReadiness): readonly string[] {
+function openApprovals({ approvals, mismatches, silent }: CommitReadiness): readonly string[] {
   return [...approvals]
     .filter(([, yes]) => !yes)
     .map(([mspId]) => {
-      const parts = mismatches.get(mspId);
-      return parts?.length ? `${mspId} (approved another ${parts.join(", ")})` : mspId;
+      const terms = termsIn(mismatches.get(mspId) ?? []);
+      if (terms.length > 0) return `${mspId} (has approved ${otherTerms(terms)})`;
+      return silent.has(mspId) ? `${mspId} (has approved nothing)` : mspId;
     });
 }
 
-function tooFew({ network, channel, definition, commandFor }: Deployment, readiness: CommitReadiness): FabricError {
+async function tooFew(deployment: Deployment, readiness: CommitReadiness, signal: AbortSignal): Promise<FabricError> {
+  const { network, channel, definition, targets, commandFor } = deployment;
   const { peerOrganizations } = network.definition.spec;
   const approved = approvedBy(readiness).join(", ") || "none";
   const message =
     `expected more approvals of ${described(definition)} on ${channel}, found those of ${approved}; ` +
     `still to approve: ${openApprovals(readiness).join(", ")}`;
-  const next = peerOrganizations.find(({ mspId }) => readiness.approvals.get(mspId) === false);
-  return new FabricError("not-ready", message, {
-    hint: next && `the administrator of ${next.name} types: ${commandFor(next.name)}`,
-  });
+  const open = peerOrganizations.filter(({ mspId }) => readiness.approvals.get(mspId) === false);
+  // Whoever has approved nothing has only to follow.
+  const next = open.find(({ mspId }) => readiness.silent.has(mspId)) ?? open[0];
+  if (!next) return new FabricError("not-ready", message);
+  const other = await disagreementOf(deployment, next.mspId, readiness, signal);
+  const hint = other
+    ? waysOn(other, targets[0]?.organization.name ?? next.name, commandFor)
+    : `the administrator of ${next.name} types: ${commandFor(next.name)}`;
+  return new FabricError("not-ready", message, { hint });
 }
 
 /** A peer knows the committed definition: its next call runs the new chaincode. */
@@ -185,9 +192,6 @@ export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Pr
   };
   return eventually(retriable, { signal, retry: ["not-ready", "connection"] });
 }
-
-export const described = ({ name, version, sequence }: ChaincodeDefinition): string =>
-  `${name} ${version}, sequence ${sequence}`;
 
 const kilobytes = ({ length }: Uint8Array): string => `${Math.ceil(length / 1024)} KiB`;
 

@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { deploySteps, type DeployRequest } from "../../plugin/chaincode/deploy.ts";
-import { committedDefinition, type CommittedDefinition } from "../../plugin/fabric/lifecycle.ts";
+import { deploySteps } from "../../plugin/chaincode/deploy.ts";
+import type { DeployRequest } from "../../plugin/chaincode/deploy-request.ts";
+import { approvedDefinition, committedDefinition, type CommittedDefinition } from "../../plugin/fabric/lifecycle.ts";
 import { printEndorsementPolicy } from "../../plugin/fabric/endorsement-policy.ts";
 import { reachGateway } from "../../plugin/network/reach.ts";
 import { hostOf, peerNodes, type FabricNode } from "../../plugin/network/spec.ts";
@@ -19,6 +20,7 @@ import { newStory } from "../story.ts";
 
 const { signal } = new AbortController();
 const utf8 = new TextDecoder();
+const escaped = (text: string): string => text.replaceAll(/[()]/g, "\\$&");
 
 describe.each(columns)("$name", (column) => {
   const { missing } = column;
@@ -235,6 +237,45 @@ describe.each(columns)("$name", (column) => {
         .poll(() => unheard(() => committed("alone", "peer1.org1")), { timeout: 30_000 })
         .toMatchObject({ sequence: 1 });
       expect(await deploy({ name: "alone", path: first })).toEqual([]);
+    });
+  });
+
+  describe.skipIf(missing)("organizations that want different things", () => {
+    /** As Fabric 3 tells it. */
+    const silent = column.line === "2.5" ? "Org2MSP" : "Org2MSP (has approved nothing)";
+    const shared = async (): Promise<string> => {
+      const file = join(work, "shared.json");
+      await writeFile(file, JSON.stringify([{ name: "shared", policy: "OR('Org1MSP.member', 'Org2MSP.member')" }]));
+      return file;
+    };
+    const approvedBy = async (host: string) => {
+      const { connection, identity } = await reachGateway(network, node(host), signal);
+      return approvedDefinition(connection, identity, channel, { name: "apart", sequence: 1 });
+    };
+
+    it("are told who has approved nothing", async () => {
+      const collections = await shared();
+      await expect(deploy({ name: "apart", path: first, organizations: ["org1"], collections })).rejects.toMatchObject({
+        code: "not-ready",
+        message: expect.stringMatching(`still to approve: ${escaped(silent)}$`),
+      });
+    });
+
+    it("learn it before they approve, and how to go on", async () => {
+      const ours = { name: "apart", path: first, organizations: ["org2"] };
+      const command = `kubectl fabric deploy-cc apart -C mychannel --path ${first}`;
+      await expect(deploy(ours)).rejects.toMatchObject({
+        code: "conflict",
+        message:
+          "expected one definition of apart at sequence 1 on mychannel, found two: " +
+          "org1 has approved collections shared instead of none",
+        hint:
+          `with its terms: ${command} --collections FILE --org org2\n` +
+          `      or first the administrator of org1 types: ${command} --org org1`,
+      });
+      expect(await approvedBy("peer0.org2")).toBeUndefined();
+      const collections = await shared();
+      expect(counted(await deploy({ ...ours, collections }))).toMatchObject({ approve: 1, commit: 1 });
     });
   });
 

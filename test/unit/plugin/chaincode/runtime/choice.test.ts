@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { deploymentFor, type DeployRequest } from "../../../../../plugin/chaincode/deploy.ts";
+import { deploymentFor } from "../../../../../plugin/chaincode/deploy.ts";
+import type { DeployRequest } from "../../../../../plugin/chaincode/deploy-request.ts";
 import { chooseRuntime, type RuntimeOptions } from "../../../../../plugin/chaincode/runtime/choice.ts";
 import type { OpenNetwork } from "../../../../../plugin/network/open-network.ts";
 import { networkFromOptions } from "../../../../../plugin/network/spec.ts";
