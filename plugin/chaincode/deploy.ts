@@ -165,8 +165,10 @@ function runtimeFor(
 ): Promise<Runtime> {
   const { name: chaincode, channel, label = chaincode } = request;
   const organizations = chosenOrganizations(network, request.organizations);
+  const { path, image, packageId, rollbackTo } = request;
+  const chosen = [path, image, packageId, rollbackTo].some((source) => source !== undefined);
   const prepare = () => packageForDaemons(network, request, places, signal);
-  return chooseRuntime(network, { chaincode, channel, label, organizations, prepare }, request, signal);
+  return chooseRuntime(network, { chaincode, channel, label, organizations, chosen, prepare }, request, signal);
 }
 
 /** What the peers' own daemons are to run, when the request brings it. */

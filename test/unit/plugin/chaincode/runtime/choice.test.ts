@@ -10,7 +10,7 @@ const { signal } = new AbortController();
 const network = { definition: networkFromOptions({}) } as OpenNetwork;
 
 const asked = (options: RuntimeOptions) => {
-  const request = { chaincode: "asset", channel: "mychannel", label: "asset", organizations: [] };
+  const request = { chaincode: "asset", channel: "mychannel", label: "asset", organizations: [], chosen: true };
   return chooseRuntime(network, { ...request, prepare: () => Promise.resolve(undefined) }, options, signal);
 };
 
