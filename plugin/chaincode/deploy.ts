@@ -18,6 +18,7 @@ import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
 import { agree, nextDefinition } from "./next-definition.ts";
 import { packageOnPeers, preparePackage } from "./package-source.ts";
+import { atPeer } from "./peer-step.ts";
 import { chooseRuntime } from "./runtime/choice.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { findImage } from "./seed/given-image.ts";
@@ -83,6 +84,7 @@ export async function deploymentFor(
     targets,
     runtime,
     enough: enoughApprovals(config),
+    patience: request.patience,
     commandFor: (organization, terms) => deployCommand(request, organization, terms),
   };
   if (definition.sequence !== committed?.sequence) {
@@ -98,7 +100,9 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
   const places = installations(deployment);
   const images = await Promise.all(
     places.flatMap(({ target, node }) =>
-      (request.loadImage ?? []).map(async (file) => ({ node, step: await imageStep(deployment, target, node, file) })),
+      (request.loadImage ?? []).map(async (file) => {
+        return { node, step: atPeer(deployment, node, await imageStep(deployment, target, node, file)) };
+      }),
     ),
   );
   const imagesOf = (host: string) => images.filter(({ node }) => hostOf(node) === host).map(({ step }) => step.id);
@@ -110,7 +114,7 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
     const before = runtime.beforeInstall(node);
     const after = [...imagesOf(hostOf(node)), ...before.map(({ id }) => id)];
     const step = installStep(deployment, target, node, after);
-    return { node, target, before, step: seeded(node, target.pkg, step) };
+    return { node, target, before, step: atPeer(deployment, node, seeded(node, target.pkg, step)) };
   });
   const prepared = targets.map((target) => ({ target, steps: runtime.beforeApprove(target.organization) }));
   const approves = targets.map((target) => {
@@ -126,13 +130,16 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
     deployment,
     approves.map(({ id }) => id),
   );
-  const running = installs.map(({ node, step }) => runningStep(deployment, node, [commit.id, step.id]));
+  const running = installs.map(({ node, step }) =>
+    atPeer(deployment, node, runningStep(deployment, node, [commit.id, step.id])),
+  );
   const init = deployment.definition.initRequired
     ? [initStep(deployment, request.initArguments ?? [], runningAtGateway(deployment, running))]
     : [];
-  const warm = installs.map(({ target, node }, index) =>
-    runtime.started(deployment, target, node, [running[index]?.id ?? commit.id, ...init.map(({ id }) => id)]),
-  );
+  const warm = installs.map(({ target, node }, index) => {
+    const after = [running[index]?.id ?? commit.id, ...init.map(({ id }) => id)];
+    return atPeer(deployment, node, runtime.started(deployment, target, node, after));
+  });
   const afterwards = targets.flatMap((target) => {
     const own = running.filter((_, index) => installs[index]?.target === target);
     return runtime.afterwards(target, [commit.id, ...own.map(({ id }) => id)]);

@@ -41,6 +41,8 @@ export interface Deployment {
   readonly runtime: Runtime;
   /** MSP IDs -> whether their approvals are enough to commit; undefined when the channel's policy cannot be read. */
   readonly enough: ((approved: ReadonlySet<string>) => boolean) | undefined;
+  /** Milliseconds for a Pod that goes meanwhile to come back; a minute unless told. */
+  readonly patience: number | undefined;
   /** What an organization's administrator has to type to the same end, or under other terms. */
   readonly commandFor: (organization: string, terms?: OtherTerms) => string;
 }

@@ -14,11 +14,12 @@ import {
 import { reachGateway, reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
-import type { Step } from "../steps/step.ts";
+import type { Step, StepContext } from "../steps/step.ts";
 import type { Deployment, Target } from "./deployment.ts";
-import { checkPunctual } from "./late-peer.ts";
+import { checkPunctual, isAbsence } from "./late-peer.ts";
 import { disagreementOf, otherTerms, termsIn, waysOn } from "./disagreement.ts";
 import { agree, described } from "./next-definition.ts";
+import { peerStep, speaker } from "./peer-step.ts";
 
 /** A peer has the package, and has built it. */
 export function installStep(
@@ -54,66 +55,79 @@ export function installStep(
   };
 }
 
-/** An organization has approved the definition and runs the package. */
+/** An organization has approved the definition and runs the package. A peer that is absent does not keep it from that. */
 export function approveStep(
-  { network, channel, definition }: Deployment,
-  { organization, gateway: speaker, pkg }: Target,
+  { network, channel, definition, patience }: Deployment,
+  target: Target,
   after: readonly string[],
 ): Step {
-  return {
+  const { organization, pkg } = target;
+  return peerStep(network, {
     id: `approve/${organization.name}`,
     title: `${organization.name} has approved ${described(definition)}`,
     after,
-    async observe({ signal }) {
-      const { connection, identity } = await reachGateway(network, speaker, signal);
-      const approved = await approvedDefinition(connection, identity, channel, definition, { signal });
-      const done = approved !== undefined && agree(approved, definition) && approved.packageId === pkg.id;
-      return done ? { done: true } : { done: false, change: `with package ${shortId(pkg.id)}` };
-    },
-    async act({ signal }) {
-      const { gateway } = await reachGateway(network, speaker, signal);
-      const approve = () => approveDefinition(gateway, channel, organization.mspId, definition, pkg.id, { signal });
-      await patiently(approve, signal);
-    },
-  };
+    despite: isAbsence,
+    patience,
+    peer: (signal) => speaker(network, target, signal),
+    at: (node) => ({
+      async observe({ signal }) {
+        const { connection, identity } = await reachPeer(network, node, signal);
+        const approved = await approvedDefinition(connection, identity, channel, definition, { signal });
+        const done = approved !== undefined && agree(approved, definition) && approved.packageId === pkg.id;
+        return done ? { done: true } : { done: false, change: `with package ${shortId(pkg.id)}` };
+      },
+      async act({ signal }) {
+        const { gateway } = await reachGateway(network, node, signal);
+        const approve = () => approveDefinition(gateway, channel, organization.mspId, definition, pkg.id, { signal });
+        await patiently(approve, signal);
+      },
+    }),
+  });
 }
 
 /** The channel has the definition. Fails with `not-ready` while too few organizations have approved it. */
 export function commitStep(deployment: Deployment, after: readonly string[]): Step {
-  const { network, channel, definition, targets } = deployment;
+  const { network, channel, definition, targets, patience } = deployment;
   const [first] = targets;
   if (!first) throw new FabricError("internal", "a deployment without organizations");
-  return {
+  return peerStep(network, {
     id: "commit",
     title: `${channel} has committed ${described(definition)}`,
     after,
-    async observe({ signal }) {
-      const { connection, identity } = await reachPeer(network, first.gateway, signal);
-      const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
-      return committed && agree(committed, definition)
-        ? { done: true }
-        : { done: false, change: "endorsed by all that approved" };
-    },
-    async act({ signal, progress }) {
-      const { connection, identity, gateway } = await reachGateway(network, first.gateway, signal);
-      // This peer may still lack the block of another organization's approval; a commit without it would fail the policy.
-      const settled = async () => {
-        const readiness = await commitReadiness(connection, identity, channel, definition, { signal });
-        const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
-        if (missing.length === 0) return readiness;
-        const names = missing.map(({ organization }) => organization.name).join(", ");
-        throw new FabricError("not-ready", `${connection.name} has no approval of ${names} yet`);
-      };
-      const readiness = await eventually(settled, { signal, retry: ["not-ready"] });
-      const approved = approvedBy(readiness);
-      const open = openApprovals(readiness);
-      progress(`approved by ${approved.join(", ")}${open.length > 0 ? `; not by ${open.join(", ")}` : ""}`);
-      if (deployment.enough?.(new Set(approved)) === false) throw await tooFew(deployment, readiness, signal);
-      await patiently(() => commitDefinition(gateway, channel, approved, definition, { signal }), signal);
-      const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
-      return `approved by ${approved.join(", ")}${rest}`;
-    },
+    patience,
+    peer: (signal) => speaker(network, first, signal),
+    at: (node) => ({
+      async observe({ signal }) {
+        const { connection, identity } = await reachPeer(network, node, signal);
+        const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
+        return committed && agree(committed, definition)
+          ? { done: true }
+          : { done: false, change: "endorsed by all that approved" };
+      },
+      act: (context) => commit(deployment, node, context),
+    }),
+  });
+}
+
+async function commit(deployment: Deployment, node: FabricNode, { signal, progress }: StepContext): Promise<string> {
+  const { network, channel, definition, targets } = deployment;
+  const { connection, identity, gateway } = await reachGateway(network, node, signal);
+  // This peer may still lack the block of another organization's approval; a commit without it would fail the policy.
+  const settled = async () => {
+    const readiness = await commitReadiness(connection, identity, channel, definition, { signal });
+    const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
+    if (missing.length === 0) return readiness;
+    const names = missing.map(({ organization }) => organization.name).join(", ");
+    throw new FabricError("not-ready", `${connection.name} has no approval of ${names} yet`);
   };
+  const readiness = await eventually(settled, { signal, retry: ["not-ready"] });
+  const approved = approvedBy(readiness);
+  const open = openApprovals(readiness);
+  progress(`approved by ${approved.join(", ")}${open.length > 0 ? `; not by ${open.join(", ")}` : ""}`);
+  if (deployment.enough?.(new Set(approved)) === false) throw await tooFew(deployment, readiness, signal);
+  await patiently(() => commitDefinition(gateway, channel, approved, definition, { signal }), signal);
+  const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
+  return `approved by ${approved.join(", ")}${rest}`;
 }
 
 const approvedBy = ({ approvals }: CommitReadiness): readonly string[] =>

@@ -1,18 +1,41 @@
+import type { V1Pod } from "../kube/client-node.ts";
 import { podReady } from "../kube/conditions.ts";
 import { list } from "../kube/objects.ts";
 import { nodeSelector } from "./labels.ts";
 import type { OpenNetwork } from "./open-network.ts";
 import type { FabricNode } from "./spec.ts";
 
+/** A node's Pod at one moment. */
+export interface PodLook {
+  /** Why it is not ready; undefined when it is. */
+  readonly problem: string | undefined;
+  /** Another one after the Pod was replaced, or one of its containers started again. */
+  readonly incarnation: string;
+}
+
 /** Why a node's Pod is not ready; undefined when it is. */
 export async function podProblem(
-  { cluster }: OpenNetwork,
+  network: OpenNetwork,
   node: FabricNode,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  return (await lookAtPod(network, node, signal)).problem;
+}
+
+export async function lookAtPod({ cluster }: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<PodLook> {
   const { namespace } = node.organization;
   const pods = await list(cluster, { kind: "Pod", namespace, labels: nodeSelector(node) }, signal);
-  const verdict = podReady(pods.find(({ metadata }) => !metadata?.deletionTimestamp));
-  if (verdict.so === true) return undefined;
-  return verdict.so === "never" ? verdict.because : verdict.progress;
+  const pod = pods.find(({ metadata }) => !metadata?.deletionTimestamp);
+  const verdict = podReady(pod);
+  const problem = verdict.so === true ? undefined : verdict.so === "never" ? verdict.because : verdict.progress;
+  return { problem, incarnation: incarnationOf(pod) };
+}
+
+function incarnationOf(pod: V1Pod | undefined): string {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod?.status ?? {};
+  const containers = [...initContainerStatuses, ...containerStatuses].map(({ name, containerID }) => [
+    name,
+    containerID,
+  ]);
+  return JSON.stringify([pod?.metadata?.uid, containers]);
 }

@@ -8,6 +8,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Tells the user what the step is at, in a few words ("2 of 3 Pods ready"). */
   readonly progress: (text: string) => void;
+  /** Tells that the step begins anew by itself, and why. */
+  readonly again?: (because: string) => void;
 }
 
 /**
@@ -22,6 +24,8 @@ export interface Step {
   readonly title: string;
   /** Ids of the steps that have to be so before. */
   readonly after: readonly string[];
+  /** Whether it goes on although one that it comes after has ended by this failure, its own or that of one before it. None unless told. */
+  readonly despite?: (failure: unknown) => boolean;
   observe(context: StepContext): Promise<Observation>;
   /** Makes it so; tells, if there is anything to tell, what came out. */
   act(context: StepContext): Promise<string | void>;

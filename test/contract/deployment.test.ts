@@ -8,7 +8,8 @@ import { approvedDefinition, committedDefinition, type CommittedDefinition } fro
 import { printEndorsementPolicy } from "../../plugin/fabric/endorsement-policy.ts";
 import { reachGateway } from "../../plugin/network/reach.ts";
 import { hostOf, peerNodes, type FabricNode } from "../../plugin/network/spec.ts";
-import { runSteps } from "../../plugin/steps/run.ts";
+import { runSteps, type StepEvent } from "../../plugin/steps/run.ts";
+import type { Step } from "../../plugin/steps/step.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
 import { hear, unheard } from "../integration/emulator/network/answers.ts";
 import { channelId as channel, eventually, type Network } from "../integration/emulator/network/network.ts";
@@ -31,6 +32,8 @@ describe.each(columns)("$name", (column) => {
   let second: string;
   let chosen: string;
   let late: string;
+  let midst: string;
+  let gone: string;
   /** Packages of different IDs, packed once. */
   const packed = async (label: string): Promise<string> => {
     const file = join(work, `${label}.tar.gz`);
@@ -52,6 +55,8 @@ describe.each(columns)("$name", (column) => {
     second = await packed("second");
     chosen = await packed("chosen");
     late = await packed("late");
+    midst = await packed("midst");
+    gone = await packed("gone");
   });
 
   afterAll(async () => {
@@ -302,6 +307,53 @@ describe.each(columns)("$name", (column) => {
       );
       expect(steps).toContain("install");
       expect(await deploy({ name: "late", path: late })).toEqual([]);
+    });
+
+    /** A deployment in whose midst a peer goes, just as it begins to install; `waits` is done when the deployment says that it waits for it. */
+    const deployWhileOneGoes = async (request: Omit<DeployRequest, "channel">, waits: () => Promise<void>) => {
+      const plan = await deploySteps(network, { channel, ...request }, signal);
+      const going = plan.map((step) => {
+        if (step.id !== "install/peer1.org1") return step;
+        const act: Step["act"] = async (context) => {
+          await nodes.peers[1]?.process.kill();
+          network.setReady("peer1.org1", false);
+          return step.act(context);
+        };
+        return { ...step, act };
+      });
+      let waited: Promise<void> | undefined;
+      const onEvent = (event: StepEvent) => {
+        if (event.type === "progress" && event.text.startsWith("waits for its Pod")) waited ??= waits();
+      };
+      try {
+        return await runSteps(going, { signal, onEvent });
+      } finally {
+        await waited;
+      }
+    };
+    const comesBack = async () => {
+      await nodes.peers[1]?.process.start();
+      network.setReady("peer1.org1", true);
+    };
+
+    it("that go in the midst, and come back, install, and their organization approves", async () => {
+      const { outcomes } = await deployWhileOneGoes({ name: "midst", path: midst }, comesBack);
+      expect(outcomes.get("install/peer1.org1")).toMatchObject({ result: "changed" });
+      expect(outcomes.get("approve/org1")).toMatchObject({ result: "changed" });
+      expect(await unheard(() => committed("midst"))).toMatchObject({ sequence: 1 });
+      expect(await deploy({ name: "midst", path: midst })).toEqual([]);
+    });
+
+    it("that go for good in the midst do not stop the others, and catch up", async () => {
+      await expect(deployWhileOneGoes({ name: "gone", path: gone, patience: 0 }, async () => {})).rejects.toMatchObject(
+        { code: "not-ready", message: expect.stringContaining("peer1.org1 is not ready") as string },
+      );
+      expect(await unheard(() => committed("gone"))).toMatchObject({ sequence: 1 });
+      await comesBack();
+      const steps = await eventually("the peer that was gone", async () =>
+        deploy({ name: "gone", path: gone }).catch(() => undefined),
+      );
+      expect(steps).toContain("install");
     });
   });
 });
