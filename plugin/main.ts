@@ -3,7 +3,7 @@ import { CommanderError } from "commander";
 import { FabricError } from "./error.ts";
 import { checkNodeVersion } from "./node-version.ts";
 import { newProgram } from "./program.ts";
-import { exitCodes, exitCodeOf, formatFailure } from "./terminal/failure.ts";
+import { defectOf, exitCodes, exitCodeOf, formatFailure } from "./terminal/failure.ts";
 import type { OutputFormat } from "./terminal/output.ts";
 
 const interrupt = new AbortController();
@@ -21,6 +21,15 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.
 
 const { stdout, stderr, stdin, env } = process;
 const program = newProgram({ stdout, stderr, stdin, env, signal: interrupt.signal });
+
+// Node itself would print our minified source and a stack. What else is under way is not waited for: it may hang on what failed.
+for (const name of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(name, (thrown: unknown) => {
+    report(defectOf(thrown));
+    process.exit(exitCodes.failed);
+  });
+}
+
 try {
   checkNodeVersion(process.versions.node);
   await program.parseAsync();

@@ -1,8 +1,6 @@
 import { FabricError } from "../error.ts";
-import { checkChaincodeName, checkChaincodeVersion, type ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
-import { checkChaincodeLabel } from "../fabric/chaincode-label.ts";
+import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { configOf } from "../fabric/config.ts";
-import type { ChaincodeLanguage } from "../fabric/chaincode-source.ts";
 import { checkDefinition } from "../fabric/definition-check.ts";
 import { approvedDefinition, committedDefinition, type ApprovedDefinition } from "../fabric/lifecycle.ts";
 import { enoughApprovals } from "../fabric/lifecycle-endorsement.ts";
@@ -11,45 +9,23 @@ import type { OpenNetwork } from "../network/open-network.ts";
 import { reachPeer } from "../network/reach.ts";
 import { hostOf, peerNodes } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";
+import { deployCommand } from "./deploy-command.ts";
+import { checkRequest, type DeployRequest } from "./deploy-request.ts";
 import { installations, packageAtHand, type Deployment, type PackageToDeploy, type Target } from "./deployment.ts";
+import { checkAgreed, disagreements } from "./disagreement.ts";
 import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
 import { agree, nextDefinition } from "./next-definition.ts";
 import { packageOnPeers, preparePackage } from "./package-source.ts";
-import { chooseRuntime, type RuntimeOptions } from "./runtime/choice.ts";
+import { atPeer } from "./peer-step.ts";
+import { chooseRuntime } from "./runtime/choice.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { findImage } from "./seed/given-image.ts";
 import { seededInstalls } from "./seed/network-seeding.ts";
 import { seedPeer } from "./seed/seed-peer.ts";
 import { chosenOrganizations, chosenPlaces, type Place } from "./targets.ts";
-import { readCollections, wantedTerms, type Terms } from "./terms.ts";
-
-export interface DeployRequest extends Omit<Terms, "collections">, RuntimeOptions {
-  readonly name: string;
-  readonly channel: string;
-  /** How a peer starts the image that it is given; found out unless told. */
-  readonly language?: ChaincodeLanguage | undefined;
-  readonly label?: string | undefined;
-  /** A package that peers have, instead of `path`. */
-  readonly packageId?: string | undefined;
-  /** Back to what was committed at this sequence: package, version, policy, collections. */
-  readonly rollbackTo?: number | undefined;
-  /** A file in the peer command's JSON. */
-  readonly collections?: string | undefined;
-  /** Names; all of the network unless told. */
-  readonly organizations?: readonly string[] | undefined;
-  /** "peer0.org1"; all of the organizations unless told. */
-  readonly peers?: readonly string[] | undefined;
-  /** Image archives that each daemon has to have. */
-  readonly loadImage?: readonly string[] | undefined;
-  /** Arguments of the call that initializes it. */
-  readonly initArguments?: readonly string[] | undefined;
-  /** Refuse what the peer's build would have to download. */
-  readonly offline?: boolean | undefined;
-  /** Told what is worth knowing about the package. */
-  readonly notice?: ((text: string) => void) | undefined;
-}
+import { readCollections, wantedTerms } from "./terms.ts";
 
 /** The channel runs this chaincode: installed everywhere, approved by each organization, committed, started. */
 export async function deploySteps(
@@ -61,7 +37,10 @@ export async function deploySteps(
   return stepsFor(deployment, request);
 }
 
-/** What a request comes to on a channel as it is now. Throws `usage` for what Fabric or the channel would refuse. */
+/**
+ * What a request comes to on a channel as it is now. Throws `usage` for what Fabric or the channel would refuse, `conflict` when another
+ * organization has approved something else.
+ */
 export async function deploymentFor(
   network: OpenNetwork,
   request: DeployRequest,
@@ -78,11 +57,10 @@ export async function deploymentFor(
     peerConfigBlock(connection, identity, request.channel, { signal }).then(configOf),
     committedDefinition(connection, identity, request.channel, request.name, { signal }),
   ]);
+  const before = request.rollbackTo === undefined ? undefined : formerSequence(request, request.rollbackTo, committed);
   const [approved, former] = await Promise.all([
     approvals(network, request, places, committed?.sequence, signal),
-    request.rollbackTo === undefined
-      ? undefined
-      : approvals(network, request, places, formerSequence(request.rollbackTo, committed), signal),
+    before === undefined ? undefined : approvals(network, request, places, before, signal),
   ]);
   const packages = packageOnce(network);
   const targets = places.map((place, index): Target => {
@@ -99,9 +77,22 @@ export async function deploymentFor(
     }),
   );
   checkDefinition(config, definition);
-  const commandFor = (organization: string) => commandOf(request, organization);
-  const enough = enoughApprovals(config);
-  return { network, channel: request.channel, definition, targets, runtime, enough, commandFor };
+  const deployment: Deployment = {
+    network,
+    channel: request.channel,
+    definition,
+    targets,
+    runtime,
+    enough: enoughApprovals(config),
+    patience: request.patience,
+    commandFor: (organization, terms) => deployCommand(request, organization, terms),
+  };
+  if (definition.sequence !== committed?.sequence) {
+    const own = places.map(({ organization }) => organization.mspId);
+    const found = await disagreements(deployment, own, { connection, identity }, signal);
+    checkAgreed(deployment, request, first.organization.name, found);
+  }
+  return deployment;
 }
 
 async function stepsFor(deployment: Deployment, request: DeployRequest): Promise<readonly Step[]> {
@@ -109,7 +100,9 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
   const places = installations(deployment);
   const images = await Promise.all(
     places.flatMap(({ target, node }) =>
-      (request.loadImage ?? []).map(async (file) => ({ node, step: await imageStep(deployment, target, node, file) })),
+      (request.loadImage ?? []).map(async (file) => {
+        return { node, step: atPeer(deployment, node, await imageStep(deployment, target, node, file)) };
+      }),
     ),
   );
   const imagesOf = (host: string) => images.filter(({ node }) => hostOf(node) === host).map(({ step }) => step.id);
@@ -121,7 +114,7 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
     const before = runtime.beforeInstall(node);
     const after = [...imagesOf(hostOf(node)), ...before.map(({ id }) => id)];
     const step = installStep(deployment, target, node, after);
-    return { node, target, before, step: seeded(node, target.pkg, step) };
+    return { node, target, before, step: atPeer(deployment, node, seeded(node, target.pkg, step)) };
   });
   const prepared = targets.map((target) => ({ target, steps: runtime.beforeApprove(target.organization) }));
   const approves = targets.map((target) => {
@@ -137,13 +130,16 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
     deployment,
     approves.map(({ id }) => id),
   );
-  const running = installs.map(({ node, step }) => runningStep(deployment, node, [commit.id, step.id]));
+  const running = installs.map(({ node, step }) =>
+    atPeer(deployment, node, runningStep(deployment, node, [commit.id, step.id])),
+  );
   const init = deployment.definition.initRequired
     ? [initStep(deployment, request.initArguments ?? [], runningAtGateway(deployment, running))]
     : [];
-  const warm = installs.map(({ target, node }, index) =>
-    runtime.started(deployment, target, node, [running[index]?.id ?? commit.id, ...init.map(({ id }) => id)]),
-  );
+  const warm = installs.map(({ target, node }, index) => {
+    const after = [running[index]?.id ?? commit.id, ...init.map(({ id }) => id)];
+    return atPeer(deployment, node, runtime.started(deployment, target, node, after));
+  });
   const afterwards = targets.flatMap((target) => {
     const own = running.filter((_, index) => installs[index]?.target === target);
     return runtime.afterwards(target, [commit.id, ...own.map(({ id }) => id)]);
@@ -167,43 +163,6 @@ function runningAtGateway({ targets }: Deployment, running: readonly Step[]): re
   return running.map(({ id }) => id).filter((id) => !late.includes(id));
 }
 
-function checkRequest(request: DeployRequest): void {
-  checkChaincodeName(request.name);
-  checkChaincodeLabel(request.label ?? request.name);
-  if (request.version !== undefined) checkChaincodeVersion(request.version);
-  const sources = (["path", "image", "packageId", "rollbackTo"] as const).filter(
-    (source) => request[source] !== undefined,
-  );
-  // A service takes its program from the image, and the indexes from the sources.
-  if (request.runtime !== "service" && sources.length > 1) {
-    throw new FabricError("usage", "expected one of --path, --image, --package-id and --rollback-to, found several");
-  }
-  if (request.language !== undefined && request.image === undefined) {
-    throw new FabricError("usage", "expected --language together with --image only: sources say it themselves");
-  }
-  if (request.runtime === "service") rejectDaemonOptions(request);
-  if (request.initArguments && request.initRequired === false) {
-    throw new FabricError("usage", "expected no --init-args together with --no-init");
-  }
-}
-
-/** Options that only chaincode in the peers' own daemons has. */
-const daemonOptions = {
-  loadImage: "--load-image",
-  packageId: "--package-id",
-  rollbackTo: "--rollback-to",
-  language: "--language",
-} as const;
-
-function rejectDaemonOptions(request: DeployRequest): void {
-  const keys = Object.keys(daemonOptions) as (keyof typeof daemonOptions)[];
-  const given = keys.filter((key) => request[key] !== undefined).map((key) => daemonOptions[key]);
-  if (given.length === 0) return;
-  throw new FabricError("usage", `expected no ${given.join(", ")} with --runtime service`, {
-    hint: "a service goes back to what it was by its former --image",
-  });
-}
-
 /** Where the chaincode is to run. As a service each organization has a package of its own, with its own address. */
 function runtimeFor(
   network: OpenNetwork,
@@ -213,8 +172,10 @@ function runtimeFor(
 ): Promise<Runtime> {
   const { name: chaincode, channel, label = chaincode } = request;
   const organizations = chosenOrganizations(network, request.organizations);
+  const { path, image, packageId, rollbackTo } = request;
+  const chosen = [path, image, packageId, rollbackTo].some((source) => source !== undefined);
   const prepare = () => packageForDaemons(network, request, places, signal);
-  return chooseRuntime(network, { chaincode, channel, label, organizations, prepare }, request, signal);
+  return chooseRuntime(network, { chaincode, channel, label, organizations, chosen, prepare }, request, signal);
 }
 
 /** What the peers' own daemons are to run, when the request brings it. */
@@ -253,11 +214,22 @@ async function approvals(
   );
 }
 
-function formerSequence(sequence: number, committed: ChaincodeDefinition | undefined): number {
-  if (committed && sequence <= committed.sequence) return sequence;
-  const found = committed ? `1 to ${committed.sequence}` : "none";
-  throw new FabricError("usage", `expected a sequence that was committed (${found}), found ${sequence}`, {
-    hint: "kubectl fabric chaincode inspect NAME shows them",
+function formerSequence(
+  { name, channel }: DeployRequest,
+  sequence: number,
+  committed: ChaincodeDefinition | undefined,
+): number {
+  if (!committed) {
+    throw new FabricError(
+      "usage",
+      `expected ${name} to be committed on ${channel} before it can go back, found no definition of it`,
+      { hint: "kubectl fabric chaincode list shows what is committed" },
+    );
+  }
+  if (sequence <= committed.sequence) return sequence;
+  const those = committed.sequence === 1 ? "sequence 1, the only one" : `a sequence from 1 to ${committed.sequence}`;
+  throw new FabricError("usage", `expected ${those}, found ${sequence}`, {
+    hint: `kubectl fabric chaincode inspect ${name} -C ${channel} shows them`,
   });
 }
 
@@ -307,37 +279,3 @@ function packageOnce(network: OpenNetwork): (id: string) => PackageToDeploy {
     return pkg;
   };
 }
-
-/** What the administrator of another organization has to type to the same end. */
-function commandOf(request: DeployRequest, organization: string): string {
-  const words: (readonly [string, string | number | undefined])[] = [
-    ["--runtime", request.runtime === "dind" ? undefined : request.runtime],
-    ["--start", request.start],
-    ["--per", request.per],
-    ["--path", request.path],
-    ["--image", request.image],
-    ["--language", request.language],
-    ["--package-id", request.packageId],
-    ["--rollback-to", request.rollbackTo],
-    ["--label", request.label],
-    ["--chaincode-version", request.version],
-    ["--policy", request.policy],
-    ["--collections", request.collections],
-  ];
-  const said = words.flatMap(([option, value]) => (value === undefined ? [] : [`${option} ${quoted(String(value))}`]));
-  const init = request.initRequired === undefined ? [] : [request.initRequired ? "--init" : "--no-init"];
-  return [
-    "kubectl fabric deploy-cc",
-    request.name,
-    "-C",
-    request.channel,
-    ...said,
-    ...init,
-    ...(request.clientAuth ? ["--client-auth"] : []),
-    "--org",
-    organization,
-  ].join(" ");
-}
-
-const quoted = (word: string): string =>
-  /^[\w./:@+-]+$/.test(word) ? word : `"${word.replace(/(["$`\\])/g, "\\$1")}"`;

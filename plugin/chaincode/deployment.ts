@@ -1,6 +1,7 @@
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
+import type { OtherTerms } from "./deploy-command.ts";
 import type { GivenImage } from "./seed/given-image.ts";
 import { hostOf, type FabricNode, type PeerOrganization } from "../network/spec.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -40,8 +41,10 @@ export interface Deployment {
   readonly runtime: Runtime;
   /** MSP IDs -> whether their approvals are enough to commit; undefined when the channel's policy cannot be read. */
   readonly enough: ((approved: ReadonlySet<string>) => boolean) | undefined;
-  /** What another organization's administrator has to type. */
-  readonly commandFor: (organization: string) => string;
+  /** Milliseconds for a Pod that goes meanwhile to come back; a minute unless told. */
+  readonly patience: number | undefined;
+  /** What an organization's administrator has to type to the same end, or under other terms. */
+  readonly commandFor: (organization: string, terms?: OtherTerms) => string;
 }
 
 /** A package whose bytes are at hand. */

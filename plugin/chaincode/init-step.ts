@@ -1,45 +1,63 @@
 import { FabricError } from "../error.ts";
 import { startChaincode } from "../fabric/chaincode-start.ts";
+import { podProblem } from "../network/pod-problem.ts";
 import { reachGateway, reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
-import { installations, isLate, type Deployment } from "./deployment.ts";
-import { described, patiently } from "./lifecycle-steps.ts";
+import { installations, type Deployment } from "./deployment.ts";
+import { isAbsence } from "./late-peer.ts";
+import { patiently } from "./lifecycle-steps.ts";
+import { described } from "./next-definition.ts";
+import { peerStep, speaker } from "./peer-step.ts";
 
 /** A chaincode whose definition asks for it has been called with Init, before all else. */
 export function initStep(deployment: Deployment, args: readonly string[], after: readonly string[]): Step {
-  const { network, channel, definition, targets } = deployment;
+  const { network, channel, definition, targets, patience } = deployment;
   const { name } = definition;
   const [first] = targets;
   if (!first) throw new FabricError("internal", "a deployment without organizations");
-  return {
+  return peerStep(network, {
     id: "init",
     title: `${described(definition)} is initialized`,
     after,
-    async observe({ signal }) {
-      const { connection, identity } = await reachPeer(network, first.gateway, signal);
-      const { state } = await startChaincode(connection, identity, channel, name, { signal });
-      if (state === "running") return { done: true };
-      return { done: false, change: `Init(${args.map((word) => JSON.stringify(word)).join(", ")})` };
-    },
-    async act({ signal, progress }) {
-      const { gateway } = await reachGateway(network, first.gateway, signal);
-      const [called = "", ...rest] = args;
-      const call = { channel, chaincode: name, function: called, arguments: rest, isInit: true };
-      try {
-        await patiently(() => gateway.submit(call, { signal, timeout: startTimeout }), signal);
-      } catch (cause) {
-        throw refused(cause);
-      }
-      progress("the peers receive its block");
-      await Promise.all(punctual(deployment).map((node) => initialized(deployment, node, signal)));
-    },
-  };
+    despite: isAbsence,
+    patience,
+    peer: (signal) => speaker(network, first, signal),
+    at: (node) => ({
+      async observe({ signal }) {
+        const { connection, identity } = await reachPeer(network, node, signal);
+        const { state } = await startChaincode(connection, identity, channel, name, { signal });
+        if (state === "running") return { done: true };
+        return { done: false, change: `Init(${args.map((word) => JSON.stringify(word)).join(", ")})` };
+      },
+      async act({ signal, progress }) {
+        const { gateway } = await reachGateway(network, node, signal);
+        const [called = "", ...rest] = args;
+        const call = { channel, chaincode: name, function: called, arguments: rest, isInit: true };
+        try {
+          await patiently(() => gateway.submit(call, { signal, timeout: startTimeout }), signal);
+        } catch (cause) {
+          throw refused(cause);
+        }
+        progress("the peers receive its block");
+        const nodes = await punctual(deployment, signal);
+        await Promise.all(nodes.map((one) => initialized(deployment, one, signal)));
+      },
+    }),
+  });
 }
 
-const punctual = (deployment: Deployment): readonly FabricNode[] =>
-  installations(deployment).flatMap(({ target, node }) => (isLate(target, node) ? [] : [node]));
+/** Those that are ready now: of the others their own steps tell. */
+async function punctual(deployment: Deployment, signal: AbortSignal): Promise<readonly FabricNode[]> {
+  const looks = await Promise.all(
+    installations(deployment).map(async ({ node }) => ({
+      node,
+      problem: await podProblem(deployment.network, node, signal),
+    })),
+  );
+  return looks.flatMap(({ node, problem }) => (problem === undefined ? [node] : []));
+}
 
 /** A peer refuses all calls until it has the block of Init, which may reach it after the one that submitted it. */
 function initialized({ network, channel, definition }: Deployment, node: FabricNode, signal: AbortSignal) {

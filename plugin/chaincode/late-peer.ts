@@ -4,7 +4,19 @@ import { podProblem } from "../network/pod-problem.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
 import { isLate, type Target } from "./deployment.ts";
 
-/** Throws `not-ready` for a peer that was late and still is: the others go on without it, whoever runs the same command later catches up. */
+/** A peer whose Pod is not ready: the others go on without it, whoever runs the same command later catches up. */
+export class AbsentPeer extends FabricError {
+  constructor(node: FabricNode, problem: string, cause?: unknown) {
+    super("not-ready", `${hostOf(node)} is not ready: ${problem}`, {
+      hint: "type the same command again when it is: the other peers are not touched",
+      cause,
+    });
+  }
+}
+
+export const isAbsence = (failure: unknown): boolean => failure instanceof AbsentPeer;
+
+/** Throws AbsentPeer (`not-ready`) for a peer that was late and still is. */
 export async function checkPunctual(
   network: OpenNetwork,
   target: Target,
@@ -13,8 +25,5 @@ export async function checkPunctual(
 ): Promise<void> {
   if (!isLate(target, node)) return;
   const problem = await podProblem(network, node, signal);
-  if (problem === undefined) return;
-  throw new FabricError("not-ready", `${hostOf(node)} is not ready: ${problem}`, {
-    hint: "type the same command again when it is: the other peers are not touched",
-  });
+  if (problem !== undefined) throw new AbsentPeer(node, problem);
 }

@@ -1,6 +1,5 @@
 import { FabricError } from "../error.ts";
 import { readableBuildFailure } from "../fabric/build-log.ts";
-import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { isStateRace } from "../fabric/gateway-error.ts";
 import {
   approveDefinition,
@@ -15,10 +14,12 @@ import {
 import { reachGateway, reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
-import type { Step } from "../steps/step.ts";
+import type { Step, StepContext } from "../steps/step.ts";
 import type { Deployment, Target } from "./deployment.ts";
-import { checkPunctual } from "./late-peer.ts";
-import { agree } from "./next-definition.ts";
+import { checkPunctual, isAbsence } from "./late-peer.ts";
+import { disagreementOf, otherTerms, termsIn, waysOn } from "./disagreement.ts";
+import { agree, described } from "./next-definition.ts";
+import { peerStep, speaker } from "./peer-step.ts";
 
 /** A peer has the package, and has built it. */
 export function installStep(
@@ -54,90 +55,110 @@ export function installStep(
   };
 }
 
-/** An organization has approved the definition and runs the package. */
+/** An organization has approved the definition and runs the package. A peer that is absent does not keep it from that. */
 export function approveStep(
-  { network, channel, definition }: Deployment,
-  { organization, gateway: speaker, pkg }: Target,
+  { network, channel, definition, patience }: Deployment,
+  target: Target,
   after: readonly string[],
 ): Step {
-  return {
+  const { organization, pkg } = target;
+  return peerStep(network, {
     id: `approve/${organization.name}`,
     title: `${organization.name} has approved ${described(definition)}`,
     after,
-    async observe({ signal }) {
-      const { connection, identity } = await reachGateway(network, speaker, signal);
-      const approved = await approvedDefinition(connection, identity, channel, definition, { signal });
-      const done = approved !== undefined && agree(approved, definition) && approved.packageId === pkg.id;
-      return done ? { done: true } : { done: false, change: `with package ${shortId(pkg.id)}` };
-    },
-    async act({ signal }) {
-      const { gateway } = await reachGateway(network, speaker, signal);
-      const approve = () => approveDefinition(gateway, channel, organization.mspId, definition, pkg.id, { signal });
-      await patiently(approve, signal);
-    },
-  };
+    despite: isAbsence,
+    patience,
+    peer: (signal) => speaker(network, target, signal),
+    at: (node) => ({
+      async observe({ signal }) {
+        const { connection, identity } = await reachPeer(network, node, signal);
+        const approved = await approvedDefinition(connection, identity, channel, definition, { signal });
+        const done = approved !== undefined && agree(approved, definition) && approved.packageId === pkg.id;
+        return done ? { done: true } : { done: false, change: `with package ${shortId(pkg.id)}` };
+      },
+      async act({ signal }) {
+        const { gateway } = await reachGateway(network, node, signal);
+        const approve = () => approveDefinition(gateway, channel, organization.mspId, definition, pkg.id, { signal });
+        await patiently(approve, signal);
+      },
+    }),
+  });
 }
 
 /** The channel has the definition. Fails with `not-ready` while too few organizations have approved it. */
 export function commitStep(deployment: Deployment, after: readonly string[]): Step {
-  const { network, channel, definition, targets } = deployment;
+  const { network, channel, definition, targets, patience } = deployment;
   const [first] = targets;
   if (!first) throw new FabricError("internal", "a deployment without organizations");
-  return {
+  return peerStep(network, {
     id: "commit",
     title: `${channel} has committed ${described(definition)}`,
     after,
-    async observe({ signal }) {
-      const { connection, identity } = await reachPeer(network, first.gateway, signal);
-      const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
-      return committed && agree(committed, definition)
-        ? { done: true }
-        : { done: false, change: "endorsed by all that approved" };
-    },
-    async act({ signal, progress }) {
-      const { connection, identity, gateway } = await reachGateway(network, first.gateway, signal);
-      // This peer may still lack the block of another organization's approval; a commit without it would fail the policy.
-      const settled = async () => {
-        const readiness = await commitReadiness(connection, identity, channel, definition, { signal });
-        const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
-        if (missing.length === 0) return readiness;
-        const names = missing.map(({ organization }) => organization.name).join(", ");
-        throw new FabricError("not-ready", `${connection.name} has no approval of ${names} yet`);
-      };
-      const readiness = await eventually(settled, { signal, retry: ["not-ready"] });
-      const approved = approvedBy(readiness);
-      const open = openApprovals(readiness);
-      progress(`approved by ${approved.join(", ")}${open.length > 0 ? `; not by ${open.join(", ")}` : ""}`);
-      if (deployment.enough?.(new Set(approved)) === false) throw tooFew(deployment, readiness);
-      await patiently(() => commitDefinition(gateway, channel, approved, definition, { signal }), signal);
-      const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
-      return `approved by ${approved.join(", ")}${rest}`;
-    },
+    patience,
+    peer: (signal) => speaker(network, first, signal),
+    at: (node) => ({
+      async observe({ signal }) {
+        const { connection, identity } = await reachPeer(network, node, signal);
+        const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
+        return committed && agree(committed, definition)
+          ? { done: true }
+          : { done: false, change: "endorsed by all that approved" };
+      },
+      act: (context) => commit(deployment, node, context),
+    }),
+  });
+}
+
+async function commit(deployment: Deployment, node: FabricNode, { signal, progress }: StepContext): Promise<string> {
+  const { network, channel, definition, targets } = deployment;
+  const { connection, identity, gateway } = await reachGateway(network, node, signal);
+  // This peer may still lack the block of another organization's approval; a commit without it would fail the policy.
+  const settled = async () => {
+    const readiness = await commitReadiness(connection, identity, channel, definition, { signal });
+    const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
+    if (missing.length === 0) return readiness;
+    const names = missing.map(({ organization }) => organization.name).join(", ");
+    throw new FabricError("not-ready", `${connection.name} has no approval of ${names} yet`);
   };
+  const readiness = await eventually(settled, { signal, retry: ["not-ready"] });
+  const approved = approvedBy(readiness);
+  const open = openApprovals(readiness);
+  progress(`approved by ${approved.join(", ")}${open.length > 0 ? `; not by ${open.join(", ")}` : ""}`);
+  if (deployment.enough?.(new Set(approved)) === false) throw await tooFew(deployment, readiness, signal);
+  await patiently(() => commitDefinition(gateway, channel, approved, definition, { signal }), signal);
+  const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
+  return `approved by ${approved.join(", ")}${rest}`;
 }
 
 const approvedBy = ({ approvals }: CommitReadiness): readonly string[] =>
   [...approvals].filter(([, yes]) => yes).map(([mspId]) => mspId);
 
-function openApprovals({ approvals, mismatches }: CommitReadiness): readonly string[] {
+function openApprovals({ approvals, mismatches, silent }: CommitReadiness): readonly string[] {
   return [...approvals]
     .filter(([, yes]) => !yes)
     .map(([mspId]) => {
-      const parts = mismatches.get(mspId);
-      return parts?.length ? `${mspId} (approved another ${parts.join(", ")})` : mspId;
+      const terms = termsIn(mismatches.get(mspId) ?? []);
+      if (terms.length > 0) return `${mspId} (has approved ${otherTerms(terms)})`;
+      return silent.has(mspId) ? `${mspId} (has approved nothing)` : mspId;
     });
 }
 
-function tooFew({ network, channel, definition, commandFor }: Deployment, readiness: CommitReadiness): FabricError {
+async function tooFew(deployment: Deployment, readiness: CommitReadiness, signal: AbortSignal): Promise<FabricError> {
+  const { network, channel, definition, targets, commandFor } = deployment;
   const { peerOrganizations } = network.definition.spec;
   const approved = approvedBy(readiness).join(", ") || "none";
   const message =
     `expected more approvals of ${described(definition)} on ${channel}, found those of ${approved}; ` +
     `still to approve: ${openApprovals(readiness).join(", ")}`;
-  const next = peerOrganizations.find(({ mspId }) => readiness.approvals.get(mspId) === false);
-  return new FabricError("not-ready", message, {
-    hint: next && `the administrator of ${next.name} types: ${commandFor(next.name)}`,
-  });
+  const open = peerOrganizations.filter(({ mspId }) => readiness.approvals.get(mspId) === false);
+  // Whoever has approved nothing has only to follow.
+  const next = open.find(({ mspId }) => readiness.silent.has(mspId)) ?? open[0];
+  if (!next) return new FabricError("not-ready", message);
+  const other = await disagreementOf(deployment, next.mspId, readiness, signal);
+  const hint = other
+    ? waysOn(other, targets[0]?.organization.name ?? next.name, commandFor)
+    : `the administrator of ${next.name} types: ${commandFor(next.name)}`;
+  return new FabricError("not-ready", message, { hint });
 }
 
 /** A peer knows the committed definition: its next call runs the new chaincode. */
@@ -185,9 +206,6 @@ export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Pr
   };
   return eventually(retriable, { signal, retry: ["not-ready", "connection"] });
 }
-
-export const described = ({ name, version, sequence }: ChaincodeDefinition): string =>
-  `${name} ${version}, sequence ${sequence}`;
 
 const kilobytes = ({ length }: Uint8Array): string => `${Math.ceil(length / 1024)} KiB`;
 

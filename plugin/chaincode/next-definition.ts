@@ -53,3 +53,7 @@ export function agree(left: ChaincodeDefinition, right: ChaincodeDefinition): bo
     Buffer.compare(left.collections, right.collections) === 0
   );
 }
+
+/** "asset 1.0, sequence 2" */
+export const described = ({ name, version, sequence }: ChaincodeDefinition): string =>
+  `${name} ${version}, sequence ${sequence}`;

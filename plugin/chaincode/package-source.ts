@@ -36,7 +36,7 @@ export async function preparePackage(
   { offline = false }: { readonly offline?: boolean | undefined } = {},
 ): Promise<PreparedPackage> {
   if (await isFolder(path)) return fromFolder(path, label, offline);
-  if (/\.(tar\.gz|tgz)$/.test(path)) {
+  if (isPackageFile(path)) {
     const pkg = await readChaincodePackage(await readFile(path));
     return { pkg, entries: await checkPackageContent(pkg), notices: [] };
   }
@@ -76,6 +76,9 @@ const bringIt = {
   golang: "go mod vendor, in the folder, then package it",
   java: "build the jar first (mvn package, gradle shadowJar) and put it into the folder",
 } as const satisfies Record<ChaincodeLanguage, string>;
+
+/** Whether a path, which is no folder, is that of a package: it has its label already. */
+export const isPackageFile = (path: string): boolean => /\.(tar\.gz|tgz)$/.test(path);
 
 /** The label of a package that nobody named: from its folder, in the letters that Fabric takes. */
 export function labelOf(path: string): string {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { FabricError, messageOf } from "../error.ts";
+import { describePlace, readJson } from "../fabric/json-text.ts";
 
 /**
  * Transient data from files, so that it is in no command line: `NAME=FILE` is one value, the file's bytes; `FILE` is a
@@ -24,17 +25,14 @@ async function read(file: string): Promise<Uint8Array> {
 }
 
 function fromJson(file: string, bytes: Uint8Array): Readonly<Record<string, Uint8Array>> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch {
-    parsed = undefined; // the parser's message quotes what it read
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw new FabricError("usage", `expected a JSON object of values in ${file}, found something else`, {
+  const read = readJson(Buffer.from(bytes).toString("utf8"));
+  const unexpected = (found: string) =>
+    new FabricError("usage", `expected a JSON object of values in ${file}, found ${found}`, {
       hint: `{"price": "100"}, or --transient-file NAME=FILE for one value`,
     });
-  }
+  if ("problem" in read) throw unexpected(`a mistake at ${describePlace(read.problem)}`);
+  const parsed = read.value;
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw unexpected("something else");
   return Object.fromEntries(
     Object.entries(parsed).map(([name, value]) => [
       name,

@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
 import { optionsOf, type CommandDefinition } from "./command.ts";
 
 interface PackageOptions {
@@ -14,12 +15,18 @@ export const chaincodePackage: CommandDefinition = (group, terminal) => {
     .argument("<dir>", "folder of the chaincode, or a package (.tar.gz) to look into")
     .summary("package a folder, and show what is in it")
     .description(
-      "Packages Go, Node, TypeScript or Java chaincode as deploy-cc does: the same source gives the same package ID on any\n" +
-        "machine. What .dockerignore and .npmignore name is left out. Shows the package ID, each file and its size, and what\n" +
+      "Packages Go, Node, TypeScript or Java chaincode as deploy-cc does: the same source and label give the same package\n" +
+        "ID on any machine. Unless --label says it, the label here is the folder's name, that of deploy-cc the chaincode's.\n" +
+        "What .dockerignore and .npmignore name is left out. Shows the package ID, each file and its size, and what\n" +
         "the peer's build would have to download. Asks no cluster.",
     )
     .option("-f, --file <file>", "write the package, as deploy-cc --path and other tools take it")
-    .addOption(new Option("--label <label>", "label of the package (default: the folder's name)"))
+    .addOption(
+      new Option(
+        "--label <label>",
+        "label of the package (default: the folder's name; that of deploy-cc: the chaincode's)",
+      ),
+    )
     .option("--build", "run the folder's npm run build before (TypeScript)", false)
     .option("--offline", "refuse what the peer's build would have to download", false)
     .addHelpText(
@@ -27,22 +34,32 @@ export const chaincodePackage: CommandDefinition = (group, terminal) => {
       `
 Examples:
   kubectl fabric chaincode package ./chaincode
+  kubectl fabric chaincode package ./chaincode --label asset      the package of deploy-cc asset --path ./chaincode
   kubectl fabric chaincode package ./chaincode --label asset_1.0 --file asset.tar.gz
   kubectl fabric chaincode package ./typescript --build --offline -o name
   kubectl fabric chaincode package ./asset.tar.gz -o json`,
     )
     .action(async (path: string) => {
       const options = optionsOf<PackageOptions>(command);
-      const [{ preparePackage, labelOf }, { packageTable }, { printResult }, { buildSource }, { writeFile }] =
-        await Promise.all([
-          import("../chaincode/package-source.ts"),
-          import("./chaincode-table.ts"),
-          import("../terminal/output.ts"),
-          import("../chaincode/source-build.ts"),
-          import("node:fs/promises"),
-        ]);
+      const [
+        { preparePackage, labelOf, isPackageFile },
+        { packageTable },
+        { printResult },
+        { buildSource },
+        { writeFile },
+      ] = await Promise.all([
+        import("../chaincode/package-source.ts"),
+        import("./chaincode-table.ts"),
+        import("../terminal/output.ts"),
+        import("../chaincode/source-build.ts"),
+        import("node:fs/promises"),
+      ]);
       if (options.build) await buildSource(path, terminal.stderr, terminal.signal);
-      const { pkg, entries, notices } = await preparePackage(path, options.label ?? labelOf(path), options);
+      const { pkg, entries, notices: found } = await preparePackage(path, options.label ?? labelOf(path), options);
+      const notices = [
+        ...found,
+        ...(options.label === undefined && !isPackageFile(path) ? [labelNotice(path, pkg)] : []),
+      ];
       if (options.file !== undefined) await writeFile(options.file, pkg.bytes);
       const { id, metadata, bytes } = pkg;
       const files = entries.filter(({ kind }) => kind === "file").map(({ name, size }) => ({ name, size }));
@@ -54,3 +71,11 @@ Examples:
       });
     });
 };
+
+/** The label is a part of the package ID, and deploy-cc takes another one unless it is told. */
+function labelNotice(path: string, { metadata: { label } }: ChaincodePackage): string {
+  return (
+    `its label is ${label}, after the folder: deploy-cc NAME --path ${path} takes NAME, which gives another package ID; ` +
+    `the same one with --label ${label} there, or --label NAME here`
+  );
+}

@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { collect } from "./arguments.ts";
-import type { DeployRequest } from "../chaincode/deploy.ts";
+import type { DeployRequest } from "../chaincode/deploy-request.ts";
 import type { NetworkOptions } from "../network/spec.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";

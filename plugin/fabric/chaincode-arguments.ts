@@ -1,4 +1,5 @@
 import { FabricError } from "../error.ts";
+import { describeProblem, readJson } from "./json-text.ts";
 
 /** The peer command's two ways to write a call (internal/peer/chaincode/common.go, chaincodeInput), and a plain list. */
 type Written = readonly unknown[] | { readonly function?: unknown; readonly args?: unknown };
@@ -8,7 +9,7 @@ type Written = readonly unknown[] | { readonly function?: unknown; readonly args
  * function. What is not a string is handed over as JSON. Throws `usage`.
  */
 export function parseCallArguments(text: string): readonly string[] {
-  const written = readJson(text);
+  const written = readCall(text);
   const list: unknown = Array.isArray(written) ? written : (written as { args?: unknown }).args;
   const name = Array.isArray(written) ? undefined : (written as { function?: unknown }).function;
   if (!Array.isArray(list)) throw unexpected(text);
@@ -21,13 +22,12 @@ function argument(value: unknown): string {
 }
 
 /** Go reads names of fields in any case. */
-function readJson(text: string): Written {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (cause) {
-    throw new FabricError("usage", `expected arguments as JSON, found ${text}`, { hint, cause });
+function readCall(text: string): Written {
+  const read = readJson(text);
+  if ("problem" in read) {
+    throw new FabricError("usage", `expected arguments as JSON: ${describeProblem(read.problem)} of ${text}`, { hint });
   }
+  const parsed = read.value;
   if (Array.isArray(parsed)) return parsed as readonly unknown[];
   if (typeof parsed !== "object" || parsed === null) throw unexpected(text);
   return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name.toLowerCase(), value as unknown]));

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { FabricError } from "../error.ts";
+import { describeProblem, readJson } from "./json-text.ts";
 import { checkChaincodeLabel } from "./chaincode-label.ts";
 import { checkPackageEntries } from "./package-check.ts";
 import { type ArchiveEntry, type ArchiveFile, listTarball, packTarball, unpackTarball } from "./tarball.ts";
@@ -91,13 +92,11 @@ export function packageId(label: string, bytes: Uint8Array): string {
 }
 
 function readMetadata(json: Uint8Array): ChaincodePackageMetadata {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(json).toString("utf8"));
-  } catch (cause) {
-    throw new FabricError("invalid", "expected JSON in metadata.json, found something else", { cause });
+  const read = readJson(Buffer.from(json).toString("utf8"));
+  if ("problem" in read) {
+    throw new FabricError("invalid", `expected JSON in metadata.json: ${describeProblem(read.problem)}`);
   }
-  const { path, type, label } = (parsed ?? {}) as Record<string, unknown>;
+  const { path, type, label } = (read.value ?? {}) as Record<string, unknown>;
   if (typeof type !== "string" || typeof label !== "string") {
     throw new FabricError("invalid", "expected type and label in metadata.json, found none");
   }

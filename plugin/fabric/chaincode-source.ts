@@ -6,6 +6,7 @@ import { type ChaincodePackage, packChaincode } from "./chaincode-package.ts";
 import { checkVendored, goModulePath, requiredModules } from "./go-module.ts";
 import { readIgnoreRules, type IgnoreRules } from "./ignore-rules.ts";
 import { checkNodeSource, entryOf, missingNodeDependencies, type NodeManifest } from "./node-source-check.ts";
+import { describeProblem, readJson } from "./json-text.ts";
 import type { ArchiveFile } from "./tarball.ts";
 
 /** Languages that a peer itself can build. */
@@ -73,11 +74,7 @@ const nodeFilter: PathFilter = (path) => {
 
 async function readManifest(folder: string): Promise<NodeManifest> {
   const file = join(folder, "package.json");
-  try {
-    return (JSON.parse(await readFile(file, "utf8")) ?? {}) as NodeManifest;
-  } catch (cause) {
-    throw new FabricError("usage", `expected JSON in ${file}, found something else`, { cause });
-  }
+  return jsonIn(file, await readFile(file, "utf8")) ?? {};
 }
 
 const ignoredBy = ({ sources }: IgnoreRules): readonly string[] =>
@@ -183,10 +180,12 @@ async function metadataFile({ path, file }: FolderFile): Promise<ArchiveFile> {
       hint: "META-INF/statedb/couchdb/indexes/NAME.json, or META-INF/statedb/couchdb/collections/COLLECTION/indexes/NAME.json",
     });
   }
-  try {
-    JSON.parse(content.toString("utf8"));
-  } catch (cause) {
-    throw new FabricError("usage", `expected JSON in ${path}, found something else`, { cause });
-  }
+  jsonIn(path, content.toString("utf8"));
   return { name: path, content };
+}
+
+function jsonIn(file: string, text: string): unknown {
+  const read = readJson(text);
+  if ("value" in read) return read.value;
+  throw new FabricError("usage", `expected JSON in ${file}: ${describeProblem(read.problem)}`);
 }

@@ -2,6 +2,7 @@ import { peer } from "@hyperledger/fabric-protos";
 import { z } from "zod";
 import { FabricError } from "../error.ts";
 import { memberPolicy, parseEndorsementPolicy } from "./endorsement-policy.ts";
+import { describeProblem, readJson } from "./json-text.ts";
 import { parseSignaturePolicy, type SignaturePolicy } from "./signature-policy.ts";
 
 /** A private data collection as the peer command's JSON file names its parts (internal/peer/chaincode/common.go, collectionConfigJson). */
@@ -32,14 +33,13 @@ export function collectionsBytes(collections: readonly Collection[]): Uint8Array
 
 /** Reads a collections file (JSON, as for `peer lifecycle chaincode --collections-config`). Throws `usage`. */
 export function parseCollections(text: string): readonly Collection[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (cause) {
-    throw new FabricError("usage", "expected JSON in the collections file, found something else", { cause });
+  const read = readJson(text);
+  if ("problem" in read) {
+    throw new FabricError("usage", `expected JSON in the collections file: ${describeProblem(read.problem)}`);
   }
-  if (!Array.isArray(parsed)) throw new FabricError("usage", "expected a list of collections, found something else");
-  return parsed.map(readCollection);
+  if (!Array.isArray(read.value))
+    throw new FabricError("usage", "expected a list of collections, found something else");
+  return read.value.map(readCollection);
 }
 
 /** Go takes the names of fields in any case, and passes over what it does not know: a mistyped memberOnlyRead would be lost. */

@@ -2,11 +2,12 @@ import { peer, type common } from "@hyperledger/fabric-protos";
 import { FabricError } from "../error.ts";
 import type { ChaincodeDefinition } from "./chaincode-definition.ts";
 import { organizationsOf, type ChannelConfig } from "./config.ts";
-import { mspIdsOf, readSignaturePolicy } from "./signature-policy.ts";
+import { mspIdsOf, printSignaturePolicy, readSignaturePolicy, satisfiedWhen } from "./signature-policy.ts";
 
 /**
- * Whether a channel can use a definition: policies name organizations and policies that the channel has. Fabric itself
- * takes an endorsement policy that nobody can satisfy, and says no to each transaction later. Throws `usage`.
+ * Whether a channel can use a definition: policies name organizations and policies that the channel has, and are satisfied by some
+ * endorsements and not by none. Fabric itself takes an endorsement policy that nobody can satisfy, and says no to each transaction
+ * later; or one that is satisfied without endorsement, and takes whatever anybody writes. Throws `usage`.
  */
 export function checkDefinition(
   { channel, config }: ChannelConfig,
@@ -18,6 +19,7 @@ export function checkDefinition(
     const reference = policy.getChannelConfigPolicyReference();
     if (reference !== "") checkReference(channel, config, reference, what);
     checkOrganizations(channel, known, policy.getSignaturePolicy(), what);
+    checkSatisfiable(policy.getSignaturePolicy(), what);
   };
   checkPolicy("the endorsement policy", peer.ApplicationPolicy.deserializeBinary(endorsementPolicy));
   for (const entry of peer.CollectionConfigPackage.deserializeBinary(collections).getConfigList()) {
@@ -41,6 +43,27 @@ function checkOrganizations(
     "usage",
     `expected organizations of ${channel} (${known.join(", ")}) in ${what}, found ${strangers.join(", ")}`,
   );
+}
+
+function checkSatisfiable(envelope: common.SignaturePolicyEnvelope | undefined, what: string): void {
+  if (!envelope?.hasRule()) return;
+  const policy = readSignaturePolicy(envelope);
+  const hint = "say another one with --policy, or in the collections file";
+  switch (satisfiedWhen(policy)) {
+    case "never":
+      throw new FabricError(
+        "usage",
+        `expected ${what} to be one that endorsements can satisfy, found ${printSignaturePolicy(policy)}: it asks for more than there are`,
+        { hint },
+      );
+    case "always":
+      throw new FabricError(
+        "usage",
+        `expected ${what} to ask for an endorsement, found ${printSignaturePolicy(policy)}: Fabric takes it as satisfied without any, so anybody could write anything`,
+        { hint },
+      );
+    case "signed":
+  }
 }
 
 /** common/policies/policy.go: "/Channel/Application/Endorsement" is the policy Endorsement of the group Application. */

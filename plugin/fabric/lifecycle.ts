@@ -33,9 +33,19 @@ export interface ApprovedDefinition extends ChaincodeDefinition {
 export interface CommitReadiness {
   /** MSP ID -> has approved exactly this definition. */
   readonly approvals: ReadonlyMap<string, boolean>;
-  /** MSP ID -> the parts in which it has approved something else: EndorsementInfo, ValidationInfo, Collections. Fabric 3 tells. */
-  readonly mismatches: ReadonlyMap<string, readonly string[]>;
+  /** MSP ID -> the parts in which it has approved something else of this sequence. Fabric 3 tells. */
+  readonly mismatches: ReadonlyMap<string, readonly ApprovedPart[]>;
+  /** MSP IDs of those that have approved nothing of this sequence. Fabric 3 tells. */
+  readonly silent: ReadonlySet<string>;
 }
+
+/** Parts of what an organization approves, each with a hash of its own (core/chaincode/lifecycle/lifecycle.go, ChaincodeParameters). */
+export type ApprovedPart =
+  /** Version and whether there is Init. */
+  "EndorsementInfo" | "ValidationInfo" | "Collections";
+
+/** core/chaincode/lifecycle/serializer.go, IsSerialized: named instead of parts where there is nothing to compare with. */
+const NOTHING_APPROVED = "ChaincodeParameters";
 
 /** Building an image at install takes its time: a Go chaincode without cache several minutes on small machines. */
 const installTimeout = 600_000;
@@ -204,11 +214,18 @@ export async function commitReadiness(
   const answer = await ask(connection, identity, channel, "CheckCommitReadiness", args, options);
   const result = lifecycle.CheckCommitReadinessResult.deserializeBinary(answer);
   const mismatches = result.getMismatchesMap();
+  const told = mismatches
+    .getEntryList()
+    .map(([mspId]) => ({ mspId, parts: mismatches.get(mspId)?.getItemsList() ?? [] }));
+  const isSilent = ({ parts }: (typeof told)[number]) => parts.includes(NOTHING_APPROVED);
   return {
     approvals: new Map(entriesOf(result.getApprovalsMap())),
     mismatches: new Map(
-      mismatches.getEntryList().map(([mspId]) => [mspId, mismatches.get(mspId)?.getItemsList() ?? []] as const),
+      told
+        .filter((one) => !isSilent(one))
+        .map(({ mspId, parts }) => [mspId, parts as readonly ApprovedPart[]] as const),
     ),
+    silent: new Set(told.filter(isSilent).map(({ mspId }) => mspId)),
   };
 }
 

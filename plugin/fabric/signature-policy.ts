@@ -78,6 +78,18 @@ export function mspIdsOf(policy: SignaturePolicy): readonly string[] {
   return [...new Set(policy.rules.flatMap(mspIdsOf))];
 }
 
+/**
+ * When a policy is satisfied: `never` when a gate asks for more than there are, `always` when it asks for nothing, as by OutOf(0, …),
+ * even without any signature (common/cauthdsl/cauthdsl.go, compile; policydsl calls the one RejectAllPolicy, the other AcceptAllPolicy).
+ */
+export function satisfiedWhen(policy: SignaturePolicy): "always" | "never" | "signed" {
+  if (policy.type === "signed-by") return "signed";
+  const parts = policy.rules.map(satisfiedWhen);
+  const count = (answer: ReturnType<typeof satisfiedWhen>) => parts.filter((part) => part === answer).length;
+  if (count("always") >= policy.n) return "always";
+  return parts.length - count("never") < policy.n ? "never" : "signed";
+}
+
 function ruleOf(policy: SignaturePolicy, principals: Principal[]): common.SignaturePolicy {
   const rule = new common.SignaturePolicy();
   if (policy.type === "signed-by") {

@@ -45,6 +45,11 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
   const forwards: Forward[] = [];
   const connections: NodeConnection[] = [];
   const cleanups: (() => Promise<void>)[] = [];
+  let closed = false;
+  /** Of several that were asked side by side one failed, and all is closed: what another opens only then would stay open. */
+  const checkOpen = () => {
+    if (closed) throw new FabricError("interrupted", "the network was closed");
+  };
 
   const certificates: OpenNetwork["certificates"] = (organization, signal) =>
     once(`certificates/${organization.name}`, () => readCertificates(cluster, organization, signal));
@@ -57,7 +62,10 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
         certificates(node.organization, signal),
         resolveTarget(cluster, target, signal),
       ]);
+      checkOpen();
       const forward = await forwardPort(cluster, target);
+      if (closed) await forward.close();
+      checkOpen();
       forwards.push(forward);
       return { host: forward.host, port: forward.port, serverName: hostOf(node), tlsRootCertificates: tlsRoot };
     });
@@ -71,12 +79,15 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
       once(`administrator/${organization.name}`, () => readAdministrator(cluster, organization, signal)),
     connection: (node, signal) =>
       once(`connection/${hostOf(node)}`, async () => {
-        const connection = connectNode(await endpoint(node, ports[node.component], signal));
+        const place = await endpoint(node, ports[node.component], signal);
+        checkOpen();
+        const connection = connectNode(place);
         connections.push(connection);
         return connection;
       }),
     atClose: (cleanup) => void cleanups.push(cleanup),
     async close() {
+      closed = true;
       for (const connection of connections) connection.close();
       await Promise.all([...forwards.map((forward) => forward.close()), ...cleanups.map((cleanup) => cleanup())]);
     },

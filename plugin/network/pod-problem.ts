@@ -5,28 +5,40 @@ import { nodeSelector } from "./labels.ts";
 import type { OpenNetwork } from "./open-network.ts";
 import type { FabricNode } from "./spec.ts";
 
+/** A node's Pod at one moment. */
+export interface PodLook {
+  /** Why it is not ready; undefined when it is. */
+  readonly problem: string | undefined;
+  /** Another one after the Pod was replaced, or one of its containers started again. */
+  readonly incarnation: string;
+  /** What its node's own container runs, whatever is wanted; undefined without a Pod. */
+  readonly image: string | undefined;
+}
+
 /** Why a node's Pod is not ready; undefined when it is. */
 export async function podProblem(
   network: OpenNetwork,
   node: FabricNode,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  return problemOf(await nodePod(network, node, signal));
+  return (await lookAtPod(network, node, signal)).problem;
 }
 
-/** The Pod of a node that is not on its way out. */
-export async function nodePod(
-  { cluster }: OpenNetwork,
-  node: FabricNode,
-  signal: AbortSignal,
-): Promise<V1Pod | undefined> {
+export async function lookAtPod({ cluster }: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<PodLook> {
   const { namespace } = node.organization;
   const pods = await list(cluster, { kind: "Pod", namespace, labels: nodeSelector(node) }, signal);
-  return pods.find(({ metadata }) => !metadata?.deletionTimestamp);
+  const pod = pods.find(({ metadata }) => !metadata?.deletionTimestamp);
+  const verdict = podReady(pod);
+  const problem = verdict.so === true ? undefined : verdict.so === "never" ? verdict.because : verdict.progress;
+  const image = pod?.spec?.containers.find(({ name }) => name === node.component)?.image;
+  return { problem, incarnation: incarnationOf(pod), image };
 }
 
-export function problemOf(pod: V1Pod | undefined): string | undefined {
-  const verdict = podReady(pod);
-  if (verdict.so === true) return undefined;
-  return verdict.so === "never" ? verdict.because : verdict.progress;
+function incarnationOf(pod: V1Pod | undefined): string {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod?.status ?? {};
+  const containers = [...initContainerStatuses, ...containerStatuses].map(({ name, containerID }) => [
+    name,
+    containerID,
+  ]);
+  return JSON.stringify([pod?.metadata?.uid, containers]);
 }

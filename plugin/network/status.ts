@@ -5,7 +5,7 @@ import { get } from "../kube/objects.ts";
 import { channelHeights } from "./heights.ts";
 import { identitySecretName, readIdentitySecret } from "./identity-secret.ts";
 import type { OpenNetwork } from "./open-network.ts";
-import { nodePod, problemOf } from "./pod-problem.ts";
+import { lookAtPod } from "./pod-problem.ts";
 import { reachPeer } from "./reach.ts";
 import { nodesOf, organizations, type FabricNode } from "./spec.ts";
 
@@ -64,12 +64,10 @@ export async function networkStatus(
 }
 
 async function nodeStatus(network: OpenNetwork, node: FabricNode, signal: AbortSignal, now: Date): Promise<NodeStatus> {
-  const [pod, certificateDaysLeft] = await Promise.all([
-    nodePod(network, node, signal),
+  const [{ problem, image }, certificateDaysLeft] = await Promise.all([
+    lookAtPod(network, node, signal),
     certificateDays(network, node, signal, now),
   ]);
-  const problem = problemOf(pod);
-  const image = pod?.spec?.containers.find(({ name }) => name === node.component)?.image;
   const channels = problem === undefined ? await channelsOf(network, node, signal) : { problem };
   return {
     organization: node.organization.name,

@@ -12,7 +12,7 @@ export type Outcome =
   | { readonly result: "would-change"; readonly detail?: string | undefined }
   | { readonly result: "failed"; readonly error: unknown }
   /** Not finished: one that it comes after failed, or the run was interrupted. */
-  | { readonly result: "skipped"; readonly because: string };
+  | { readonly result: "skipped"; readonly because: string; readonly failure?: unknown };
 
 export type StepEvent =
   | { readonly type: "started"; readonly step: Step }
@@ -81,7 +81,11 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
   const start = async (step: Step) => {
     const started = now();
     emit({ type: "started", step });
-    const context = { signal, progress: (text: string) => emit({ type: "progress", step, text }) };
+    const context = {
+      signal,
+      progress: (text: string) => emit({ type: "progress", step, text }),
+      again: (because: string) => emit({ type: "again", step, because }),
+    };
     const onLost = (error: FabricError) => emit({ type: "again", step, because: error.message });
     const { pauses } = options;
     const turn = { take: () => takeTurn(step), pass: () => turns.leave(step, false) };
@@ -101,7 +105,8 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
       } else if (ready === "would-change" && !signal.aborted) {
         end(step, { result: "would-change" }, now());
       } else {
-        end(step, { result: "skipped", because: signal.aborted ? "interrupted" : `${titleOf(ready)} failed` }, now());
+        const because = signal.aborted ? "interrupted" : `${titleOf(ready)} failed`;
+        end(step, { result: "skipped", because, failure: failureOf(outcomes.get(ready)) }, now());
       }
     }
     if (running.size > 0) await Promise.race([...running, roomier.promise]);
@@ -160,10 +165,17 @@ function readiness(step: Step, outcomes: ReadonlyMap<string, Outcome>): string {
   for (const id of step.after) {
     const outcome = outcomes.get(id);
     if (outcome === undefined) return "pending";
-    if (outcome.result === "failed" || outcome.result === "skipped") return id;
+    const stopped = outcome.result === "failed" || outcome.result === "skipped";
+    if (stopped && step.despite?.(failureOf(outcome)) !== true) return id;
     if (outcome.result === "would-change") answer = "would-change";
   }
   return answer;
+}
+
+/** What ended a step, or one before it. */
+function failureOf(outcome: Outcome | undefined): unknown {
+  if (outcome?.result === "failed") return outcome.error;
+  return outcome?.result === "skipped" ? outcome.failure : undefined;
 }
 
 function reportOf(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, signal: AbortSignal): RunReport {

@@ -14,6 +14,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Tells the user what the step is at, in a few words ("2 of 3 Pods ready"). */
   readonly progress: (text: string) => void;
+  /** Tells that the step begins anew by itself, and why. */
+  readonly again?: (because: string) => void;
 }
 
 /**
@@ -35,6 +37,8 @@ export interface Step {
   readonly takesTurns?: true;
   /** Acting changes nothing, it makes sure of something. In a dry run it does not act, and what comes after it is looked at all the same. */
   readonly isCheck?: true;
+  /** Whether it goes on although one that it comes after has ended by this failure, its own or that of one before it. None unless told. */
+  readonly despite?: (failure: unknown) => boolean;
   observe(context: StepContext): Promise<Observation>;
   /** Makes it so; tells, if there is anything to tell, what came out. */
   act(context: StepContext): Promise<string | void>;

@@ -18,6 +18,12 @@ export function exitCodeOf(thrown: unknown): number {
   }
 }
 
+/** What nobody was there to catch, whatever it is: a defect of ours, told in one line. What it was stays its cause. */
+export function defectOf(thrown: unknown): FabricError {
+  const [first = ""] = messageOf(thrown).split("\n");
+  return new FabricError("internal", first, { cause: thrown });
+}
+
 /** Two lines: `error:` and, when there is something to type next, `hint:`; as JSON for scripts that asked for it. */
 export function formatFailure(thrown: unknown, format: OutputFormat | undefined, debug: boolean): string {
   const { code, hint } = thrown instanceof FabricError ? thrown : { code: "internal", hint: undefined };
@@ -26,7 +32,7 @@ export function formatFailure(thrown: unknown, format: OutputFormat | undefined,
   if (hint) lines.push(`hint: ${hint}`);
   if (debug) lines.push(...stacks(thrown));
   else if (code === "internal")
-    lines.push("hint: this is a defect of kubectl-fabric; KUBECTL_FABRIC_DEBUG=1 prints where it happened");
+    lines.push("hint: this is a defect of kubectl-fabric: KUBECTL_FABRIC_DEBUG=1 shows where, please report it");
   return `${lines.join("\n")}\n`;
 }
 

@@ -2,12 +2,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { deploySteps, type DeployRequest } from "../../plugin/chaincode/deploy.ts";
-import { committedDefinition, type CommittedDefinition } from "../../plugin/fabric/lifecycle.ts";
+import { deploySteps } from "../../plugin/chaincode/deploy.ts";
+import type { DeployRequest } from "../../plugin/chaincode/deploy-request.ts";
+import { approvedDefinition, committedDefinition, type CommittedDefinition } from "../../plugin/fabric/lifecycle.ts";
 import { printEndorsementPolicy } from "../../plugin/fabric/endorsement-policy.ts";
 import { reachGateway } from "../../plugin/network/reach.ts";
 import { hostOf, peerNodes, type FabricNode } from "../../plugin/network/spec.ts";
-import { runSteps } from "../../plugin/steps/run.ts";
+import { runSteps, type StepEvent } from "../../plugin/steps/run.ts";
+import type { Step } from "../../plugin/steps/step.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
 import { hear, unheard } from "../integration/emulator/network/answers.ts";
 import { channelId as channel, eventually, type Network } from "../integration/emulator/network/network.ts";
@@ -19,6 +21,7 @@ import { newStory } from "../story.ts";
 
 const { signal } = new AbortController();
 const utf8 = new TextDecoder();
+const escaped = (text: string): string => text.replaceAll(/[()]/g, "\\$&");
 
 describe.each(columns)("$name", (column) => {
   const { missing } = column;
@@ -29,6 +32,8 @@ describe.each(columns)("$name", (column) => {
   let second: string;
   let chosen: string;
   let late: string;
+  let midst: string;
+  let gone: string;
   /** Packages of different IDs, packed once. */
   const packed = async (label: string): Promise<string> => {
     const file = join(work, `${label}.tar.gz`);
@@ -50,6 +55,8 @@ describe.each(columns)("$name", (column) => {
     second = await packed("second");
     chosen = await packed("chosen");
     late = await packed("late");
+    midst = await packed("midst");
+    gone = await packed("gone");
   });
 
   afterAll(async () => {
@@ -238,6 +245,45 @@ describe.each(columns)("$name", (column) => {
     });
   });
 
+  describe.skipIf(missing)("organizations that want different things", () => {
+    /** As Fabric 3 tells it. */
+    const silent = column.line === "2.5" ? "Org2MSP" : "Org2MSP (has approved nothing)";
+    const shared = async (): Promise<string> => {
+      const file = join(work, "shared.json");
+      await writeFile(file, JSON.stringify([{ name: "shared", policy: "OR('Org1MSP.member', 'Org2MSP.member')" }]));
+      return file;
+    };
+    const approvedBy = async (host: string) => {
+      const { connection, identity } = await reachGateway(network, node(host), signal);
+      return approvedDefinition(connection, identity, channel, { name: "apart", sequence: 1 });
+    };
+
+    it("are told who has approved nothing", async () => {
+      const collections = await shared();
+      await expect(deploy({ name: "apart", path: first, organizations: ["org1"], collections })).rejects.toMatchObject({
+        code: "not-ready",
+        message: expect.stringMatching(`still to approve: ${escaped(silent)}$`),
+      });
+    });
+
+    it("learn it before they approve, and how to go on", async () => {
+      const ours = { name: "apart", path: first, organizations: ["org2"] };
+      const command = `kubectl fabric deploy-cc apart -C mychannel --path ${first}`;
+      await expect(deploy(ours)).rejects.toMatchObject({
+        code: "conflict",
+        message:
+          "expected one definition of apart at sequence 1 on mychannel, found two: " +
+          "org1 has approved collections shared instead of none",
+        hint:
+          `with its terms: ${command} --collections FILE --org org2\n` +
+          `      or first the administrator of org1 types: ${command} --org org1`,
+      });
+      expect(await approvedBy("peer0.org2")).toBeUndefined();
+      const collections = await shared();
+      expect(counted(await deploy({ ...ours, collections }))).toMatchObject({ approve: 1, commit: 1 });
+    });
+  });
+
   describe.skipIf(missing)("peers", () => {
     it("install it where they are chosen", async () => {
       const steps = await deploy({ name: "chosen", path: chosen, peers: ["peer0.org1", "peer0.org2"] });
@@ -261,6 +307,53 @@ describe.each(columns)("$name", (column) => {
       );
       expect(steps).toContain("install");
       expect(await deploy({ name: "late", path: late })).toEqual([]);
+    });
+
+    /** A deployment in whose midst a peer goes, just as it begins to install; `waits` is done when the deployment says that it waits for it. */
+    const deployWhileOneGoes = async (request: Omit<DeployRequest, "channel">, waits: () => Promise<void>) => {
+      const plan = await deploySteps(network, { channel, ...request }, signal);
+      const going = plan.map((step) => {
+        if (step.id !== "install/peer1.org1") return step;
+        const act: Step["act"] = async (context) => {
+          await nodes.peers[1]?.process.kill();
+          network.setReady("peer1.org1", false);
+          return step.act(context);
+        };
+        return { ...step, act };
+      });
+      let waited: Promise<void> | undefined;
+      const onEvent = (event: StepEvent) => {
+        if (event.type === "progress" && event.text.startsWith("waits for its Pod")) waited ??= waits();
+      };
+      try {
+        return await runSteps(going, { signal, onEvent });
+      } finally {
+        await waited;
+      }
+    };
+    const comesBack = async () => {
+      await nodes.peers[1]?.process.start();
+      network.setReady("peer1.org1", true);
+    };
+
+    it("that go in the midst, and come back, install, and their organization approves", async () => {
+      const { outcomes } = await deployWhileOneGoes({ name: "midst", path: midst }, comesBack);
+      expect(outcomes.get("install/peer1.org1")).toMatchObject({ result: "changed" });
+      expect(outcomes.get("approve/org1")).toMatchObject({ result: "changed" });
+      expect(await unheard(() => committed("midst"))).toMatchObject({ sequence: 1 });
+      expect(await deploy({ name: "midst", path: midst })).toEqual([]);
+    });
+
+    it("that go for good in the midst do not stop the others, and catch up", async () => {
+      await expect(deployWhileOneGoes({ name: "gone", path: gone, patience: 0 }, async () => {})).rejects.toMatchObject(
+        { code: "not-ready", message: expect.stringContaining("peer1.org1 is not ready") as string },
+      );
+      expect(await unheard(() => committed("gone"))).toMatchObject({ sequence: 1 });
+      await comesBack();
+      const steps = await eventually("the peer that was gone", async () =>
+        deploy({ name: "gone", path: gone }).catch(() => undefined),
+      );
+      expect(steps).toContain("install");
     });
   });
 });

@@ -22,11 +22,24 @@ export function newDindRuntime(
     beforeInstall: (node) => (name === "on-demand" ? [idleStep(network, node)] : []),
     beforeApprove: () => [],
     started: warmStep,
-    // Whose package stays, or has a server of its own, may need its service yet.
+    // Whose package stays may need its service yet.
     afterwards: (target, after) =>
-      target.pkg.type === undefined || target.pkg.type === "ccaas"
-        ? []
-        : [leftoversStep(network, request, target.organization, undefined, after)],
+      request.chosen && target.pkg.type !== "ccaas"
+        ? [unlessService(target.pkg, leftoversStep(network, request, target.organization, undefined, after))]
+        : [],
+  };
+}
+
+/** The package may itself be one that is called as a service. Of one that is only known by its ID a peer tells, where it matters. */
+function unlessService(pkg: PackageToDeploy, leftovers: Step): Step {
+  return {
+    ...leftovers,
+    async observe(context) {
+      const observation = await leftovers.observe(context);
+      if (observation.done) return observation;
+      const type = pkg.type ?? (await pkg.load(context.signal)).metadata.type;
+      return type === "ccaas" ? { done: true, detail: "left alone: the package is called as a service" } : observation;
+    },
   };
 }
 

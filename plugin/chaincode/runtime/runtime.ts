@@ -12,6 +12,8 @@ export interface RuntimeRequest {
   readonly channel: string;
   readonly label: string;
   readonly organizations: readonly PeerOrganization[];
+  /** The request says which package runs; else what each organization runs stays. */
+  readonly chosen: boolean;
   /** Makes the package that peers build; undefined where what each organization runs stays. */
   readonly prepare: () => Promise<PackageToDeploy | undefined>;
 }

@@ -30,6 +30,13 @@ test.each(["secret", '["secret"]', '"secret"', "null"])("%s is refused without t
   expect((failure as Error).cause).toBeUndefined();
 });
 
+test("a mistake is told by its place alone", async () => {
+  const json = await file("mistake.json", '{\n  "price": secret\n}');
+  await expect(readTransient([json])).rejects.toThrow(
+    /^expected a JSON object of values in .*mistake.json, found a mistake at line 2, column 12$/,
+  );
+});
+
 test("a file that is not there is named", async () => {
   await expect(readTransient([join(folder, "none.json")])).rejects.toThrow(
     /cannot read the transient data in .*none.json/,

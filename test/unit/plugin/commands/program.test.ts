@@ -63,7 +63,16 @@ describe("the command line", () => {
     ["an empty name in a list", ["init", "--peer-orgs", "a,,b"], /names separated by commas/],
     ["a missing channel", ["join"], /missing required argument 'channel'/],
     ["a missing option", ["deploy-cc", "asset"], /required option '-C, --channel <name>' not specified/],
-    ["arguments that are no JSON", ["query", "a", "-C", "c", "--args", "{"], /expected arguments as JSON, found \{/],
+    [
+      "arguments that are no JSON",
+      ["query", "a", "-C", "c", "--args", '{"Args":[f]}'],
+      /expected arguments as JSON: a value, found "f" at line 1, column 10 of \{"Args":\[f\]\}/,
+    ],
+    [
+      "arguments of Init that are no JSON",
+      ["deploy-cc", "a", "-C", "c", "--init-args", "[a]"],
+      /expected arguments as JSON: a value, found "a" at line 1, column 2 of \[a\]/,
+    ],
     ["both --org and --orgs", ["deploy-cc", "a", "-C", "c", "--org", "a", "--orgs", "b"], /cannot be used with option/],
     ["an output format", ["status", "-o", "xml"], /Allowed choices are table, json, yaml, name/],
   ])("%s is a usage error with a hint", async (_, argv, message) => {

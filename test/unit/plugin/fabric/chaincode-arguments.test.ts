@@ -12,6 +12,12 @@ test.each([
   expect(parseCallArguments(text)).toEqual(words);
 });
 
+test("of what is no JSON the place is said", () => {
+  expect(() => parseCallArguments('{"Args":["f",]}')).toThrow(
+    'expected arguments as JSON: a value, found "]" at line 1, column 14 of {"Args":["f",]}',
+  );
+});
+
 test.each(["", "{", "5", "null", '{"Args":"x"}', '{"function":1,"Args":[]}', "{}"])("%j is refused", (text) => {
   expect(() => parseCallArguments(text)).toThrow(expect.objectContaining({ code: "usage" }));
 });

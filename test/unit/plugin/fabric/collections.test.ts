@@ -44,7 +44,7 @@ describe("collections", () => {
   });
 
   it.each([
-    ["{", "expected JSON"],
+    ['[\n  {"name": "a",}\n]', /^expected JSON in the collections file: a name .*, found "}" at line 2, column 16$/],
     ["{}", "expected a list of collections"],
     ['[{"name":"a"}]', 'expected name and policy in collection 1, found {"name":"a"}'],
     ["[null]", "found null"],

@@ -74,6 +74,18 @@ describe("runSteps", () => {
     });
   });
 
+  test("a step goes on despite the failures that it says, its own or of one before, and despite no other", async () => {
+    const facts = new Set<string>();
+    const [b, c, d] = steps({ b: [], c: ["b"], d: ["b", "c"] }, facts, ["b"]) as [Step, Step, Step];
+    const observe = async () => (facts.has("d") ? ({ done: true } as const) : ({ done: false } as const));
+    const impossible = (failure: unknown) => failure instanceof FabricError && failure.message === "b is impossible";
+    await expect(runSteps([b, c, { ...d, observe, despite: impossible }])).rejects.toThrow("b is impossible");
+    expect([...facts]).toEqual(["d"]);
+    facts.clear();
+    await expect(runSteps([b, c, { ...d, observe, despite: () => false }])).rejects.toThrow("b is impossible");
+    expect([...facts]).toEqual([]);
+  });
+
   test("several failures are all named", async () => {
     const run = runSteps(steps(diamond, new Set(), ["b", "c"]));
     await expect(run).rejects.toMatchObject({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
 import { formatDuration } from "../../../../plugin/terminal/duration.ts";
-import { exitCodeOf, formatFailure } from "../../../../plugin/terminal/failure.ts";
+import { defectOf, exitCodeOf, formatFailure } from "../../../../plugin/terminal/failure.ts";
 import { table } from "../../../../plugin/terminal/table.ts";
 
 test.each([
@@ -46,6 +46,14 @@ describe("failures", () => {
     const defect = new TypeError("x is not a function", { cause: new Error("deeper") });
     expect(formatFailure(defect, undefined, false)).toMatch(/^error: x is not a function\nhint: this is a defect/);
     expect(formatFailure(defect, undefined, true)).toMatch(/caused by:\nError: deeper/);
+  });
+
+  test("what nobody was there to catch is a defect of ours, whatever it says of itself", () => {
+    const thrown = defectOf(new FabricError("usage", "lost\nwith details", { hint: "type it again" }));
+    expect(formatFailure(thrown, "table", false)).toBe(
+      "error: lost\nhint: this is a defect of kubectl-fabric: KUBECTL_FABRIC_DEBUG=1 shows where, please report it\n",
+    );
+    expect(exitCodeOf(thrown)).toBe(1);
   });
 
   test.each([

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { deploymentFor, type DeployRequest } from "../../../../../plugin/chaincode/deploy.ts";
+import { deploymentFor } from "../../../../../plugin/chaincode/deploy.ts";
+import type { DeployRequest } from "../../../../../plugin/chaincode/deploy-request.ts";
 import { chooseRuntime, type RuntimeOptions } from "../../../../../plugin/chaincode/runtime/choice.ts";
 import type { OpenNetwork } from "../../../../../plugin/network/open-network.ts";
 import { networkFromOptions } from "../../../../../plugin/network/spec.ts";
@@ -9,7 +10,7 @@ const { signal } = new AbortController();
 const network = { definition: networkFromOptions({}) } as OpenNetwork;
 
 const asked = (options: RuntimeOptions) => {
-  const request = { chaincode: "asset", channel: "mychannel", label: "asset", organizations: [] };
+  const request = { chaincode: "asset", channel: "mychannel", label: "asset", organizations: [], chosen: true };
   return chooseRuntime(network, { ...request, prepare: () => Promise.resolve(undefined) }, options, signal);
 };
 

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "vitest";
+import { deploymentFor } from "../../../../plugin/chaincode/deploy.ts";
+import {
+  defaultEndorsementPolicyBytes,
+  type ChaincodeDefinition,
+} from "../../../../plugin/fabric/chaincode-definition.ts";
+import { collectionsBytes } from "../../../../plugin/fabric/collections.ts";
+import { parseEndorsementPolicy } from "../../../../plugin/fabric/endorsement-policy.ts";
+import { FabricError } from "../../../../plugin/error.ts";
+import type { ApprovedDefinition } from "../../../../plugin/fabric/lifecycle.ts";
+import { scriptedPeers, type LifecycleScript } from "./scripted-peers.ts";
+
+const { signal } = new AbortController();
+const request = { name: "asset", channel: "mychannel" };
+
+const committed: ChaincodeDefinition = {
+  name: "asset",
+  version: "3",
+  sequence: 3,
+  endorsementPolicy: defaultEndorsementPolicyBytes(),
+  collections: new Uint8Array(),
+  initRequired: false,
+};
+
+describe("going back", () => {
+  test.each([
+    ["a sequence that never was", committed, 9, "expected a sequence from 1 to 3, found 9"],
+    ["another than the only one", { ...committed, sequence: 1 }, 2, "expected sequence 1, the only one, found 2"],
+    [
+      "a sequence of what was never committed",
+      undefined,
+      1,
+      "expected asset to be committed on mychannel before it can go back, found no definition of it",
+    ],
+  ])("to %s is refused, and nobody is asked for it", async (_, present, rollbackTo, message) => {
+    const lost = new Error("the connection was closed");
+    const { network, asked } = scriptedPeers({
+      ...(present && { committed: present }),
+      // Whatever had been begun would fail with nobody listening.
+      fails: (_host, question) => (question === "QueryApprovedChaincodeDefinition" ? lost : undefined),
+    });
+    await expect(deploymentFor(network, { ...request, rollbackTo }, signal)).rejects.toMatchObject({
+      code: "usage",
+      message,
+    });
+    expect(asked.toSorted()).toEqual(["peer0.org1 GetConfigBlock", "peer0.org1 QueryChaincodeDefinition"]);
+  });
+});
+
+describe("an organization alone", () => {
+  const own = { ...request, packageId: "asset:2", organizations: ["org2"] };
+  const proposed: ApprovedDefinition = { ...committed, version: "1", sequence: 1, packageId: "asset:1" };
+  const appraisals = collectionsBytes([{ name: "appraisals", policy: "OR('Org1MSP.member')" }]);
+  const anybody = parseEndorsementPolicy("OR('Org1MSP.peer', 'Org2MSP.peer')").serializeBinary();
+  const forbidden = { org1: new FabricError("forbidden", "you may not read its Secrets") };
+  /** What Fabric 3 tells of an organization whose approval is another. */
+  const told =
+    (...parts: readonly string[]) =>
+    () => ({ Org1MSP: parts, Org2MSP: ["ChaincodeParameters"] });
+  const theirs = (terms: Partial<ApprovedDefinition>) => ({ approved: { org1: [{ ...proposed, ...terms }] } });
+  const first =
+    "first the administrator of org1 types: kubectl fabric deploy-cc asset -C mychannel --package-id asset:2";
+
+  test.each<[string, LifecycleScript, string, string]>([
+    [
+      "collections",
+      { ...theirs({ collections: appraisals }), readiness: told("Collections") },
+      "collections appraisals instead of none",
+      "with its terms: kubectl fabric deploy-cc asset -C mychannel --package-id asset:2 --collections FILE --org org2",
+    ],
+    [
+      "a policy",
+      { ...theirs({ endorsementPolicy: anybody }), readiness: told("ValidationInfo") },
+      "policy OR('Org1MSP.peer', 'Org2MSP.peer') instead of /Channel/Application/Endorsement",
+      `--policy "OR('Org1MSP.peer', 'Org2MSP.peer')" --org org2`,
+    ],
+    [
+      "Init and a version",
+      { ...theirs({ initRequired: true, version: "1.0" }), readiness: told("EndorsementInfo") },
+      "version 1.0 instead of 1, init required instead of not required",
+      "--chaincode-version 1.0 --init --org org2",
+    ],
+    [
+      "what only Fabric may tell us",
+      { forbidden, readiness: told("EndorsementInfo", "Collections") },
+      "another version or init, other collections",
+      "the same command with what org1 has said (--chaincode-version, --init or --no-init, --collections)",
+    ],
+    [
+      "what Fabric 2.5 does not tell, but their peer",
+      { ...theirs({ collections: appraisals }), readiness: told() },
+      "collections appraisals instead of none",
+      "--collections FILE --org org2",
+    ],
+  ])(
+    "learns before it approves anything that another has approved %s, and both ways to go on",
+    async (_, script, differs, hint) => {
+      const { network } = scriptedPeers(script);
+      const failure: unknown = await deploymentFor(network, own, signal).catch((error: unknown) => error);
+      expect(failure).toMatchObject({
+        code: "conflict",
+        message: `expected one definition of asset at sequence 1 on mychannel, found two: org1 has approved ${differs}`,
+      });
+      expect((failure as FabricError).hint).toContain(hint);
+      expect((failure as FabricError).hint).toContain(`\n      or ${first} --org org1`);
+    },
+  );
+
+  test("is told of it, and goes on, where it says itself what differs", async () => {
+    const { network } = scriptedPeers({ ...theirs({ endorsementPolicy: anybody }), readiness: told("ValidationInfo") });
+    const notices: string[] = [];
+    const policy = "AND('Org1MSP.peer', 'Org2MSP.peer')";
+    await deploymentFor(network, { ...own, policy, notice: (text) => notices.push(text) }, signal);
+    expect(notices).toEqual([
+      `of asset at sequence 1 on mychannel org1 has approved policy OR('Org1MSP.peer', 'Org2MSP.peer') instead of ${policy}`,
+    ]);
+  });
+
+  test.each<[string, LifecycleScript]>([
+    ["has approved nothing", { readiness: told("ChaincodeParameters") }],
+    ["has approved the same", { ...theirs({}), readiness: () => ({ Org1MSP: "approved", Org2MSP: [] }) }],
+    ["cannot be asked, and Fabric 2.5 does not tell", { forbidden, readiness: told() }],
+  ])("goes on when the other %s", async (_, script) => {
+    const { network } = scriptedPeers(script);
+    expect((await deploymentFor(network, own, signal)).definition).toMatchObject({ sequence: 1 });
+  });
+
+  test("is not asked to agree with itself: what it approved before it may change", async () => {
+    const { network } = scriptedPeers({
+      ...theirs({ collections: appraisals }),
+      readiness: () => ({ Org1MSP: ["Collections"], Org2MSP: ["ChaincodeParameters"] }),
+    });
+    const both = { ...own, organizations: ["org1", "org2"] };
+    expect((await deploymentFor(network, both, signal)).definition.collections).toHaveLength(0);
+  });
+});

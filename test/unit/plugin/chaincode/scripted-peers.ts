@@ -1,0 +1,150 @@
+import { peer } from "@hyperledger/fabric-protos";
+import type { ChaincodeDefinition } from "../../../../plugin/fabric/chaincode-definition.ts";
+import { genesisBlock } from "../../../../plugin/fabric/genesis.ts";
+import type { ApprovedDefinition } from "../../../../plugin/fabric/lifecycle.ts";
+import type { NodeConnection } from "../../../../plugin/fabric/node-connection.ts";
+import type { SigningIdentity } from "../../../../plugin/fabric/signing-identity.ts";
+import type { ApiRequest, Cluster } from "../../../../plugin/kube/cluster.ts";
+import type { Administrator, OpenNetwork } from "../../../../plugin/network/open-network.ts";
+import { hostOf, networkFromOptions } from "../../../../plugin/network/spec.ts";
+import { raftChannel } from "../fabric/channel-fixture.ts";
+
+const { lifecycle } = peer;
+
+/** What peers of org1 and org2 know of one chaincode on mychannel. */
+export interface LifecycleScript {
+  readonly committed?: ChaincodeDefinition;
+  /** By organization, newest last. */
+  readonly approved?: Readonly<Record<string, readonly ApprovedDefinition[]>>;
+  /** What a peer says of a definition that may be committed, as it says it: MSP ID -> "approved", or Fabric's names of what differs. */
+  readonly readiness?: (sequence: number) => Readonly<Record<string, "approved" | readonly string[]>>;
+  /** Organizations whose administrator the user may not be. */
+  readonly forbidden?: Readonly<Record<string, Error>>;
+  /** Questions that fail. */
+  readonly fails?: (host: string, question: string) => Error | undefined;
+}
+
+export interface ScriptedPeers {
+  readonly network: OpenNetwork;
+  /** Every question, as "peer0.org1 QueryChaincodeDefinition". */
+  readonly asked: readonly string[];
+}
+
+/** A network of two organizations with a peer each, whose peers answer what lifecycle queries ask. Their Pods are ready. */
+export function scriptedPeers(script: LifecycleScript): ScriptedPeers {
+  const definition = networkFromOptions({ peerOrganizations: ["org1", "org2"] });
+  const asked: string[] = [];
+  const connection: OpenNetwork["connection"] = async (node) => {
+    const host = hostOf(node);
+    const answer = (signed: peer.SignedProposal, _: unknown, done: Callback) => {
+      const [question, argument] = questionOf(signed);
+      asked.push(`${host} ${question}`);
+      const failure = script.fails?.(host, question);
+      if (failure) return void setImmediate(() => done(failure as never));
+      const response = new peer.ProposalResponse();
+      response.setResponse(answerTo(script, node.organization.name, question, argument));
+      setImmediate(() => done(null, response));
+    };
+    return { name: host, stub: () => ({ processProposal: answer }) } as unknown as NodeConnection;
+  };
+  const identity = { creator: new Uint8Array(), sign: async () => new Uint8Array() } as unknown as SigningIdentity;
+  const network = {
+    definition,
+    connection,
+    cluster: { call: readyPods } as unknown as Cluster,
+    administrator: async ({ name }: { readonly name: string }) => {
+      const refusal = script.forbidden?.[name];
+      if (refusal) throw refusal;
+      return { identity } as Administrator;
+    },
+  };
+  return { network: network as unknown as OpenNetwork, asked };
+}
+
+type Callback = (error: null, response?: peer.ProposalResponse) => void;
+
+function questionOf(signed: peer.SignedProposal): readonly [string, Uint8Array] {
+  const proposal = peer.Proposal.deserializeBinary(signed.getProposalBytes_asU8());
+  const payload = peer.ChaincodeProposalPayload.deserializeBinary(proposal.getPayload_asU8());
+  const invocation = peer.ChaincodeInvocationSpec.deserializeBinary(payload.getInput_asU8());
+  const [name, argument = new Uint8Array()] = invocation.getChaincodeSpec()?.getInput()?.getArgsList_asU8() ?? [];
+  return [Buffer.from(name ?? []).toString(), argument];
+}
+
+function answerTo(
+  { committed, approved, readiness }: LifecycleScript,
+  organization: string,
+  question: string,
+  argument: Uint8Array,
+): peer.Response {
+  switch (question) {
+    case "GetConfigBlock":
+      return success(genesisBlock(raftChannel, { now: new Date(0) }));
+    case "QueryChaincodeDefinition": {
+      if (!committed) return refusal("namespace asset is not defined");
+      const result = new lifecycle.QueryChaincodeDefinitionResult();
+      setDefinition(result, committed);
+      return success(result);
+    }
+    case "QueryApprovedChaincodeDefinition": {
+      const sequence = lifecycle.QueryApprovedChaincodeDefinitionArgs.deserializeBinary(argument).getSequence();
+      const found = approved?.[organization]?.findLast((one) => sequence === 0 || one.sequence === sequence);
+      if (!found) return refusal("could not fetch approved chaincode definition (name: 'asset')");
+      const result = new lifecycle.QueryApprovedChaincodeDefinitionResult();
+      setDefinition(result, found);
+      const source = new lifecycle.ChaincodeSource();
+      const local = new lifecycle.ChaincodeSource.Local();
+      local.setPackageId(found.packageId ?? "");
+      source.setLocalPackage(local);
+      result.setSource(source);
+      return success(result);
+    }
+    case "CheckCommitReadiness": {
+      const sequence = lifecycle.CheckCommitReadinessArgs.deserializeBinary(argument).getSequence();
+      const result = new lifecycle.CheckCommitReadinessResult();
+      for (const [mspId, said] of Object.entries(readiness?.(sequence) ?? {})) {
+        result.getApprovalsMap().set(mspId, said === "approved");
+        if (said === "approved" || said.length === 0) continue;
+        const items = new lifecycle.CheckCommitReadinessResult.Mismatches();
+        items.setItemsList([...said]);
+        result.getMismatchesMap().set(mspId, items);
+      }
+      return success(result);
+    }
+    default:
+      return refusal(`nobody has told what to answer to ${question}`);
+  }
+}
+
+type DefinitionResult =
+  peer.lifecycle.QueryChaincodeDefinitionResult | peer.lifecycle.QueryApprovedChaincodeDefinitionResult;
+
+function setDefinition(result: DefinitionResult, definition: ChaincodeDefinition): void {
+  result.setVersion(definition.version);
+  result.setSequence(definition.sequence);
+  result.setValidationParameter(definition.endorsementPolicy);
+  result.setInitRequired(definition.initRequired);
+  if (definition.collections.length > 0) {
+    result.setCollections(peer.CollectionConfigPackage.deserializeBinary(definition.collections));
+  }
+}
+
+function success(payload: { serializeBinary(): Uint8Array }): peer.Response {
+  const response = new peer.Response();
+  response.setStatus(200);
+  response.setPayload(payload.serializeBinary());
+  return response;
+}
+
+function refusal(message: string): peer.Response {
+  const response = new peer.Response();
+  response.setStatus(500);
+  response.setMessage(message);
+  return response;
+}
+
+async function readyPods({ path }: ApiRequest): Promise<unknown> {
+  if (!path.endsWith("/pods")) return { items: [] };
+  const conditions = [{ type: "Ready", status: "True" }];
+  return { items: [{ metadata: { name: "peer0-0" }, status: { phase: "Running", conditions } }] };
+}

@@ -1,0 +1,54 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { preparePackage } from "../../../../plugin/chaincode/package-source.ts";
+import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { commandSession, type CommandSession } from "./command-session.ts";
+
+let session: CommandSession;
+let folder: string;
+let v2: string;
+
+beforeAll(async () => {
+  // Nobody is asked.
+  session = await commandSession({ url: "http://127.0.0.1:1" } as ScriptedCluster);
+  folder = await mkdtemp(join(tmpdir(), "package-"));
+  v2 = join(folder, "v2");
+  await mkdir(v2);
+  await writeFile(
+    join(v2, "package.json"),
+    JSON.stringify({ name: "asset", scripts: { start: "fabric-chaincode-node start" } }),
+  );
+  await writeFile(join(v2, "index.js"), "");
+});
+afterAll(async () => {
+  await session.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("chaincode package", () => {
+  test("says that deploy-cc labels the same folder otherwise, and how both agree", async () => {
+    const { stdout, stderr, error } = await session.run("chaincode", "package", v2, "-o", "name");
+    expect(error).toBeUndefined();
+    expect(stdout).toMatch(/^v2:[0-9a-f]{64}\n$/);
+    expect(stderr).toContain(
+      `note: its label is v2, after the folder: deploy-cc NAME --path ${v2} takes NAME, which gives another package ID; ` +
+        "the same one with --label v2 there, or --label NAME here\n",
+    );
+  });
+
+  test("with the chaincode's name as label gives what deploy-cc would install, without a word", async () => {
+    const { stdout, stderr } = await session.run("chaincode", "package", v2, "--label", "asset", "-o", "name");
+    expect(stdout).toBe(`${(await preparePackage(v2, "asset")).pkg.id}\n`);
+    expect(stderr).not.toContain("label");
+  });
+
+  test("of a package that has its label says nothing about it", async () => {
+    const file = join(folder, "asset.tar.gz");
+    await session.run("chaincode", "package", v2, "--label", "asset", "--file", file);
+    const { stdout, stderr } = await session.run("chaincode", "package", file, "-o", "name");
+    expect(stdout).toMatch(/^asset:/);
+    expect(stderr).not.toContain("label");
+  });
+});
