@@ -4,7 +4,7 @@ import { pack, type Pack } from "tar-stream";
 import { FabricError } from "../error.ts";
 import type { Engine } from "./engine.ts";
 import type { ImageContent } from "./image-content.ts";
-import { inspectImage, loadImage, type TransferOptions } from "./images.ts";
+import { inspectImage, loadImage, tagImage, type Image, type TransferOptions } from "./images.ts";
 import { hexOf, type KeptLayer, type LayerStore } from "./layer-store.ts";
 
 /** What a daemon is to have. */
@@ -28,7 +28,11 @@ export async function sendImage(
 ): Promise<number> {
   const { archive, size } = await archiveOf(shipment, store);
   await loadImage(engine, archive, { ...options, bytes: size });
-  for (const name of shipment.names) await checkArrived(engine, shipment.image, name, options.signal);
+  for (const name of shipment.names) {
+    const { Id } = await arrived(engine, shipment.image, name, options.signal);
+    // A daemon notes the time when it gives a name, and not when it loads an image with one (image-age.ts).
+    await tagImage(engine, Id, name, options.signal);
+  }
   return size;
 }
 
@@ -65,13 +69,13 @@ async function addFile(archive: Pack, layer: KeptLayer & { readonly name: string
 }
 
 /** A daemon with containerd's image store names images otherwise; their layers are the same. */
-async function checkArrived(
+async function arrived(
   engine: Engine,
   { id, layers }: ImageContent,
   name: string,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<Image> {
   const found = await inspectImage(engine, name, signal);
-  if (found?.Id === id || found?.RootFS.Layers?.join() === layers.join()) return;
+  if (found && (found.Id === id || found.RootFS.Layers?.join() === layers.join())) return found;
   throw new FabricError("rejected", `expected Docker to have loaded ${id} as ${name}, found ${found?.Id ?? "none"}`);
 }

@@ -54,10 +54,13 @@ export function agreed(judgements: readonly Judgement[], nobody: string): Judgem
 function oldEnough(judgement: Judgement, since: Date | undefined, age: AgeLimit, least: number): Judgement {
   const seconds = age.olderThan ?? least;
   if (seconds === 0) return judgement;
-  if (since === undefined) return { verdict: "kept", because: `${judgement.because}, but its age is not known` };
+  if (since === undefined)
+    return { verdict: "kept", because: `${judgement.because}, but its age is not known${anyAge}` };
   if (age.now.getTime() - since.getTime() >= seconds * 1000) return judgement;
   return { verdict: "kept", because: `${judgement.because}, but it is younger than ${formatSeconds(seconds)}` };
 }
+
+const anyAge = ": --older-than 0s asks for none";
 
 function formatSeconds(seconds: number): string {
   for (const [unit, size] of [
