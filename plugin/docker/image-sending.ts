@@ -26,7 +26,7 @@ export async function sendImage(
   store: LayerStore,
   options: TransferOptions = {},
 ): Promise<number> {
-  const { archive, size } = await archiveOf(shipment, store);
+  const { archive, size } = archiveOf(shipment, store);
   await loadImage(engine, archive, { ...options, bytes: size });
   for (const name of shipment.names) {
     const { Id } = await arrived(engine, shipment.image, name, options.signal);
@@ -37,18 +37,16 @@ export async function sendImage(
 }
 
 /** A docker-archive (moby image/spec/v1.2) without the layers that are there. */
-async function archiveOf(
+function archiveOf(
   { image, names, present }: Shipment,
   store: LayerStore,
-): Promise<{ readonly archive: Readable; readonly size: number }> {
+): { readonly archive: Readable; readonly size: number } {
   const files = image.layers.map((diffId) => `${hexOf(diffId)}.tar`);
-  const missing = await Promise.all(
-    image.layers.slice(present).map(async (diffId) => {
-      const layer = await store.kept(diffId);
-      if (!layer) throw new FabricError("internal", `the layer ${diffId} was not read before it was sent`);
-      return { name: `${hexOf(diffId)}.tar`, size: layer.size, open: () => layer.open() };
-    }),
-  );
+  const missing = image.layers.slice(present).map((diffId) => {
+    const layer = store.kept(diffId);
+    if (!layer) throw new FabricError("internal", `the layer ${diffId} was not read before it was sent`);
+    return { name: `${hexOf(diffId)}.tar`, size: layer.size, open: () => layer.open() };
+  });
   const config = `${hexOf(image.id)}.json`;
   const manifest = JSON.stringify([{ Config: config, RepoTags: names, Layers: files }]);
   const archive = pack();

@@ -183,7 +183,7 @@ describe("images", () => {
     try {
       const content = await readSavedImage({ engine, run }, about, diff_ids, layers);
       expect(content).toMatchObject({ id: about.Id, layers: diff_ids });
-      expect(await layers.kept(diff_ids[0] ?? "")).toBeDefined();
+      expect(layers.kept(diff_ids[0] ?? "")).toBeDefined();
     } finally {
       await layers.close();
     }
