@@ -7,7 +7,7 @@ import { isLate, type Target } from "./deployment.ts";
 /** Throws `not-ready` for a peer that was late and still is: the others go on without it, whoever runs the same command later catches up. */
 export async function checkPunctual(
   network: OpenNetwork,
-  target: Target,
+  target: Pick<Target, "late">,
   node: FabricNode,
   signal: AbortSignal,
 ): Promise<void> {
