@@ -8,6 +8,7 @@ import {
 } from "../fabric/chaincode-container.ts";
 import type { DiskUsage } from "../docker/disk-usage.ts";
 import type { Finding, Judgement, Thing } from "./finding.ts";
+import { inOrder } from "./order.ts";
 import { agreed, judgeLeftover, judgePackage, type AgeLimit, type PeerFacts } from "./judgement.ts";
 
 /** A peer whose chaincode a daemon may hold. */
@@ -178,7 +179,7 @@ function ownersOf(
     const named = packageOf(user);
     return named ? [{ user, ...named }] : [];
   });
-  const [best, ...rest] = found.toSorted(
+  const [best, ...rest] = inOrder(found, ({ user }) => user.name).toSorted(
     (one, other) => Number(other.exact) - Number(one.exact) || length(other.user) - length(one.user),
   );
   if (!best) return undefined;
