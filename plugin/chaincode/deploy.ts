@@ -95,7 +95,11 @@ export async function deploymentFor(
   return deployment;
 }
 
-async function stepsFor(deployment: Deployment, request: DeployRequest): Promise<readonly Step[]> {
+/** A deployment as a plan; asks nobody. */
+export async function stepsFor(
+  deployment: Deployment,
+  request: Pick<DeployRequest, "loadImage" | "initArguments">,
+): Promise<readonly Step[]> {
   const { network, targets, runtime } = deployment;
   const places = installations(deployment);
   const images = await Promise.all(
@@ -110,21 +114,18 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
     network,
     targets.map(({ organization }) => organization),
   );
+  const prepared = targets.map((target) => ({ target, steps: runtime.beforehand(target.organization) }));
+  const preparedFor = (target: Target) =>
+    prepared.filter((each) => each.target === target).flatMap(({ steps }) => steps.map(({ id }) => id));
   const installs = places.map(({ target, node }) => {
     const before = runtime.beforeInstall(node);
-    const after = [...imagesOf(hostOf(node)), ...before.map(({ id }) => id)];
+    const after = [...imagesOf(hostOf(node)), ...before.map(({ id }) => id), ...preparedFor(target)];
     const step = installStep(deployment, target, node, after);
     return { node, target, before, step: atPeer(deployment, node, seeded(node, target.pkg, step)) };
   });
-  const prepared = targets.map((target) => ({ target, steps: runtime.beforeApprove(target.organization) }));
   const approves = targets.map((target) => {
     const own = installs.filter((install) => install.target === target && !target.late.includes(install.node));
-    const ready = prepared.filter((each) => each.target === target).flatMap(({ steps }) => steps);
-    return approveStep(
-      deployment,
-      target,
-      [...own.map(({ step }) => step), ...ready].map(({ id }) => id),
-    );
+    return approveStep(deployment, target, [...own.map(({ step }) => step.id), ...preparedFor(target)]);
   });
   const commit = commitStep(
     deployment,
@@ -146,8 +147,8 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
   });
   return [
     ...images.map(({ step }) => step),
-    ...installs.flatMap(({ before, step }) => [...before, step]),
     ...prepared.flatMap(({ steps }) => steps),
+    ...installs.flatMap(({ before, step }) => [...before, step]),
     ...approves,
     commit,
     ...running,

@@ -59,5 +59,5 @@ export function installations({
   return targets.flatMap((target) => target.peers.map((node) => ({ target, node })));
 }
 
-export const isLate = ({ late }: Target, node: FabricNode): boolean =>
+export const isLate = ({ late }: Pick<Target, "late">, node: FabricNode): boolean =>
   late.some((other) => hostOf(other) === hostOf(node));

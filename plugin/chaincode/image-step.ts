@@ -10,7 +10,7 @@ import { checkPunctual } from "./late-peer.ts";
 /** A peer's daemon has the images of an archive. */
 export async function imageStep(
   { network }: Pick<Deployment, "network">,
-  target: Target,
+  target: Pick<Target, "late">,
   node: FabricNode,
   file: string,
 ): Promise<Step> {

@@ -19,7 +19,7 @@ export const isAbsence = (failure: unknown): boolean => failure instanceof Absen
 /** Throws AbsentPeer (`not-ready`) for a peer that was late and still is. */
 export async function checkPunctual(
   network: OpenNetwork,
-  target: Target,
+  target: Pick<Target, "late">,
   node: FabricNode,
   signal: AbortSignal,
 ): Promise<void> {

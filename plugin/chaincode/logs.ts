@@ -6,6 +6,7 @@ import type { OpenNetwork } from "../network/open-network.ts";
 import { hostOf, peerNodes, type FabricNode } from "../network/spec.ts";
 import { containerOf, containersOf } from "./containers.ts";
 import { withDaemon } from "./daemon.ts";
+import type { RunningService } from "./runtime/running-service.ts";
 import type { ChaincodeState } from "./state.ts";
 
 export interface ChaincodeLogOptions {
@@ -22,26 +23,57 @@ export interface LogSource {
 
 const lookAgain = 1000; // milliseconds
 
-/** The peers that have a container of the chaincode, or the one that is named. Throws `not-ready` when none has. */
-export function logSources(
-  network: OpenNetwork,
-  { name, channel, peers }: ChaincodeState,
+/** A service, and the peers among those that are asked about that dial it. */
+export interface ServiceSource {
+  readonly service: RunningService;
+  readonly nodes: readonly FabricNode[];
+}
+
+/** Where a chaincode runs: containers in daemons, services; both while organizations go from one to the other. */
+export interface Whereabouts {
+  readonly containers: readonly LogSource[];
+  readonly services: readonly ServiceSource[];
+}
+
+/** At all peers, or at the one that is named. Throws `not-ready` when it runs at none. */
+export function whereabouts(
+  network: Pick<OpenNetwork, "definition">,
+  { name, channel, peers }: Pick<ChaincodeState, "name" | "channel" | "peers">,
   peer: string | undefined,
-): readonly LogSource[] {
+): Whereabouts {
   const nodes = peerNodes(network.definition);
   if (peer !== undefined && !nodes.some((node) => hostOf(node) === peer)) {
     throw new FabricError("usage", `expected a peer (${nodes.map(hostOf).join(", ")}), found ${peer}`);
   }
-  const sources = peers.flatMap(({ peer: host, packageId, container }) => {
-    const node = nodes.find((candidate) => hostOf(candidate) === host);
-    if (!node || packageId === undefined || typeof container === "string") return [];
-    return peer === undefined || peer === host ? [{ node, packageId }] : [];
+  const asked = peers.flatMap((state) => {
+    const node = nodes.find((candidate) => hostOf(candidate) === state.peer);
+    return node && (peer === undefined || peer === state.peer) ? [{ node, state }] : [];
   });
-  if (sources.length > 0) return sources;
-  const where = peer ?? "any peer";
-  throw new FabricError("not-ready", `expected a container of ${name} at ${where}, found none`, {
-    hint: `the first call starts it: kubectl fabric query ${name} FUNCTION -C ${channel}`,
-  });
+  const containers = asked.flatMap(({ node, state: { packageId, container } }) =>
+    packageId === undefined || typeof container === "string" ? [] : [{ node, packageId }],
+  );
+  const dialling = asked.flatMap(({ node, state: { service } }) => (service ? [{ node, service }] : []));
+  const services = [...Map.groupBy(dialling, ({ service }) => `${service.namespace}/${service.name}`).values()];
+  if (containers.length + services.length === 0) throw nowhere({ name, channel }, peer ?? "any peer");
+  return {
+    containers,
+    services: services.flatMap((some) => {
+      const [first] = some;
+      return first ? [{ service: first.service, nodes: some.map(({ node }) => node) }] : [];
+    }),
+  };
+}
+
+function nowhere({ name, channel }: Pick<ChaincodeState, "name" | "channel">, where: string): FabricError {
+  return new FabricError(
+    "not-ready",
+    `expected a container of ${name} at ${where}, or a Deployment of kubectl fabric that runs it, found none`,
+    {
+      hint:
+        `the first call starts a container: kubectl fabric query ${name} FUNCTION -C ${channel}; ` +
+        "of a service that somebody else runs its operator has the log",
+    },
+  );
 }
 
 /**

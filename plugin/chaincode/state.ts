@@ -16,6 +16,7 @@ import { reachPeer } from "../network/reach.ts";
 import { hostOf, nodesOf, peerNodes, type FabricNode, type PeerOrganization } from "../network/spec.ts";
 import { againWhenLost } from "../steps/again.ts";
 import { containerOf, containersOf, type ChaincodeContainer } from "./containers.ts";
+import { runningServices, serviceOf, type RunningService } from "./runtime/running-service.ts";
 
 /** A chaincode at one peer. */
 export interface PeerChaincode {
@@ -26,6 +27,8 @@ export interface PeerChaincode {
   readonly installed: boolean;
   /** "none": never started there. "unknown": there is no daemon to look into. */
   readonly container: ChaincodeContainer | "none" | "unknown";
+  /** Where it runs as a service of ours: then there is no container in the peer's daemon. */
+  readonly service?: RunningService | undefined;
   /** Why the peer could not be asked. */
   readonly problem?: string | undefined;
 }
@@ -260,8 +263,14 @@ async function peersWith(
   const found = await Promise.all(
     organizations.map(async (organization) => {
       const own = surveys.filter(({ node }) => node.organization.name === organization.name);
-      const packageId = await packageOf(network, channel, definition, own, signal);
-      return nodesOf(organization).map((node) => peerWith(organization, node, packageId, own));
+      const [packageId, services = []] = await Promise.all([
+        packageOf(network, channel, definition, own, signal),
+        runningServices(network.cluster, organization, signal),
+      ]);
+      return nodesOf(organization).map((node) => ({
+        ...peerWith(organization, node, packageId, own),
+        ...(packageId === undefined ? {} : { service: serviceOf(services, node, packageId) }),
+      }));
     }),
   );
   return found.flat();

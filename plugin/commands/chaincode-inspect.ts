@@ -9,8 +9,8 @@ export const chaincodeInspect: CommandDefinition = (group, terminal) => {
     .argument("<name>", "name of the chaincode")
     .summary("show everything about a chaincode")
     .description(
-      "Shows a chaincode's definition, collections and approvals, its package, image and container at each peer, and the\n" +
-        "definitions that it had before.",
+      "Shows a chaincode's definition, collections and approvals, its package, image and container or Deployment at each peer,\n" +
+        "and the definitions that it had before.",
     )
     .option("-C, --channel <name>", "the channel, when it is on several")
     .addHelpText(

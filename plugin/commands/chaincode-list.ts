@@ -6,7 +6,7 @@ export const chaincodeList: CommandDefinition = (group, terminal) => {
     .summary("list the chaincodes of all channels")
     .description(
       "Lists each committed chaincode: version, sequence, policy, collections, who has approved it, and how far it is\n" +
-        "at each peer (installed, running, exited).",
+        "at each peer (installed, running, exited; of a service serving, not-serving).",
     )
     .option("-C, --channel <name>", "only this channel")
     .addHelpText(

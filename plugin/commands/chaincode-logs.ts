@@ -15,8 +15,8 @@ export const chaincodeLogs: CommandDefinition = (group, terminal) => {
     .argument("<name>", "name of the chaincode")
     .summary("print what a chaincode writes")
     .description(
-      "Prints the log of a chaincode's containers, read through the Docker daemon in each peer's Pod. Several peers at\n" +
-        "once have their name before each line.",
+      "Prints the log of a chaincode's containers, read through the Docker daemon in each peer's Pod; of a service that of\n" +
+        "its Pods. Several at once have the name of their peer or Pod before each line.",
     )
     .option("-C, --channel <name>", "the channel, when it is on several")
     .option("--peer <name>", "only this peer, as peer0.org1")
@@ -33,24 +33,36 @@ Examples:
     )
     .action(async (name: string) => {
       const options = optionsOf<LogsOptions>(command);
-      const [{ openNetwork }, { chaincodeState }, { chaincodeLog, logSources }, { hostOf }] = await Promise.all([
-        import("./connect.ts"),
-        import("../chaincode/state.ts"),
-        import("../chaincode/logs.ts"),
-        import("../network/spec.ts"),
-      ]);
+      const [{ openNetwork }, { chaincodeState }, { chaincodeLog, whereabouts }, { serviceLog }, { hostOf }] =
+        await Promise.all([
+          import("./connect.ts"),
+          import("../chaincode/state.ts"),
+          import("../chaincode/logs.ts"),
+          import("../chaincode/runtime/service-log.ts"),
+          import("../network/spec.ts"),
+        ]);
       const { signal, stdout } = terminal;
       const network = await openNetwork(options, terminal);
       try {
         const state = await chaincodeState(network, { name, channel: options.channel }, signal);
-        const sources = logSources(network, state, options.peer);
-        const width = Math.max(...sources.map(({ node }) => hostOf(node).length));
-        const print = async (source: (typeof sources)[number]) => {
-          const prefix = sources.length === 1 ? "" : `${hostOf(source.node).padEnd(width)} | `;
-          const lines = chaincodeLog(network, source, { ...options, tailLines: options.tail }, signal);
-          for await (const line of lines) stdout.write(`${prefix}${line}\n`);
+        const { containers, services } = whereabouts(network, state, options.peer);
+        const width = Math.max(...containers.map(({ node }) => hostOf(node).length));
+        const logOptions = { ...options, tailLines: options.tail };
+        const alone = containers.length === 1 && services.length === 0;
+        const print = async (source: (typeof containers)[number]) => {
+          const prefix = alone ? "" : `${hostOf(source.node).padEnd(width)} | `;
+          for await (const line of chaincodeLog(network, source, logOptions, signal))
+            stdout.write(`${prefix}${line}\n`);
         };
-        await Promise.all(sources.map(print));
+        const printPods = ({ service }: (typeof services)[number]) =>
+          serviceLog(
+            network.cluster,
+            service,
+            logOptions,
+            (pod, line) => void stdout.write(`${service.namespace}/${pod} | ${line}\n`),
+            signal,
+          );
+        await Promise.all([...containers.map(print), ...services.map(printPods)]);
       } finally {
         await network.close();
       }

@@ -13,7 +13,8 @@ export const chaincodeRestart: CommandDefinition = (group, terminal) => {
     .summary("stop a chaincode's containers and have its peers start them again")
     .description(
       "Stops the chaincode's container at each peer; the peer starts it again with the next call, and a call that is not\n" +
-        "submitted is made at once. Transactions under way at that moment fail.",
+        "submitted is made at once. Of a service the Pods are replaced, as kubectl rollout restart does. Transactions under\n" +
+        "way at that moment fail.",
     )
     .option("-C, --channel <name>", "the channel, when it is on several")
     .option("--peer <name>", "only this peer, as peer0.org1")
@@ -26,18 +27,30 @@ Examples:
     );
   planOptions(command, "5m").action(async (name: string) => {
     const options = optionsOf<RestartOptions>(command);
-    const [{ openNetwork }, { chaincodeState }, { logSources }, { restartStep }, { printResult }] = await Promise.all([
+    const [
+      { openNetwork },
+      { chaincodeState },
+      { whereabouts },
+      { restartStep },
+      { serviceRestartStep },
+      { printResult },
+    ] = await Promise.all([
       import("./connect.ts"),
       import("../chaincode/state.ts"),
       import("../chaincode/logs.ts"),
       import("../chaincode/restart-step.ts"),
+      import("../chaincode/runtime/service-restart.ts"),
       import("../terminal/output.ts"),
     ]);
     const network = await openNetwork(options, terminal);
     try {
       const steps = async (signal: AbortSignal) => {
         const state = await chaincodeState(network, { name, channel: options.channel }, signal);
-        return logSources(network, state, options.peer).map((source) => restartStep(network, state, source));
+        const { containers, services } = whereabouts(network, state, options.peer);
+        return [
+          ...containers.map((source) => restartStep(network, state, source)),
+          ...services.map(({ service, nodes }) => serviceRestartStep(network, state, service, nodes)),
+        ];
       };
       const report = await runPlans(terminal, options, [{ title: `chaincode ${name}`, steps }]);
       await printResult(terminal, options.output, {

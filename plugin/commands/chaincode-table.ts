@@ -48,10 +48,11 @@ const missing = ({ approvals }: ChaincodeState): readonly string[] =>
     .sort();
 
 /** In one word: how far the chaincode is at a peer. */
-export function where({ problem, packageId, installed, container }: PeerChaincode): string {
+export function where({ problem, packageId, installed, container, service }: PeerChaincode): string {
   if (problem !== undefined) return "unreachable";
   if (packageId === undefined) return "not-approved";
   if (!installed) return "not-installed";
+  if (service) return service.ready ? "serving" : "not-serving";
   if (container === "unknown" || container === "none") return "installed";
   return container.state;
 }
@@ -75,11 +76,18 @@ function collectionRows({ collections }: ChaincodeState): string {
 
 function peerRows({ peers }: ChaincodeState): string {
   const rows = peers.map((peer) => {
-    const { container } = peer;
-    const details = typeof container === "string" ? [] : [container.status, container.id.slice(0, 12), container.image];
+    const details = runs(peer);
     return [peer.peer, where(peer), peer.packageId ?? "-", ...(details.length > 0 ? details : [peer.problem ?? "-"])];
   });
-  return table(["peer", "state", "package", "status", "container", "image"], rows);
+  return table(["peer", "state", "package", "status", "runs in", "image"], rows);
+}
+
+/** Status, place and image. */
+function runs({ container, service }: PeerChaincode): readonly string[] {
+  if (service) return [service.status, `Deployment ${service.namespace}/${service.name}`, service.image];
+  return typeof container === "string"
+    ? []
+    : [container.status, `container ${container.id.slice(0, 12)}`, container.image];
 }
 
 function formerRows(former: readonly FormerDefinition[]): string {

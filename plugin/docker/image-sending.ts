@@ -4,7 +4,7 @@ import { pack, type Pack } from "tar-stream";
 import { FabricError } from "../error.ts";
 import type { Engine } from "./engine.ts";
 import type { ImageContent } from "./image-content.ts";
-import { inspectImage, loadImage, type TransferOptions } from "./images.ts";
+import { inspectImage, loadImage, tagImage, type Image, type TransferOptions } from "./images.ts";
 import { hexOf, type KeptLayer, type LayerStore } from "./layer-store.ts";
 
 /** What a daemon is to have. */
@@ -26,25 +26,27 @@ export async function sendImage(
   store: LayerStore,
   options: TransferOptions = {},
 ): Promise<number> {
-  const { archive, size } = await archiveOf(shipment, store);
+  const { archive, size } = archiveOf(shipment, store);
   await loadImage(engine, archive, { ...options, bytes: size });
-  for (const name of shipment.names) await checkArrived(engine, shipment.image, name, options.signal);
+  for (const name of shipment.names) {
+    const { Id } = await arrived(engine, shipment.image, name, options.signal);
+    // A daemon notes the time when it gives a name, and not when it loads an image with one (image-age.ts).
+    await tagImage(engine, Id, name, options.signal);
+  }
   return size;
 }
 
 /** A docker-archive (moby image/spec/v1.2) without the layers that are there. */
-async function archiveOf(
+function archiveOf(
   { image, names, present }: Shipment,
   store: LayerStore,
-): Promise<{ readonly archive: Readable; readonly size: number }> {
+): { readonly archive: Readable; readonly size: number } {
   const files = image.layers.map((diffId) => `${hexOf(diffId)}.tar`);
-  const missing = await Promise.all(
-    image.layers.slice(present).map(async (diffId) => {
-      const layer = await store.kept(diffId);
-      if (!layer) throw new FabricError("internal", `the layer ${diffId} was not read before it was sent`);
-      return { name: `${hexOf(diffId)}.tar`, size: layer.size, open: () => layer.open() };
-    }),
-  );
+  const missing = image.layers.slice(present).map((diffId) => {
+    const layer = store.kept(diffId);
+    if (!layer) throw new FabricError("internal", `the layer ${diffId} was not read before it was sent`);
+    return { name: `${hexOf(diffId)}.tar`, size: layer.size, open: () => layer.open() };
+  });
   const config = `${hexOf(image.id)}.json`;
   const manifest = JSON.stringify([{ Config: config, RepoTags: names, Layers: files }]);
   const archive = pack();
@@ -65,13 +67,13 @@ async function addFile(archive: Pack, layer: KeptLayer & { readonly name: string
 }
 
 /** A daemon with containerd's image store names images otherwise; their layers are the same. */
-async function checkArrived(
+async function arrived(
   engine: Engine,
   { id, layers }: ImageContent,
   name: string,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<Image> {
   const found = await inspectImage(engine, name, signal);
-  if (found?.Id === id || found?.RootFS.Layers?.join() === layers.join()) return;
+  if (found && (found.Id === id || found.RootFS.Layers?.join() === layers.join())) return found;
   throw new FabricError("rejected", `expected Docker to have loaded ${id} as ${name}, found ${found?.Id ?? "none"}`);
 }

@@ -11,8 +11,10 @@ export interface ImageSummary {
   readonly Labels: Readonly<Record<string, string>> | null;
   /** Bytes. */
   readonly Size: number;
-  /** Seconds since 1970. */
+  /** Seconds since 1970: when its configuration was written, wherever that was. */
   readonly Created: number;
+  /** The image that this daemon built it on; empty for one that came from elsewhere. */
+  readonly ParentId?: string;
 }
 
 /** An image in detail. */
@@ -25,6 +27,10 @@ export interface Image {
   readonly Os: string;
   /** RFC 3339. */
   readonly Created?: string;
+  readonly Metadata?: {
+    /** RFC 3339: when this daemon gave it a name; of the year 1 for an image that was only loaded. */
+    readonly LastTagTime?: string;
+  };
   readonly RootFS: { readonly Type: string; readonly Layers?: readonly string[] };
   readonly Config?: {
     readonly Env?: readonly string[] | null;

@@ -13,6 +13,8 @@ export interface PodProblem {
   readonly hint?: string | undefined;
   /** No time will cure it: somebody has to change something. */
   readonly final: boolean;
+  /** Whose last lines tell more: a container that has ended. */
+  readonly log?: { readonly container: string; readonly previous: boolean };
 }
 
 /**
@@ -94,8 +96,8 @@ function containerStatuses({ status }: V1Pod): readonly V1ContainerStatus[] {
 }
 
 function explainContainer(
-  { name, image, state, lastState, restartCount }: V1ContainerStatus,
-  { metadata }: V1Pod,
+  { name, image, state, lastState, ready, restartCount }: V1ContainerStatus,
+  { metadata, status: { phase } = {} }: V1Pod,
 ): PodProblem | undefined {
   const { reason = "", message } = state?.waiting ?? {};
   const told = message ? `: ${oneLine(message)}` : "";
@@ -107,15 +109,19 @@ function explainContainer(
     };
   }
   if (configReasons.has(reason)) return { text: `container ${name} cannot be made (${reason})${told}`, final: false };
-  if (reason === "CrashLoopBackOff") {
-    const times = restartCount === 1 ? "once" : `${restartCount} times`;
-    return {
-      text: `container ${name} ended ${times}, ${lastEnd(lastState)}`,
-      hint: `kubectl logs -n ${metadata?.namespace} ${metadata?.name} -c ${name} --previous`,
-      final: false,
-    };
-  }
-  return undefined;
+  const ended = state?.terminated !== undefined && state.terminated.exitCode !== 0 && phase !== "Failed";
+  // Runs again, and is not ready, as it was not before.
+  const back = state?.running !== undefined && !ready && lastState?.terminated !== undefined;
+  if (reason !== "CrashLoopBackOff" && !ended && !back) return undefined;
+  // One that is between two lives: those before count, and the last one's log is its own still.
+  const count = ended ? restartCount + 1 : restartCount;
+  const previous = !ended;
+  return {
+    text: `container ${name} ended ${count === 1 ? "once" : `${count} times`}, ${lastEnd(ended ? state : lastState)}`,
+    hint: `kubectl logs -n ${metadata?.namespace} ${metadata?.name} -c ${name}${previous ? " --previous" : ""}`,
+    final: false,
+    log: { container: name, previous },
+  };
 }
 
 /** The kubelet has tried, and has no image for the container. */

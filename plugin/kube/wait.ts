@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { FabricError } from "../error.ts";
 import { anySignal } from "./abort.ts";
 import type { CoreV1Event, V1LabelSelector, V1Pod } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Condition } from "./conditions.ts";
 import { explainController, explainPod, timeOf, type PodProblem } from "./explain.ts";
+import { logLines } from "./logs.ts";
 import { describeRef, get, list, type ObjectRef, type Selection } from "./objects.ts";
 import type { ObjectOf } from "./resources.ts";
 import { watch } from "./watch.ts";
@@ -46,8 +48,10 @@ export async function waitFor<K extends string>(
       hopeless(cluster, named, within, tell),
     ]);
   } catch (error) {
-    if (!limit.aborted || signal?.aborted) throw error;
-    throw await overdue(cluster, named, told, timeout, signal);
+    const late = isOverdue(signal, limit);
+    if (!late) throw error;
+    const after = late === "limit" ? ` after ${Math.round(timeout / 1000)} s` : "";
+    throw await overdue(cluster, named, told, after);
   } finally {
     done.abort();
   }
@@ -158,26 +162,54 @@ async function selectorOf(
   return workload && matchLabels(workload);
 }
 
-async function overdue(
-  cluster: Cluster,
-  ref: ObjectRef,
-  progress: string,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<FabricError> {
+/** Whether time is over: that of this wait, or that of the whole command. Who interrupts wants no explanation. */
+function isOverdue(signal: AbortSignal | undefined, limit: AbortSignal): "limit" | "command" | undefined {
+  const reason: unknown = signal?.reason;
+  if (signal?.aborted) return reason instanceof FabricError && reason.code === "timeout" ? "command" : undefined;
+  return limit.aborted ? "limit" : undefined;
+}
+
+/** To say why; the signal that ended the wait is of no use for it. */
+const explanation = 10_000; // milliseconds
+
+async function overdue(cluster: Cluster, ref: ObjectRef, progress: string, after: string): Promise<FabricError> {
+  const signal = AbortSignal.timeout(explanation);
   const problem = await explain(cluster, ref, signal).catch(() => undefined);
-  const what = problem?.text ?? progress;
-  return new FabricError(
-    "timeout",
-    `${describeRef(ref)} was not ready after ${Math.round(timeout / 1000)} s: ${what}`,
-    {
-      hint: problem?.hint ?? `kubectl describe ${ref.kind.toLowerCase()} ${ref.name} -n ${ref.namespace ?? "default"}`,
-    },
-  );
+  const said = problem ? await lastLines(cluster, ref.namespace, problem, signal).catch(() => []) : [];
+  const what = [problem?.text ?? progress, ...said.map((line) => `  | ${line}`)].join("\n");
+  return new FabricError("timeout", `${describeRef(ref)} was not ready${after}: ${what}`, {
+    hint: problem?.hint ?? `kubectl describe ${ref.kind.toLowerCase()} ${ref.name} -n ${ref.namespace ?? "default"}`,
+  });
+}
+
+const tailLines = 10;
+
+/** What a container that has ended said last. */
+async function lastLines(
+  cluster: Cluster,
+  namespace: string | undefined,
+  { pod, log }: ExplainedProblem,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (!log || namespace === undefined || pod === undefined) return [];
+  const lines: string[] = [];
+  for await (const line of logLines(cluster, { namespace, pod, ...log, tailLines }, signal)) {
+    lines.push(stripVTControlCharacters(line));
+  }
+  return lines;
+}
+
+/** With the Pod that it is about, unless there is none. */
+interface ExplainedProblem extends PodProblem {
+  readonly pod?: string | undefined;
 }
 
 /** Why a Pod, or the Pods of a Deployment, StatefulSet, DaemonSet or Job, do not run; undefined when nothing is wrong that we know of. */
-export async function explain(cluster: Cluster, ref: ObjectRef, signal?: AbortSignal): Promise<PodProblem | undefined> {
+export async function explain(
+  cluster: Cluster,
+  ref: ObjectRef,
+  signal?: AbortSignal,
+): Promise<ExplainedProblem | undefined> {
   const namespace = ref.namespace ?? cluster.namespace;
   const [object, events] = await Promise.all([
     get(cluster, ref, signal),
@@ -188,10 +220,9 @@ export async function explain(cluster: Cluster, ref: ObjectRef, signal?: AbortSi
   for (const pod of pods) {
     const claims = await claimsOf(cluster, pod, namespace, signal);
     const problem = explainPod(pod, events, claims);
-    if (problem)
-      return pods.length > 1 || ref.kind !== "Pod"
-        ? { ...problem, text: `Pod ${pod.metadata?.name}: ${problem.text}` }
-        : problem;
+    if (!problem) continue;
+    const name = pod.metadata?.name;
+    return { ...problem, pod: name, text: ref.kind === "Pod" ? problem.text : `Pod ${name}: ${problem.text}` };
   }
   return explainController(ofController(events, ref));
 }

@@ -8,6 +8,7 @@ import {
 } from "../fabric/chaincode-container.ts";
 import type { DiskUsage } from "../docker/disk-usage.ts";
 import type { Finding, Judgement, Thing } from "./finding.ts";
+import { inOrder } from "./order.ts";
 import { agreed, judgeLeftover, judgePackage, type AgeLimit, type PeerFacts } from "./judgement.ts";
 
 /** A peer whose chaincode a daemon may hold. */
@@ -27,6 +28,8 @@ export interface DaemonContents {
   readonly users: readonly DaemonUser[];
   /** Whether only these peers use it: what their builds left is then theirs, whatever its name. */
   readonly own: boolean;
+  /** Image ID -> when it came, of those of which that is known. */
+  readonly arrivals: ReadonlyMap<string, Date>;
 }
 
 /** Judges all that a daemon keeps for chaincode. What has nothing to do with chaincode is not spoken of. Pure. */
@@ -99,12 +102,12 @@ function judgeBuildContainer(
 }
 
 function judgeImage(
-  { source, place, users, own }: DaemonContents,
+  { source, place, users, own, arrivals }: DaemonContents,
   image: DiskUsage["images"][number],
   used: NamesInUse,
   age: AgeLimit,
 ): readonly Finding[] {
-  const since = new Date(image.Created * 1000);
+  const since = arrivals.get(image.Id);
   const tags = (image.RepoTags ?? []).filter((tag) => tag !== "<none>:<none>");
   // What its layers share with other images stays; so does all of it while it has another name.
   const bytes = tags.length > 1 ? 0 : image.Size - Math.max(0, image.SharedSize);
@@ -152,7 +155,7 @@ interface Owned {
 }
 
 /** Peers of one name: a thing is an orphan when it is for each of them. */
-function judgeOwned(owned: readonly Owned[], since: Date, age: AgeLimit): Judgement {
+function judgeOwned(owned: readonly Owned[], since: Date | undefined, age: AgeLimit): Judgement {
   return agreed(
     owned.map(({ user, packageId }) =>
       user.elsewhere === undefined
@@ -176,7 +179,7 @@ function ownersOf(
     const named = packageOf(user);
     return named ? [{ user, ...named }] : [];
   });
-  const [best, ...rest] = found.toSorted(
+  const [best, ...rest] = inOrder(found, ({ user }) => user.name).toSorted(
     (one, other) => Number(other.exact) - Number(one.exact) || length(other.user) - length(one.user),
   );
   if (!best) return undefined;

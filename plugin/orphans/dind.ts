@@ -1,8 +1,7 @@
 import { SIDECAR } from "../../webhook/inject/sidecar.ts";
-import { diskUsage } from "../docker/disk-usage.ts";
 import { newEngine, type Engine } from "../docker/engine.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import { judgeDaemon } from "./daemon-contents.ts";
+import { lookIntoDaemon } from "./daemon-look.ts";
 import { removeFromDaemon } from "./daemon-removal.ts";
 import type { FactsReader } from "./facts.ts";
 import type { PeerPod } from "./peer-pod.ts";
@@ -17,11 +16,10 @@ export function dindPlaces(cluster: Cluster, peers: readonly PeerPod[], facts: F
       name: `${peer.namespace}/${peer.pod}`,
       look: (age, signal) =>
         withSidecar(cluster, peer, signal, async (engine) => {
-          // The facts are read last: what was deployed in between is then needed, not lost.
-          const usage = await diskUsage(engine, signal);
-          const users = peer.owner ? [{ name: peer.name, owner: peer.owner, facts: await facts.of(peer, signal) }] : [];
+          const users = async () =>
+            peer.owner ? [{ name: peer.name, owner: peer.owner, facts: await facts.of(peer, signal) }] : [];
           const place = `${peer.namespace}/${peer.pod}`;
-          return judgeDaemon({ source: "dind", place, usage, users, own: true }, age);
+          return lookIntoDaemon(engine, { source: "dind", place, users, own: true }, age, signal);
         }),
       remove: (finding, age, signal) =>
         withSidecar(cluster, peer, signal, (engine) => removeFromDaemon(engine, finding, age, signal)),

@@ -15,6 +15,7 @@ import type { Cluster } from "../kube/cluster.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachPeer, type Reached } from "../network/reach.ts";
 import { hostOf, peerNodes } from "../network/spec.ts";
+import { allInOrder } from "./order.ts";
 import { packageStates, type ChannelFacts } from "./package-state.ts";
 import type { PeerFacts } from "./judgement.ts";
 import type { PeerPod } from "./peer-pod.ts";
@@ -82,18 +83,26 @@ async function factsOf(peer: PeerPod, reach: () => Promise<Reached>, signal: Abo
   } catch (error) {
     if (signal.aborted) throw error;
     const { code, hint } = error instanceof FabricError ? error : { code: "internal" as const, hint: undefined };
-    return { known: false, code, because: `${peer.name} cannot be asked: ${messageOf(error)}`, hint };
+    return { known: false, code, because: `${peer.name} cannot be asked: ${steady(messageOf(error))}`, hint };
   }
+}
+
+/** Without what differs each time: how long grpc-js waited at what, when, and our end of a forwarded port. */
+export function steady(message: string): string {
+  return message
+    .replaceAll(/(Deadline exceeded) after [^\n]*/g, "$1")
+    .replaceAll(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "")
+    .replaceAll(/\b127\.0\.0\.1:\d+/g, "127.0.0.1");
 }
 
 async function readPackages(connection: NodeConnection, identity: Reached["identity"], signal: AbortSignal) {
   const options = { signal, timeout: patience };
-  const [installed, channels] = await Promise.all([
+  const [installed, channels] = await allInOrder([
     installedChaincodes(connection, identity, options),
     peerChannels(connection, identity, options),
   ]);
-  const facts = await Promise.all(
-    channels.map(async (channel): Promise<ChannelFacts> => {
+  const facts = await allInOrder(
+    channels.toSorted().map(async (channel): Promise<ChannelFacts> => {
       const committed = await committedDefinitions(connection, identity, channel, options);
       const approved =
         (await approvedDefinitions(connection, identity, channel, options)) ??

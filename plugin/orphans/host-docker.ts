@@ -1,15 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { FabricError } from "../error.ts";
-import { diskUsage } from "../docker/disk-usage.ts";
 import { newEngine, type Engine } from "../docker/engine.ts";
 import type { V1Pod } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { podReady } from "../kube/conditions.ts";
 import { create, list, listPages, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
-import { judgeDaemon, type DaemonUser } from "./daemon-contents.ts";
+import type { DaemonUser } from "./daemon-contents.ts";
+import { lookIntoDaemon } from "./daemon-look.ts";
 import { removeFromDaemon } from "./daemon-removal.ts";
 import type { FactsReader } from "./facts.ts";
+import type { Finding } from "./finding.ts";
 import type { PeerFacts } from "./judgement.ts";
 import { mountedSocket, nodePod, nodePodContainer, nodePodLabels, runLabel, type NodeAccess } from "./node-pod.ts";
 import type { PeerPod } from "./peer-pod.ts";
@@ -50,10 +51,9 @@ export async function hostDocker(context: HostDockerContext, signal: AbortSignal
       source: "host-docker",
       name: `node ${node}`,
       async look(age, looking) {
-        const usage = await usageOrNone(await engineOf(node), looking);
-        if (!usage) return [];
-        const users = await usersOf(context, node, looking);
-        return judgeDaemon({ source: "host-docker", place: `node ${node}`, usage, users, own: false }, age);
+        const users = () => usersOf(context, node, looking);
+        const place = { source: "host-docker", place: `node ${node}`, users, own: false } as const;
+        return orNothing(lookIntoDaemon(await engineOf(node), place, age, looking));
       },
       remove: async (finding, age, removing) => removeFromDaemon(await engineOf(node), finding, age, removing),
     })),
@@ -89,12 +89,12 @@ async function openNode(
 }
 
 /** Most nodes have no Docker: nothing to look at, and no failure. */
-async function usageOrNone(engine: Engine, signal: AbortSignal) {
+async function orNothing(look: Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {
-    return await diskUsage(engine, signal);
+    return await look;
   } catch (error) {
     if (error instanceof FabricError && /Cannot connect to the Docker daemon|no such file/i.test(error.message)) {
-      return undefined;
+      return [];
     }
     throw error;
   }

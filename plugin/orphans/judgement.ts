@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../error.ts";
-import type { Judgement } from "./finding.ts";
+import type { Judgement, Verdict } from "./finding.ts";
+import { inOrder } from "./order.ts";
 import type { PackageState } from "./package-state.ts";
 
 /** What is known of a peer. */
@@ -41,23 +42,29 @@ export function judgeLeftover(because: string, since: Date | undefined, age: Age
 
 /**
  * The same package asked of several peers: needed by one is needed; unknown to one is kept; an orphan only when all agree.
- * Nobody asked is nothing proved.
+ * Nobody asked is nothing proved. Of several reasons for the same the first by its words.
  */
 export function agreed(judgements: readonly Judgement[], nobody: string): Judgement {
-  const found =
-    judgements.find(({ verdict }) => verdict === "needed") ??
-    judgements.find(({ verdict }) => verdict === "kept") ??
-    judgements[0];
+  const [found] = inOrder(
+    judgements,
+    ({ verdict }) => String(strength.indexOf(verdict)),
+    ({ because }) => because,
+  );
   return found ?? { verdict: "kept", because: nobody };
 }
+
+const strength: readonly Verdict[] = ["needed", "kept", "orphan"];
 
 function oldEnough(judgement: Judgement, since: Date | undefined, age: AgeLimit, least: number): Judgement {
   const seconds = age.olderThan ?? least;
   if (seconds === 0) return judgement;
-  if (since === undefined) return { verdict: "kept", because: `${judgement.because}, but its age is not known` };
+  if (since === undefined)
+    return { verdict: "kept", because: `${judgement.because}, but its age is not known${anyAge}` };
   if (age.now.getTime() - since.getTime() >= seconds * 1000) return judgement;
   return { verdict: "kept", because: `${judgement.because}, but it is younger than ${formatSeconds(seconds)}` };
 }
+
+const anyAge = ": --older-than 0s asks for none";
 
 function formatSeconds(seconds: number): string {
   for (const [unit, size] of [

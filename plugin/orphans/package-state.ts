@@ -1,5 +1,6 @@
 import type { ApprovedDefinition, InstalledChaincode } from "../fabric/lifecycle.ts";
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
+import { inOrder } from "./order.ts";
 
 /** What a peer and its organization have to do with a package. */
 export type PackageState =
@@ -26,17 +27,29 @@ export function packageStates(
   installed: readonly InstalledChaincode[],
   channels: readonly ChannelFacts[],
 ): ReadonlyMap<string, PackageState> {
-  const states = new Map<string, PackageState>(installed.map(({ packageId }) => [packageId, { state: "uncommitted" }]));
-  for (const { channel, committed, approved } of channels) {
-    for (const { name, sequence, packageId } of approved) {
+  const packages = inOrder(installed, ({ packageId }) => packageId);
+  const states = new Map<string, PackageState>(packages.map(({ packageId }) => [packageId, { state: "uncommitted" }]));
+  for (const { channel, committed, approved } of inOrder(channels, (facts) => facts.channel)) {
+    const bySequence = inOrder(
+      approved,
+      ({ name }) => name,
+      ({ sequence }) => String(sequence).padStart(20, "0"),
+      ({ packageId = "" }) => packageId,
+    );
+    // The last one counts: of several sequences the newest.
+    for (const { name, sequence, packageId } of bySequence) {
       if (packageId === undefined) continue;
       const current = committed.find((definition) => definition.name === name)?.sequence ?? 0;
       const state = approvalState({ channel, name, sequence }, current);
       if (state.state === "needed" || states.get(packageId)?.state !== "needed") states.set(packageId, state);
     }
   }
-  for (const { packageId, references } of installed) {
-    const [first] = references;
+  for (const { packageId, references } of packages) {
+    const [first] = inOrder(
+      references,
+      ({ channel }) => channel,
+      ({ name }) => name,
+    );
     if (first) states.set(packageId, { state: "needed", because: `${first.channel} runs it as ${first.name}` });
   }
   return states;

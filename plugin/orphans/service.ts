@@ -7,6 +7,7 @@ import { managedBy, networkLabel, organizationLabel } from "../network/labels.ts
 import type { FactsReader } from "./facts.ts";
 import type { Finding, Judgement } from "./finding.ts";
 import { agreed, judgePackage, type AgeLimit, type PeerFacts } from "./judgement.ts";
+import { inOrder } from "./order.ts";
 import type { PeerPod } from "./peer-pod.ts";
 import type { Place } from "./place.ts";
 import { podEnvironment } from "./pod-environment.ts";
@@ -130,11 +131,11 @@ export function judgeServerBy(
     return { verdict: "kept", because: "it does not say a package ID that can be read" };
   }
   const judgements = facts.map((known) => judgePackage(packageId, known, since, age));
-  const superseded = judgements.find((_, index) => stateOf(facts[index], packageId) === "superseded");
-  const verdict = agreed(
-    superseded ? [...judgements.filter((one) => one !== superseded), superseded] : judgements,
-    nobody,
+  const [superseded] = inOrder(
+    judgements.filter((_, index) => stateOf(facts[index], packageId) === "superseded"),
+    ({ because }) => because,
   );
+  const verdict = agreed(judgements, nobody);
   if (verdict.verdict !== "orphan") return verdict;
   if (!all) return { verdict: "kept", because: "peers in namespaces that you may not read may use it" };
   if (superseded) return superseded;
@@ -194,11 +195,17 @@ export function judgeService(
   stranger: string | undefined,
 ): JudgedService {
   const { name = "", namespace = "", uid, creationTimestamp } = service.metadata ?? {};
-  const behind = servers.filter(({ deployment }) => selects(service, deployment));
+  const behind = inOrder(
+    servers.filter(({ deployment }) => selects(service, deployment)),
+    ({ name: server }) => server,
+  );
   const thing = { source: "service", kind: "Service", place: `namespace ${namespace}`, name, id: uid } as const;
   const judged = (judgement: Judgement) => ({ service, finding: { ...thing, since: creationTimestamp, ...judgement } });
   const own = ownOrganization(service);
-  const doubt = dialled.unreadable.find((peer) => concerns(own, peer));
+  const [doubt] = inOrder(
+    dialled.unreadable.filter((peer) => concerns(own, peer)),
+    ({ because }) => because,
+  );
   const dialler = dialled.packages.get(`${name}.${namespace}`);
   if (dialler !== undefined) return judged({ verdict: "needed", because: `package ${dialler} leads to it` });
   if (doubt) return judged({ verdict: "kept", because: doubt.because });
@@ -212,9 +219,12 @@ export function judgeService(
 }
 
 function withoutDeployment({ deployment, ...server }: JudgedServer, services: readonly JudgedService[]): Finding {
-  const needing = services.find(
-    ({ service, finding }) =>
-      finding.verdict === "needed" && server.verdict === "orphan" && selects(service, deployment),
+  const [needing] = inOrder(
+    services.filter(
+      ({ service, finding }) =>
+        finding.verdict === "needed" && server.verdict === "orphan" && selects(service, deployment),
+    ),
+    ({ finding }) => finding.name,
   );
   if (!needing) return server;
   return {
@@ -241,7 +251,10 @@ async function strangers(
 ): Promise<string | undefined> {
   const labels = spec?.selector ?? {};
   const pods = await list(cluster, { kind: "Pod", namespace: metadata?.namespace, labels }, signal);
-  const stranger = pods.find((pod) => !servers.some(({ deployment }) => runs(deployment, pod)));
+  const [stranger] = inOrder(
+    pods.filter((pod) => !servers.some(({ deployment }) => runs(deployment, pod))),
+    (pod) => pod.metadata?.name ?? "",
+  );
   return stranger && `Pod ${stranger.metadata?.name}`;
 }
 
@@ -268,7 +281,7 @@ async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortS
           if (!bytes) continue;
           read.add(packageId);
           const address = await connectionAddress(bytes);
-          if (address !== undefined) packages.set(hostKey(address, peer.namespace), packageId);
+          if (address !== undefined) lead(packages, hostKey(address, peer.namespace), packageId);
         } catch (error) {
           if (signal.aborted) throw error;
           const because = `package ${packageId} of ${peer.name} cannot be read: ${messageOf(error)}`;
@@ -278,6 +291,12 @@ async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortS
     }
   }
   return { packages, unreadable };
+}
+
+/** Of several packages that lead to the same address one stands for all. */
+function lead(packages: Map<string, string>, address: string, packageId: string): void {
+  const before = packages.get(address);
+  if (before === undefined || packageId < before) packages.set(address, packageId);
 }
 
 /** The address in a package's connection.json; undefined when it has none. */

@@ -3,6 +3,7 @@ import { eachBounded } from "../steps/bounded.ts";
 import type { FactsReader } from "./facts.ts";
 import type { Finding, Source } from "./finding.ts";
 import type { AgeLimit } from "./judgement.ts";
+import { inOrder } from "./order.ts";
 import type { PeerPod } from "./peer-pod.ts";
 import type { Place } from "./place.ts";
 
@@ -48,7 +49,7 @@ export async function survey(
 ): Promise<Survey> {
   const asked = await eachBounded(peers, atOnce, async (peer) => ({ peer, facts: await facts.of(peer, signal) }));
   const looks = await eachBounded(places, atOnce, (place) => lookAt(place, age, signal));
-  return {
+  return ordered({
     findings: looks.flatMap(({ findings }) => findings),
     uncommitted: asked.flatMap(({ peer, facts: known }) =>
       known.known
@@ -63,6 +64,31 @@ export async function survey(
       ),
       ...looks.flatMap(({ blind }) => blind),
     ],
+  });
+}
+
+/** The same cluster is the same table. */
+export function ordered({ findings, uncommitted, blind }: Survey): Survey {
+  return {
+    findings: inOrder(
+      findings,
+      ({ source }) => source,
+      ({ place }) => place,
+      ({ kind }) => kind,
+      ({ name }) => name,
+      ({ id = "" }) => id,
+    ),
+    uncommitted: inOrder(
+      uncommitted,
+      ({ peer }) => peer,
+      ({ packageId }) => packageId,
+    ),
+    blind: inOrder(
+      blind,
+      ({ source = "" }) => source,
+      ({ place }) => place,
+      ({ because }) => because,
+    ),
   };
 }
 

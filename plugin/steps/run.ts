@@ -205,12 +205,21 @@ const isNotReady = (error: unknown): boolean => error instanceof FabricError && 
 function interruption(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, reason: unknown): FabricError {
   const left = steps.filter(({ id }) => !isSo(outcomes.get(id)));
   const code = reason instanceof FabricError ? reason.code : "interrupted";
-  const first = left.find(({ id }) => outcomes.get(id)?.result === "failed") ?? left[0];
-  const at = first ? `, at: ${first.title}` : "";
+  const told = left.find(({ id }) => explained(outcomes.get(id), reason) !== undefined);
+  const first = told ?? left.find(({ id }) => outcomes.get(id)?.result === "failed") ?? left[0];
+  const why = first && explained(outcomes.get(first.id), reason);
+  const at = first ? `, at: ${first.title}${why ? `: ${why.message}` : ""}` : "";
   return new FabricError(code, `${messageOf(reason)} with ${left.length} of ${steps.length} steps left${at}`, {
-    hint: "run the same command again: it goes on where it stopped",
+    hint: why?.hint ?? "run the same command again: it goes on where it stopped",
     cause: reason,
   });
+}
+
+/** Why a step was not done in time, where it says so itself. */
+function explained(outcome: Outcome | undefined, reason: unknown): FabricError | undefined {
+  if (outcome?.result !== "failed" || outcome.error === reason) return undefined;
+  const { error } = outcome;
+  return error instanceof FabricError && ["timeout", "not-ready"].includes(error.code) ? error : undefined;
 }
 
 function isSo(outcome: Outcome | undefined): boolean {

@@ -105,7 +105,7 @@ function toolchainOf(reference: string, toolchains: Toolchains): Toolchain | und
   return byId ?? toolchains.find(reference);
 }
 
-function described({ id, names, config, size }: Image): object {
+function described({ id, names, config, size, named }: Image): object {
   return {
     Id: `sha256:${id}`,
     RepoTags: names,
@@ -116,6 +116,7 @@ function described({ id, names, config, size }: Image): object {
     Os: config.os,
     RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
     Config: config.config,
+    Metadata: { LastTagTime: named.toISOString() },
   };
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArchiveLimits } from "../archive/budget.ts";
 import { ApiError } from "../api-error.ts";
@@ -15,6 +15,8 @@ export interface Image {
   readonly config: ImageConfig;
   /** Bytes of its layers. */
   readonly size: number;
+  /** When it came, or got another name. */
+  readonly named: Date;
 }
 
 /** Images that were built or loaded, on disk. A kill at any moment leaves each image whole or not there. */
@@ -65,16 +67,23 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
   const layerFile = (digest: string) => join(folders.layers, `${digest}.tar`);
   const imageFile = (id: string) => join(folders.images, `${id}.json`);
   const unfinished = () => join(folders.work, randomBytes(8).toString("hex"));
+  // A configuration's file is as old as the image is here: what it says itself is the age of where it came from.
+  const times = new Map<string, Date>();
+  const readTime = async (id: string) => times.set(id, (await stat(imageFile(id))).mtime);
 
   const whole = (config: ImageConfig): boolean => layersOf(config).every((digest) => layers.has(digest));
-  for (const [id, config] of configs) if (!whole(config)) configs.delete(id);
+  for (const [id, config] of configs) {
+    if (whole(config)) await readTime(id);
+    else configs.delete(id);
+  }
   for (const [name, id] of names) if (!configs.has(id)) names.delete(name);
 
   const imageOf = (id: string): Image | undefined => {
     const config = configs.get(id);
     if (config === undefined) return undefined;
     const size = layersOf(config).reduce((sum, digest) => sum + (layers.get(digest) ?? 0), 0);
-    return { id, names: [...names].filter(([, other]) => other === id).map(([name]) => name), config, size };
+    const own = [...names].filter(([, other]) => other === id).map(([name]) => name);
+    return { id, names: own, config, size, named: times.get(id) ?? new Date(0) };
   };
   const find = (reference: string): Image | undefined => {
     const digits = imageId(reference);
@@ -120,6 +129,7 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
       const { bytes, id } = encodeConfig(config);
       await writeDurable(imageFile(id), bytes, unfinished());
       configs.set(id, config);
+      await readTime(id);
       for (const name of wanted) names.set(imageName(name), id);
       await writeNames();
       await sweep();
@@ -154,6 +164,11 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
     },
     tag: (image, name) =>
       inTurn(async () => {
+        // Removed since it was found.
+        if (!configs.has(image.id)) throw new ApiError(404, `No such image: sha256:${image.id}`);
+        const now = new Date();
+        await utimes(imageFile(image.id), now, now);
+        times.set(image.id, now);
         names.set(imageName(name), image.id);
         await writeNames();
         await sweep();

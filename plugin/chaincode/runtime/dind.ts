@@ -20,7 +20,7 @@ export function newDindRuntime(
     name,
     packageFor: pkg && (() => pkg),
     beforeInstall: (node) => (name === "on-demand" ? [idleStep(network, node)] : []),
-    beforeApprove: () => [],
+    beforehand: () => [],
     started: warmStep,
     // Whose package stays may need its service yet.
     afterwards: (target, after) =>

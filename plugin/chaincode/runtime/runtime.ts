@@ -25,8 +25,8 @@ export interface Runtime {
   readonly packageFor: ((organization: PeerOrganization) => PackageToDeploy) | undefined;
   /** What has to be so before this peer installs. */
   readonly beforeInstall: (node: FabricNode) => readonly Step[];
-  /** What has to be so before the organization approves: nobody agrees to chaincode that does not run. */
-  readonly beforeApprove: (organization: PeerOrganization) => readonly Step[];
+  /** What has to be so before the organization's peers install, as no peer uninstalls, and before it approves. */
+  readonly beforehand: (organization: PeerOrganization) => readonly Step[];
   /** A peer runs it, once its definition is committed. */
   readonly started: (deployment: Deployment, target: Target, node: FabricNode, after: readonly string[]) => Step;
   /** What becomes of the runtime before this one, once all peers of the organization run the new definition. */

@@ -50,7 +50,7 @@ export async function newServiceRuntime(
     name: "service",
     packageFor: (organization) => packageAtHand(partFor(organization.name).pkg),
     beforeInstall: (node) => (options.per === "peer" ? [peerNameStep(network, node)] : []),
-    beforeApprove: (organization) => runningSteps(network, partFor(organization.name)),
+    beforehand: (organization) => runningSteps(network, partFor(organization.name)),
     started: (deployment, _, node, after) => answersStep(deployment, node, after),
     afterwards: ({ organization }, after) => {
       const kept = serviceName(partFor(organization.name).design.identity);

@@ -4,7 +4,7 @@ import type { Step } from "../../steps/step.ts";
 import type { PackageToDeploy } from "../deployment.ts";
 import { seededInstall } from "./seeded-install.ts";
 import { seedPeer, type SeedPeer } from "./seed-peer.ts";
-import { newSeeding, type SeededPackage, type Seeding } from "./seeding.ts";
+import { newSeedings, type SeededPackage, type Seeding } from "./seeding.ts";
 
 /**
  * The seeding of each package over the peers of some organizations: any of them may have the image already. What one has built
@@ -15,17 +15,11 @@ export function networkSeedings(
   organizations: readonly Organization[],
 ): { readonly of: (pkg: SeededPackage) => Seeding; readonly peer: (node: FabricNode) => SeedPeer } {
   const peers = new Map(organizations.flatMap(nodesOf).map((node) => [hostOf(node), seedPeer(network, node)]));
-  const seedings = new Map<string, Seeding>();
+  const seedings = newSeedings([...peers.values()]);
+  network.atClose(() => seedings.close());
   return {
     peer: (node) => peers.get(hostOf(node)) ?? seedPeer(network, node),
-    of: (pkg) => {
-      const before = seedings.get(pkg.id);
-      if (before) return before;
-      const seeding = newSeeding(pkg, [...peers.values()]);
-      network.atClose(() => seeding.close());
-      seedings.set(pkg.id, seeding);
-      return seeding;
-    },
+    of: (pkg) => seedings.of(pkg),
   };
 }
 

@@ -9,12 +9,25 @@ import type { PackageToDeploy } from "../deployment.ts";
 import { installStep, shortId } from "../lifecycle-steps.ts";
 import { packageOnPeers } from "../package-source.ts";
 import { chosenPlaces, type Chosen, type Place } from "../targets.ts";
+import { imageStep } from "../image-step.ts";
 import { networkSeedings } from "./network-seeding.ts";
 import { seededInstall } from "./seeded-install.ts";
+import type { Provision } from "./seeding.ts";
 
 export interface SeedRequest extends Chosen {
   /** Of a chaincode; every committed one unless told. */
   readonly name?: string | undefined;
+  /** Image archives that each daemon has to have before. */
+  readonly loadImage?: readonly string[] | undefined;
+  /** Told of each peer that can run a package now, and could not before. */
+  readonly onBrought?: ((brought: BroughtImage) => void) | undefined;
+}
+
+/** What a peer got. */
+export interface BroughtImage {
+  readonly peer: string;
+  readonly packageId: string;
+  readonly provision: Provision;
 }
 
 /**
@@ -36,11 +49,12 @@ export async function seedSteps(
       hint: "kubectl fabric deploy-cc NAME --path DIR --channel CHANNEL",
     });
   }
-  return stepsFor(
+  return wantedSteps(
     network,
     wanted.flatMap(({ place, packages }) =>
       packages.flatMap((pkg) => place.peers.map((node): Wanted => ({ place, pkg, node }))),
     ),
+    request,
   );
 }
 
@@ -66,26 +80,50 @@ export async function lateSteps(network: OpenNetwork, channel: string, signal: A
       );
     }),
   );
-  return stepsFor(network, wanted.flat());
+  return wantedSteps(network, wanted.flat());
 }
 
-interface Wanted {
+/** A package that a peer is to be able to run. */
+export interface Wanted {
   readonly place: Place;
   readonly pkg: PackageToDeploy;
   readonly node: FabricNode;
 }
 
-function stepsFor(network: OpenNetwork, wanted: readonly Wanted[]): readonly Step[] {
+/** What is wanted as a plan; asks nobody, and reads the archives. */
+export async function wantedSteps(
+  network: OpenNetwork,
+  wanted: readonly Wanted[],
+  { loadImage = [], onBrought }: Pick<SeedRequest, "loadImage" | "onBrought"> = {},
+): Promise<readonly Step[]> {
   const seedings = networkSeedings(network, [...new Set(wanted.map(({ place }) => place.organization))]);
-  return wanted.map(({ place, pkg, node }) => {
+  const nodes = new Map(wanted.map(({ place, node }) => [hostOf(node), { place, node }]));
+  const loaded = await Promise.all(
+    [...nodes].flatMap(([host, { place, node }]) =>
+      loadImage.map(async (file) => ({ host, step: await imageStep({ network }, place, node, file) })),
+    ),
+  );
+  const seeded = wanted.map(({ place, pkg, node }) => {
+    const peer = hostOf(node);
+    const after = loaded.filter(({ host }) => host === peer).map(({ step }) => step.id);
     const step = {
-      ...installStep({ network }, { ...place, pkg }, node, []),
-      id: `seed/${hostOf(node)}/${pkg.id}`,
-      title: `${hostOf(node)} can run ${shortId(pkg.id)}`,
+      ...installStep({ network }, { ...place, pkg }, node, after),
+      id: seedStepId(peer, pkg.id),
+      title: `${peer} can run ${shortId(pkg.id)}`,
     };
-    return seededInstall({ install: step, pkg, peer: seedings.peer(node), seeding: seedings.of(pkg) });
+    return seededInstall({
+      install: step,
+      pkg,
+      peer: seedings.peer(node),
+      seeding: seedings.of(pkg),
+      onProvision: (provision) => onBrought?.({ peer, packageId: pkg.id, provision }),
+    });
   });
+  return [...loaded.map(({ step }) => step), ...seeded];
 }
+
+/** "seed/peer0.org1/asset:0a1b..." */
+const seedStepId = (peer: string, packageId: string): string => `seed/${peer}/${packageId}`;
 
 /** What an organization is to run by its own approvals, on all channels that its peer has joined. */
 async function packagesOf(

@@ -10,13 +10,15 @@ export interface SeededInstallation {
   readonly pkg: PackageToDeploy;
   readonly peer: SeedPeer;
   readonly seeding: Seeding;
+  /** Told how the image came, once it is there. */
+  readonly onProvision?: ((provision: Provision) => void) | undefined;
 }
 
 /**
  * An installation for which the peer builds nothing, as its image is there already: composed, or copied from the one peer that
  * has built it. A peer without a daemon that we may look into does as it always did.
  */
-export function seededInstall({ install, pkg, peer, seeding }: SeededInstallation): Step {
+export function seededInstall({ install, pkg, peer, seeding, onProvision }: SeededInstallation): Step {
   let installed = false;
   const act = async (context: StepContext): Promise<string | void> => {
     const type = pkg.type ?? (await pkg.load(context.signal)).metadata.type;
@@ -28,6 +30,7 @@ export function seededInstall({ install, pkg, peer, seeding }: SeededInstallatio
     };
     const provision = await seeding.provide(peer, context, installed ? undefined : installing);
     if (!installed && provision.how !== "built") await installing();
+    onProvision?.(provision);
     return [described(provision), said].filter((part) => part).join(", ");
   };
   return {

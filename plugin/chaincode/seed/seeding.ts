@@ -2,20 +2,19 @@ import type { ImageAddition } from "../../docker/composed-image.ts";
 import { removeContainer } from "../../docker/containers.ts";
 import { EngineError, type Engine } from "../../docker/engine.ts";
 import { inspectImage, pullImage, splitName, type Image } from "../../docker/images.ts";
-import { newLayerStore } from "../../docker/layer-store.ts";
 import { FabricError } from "../../error.ts";
 import { chaincodeImageName } from "../../fabric/chaincode-image.ts";
 import { chaincodeFiles, type ChaincodePackage } from "../../fabric/chaincode-package.ts";
 import type { StepContext } from "../../steps/step.ts";
 import { newBuildTurn } from "./build-turn.ts";
-import { composedSource, daemonSource, newLayerReader, type ImageSource } from "./image-source.ts";
+import { composedSource, daemonSource, type ImageSource, type LayerReader } from "./image-source.ts";
 import type { GivenImage } from "./given-image.ts";
 import { imageOfPackage } from "./image-package.ts";
 import { buildNode } from "./node-build.ts";
 import { nodeLayer, reasonToBuild } from "./node-image.ts";
 import type { BuildSettings } from "./peer-settings.ts";
 import type { SeedPeer } from "./seed-peer.ts";
-import { sendTo } from "./transfer.ts";
+import { newTransfers, type Transfers } from "./transfer.ts";
 
 /** How a peer's daemon came to the image. */
 export type Provision =
@@ -39,7 +38,7 @@ export interface Seeding {
    * where we do not know how by `build`, the peer's own. Without `build` it may be left.
    */
   provide(peer: SeedPeer, context: StepContext, build?: () => Promise<void>): Promise<Provision>;
-  /** Deletes what was kept on the way. */
+  /** Removes what its builds have left, and deletes what was kept on the way. */
   close(): Promise<void>;
 }
 
@@ -54,7 +53,31 @@ export interface SeededPackage {
 
 /** `peers`: all whose daemons may have the image, or need it. */
 export function newSeeding(pkg: SeededPackage, peers: readonly SeedPeer[]): Seeding {
-  return new PackageSeeding(pkg, peers);
+  const transfers = newTransfers();
+  return new PackageSeeding(pkg, peers, transfers, () => transfers.close());
+}
+
+/** Seedings of several packages over the same peers, one for each: what one has sent the others need not. */
+export interface Seedings {
+  of(pkg: SeededPackage): Seeding;
+  /** Ends all. */
+  close(): Promise<void>;
+}
+
+export function newSeedings(peers: readonly SeedPeer[]): Seedings {
+  const transfers = newTransfers();
+  const seedings = new Map<string, PackageSeeding>();
+  return {
+    of(pkg) {
+      const seeding = seedings.get(pkg.id) ?? new PackageSeeding(pkg, peers, transfers, async () => {});
+      seedings.set(pkg.id, seeding);
+      return seeding;
+    },
+    async close() {
+      await Promise.all([...seedings.values()].map((seeding) => seeding.close()));
+      await transfers.close();
+    },
+  };
 }
 
 /** Platforms of Fabric's own Docker builds; anything else is an external builder's (core/chaincode/platforms). */
@@ -75,7 +98,9 @@ const isNode = ({ metadata }: ChaincodePackage): boolean => metadata.type.toLowe
 class PackageSeeding implements Seeding {
   readonly #pkg: SeededPackage;
   readonly #peers: readonly SeedPeer[];
-  readonly #reader = newLayerReader(newLayerStore());
+  readonly #transfers: Transfers;
+  readonly #reader: LayerReader;
+  readonly #closeTransfers: () => Promise<void>;
   readonly #turn = newBuildTurn();
   readonly #names = new Map<string, Promise<string>>();
   /** Of each peer's daemon: the image by this name, as it was seen last. */
@@ -87,9 +112,17 @@ class PackageSeeding implements Seeding {
   #content: Promise<Content> | undefined;
   #givenSource: Promise<ImageSource> | undefined;
 
-  constructor(pkg: SeededPackage, peers: readonly SeedPeer[]) {
+  constructor(
+    pkg: SeededPackage,
+    peers: readonly SeedPeer[],
+    transfers: Transfers,
+    closeTransfers: () => Promise<void>,
+  ) {
     this.#pkg = pkg;
     this.#peers = peers;
+    this.#transfers = transfers;
+    this.#reader = transfers.reader;
+    this.#closeTransfers = closeTransfers;
   }
 
   async has(peer: SeedPeer, signal: AbortSignal): Promise<boolean> {
@@ -118,7 +151,7 @@ class PackageSeeding implements Seeding {
 
   async close(): Promise<void> {
     await Promise.all(this.#tidying);
-    await this.#reader.store.close();
+    await this.#closeTransfers();
   }
 
   #nameFor(peer: SeedPeer, signal: AbortSignal): Promise<string> {
@@ -141,7 +174,7 @@ class PackageSeeding implements Seeding {
 
   async #send(peer: SeedPeer, source: ImageSource, context: StepContext): Promise<number> {
     const name = await this.#nameFor(peer, context.signal);
-    const bytes = await sendTo(peer, source, name, this.#reader.store, context);
+    const bytes = await this.#transfers.send(peer, source, name, context);
     this.#seen.delete(peer.host);
     return bytes;
   }

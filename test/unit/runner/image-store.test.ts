@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -150,7 +150,22 @@ describe("images", () => {
       names: ["dev-peer0-a:latest"],
       builtIn: [],
     });
-    expect(other.list()).toEqual([image]);
+    expect(other.list()).toEqual([{ ...image, named: expect.any(Date) as Date }]);
+  });
+
+  it("tell when they came or got a name last, whatever they say of themselves, also after a restart", async () => {
+    const began = Date.now() - 1000; // a file system may round down
+    const { id, config } = await build("code", "dev-peer0-a");
+    expect(config.created).toMatch(/^1970/);
+    expect(store.find(id)?.named.getTime()).toBeGreaterThan(began);
+    const past = new Date("2020-01-01T00:00:00Z");
+    await utimes(join(directory, "images", `${id}.json`), past, past);
+    const again = await open();
+    const old = again.find(id);
+    expect(old?.named).toEqual(past);
+    if (old) await again.tag(old, "dev-peer1-a");
+    expect(again.find(id)?.named.getTime()).toBeGreaterThan(began);
+    expect((await open()).find(id)?.named.getTime()).toBeGreaterThan(began);
   });
 
   it("are read by the plugin, as those of a Docker of the version that the runner names", async () => {
@@ -168,7 +183,7 @@ describe("images", () => {
     try {
       const content = await readSavedImage({ engine, run }, about, diff_ids, layers);
       expect(content).toMatchObject({ id: about.Id, layers: diff_ids });
-      expect(await layers.kept(diff_ids[0] ?? "")).toBeDefined();
+      expect(layers.kept(diff_ids[0] ?? "")).toBeDefined();
     } finally {
       await layers.close();
     }

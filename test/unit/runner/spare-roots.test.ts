@@ -35,7 +35,7 @@ describe("what is prepared for the next start", () => {
       config: { Env: [], Cmd: [], Labels: {} },
       rootfs: { type: "layers" as const, diff_ids: [] },
     };
-    const made: Image = { id, names: [id], config, size: layer.length };
+    const made: Image = { id, names: [id], config, size: layer.length, named: new Date(0) };
     images.set(id, made);
     return made;
   };

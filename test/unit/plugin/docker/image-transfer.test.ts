@@ -91,7 +91,7 @@ beforeEach(() => (store = newLayerStore()));
 afterEach(() => store.close());
 
 const kept = async (diffId: string): Promise<string | undefined> => {
-  const layer = await store.kept(diffId);
+  const layer = store.kept(diffId);
   return layer && gunzipSync(await buffer(layer.open())).toString();
 };
 

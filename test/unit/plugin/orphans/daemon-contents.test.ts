@@ -17,7 +17,8 @@ const states: readonly [string, PackageState][] = [
 ];
 const user: DaemonUser = { name: "peer0.org1", owner, facts: { known: true, packages: new Map(states) } };
 const now = new Date("2026-06-01T00:00:00Z");
-const created = now.getTime() / 1000 - 3600;
+const ago = (seconds: number) => new Date(now.getTime() - seconds * 1000);
+const created = ago(3600).getTime() / 1000;
 
 type Container = DiskUsage["containers"][number];
 type Image = DiskUsage["images"][number];
@@ -40,23 +41,31 @@ const image = (tag: string | undefined, changes: Partial<Image> = {}): Image => 
   Labels: null,
   Size: 200,
   SharedSize: 180,
-  Created: created,
+  Created: 0,
   ...changes,
 });
-const judge = (
-  usage: Partial<DiskUsage>,
-  { users = [user], own = true, olderThan }: { users?: readonly DaemonUser[]; own?: boolean; olderThan?: number } = {},
-) =>
-  judgeDaemon(
+interface Judging {
+  readonly users?: readonly DaemonUser[];
+  readonly own?: boolean;
+  readonly olderThan?: number;
+  /** Seconds ago; undefined: not known. */
+  readonly arrived?: number | undefined;
+}
+const judge = (usage: Partial<DiskUsage>, judging: Judging = {}) => {
+  const { users = [user], own = true, olderThan, arrived } = { arrived: 3600, ...judging };
+  const came = arrived === undefined ? [] : (usage.images ?? []).map(({ Id }) => [Id, ago(arrived)] as const);
+  return judgeDaemon(
     {
       source: own ? "dind" : "host-docker",
       place: "org1/peer0-0",
       usage: { images: [], containers: [], buildCache: [], ...usage },
       users,
       own,
+      arrivals: new Map(came),
     },
     { now, olderThan },
   );
+};
 
 describe("containers of a peer's daemon", () => {
   test.each([
@@ -116,9 +125,25 @@ describe("images of a peer's daemon", () => {
     ["of a package that the peer has not", image(name(absent)), "orphan"],
     ["of a peer that nobody knows", image(`other-${hash("8")}-${hash("9")}:latest`), "kept"],
     ["without a name", image(undefined), "orphan"],
-    ["without a name, just made", image(undefined, { Created: now.getTime() / 1000 }), "kept"],
   ] as const)("%s", (_, found, verdict) => {
     expect(judge({ images: [found] })).toMatchObject([{ kind: "image", verdict }]);
+  });
+
+  // What the image itself says is the age of what it was made from: here 1970.
+  test.each([
+    ["superseded, came just now", image(name(old)), 0, undefined, "orphan"],
+    ["superseded, came an hour ago, a day asked for", image(name(old)), 3600, 86_400, "kept"],
+    ["superseded, came two days ago, a day asked for", image(name(old)), 172_800, 86_400, "orphan"],
+    ["superseded, nobody knows when it came, a day asked for", image(name(old)), undefined, 86_400, "kept"],
+    ["superseded, nobody knows when it came", image(name(old)), undefined, undefined, "orphan"],
+    ["not on the peer, came just now", image(name(absent)), 0, undefined, "kept"],
+    ["not on the peer, nobody knows when it came", image(name(absent)), undefined, undefined, "kept"],
+    ["not on the peer, nobody knows when it came, any age", image(name(absent)), undefined, 0, "orphan"],
+    ["without a name, came just now", image(undefined), 0, undefined, "kept"],
+  ] as const)("%s", (_, found, arrived, olderThan, verdict) => {
+    const judging = olderThan === undefined ? { arrived } : { arrived, olderThan };
+    const since = arrived === undefined ? undefined : ago(arrived);
+    expect(judge({ images: [found] }, judging)).toMatchObject([{ verdict, since }]);
   });
 
   test("free what they share with none", () => {

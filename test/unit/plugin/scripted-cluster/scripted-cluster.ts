@@ -67,6 +67,8 @@ export interface ScriptedCluster {
   interfere(interference: Interference | undefined): void;
   /** Puts an object there, or changes it, as somebody else. */
   put(object: WireObject, manager?: string): WireObject;
+  /** What a container of a Pod has written; `previous`: in its life before. */
+  write(namespace: string, pod: string, container: string, log: string, previous?: boolean): void;
   /** Removes an object at once, as somebody else. */
   erase(kind: string, name: string, namespace?: string): void;
   /** Throws when it is not there. */
@@ -97,7 +99,21 @@ export async function scriptedCluster({
     for (const controller of controllers) setImmediate(controller, change, stored);
   });
 
+  const logs = new Map<string, string>();
+  const logKey = (namespace: string, pod: string, container: string, previous: boolean) =>
+    [namespace, pod, container, previous ? "previous" : "now"].join("/");
+
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    const url = new URL(request.url ?? "", "http://localhost");
+    const [, namespace, pod] = logPath.exec(url.pathname) ?? [];
+    if (namespace !== undefined && pod !== undefined) {
+      requests.push(`get Pod ${namespace}/${pod}/log`);
+      const key = logKey(namespace, pod, url.searchParams.get("container") ?? "", url.searchParams.has("previous"));
+      const lines = (logs.get(key) ?? "").split(/(?<=\n)/);
+      const tail = Number(url.searchParams.get("tailLines") ?? lines.length);
+      response.writeHead(200, { "content-type": "text/plain" }).end(lines.slice(-tail).join(""));
+      return;
+    }
     const call = await callOf(request);
     requests.push(lineOf(call));
     const fate = interference?.(call);
@@ -151,6 +167,8 @@ export async function scriptedCluster({
       if (!stored.find(resource, namespace, name)) return stored.create(resource, object, manager);
       return stored.update(resource, namespace, name, (before) => mergePatched(before, object) as WireObject, manager);
     },
+    write: (namespace, pod, container, log, previous = false) =>
+      void logs.set(logKey(namespace, pod, container, previous), log),
     erase: (kind, name, namespace) => stored.erase(resourceOf(kind), namespace, name),
     read: (kind, name, namespace) => stored.read(resourceOf(kind), namespace, name),
     find: (kind, name, namespace) => stored.find(resourceOf(kind), namespace, name),
@@ -181,6 +199,8 @@ export async function scriptedCluster({
     },
   };
 }
+
+const logPath = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/log$/;
 
 interface Call extends Attempt {
   readonly served: ServedResource | undefined;

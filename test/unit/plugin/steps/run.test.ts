@@ -155,6 +155,24 @@ describe("runSteps", () => {
     expect(events.at(-1)).toMatchObject({ outcome: { result } });
   });
 
+  test("a deadline tells why the step that it cut off was not done, where that step knows", async () => {
+    const controller = new AbortController();
+    const plan = steps({ a: [], b: [] }, new Set());
+    const cut = plan.map((step) => ({
+      ...step,
+      async act() {
+        controller.abort(new FabricError("timeout", "gave up after 90 s"));
+        if (step.id === "a") throw controller.signal.reason;
+        throw new FabricError("timeout", "Deployment x was not ready: no image", { hint: "is its name right?" });
+      },
+    }));
+    await expect(runSteps(cut, { signal: controller.signal })).rejects.toMatchObject({
+      code: "timeout",
+      message: "gave up after 90 s with 2 of 2 steps left, at: step b: Deployment x was not ready: no image",
+      hint: "is its name right?",
+    });
+  });
+
   test.each([
     [
       "the same id twice",

@@ -210,7 +210,7 @@ describe("an image from a file", () => {
     const reader = newLayerReader(newLayerStore());
     const source = await image(reader, context);
     expect(await source.read([digest(layer)], context)).toMatchObject({ layers: [digest(layer)] });
-    const kept = await reader.store.kept(digest(layer));
+    const kept = reader.store.kept(digest(layer));
     expect(gunzipSync(await buffer(kept?.open() ?? Readable.from([])))).toEqual(layer);
     await reader.store.close();
   });
@@ -223,7 +223,7 @@ describe("an image from a file", () => {
     const reader = newLayerReader(newLayerStore());
     const source = await one.image(reader, context);
     expect(imageOfPackage(await chaincodeFiles(one.pkg))).toBe(source.id);
-    const kept = await reader.store.kept(source.layers[0] ?? "");
+    const kept = reader.store.kept(source.layers[0] ?? "");
     const names: string[] = [];
     const tar = extract();
     tar.end(gunzipSync(await buffer(kept?.open() ?? Readable.from([]))));

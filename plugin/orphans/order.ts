@@ -1,0 +1,26 @@
+/**
+ * Sorted by texts, of which the first that differs counts; by code units, as on any machine. Peers, Docker and the API server tell the
+ * same things in another order each time: whoever takes the first reason of several takes it from here.
+ */
+export function inOrder<Item>(
+  items: readonly Item[],
+  ...texts: readonly [(item: Item) => string, ...((item: Item) => string)[]]
+): readonly Item[] {
+  return items.toSorted((one, other) => {
+    for (const text of texts) {
+      const [left, right] = [text(one), text(other)];
+      if (left !== right) return left < right ? -1 : 1;
+    }
+    return 0;
+  });
+}
+
+/** The first failure in the order of the promises, not of the clock. */
+export async function allInOrder<Values extends readonly unknown[]>(promises: {
+  readonly [Index in keyof Values]: Promise<Values[Index]>;
+}): Promise<Values> {
+  const ended = await Promise.allSettled(promises);
+  const failed = ended.find((end) => end.status === "rejected");
+  if (failed) throw failed.reason;
+  return ended.map((end) => (end.status === "fulfilled" ? end.value : undefined)) as unknown as Values;
+}

@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FabricError } from "../../../../plugin/error.ts";
+import { rolledOut } from "../../../../plugin/kube/conditions.ts";
+import { waitFor } from "../../../../plugin/kube/wait.ts";
+import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+
+let cluster: ScriptedCluster;
+beforeEach(async () => {
+  cluster = await scriptedCluster({ controllers: [] });
+  cluster.put({ apiVersion: "v1", kind: "Namespace", metadata: { name: "org1" } });
+  cluster.put({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "cc-asset", namespace: "org1" },
+    spec: { replicas: 1, selector: { matchLabels: { app: "cc-asset" } }, template: { metadata: { labels: {} } } },
+  });
+});
+afterEach(() => cluster.close());
+
+const ref = { kind: "Deployment", namespace: "org1", name: "cc-asset" } as const;
+
+/** Its Pod, with a container in some state. */
+function pod(container: object): void {
+  const status = {
+    image: "example.com/asset:1",
+    imageID: "",
+    ready: false,
+    restartCount: 0,
+    name: "chaincode",
+    ...container,
+  };
+  cluster.put({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "cc-asset-1", namespace: "org1", labels: { app: "cc-asset" } },
+    status: { phase: "Pending", containerStatuses: [status] },
+  });
+}
+
+/** A wait that is cut off as soon as it says something about the Pod. */
+async function cutOff(reason: FabricError, about: RegExp): Promise<unknown> {
+  const controller = new AbortController();
+  const progress = (text: string) => {
+    if (about.test(text)) controller.abort(reason);
+  };
+  const waiting = waitFor(cluster.connect(), ref, rolledOut, { signal: controller.signal, progress });
+  return waiting.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+const deadline = new FabricError("timeout", "gave up after 90 s");
+
+describe("when the command's time is over before a workload is ready", () => {
+  test("an image that cannot be pulled is named", async () => {
+    pod({ state: { waiting: { reason: "ImagePullBackOff", message: "Back-off pulling image" } } });
+    expect(await cutOff(deadline, /^Pod /)).toMatchObject({
+      code: "timeout",
+      message:
+        "Deployment org1/cc-asset was not ready: Pod cc-asset-1: container chaincode has no image example.com/asset:1 (ImagePullBackOff): Back-off pulling image",
+      hint: expect.stringContaining("may the cluster pull it?") as string,
+    });
+    expect(cluster.requests).not.toContain("get Pod org1/cc-asset-1/log");
+  });
+
+  test("a container that ends again and again says its last words", async () => {
+    const lines = Array.from({ length: 30 }, (_, index) => `\u001b[31mline ${index}\u001b[0m\n`);
+    cluster.write("org1", "cc-asset-1", "chaincode", lines.join(""), true);
+    cluster.write("org1", "cc-asset-1", "chaincode", "of the life that has just begun\n");
+    const lastState = { terminated: { exitCode: 1, reason: "Error" } };
+    pod({ restartCount: 3, lastState, state: { waiting: { reason: "CrashLoopBackOff" } } });
+    expect(await cutOff(deadline, /^Pod /)).toMatchObject({
+      code: "timeout",
+      message: [
+        "Deployment org1/cc-asset was not ready: Pod cc-asset-1: container chaincode ended 3 times, last with exit code 1",
+        ...Array.from({ length: 10 }, (_, index) => `  | line ${index + 20}`),
+      ].join("\n"),
+      hint: "kubectl logs -n org1 cc-asset-1 -c chaincode --previous",
+    });
+  });
+
+  test("one that has said nothing is told without words", async () => {
+    const lastState = { terminated: { exitCode: 1 } };
+    pod({ restartCount: 1, lastState, state: { waiting: { reason: "CrashLoopBackOff" } } });
+    expect(await cutOff(deadline, /^Pod /)).toMatchObject({ message: expect.stringMatching(/exit code 1$/) as string });
+  });
+
+  test("nothing is known of a Pod that is not there", async () => {
+    expect(await cutOff(deadline, /./)).toMatchObject({
+      code: "timeout",
+      message: expect.stringMatching(/^Deployment org1\/cc-asset was not ready: /) as string,
+    });
+  });
+});
+
+test("who interrupts gets no explanation", async () => {
+  pod({ state: { waiting: { reason: "ImagePullBackOff" } } });
+  const interrupted = new FabricError("interrupted", "stopped by SIGINT");
+  expect(await cutOff(interrupted, /^Pod /)).toBe(interrupted);
+});
+
+test("the wait's own time tells how long it was", async () => {
+  pod({ state: { waiting: { reason: "ImagePullBackOff" } } });
+  const waiting = waitFor(cluster.connect(), ref, rolledOut, { timeout: 1000 });
+  await expect(waiting).rejects.toMatchObject({
+    code: "timeout",
+    message: expect.stringMatching(
+      /was not ready after 1 s: Pod cc-asset-1: container chaincode has no image/,
+    ) as string,
+  });
+});
