@@ -1,4 +1,6 @@
+import { writeFile } from "node:fs/promises";
 import { Option } from "commander";
+import { FabricError, messageOf } from "../error.ts";
 import { optionsOf, type CommandDefinition } from "./command.ts";
 
 interface PackageOptions {
@@ -33,17 +35,15 @@ Examples:
     )
     .action(async (path: string) => {
       const options = optionsOf<PackageOptions>(command);
-      const [{ preparePackage, labelOf }, { packageTable }, { printResult }, { buildSource }, { writeFile }] =
-        await Promise.all([
-          import("../chaincode/package-source.ts"),
-          import("./chaincode-table.ts"),
-          import("../terminal/output.ts"),
-          import("../chaincode/source-build.ts"),
-          import("node:fs/promises"),
-        ]);
+      const [{ preparePackage, labelOf }, { packageTable }, { printResult }, { buildSource }] = await Promise.all([
+        import("../chaincode/package-source.ts"),
+        import("./chaincode-table.ts"),
+        import("../terminal/output.ts"),
+        import("../chaincode/source-build.ts"),
+      ]);
       if (options.build) await buildSource(path, terminal.stderr, terminal.signal);
       const { pkg, entries, notices } = await preparePackage(path, options.label ?? labelOf(path), options);
-      if (options.file !== undefined) await writeFile(options.file, pkg.bytes);
+      if (options.file !== undefined) await write(options.file, pkg.bytes);
       const { id, metadata, bytes } = pkg;
       const files = entries.filter(({ kind }) => kind === "file").map(({ name, size }) => ({ name, size }));
       for (const notice of notices) terminal.stderr.write(`note: ${notice}\n`);
@@ -54,3 +54,11 @@ Examples:
       });
     });
 };
+
+async function write(file: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(file, bytes);
+  } catch (cause) {
+    throw new FabricError("usage", `cannot write ${file}: ${messageOf(cause)}`, { cause });
+  }
+}

@@ -1,3 +1,4 @@
+import { FabricError, givenByUser } from "../error.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
@@ -29,7 +30,6 @@ Examples:
     );
   planOptions(command, "1m").action(async (workloads: readonly string[]) => {
     const options = optionsOf<EjectOptions>(command);
-    const { FabricError } = await import("../error.ts");
     if ((options.file === undefined) === (workloads.length === 0)) {
       throw new FabricError("usage", "expected either -f FILE or workloads", {
         hint: "kubectl fabric eject deployment/my-peer -n my-org",
@@ -61,7 +61,7 @@ Examples:
       import("../terminal/failure.ts"),
     ]);
     const manifest = await readNamed(file, terminal.stdin);
-    const edited = ejectManifest(manifest.text, manifest.source);
+    const edited = givenByUser(() => ejectManifest(manifest.text, manifest.source));
     await printEdited(terminal, options, manifest, edited);
     if (options.diff && !edited.changed) process.exitCode = exitCodes.notReady;
   }

@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { PROFILE_NAMES } from "../../webhook/inject/profile.ts";
 import type { NetworkOptions } from "../network/spec.ts";
-import { list, positiveInteger } from "./arguments.ts";
+import { idleTime, list, positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
@@ -34,6 +34,7 @@ export const init: CommandDefinition = (program, terminal) => {
     .option(
       "--chaincode-idle <time>",
       "stop chaincode that nobody has called for so long, as 10m; the next call starts it",
+      idleTime,
     )
     .option("--no-chaincode-idle", "let it run on (the default)")
     .option("--peer-image <image>", "instead of docker.io/hyperledger/fabric-peer")

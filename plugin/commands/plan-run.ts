@@ -11,7 +11,7 @@ export function planOptions(command: Command, defaultTimeout: string): Command {
   return command
     .option("--dry-run", "show what would be done and change nothing", false)
     .addOption(
-      new Option("--timeout <duration>", "give up after this time; what is done stays done")
+      new Option("--timeout <time>", "give up after this time; what is done stays done")
         .argParser(duration)
         .default(duration(defaultTimeout), defaultTimeout),
     );
