@@ -1,5 +1,5 @@
 import { FabricError, givenByUser } from "../error.ts";
-import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { expectFormat, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 interface EjectOptions extends PlanOptions {
@@ -35,6 +35,12 @@ Examples:
         hint: "kubectl fabric eject deployment/my-peer -n my-org",
       });
     }
+    if (options.diff && options.file === undefined) {
+      throw new FabricError("usage", "expected -f FILE with --diff, found workloads", {
+        hint: "--dry-run shows what would change in a workload",
+      });
+    }
+    if (options.diff) expectFormat(command, ["table"], " --diff");
     if (options.file !== undefined) return ejectFile(options.file, options);
     const [{ connect }, { ejectedStep, workloadRef }, { printResult }] = await Promise.all([
       import("./connect.ts"),

@@ -1,6 +1,6 @@
 import { givenByUser } from "../error.ts";
 import { kubernetesVersion } from "./arguments.ts";
-import { optionsOf, type CommandDefinition } from "./command.ts";
+import { expectFormat, optionsOf, type CommandDefinition } from "./command.ts";
 
 interface InjectOptions {
   readonly file: string;
@@ -44,6 +44,7 @@ The manifest goes to standard output, what happened to each template to standard
     );
   command.action(async () => {
     const options = optionsOf<InjectOptions>(command);
+    if (options.diff) expectFormat(command, ["table"], " --diff");
     const [
       { injectManifest },
       { readNamed },

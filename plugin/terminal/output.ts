@@ -9,8 +9,8 @@ export interface Result {
   readonly data: unknown;
   /** For people; ends with a newline when not empty. */
   readonly table: () => string;
-  /** One name a line, for xargs. */
-  readonly names: () => readonly string[];
+  /** One name a line, for xargs; absent where the command refuses this form. */
+  readonly names?: () => readonly string[];
 }
 
 export async function printResult({ stdout }: Terminal, format: OutputFormat, result: Result): Promise<void> {
@@ -24,9 +24,7 @@ async function render(format: OutputFormat, { data, table, names }: Result): Pro
     case "yaml":
       return (await import("./yaml.ts")).stringify(data);
     case "name":
-      return names()
-        .map((name) => `${name}\n`)
-        .join("");
+      return (names?.() ?? []).map((name) => `${name}\n`).join("");
     case "table":
       return table();
   }

@@ -52,6 +52,7 @@ describe("wrong usage ends with 2", () => {
     ["query asset Read -C mychannel --args []", /found both/],
     ["deploy-cc asset --path . --package-id a:b -C mychannel", /found several/],
     ["eject", /either -f FILE or workloads/],
+    ["eject statefulset/peer0 -n org1 --diff", /expected -f FILE with --diff/],
     ["eject pod/peer0", /expected deployment\/NAME/],
     ["cleanup --source nosuch", /expected --source to name/],
     ["down", /expected a confirmation/],
