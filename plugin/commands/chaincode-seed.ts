@@ -42,7 +42,7 @@ Examples:
       ]);
       await printResult(terminal, options.output, {
         data: { ...(name === undefined ? {} : { chaincode: name }), ...report },
-        table: () => conclusion(report, ""),
+        table: () => conclusion(report, undefined),
         names: () => report.steps.map(({ id }) => id),
       });
     } finally {

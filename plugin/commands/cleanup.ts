@@ -253,7 +253,7 @@ function unscheduleCommand(group: Command, terminal: Terminal): void {
       ]);
       await printResult(terminal, options.output, {
         data: report,
-        table: () => conclusion(report, ""),
+        table: () => conclusion(report, undefined),
         names: () => report.steps.map(({ id }) => id),
       });
     } finally {

@@ -54,7 +54,7 @@ Examples:
     ]);
     await printResult(terminal, options.output, {
       data: report,
-      table: () => conclusion(report, ""),
+      table: () => conclusion(report, undefined),
       names: () => refs.map(({ kind, name }) => `${kind.toLowerCase()}/${name}`),
     });
   });

@@ -51,13 +51,15 @@ Examples:
     );
   planOptions(command, "10m").action(async () => {
     const options = optionsOf<InitOptions & { peerOrgs?: readonly string[]; ordererOrg?: string }>(command);
-    const [{ connect }, { definitionFor }, { readNetworkFile }, { initSteps }, { printResult }] = await Promise.all([
-      import("./connect.ts"),
-      import("../network/definition.ts"),
-      import("../network/spec-file.ts"),
-      import("../network/init.ts"),
-      import("../terminal/output.ts"),
-    ]);
+    const [{ connect }, { definitionFor }, { readNetworkFile }, { initSteps }, { printResult }, { afterInit }] =
+      await Promise.all([
+        import("./connect.ts"),
+        import("../network/definition.ts"),
+        import("../network/spec-file.ts"),
+        import("../network/init.ts"),
+        import("../terminal/output.ts"),
+        import("./next-command.ts"),
+      ]);
     const cluster = await connect(options, terminal);
     const network = await definitionFor(
       cluster,
@@ -80,9 +82,10 @@ Examples:
     );
     const title = `network ${network.metadata.name}`;
     const report = await runPlans(terminal, options, [{ title, steps: () => initSteps(cluster, network) }]);
+    const next = options.dryRun ? undefined : await afterInit(cluster, network, terminal.signal);
     await printResult(terminal, options.output, {
       data: options.dryRun && options.output === "yaml" ? network : { network, ...report },
-      table: () => conclusion(report, "kubectl fabric join mychannel"),
+      table: () => conclusion(report, next),
       names: () => [network.metadata.name],
     });
   });

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { chaincodeState } from "../../../../plugin/chaincode/state.ts";
 import { transact, type TransactionRequest } from "../../../../plugin/chaincode/transact.ts";
+import { afterJoin } from "../../../../plugin/commands/next-command.ts";
 import type { OpenNetwork } from "../../../../plugin/network/open-network.ts";
 import { pluginNetwork, type PluginNetwork } from "../../../contract/plugin-network.ts";
 import { newStory } from "../../../story.ts";
@@ -49,9 +50,13 @@ describe("a name that is none", () => {
   });
 
   it("is told apart from one that there is", async () => {
+    expect(await afterJoin(network, "mychannel", signal)).toBeUndefined(); // nobody can tell
     await joinAll(nodes);
+    const next = "kubectl fabric deploy-cc NAME --path DIR --channel mychannel";
+    expect(await afterJoin(network, "mychannel", signal)).toBe(next);
     service = await deploy(nodes, { name: "assets", version: "1.0", sequence: 1 });
     await transact(network, "invoke", create("a1"), timeout, signal);
+    expect(await afterJoin(network, "mychannel", signal)).toBeUndefined();
     expect(Buffer.from((await transact(network, "query", read, timeout, signal)).payload).toString()).toContain("Ann");
   });
 
