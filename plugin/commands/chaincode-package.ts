@@ -49,7 +49,7 @@ Examples:
       for (const notice of notices) terminal.stderr.write(`note: ${notice}\n`);
       await printResult(terminal, options.output, {
         data: { packageId: id, ...metadata, bytes: bytes.length, file: options.file, files, notices },
-        table: () => packageTable({ id, metadata, bytes: bytes.length, files, file: options.file }),
+        table: (width) => packageTable({ id, metadata, bytes: bytes.length, files, file: options.file }, width),
         names: () => [id],
       });
     });

@@ -41,7 +41,7 @@ Examples:
       const report = await examine(cluster, options.namespace, options.network, terminal.signal);
       await printResult(terminal, options.output, {
         data: report,
-        table: () => doctorText(report, painter(terminal.stdout, terminal.env)),
+        table: (width) => doctorText(report, painter(terminal.stdout, terminal.env), width),
       });
       if (!report.healthy) process.exitCode = exitCodes.notReady;
     });

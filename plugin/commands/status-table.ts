@@ -1,7 +1,7 @@
 import type { NetworkStatus } from "../network/status.ts";
 import { table } from "../terminal/table.ts";
 
-export function statusTable({ network, fabricVersion, nodes }: NetworkStatus): string {
+export function statusTable({ network, fabricVersion, nodes }: NetworkStatus, width?: number): string {
   const rows = nodes.map((node) => [
     node.organization,
     node.name,
@@ -14,5 +14,5 @@ export function statusTable({ network, fabricVersion, nodes }: NetworkStatus): s
     problem === undefined ? [] : [`${name}.${namespace}: ${problem}\n`],
   );
   const headings = ["organization", "node", "ready", "channels (blocks)", "chaincode", "certificates"];
-  return `network ${network}, Fabric ${fabricVersion}\n${table(headings, rows)}${problems.join("")}`;
+  return `network ${network}, Fabric ${fabricVersion}\n${table(headings, rows, width)}${problems.join("")}`;
 }

@@ -90,7 +90,7 @@ Examples:
       const found = await webhookStatus(cluster, terminal.signal);
       await printResult(terminal, options.output, {
         data: found,
-        table: () =>
+        table: (width) =>
           [
             table(
               ["ready", "image", "replicas", "trusted", "certificate", "namespaces"],
@@ -104,6 +104,7 @@ Examples:
                   found.namespaces.join(",") || "-",
                 ],
               ],
+              width,
             ),
             table(
               ["certificate", "held by", "fingerprint", "authority", "days left", "problem"],
@@ -115,6 +116,7 @@ Examples:
                 daysLeft === undefined ? "-" : String(daysLeft),
                 problem ?? "",
               ]),
+              width,
             ),
           ].join("\n"),
         names: () => found.namespaces,

@@ -7,15 +7,3 @@ help.minWidthToWrap = 1;
 export function wrap(text: string, width: number): readonly string[] {
   return help.boxWrap(text, Math.max(1, width)).split("\n");
 }
-
-/** The same; what is longer than a line is broken anywhere, so that no line is. */
-export function wrapHard(text: string, width: number): readonly string[] {
-  return wrap(text, width).flatMap((line) => pieces(line, Math.max(1, width)));
-}
-
-function pieces(line: string, width: number): readonly string[] {
-  if (line.length <= width) return [line];
-  return Array.from({ length: Math.ceil(line.length / width) }, (_, index) =>
-    line.slice(index * width, (index + 1) * width),
-  );
-}
