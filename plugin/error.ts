@@ -41,6 +41,21 @@ export class LostConnection extends FabricError {
   }
 }
 
+/** Reads what the user gave, on the command line or in a file: data that is `invalid` there is wrong `usage`. */
+export function givenByUser<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw asUsage(error);
+  }
+}
+
+/** The same of what was thrown. */
+export function asUsage(thrown: unknown): unknown {
+  if (!(thrown instanceof FabricError) || thrown.code !== "invalid") return thrown;
+  return new FabricError("usage", thrown.message, { hint: thrown.hint, cause: thrown.cause });
+}
+
 /** The message of anything thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

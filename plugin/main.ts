@@ -38,7 +38,8 @@ try {
 }
 
 function report(thrown: unknown): number {
-  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+  // It has said so already.
+  if (thrown instanceof CommanderError) return exitCodeOf(thrown);
   const { output } = program.opts<{ output?: OutputFormat }>();
   stderr.write(formatFailure(thrown, output, env["KUBECTL_FABRIC_DEBUG"] === "1"));
   return interrupt.signal.aborted ? exitCodes.interrupted : exitCodeOf(thrown);

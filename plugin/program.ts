@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Option, type Command } from "commander";
 import type { CommandDefinition } from "./commands/command.ts";
 import { cleanup } from "./commands/cleanup.ts";
 import { chaincode } from "./commands/chaincode.ts";
@@ -14,6 +14,7 @@ import { query } from "./commands/query.ts";
 import { status } from "./commands/status.ts";
 import { up } from "./commands/up.ts";
 import { webhook } from "./commands/webhook.ts";
+import { newFittedProgram } from "./terminal/help.ts";
 import type { Terminal } from "./terminal/io.ts";
 import { outputFormats } from "./terminal/output.ts";
 import { version } from "./version.ts";
@@ -38,7 +39,7 @@ const commands: readonly CommandDefinition[] = [
 
 /** The command line, without running anything. */
 export function newProgram(terminal: Terminal): Command {
-  const program = new Command("kubectl fabric")
+  const program = newFittedProgram("kubectl fabric", terminal)
     .description(
       "Hyperledger Fabric on Kubernetes whose chaincode runs inside the peer's own Pod.\n" +
         "Everything goes through the API server: no ingress, no CLI Pod, no Fabric binary on this machine.",
@@ -70,6 +71,7 @@ Examples:
   kubectl fabric deploy-cc asset --path ./my-chaincode --channel mychannel
   kubectl fabric invoke asset CreateAsset a1 blue --channel mychannel
 
+Times are 30s, 5m, 1h or 7d; a number alone is seconds.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not ready, 130 interrupted.`,
     );
   for (const define of commands) define(program, terminal);

@@ -1,7 +1,7 @@
 import { SIDECAR } from "../../webhook/inject/sidecar.ts";
 import { newEngine, type Engine } from "../docker/engine.ts";
 import { resolveTarget } from "../kube/port-forward.ts";
-import { nodeSelector } from "../network/labels.ts";
+import { nodeTarget } from "../network/node-target.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { ports, type FabricNode } from "../network/spec.ts";
 
@@ -13,7 +13,7 @@ export async function withDaemon<Result>(
   use: (engine: Engine) => Promise<Result>,
 ): Promise<Result> {
   const { namespace } = node.organization;
-  const { pod } = await resolveTarget(cluster, { namespace, labels: nodeSelector(node), port: ports.peer }, signal);
+  const { pod } = await resolveTarget(cluster, nodeTarget(node, ports.peer), signal);
   const engine = newEngine(cluster, { namespace, pod, container: SIDECAR }, signal);
   try {
     return await use(engine);

@@ -24,20 +24,20 @@ const largestRead = 1024 * 1024;
 
 /**
  * The images of a docker-archive, plain or gzipped, without loading it (moby image/spec/v1.2). Throws `usage` when the file cannot
- * be read, `invalid` when it is no such archive.
+ * be read, or is no such archive.
  */
 export async function archivedImages(file: string): Promise<readonly ArchivedImage[]> {
   const small = await smallFiles(file);
   const manifest = small.get("manifest.json");
   if (!manifest) {
-    throw new FabricError("invalid", `expected an archive of images in ${file}, found no manifest.json in it`, {
+    throw new FabricError("usage", `expected an archive of images in ${file}, found no manifest.json in it`, {
       hint: "docker save IMAGE > FILE makes one",
     });
   }
   const entries = JSON.parse(manifest.toString()) as readonly ManifestEntry[];
   return entries.map(({ Config, RepoTags }) => {
     const config = small.get(Config);
-    if (!config) throw new FabricError("invalid", `expected ${Config} in ${file}, found none`);
+    if (!config) throw new FabricError("usage", `expected ${Config} in ${file}, found none`);
     return { id: `sha256:${createHash("sha256").update(config).digest("hex")}`, names: RepoTags ?? [] };
   });
 }
@@ -56,8 +56,7 @@ async function smallFiles(file: string): Promise<ReadonlyMap<string, Buffer>> {
     const unzip = (await isGzip(file)) ? [createGunzip()] : [];
     await Promise.all([read(), pipeline([createReadStream(file), ...unzip, tar])]);
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause && cause.code === "ENOENT" ? "usage" : "invalid";
-    throw new FabricError(code, `cannot read the image archive ${file}: ${messageOf(cause)}`, { cause });
+    throw new FabricError("usage", `cannot read the image archive ${file}: ${messageOf(cause)}`, { cause });
   }
   return files;
 }

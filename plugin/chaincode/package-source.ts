@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { FabricError, LostConnection, messageOf } from "../error.ts";
+import { asUsage, FabricError, LostConnection, messageOf } from "../error.ts";
 import {
   checkPackageContent,
   packChaincode,
@@ -24,7 +24,7 @@ export interface PreparedPackage {
   readonly notices: readonly string[];
 }
 
-/** A package from what the user names: a folder of source code, or a package that is ready. Throws `usage` or `invalid`. */
+/** A package from what the user names: a folder of source code, or a package that is ready. Throws `usage`. */
 export async function packageFrom(path: string, label: string): Promise<ChaincodePackage> {
   return (await preparePackage(path, label)).pkg;
 }
@@ -37,8 +37,12 @@ export async function preparePackage(
 ): Promise<PreparedPackage> {
   if (await isFolder(path)) return fromFolder(path, label, offline);
   if (isPackageFile(path)) {
-    const pkg = await readChaincodePackage(await readFile(path));
-    return { pkg, entries: await checkPackageContent(pkg), notices: [] };
+    try {
+      const pkg = await readChaincodePackage(await contentOf(path));
+      return { pkg, entries: await checkPackageContent(pkg), notices: [] };
+    } catch (error) {
+      throw asUsage(error);
+    }
   }
   throw new FabricError(
     "usage",
@@ -124,6 +128,14 @@ export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly
       return finding;
     },
   };
+}
+
+async function contentOf(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new FabricError("usage", `cannot read ${path}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -72,12 +72,23 @@ export async function chaincodeStates(
   const answering = surveys.filter(({ problem }) => problem === undefined);
   if (answering.length === 0) throw nobodyAnswers(surveys);
   const channels = [...new Set(answering.flatMap((each) => each.channels))].sort();
+  if (channel !== undefined && !channels.includes(channel)) throw unknownChannel(channels, channel);
   const chosen = channel === undefined ? channels : [channel];
   const states = await Promise.all(chosen.map((each) => statesOn(network, each, name, surveys, signal)));
   return states.flat();
 }
 
-/** The one that is meant. Throws `not-found`, or `usage` when it is on several channels. */
+function unknownChannel(channels: readonly string[], channel: string): FabricError {
+  const [first] = channels;
+  const join = `kubectl fabric join ${channel}`;
+  return new FabricError(
+    "usage",
+    `expected a channel of a peer that answers (${channels.join(", ") || "none"}), found ${channel}`,
+    { hint: first === undefined ? join : `--channel ${first}, or first: ${join}` },
+  );
+}
+
+/** The one that is meant. Throws `usage` when there is none of that name, or several. */
 export async function chaincodeState(
   network: OpenNetwork,
   selected: Selected & { readonly name: string },
@@ -87,9 +98,13 @@ export async function chaincodeState(
   const [first] = states;
   if (!first) {
     const where = selected.channel === undefined ? "any channel" : selected.channel;
-    throw new FabricError("not-found", `expected ${selected.name} on ${where}, found no such chaincode`, {
-      hint: "kubectl fabric chaincode list",
-    });
+    const all = await chaincodeStates(network, { channel: selected.channel }, signal);
+    const names = [...new Set(all.map(({ name }) => name))].sort();
+    throw new FabricError(
+      "usage",
+      `expected a chaincode that is committed on ${where} (${names.join(", ") || "none"}), found ${selected.name}`,
+      { hint: "kubectl fabric chaincode list" },
+    );
   }
   if (states.length === 1) return first;
   const channels = states.map((state) => state.channel).join(", ");
@@ -212,11 +227,7 @@ async function statesOn(
 ): Promise<readonly ChaincodeState[]> {
   const joined = surveys.filter(({ channels }) => channels.includes(channel));
   const [first] = joined;
-  if (!first) {
-    throw new FabricError("not-found", `expected a peer on ${channel}, found none`, {
-      hint: `kubectl fabric join ${channel}`,
-    });
-  }
+  if (!first) return [];
   const { connection, identity } = await reachPeer(network, first.node, signal);
   const definitions = await committedDefinitions(connection, identity, channel, { signal });
   return Promise.all(

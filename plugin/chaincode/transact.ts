@@ -3,6 +3,7 @@ import type { EventStream, TransactionCall } from "../fabric/gateway.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachOrganization } from "../network/reach.ts";
 import type { PeerOrganization } from "../network/spec.ts";
+import { mspIdsOf, transactionFailure } from "./unknown-name.ts";
 
 export interface TransactionRequest {
   readonly chaincode: string;
@@ -30,7 +31,10 @@ export interface TransactionResult {
   readonly event?: { readonly name: string; readonly payload: Uint8Array };
 }
 
-/** Calls a chaincode through the gateway of an organization's peer. Throws `chaincode` when it answers with an error. */
+/**
+ * Calls a chaincode through the gateway of an organization's peer. Throws `chaincode` when it answers with an error, `usage` when
+ * there is no channel, chaincode or organization of a name.
+ */
 export async function transact(
   network: OpenNetwork,
   kind: "invoke" | "query",
@@ -41,10 +45,14 @@ export async function transact(
   const { channel, chaincode, waitEvent } = request;
   const call = callOf(network, request);
   const organization = await signingOrganization(network, request.organization, signal);
-  const { gateway } = await reachOrganization(network, organization, signal);
+  const reached = await reachOrganization(network, organization, signal);
+  const { gateway } = reached;
   const options = { signal, timeout };
-  if (kind === "query") return { payload: await gateway.evaluate(call, options) };
-  const { result, transactionId, blockNumber } = await gateway.submit(call, options);
+  const explained = async (failure: unknown): Promise<never> => {
+    throw await transactionFailure(network.definition, reached, request, failure, signal);
+  };
+  if (kind === "query") return { payload: await gateway.evaluate(call, options).catch(explained) };
+  const { result, transactionId, blockNumber } = await gateway.submit(call, options).catch(explained);
   const committed = { payload: result, transactionId, blockNumber: String(blockNumber) };
   if (waitEvent === undefined) return committed;
   // From the transaction's own block on: nothing can be missed.
@@ -64,15 +72,9 @@ function callOf(network: OpenNetwork, request: TransactionRequest): TransactionC
     function: name,
     arguments: args,
     ...(transient ? { transient } : {}),
-    ...(endorsingOrganizations ? { endorsingOrganizations: mspIdsOf(network, endorsingOrganizations) } : {}),
+    ...(endorsingOrganizations ? { endorsingOrganizations: mspIdsOf(network.definition, endorsingOrganizations) } : {}),
     ...(isInit === true ? { isInit } : {}),
   };
-}
-
-/** A name of the network's, or an MSP ID as it is: an organization of the channel may live on another cluster. */
-function mspIdsOf({ definition }: OpenNetwork, names: readonly string[]): readonly string[] {
-  const all = definition.spec.peerOrganizations;
-  return names.map((name) => all.find((organization) => organization.name === name)?.mspId ?? name);
 }
 
 /** A transaction has one event at most: one of another name means that the wanted one never comes. */

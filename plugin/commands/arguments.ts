@@ -9,20 +9,36 @@ export function positiveInteger(value: string): number {
   return Number(value);
 }
 
-/** "30", "30s", "5m", "1h" as seconds. */
-export function duration(value: string): number {
-  const match = /^([1-9][0-9]{0,5})(s|m|h)?$/.exec(value);
-  if (!match) throw new InvalidArgumentError("Expected a duration like 30s, 5m or 1h.");
-  const seconds = { s: 1, m: 60, h: 3600 }[match[2] ?? "s"] ?? 1;
-  return Number(match[1]) * seconds;
+const secondsOf = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+type Unit = keyof typeof secondsOf;
+
+/** One rule for every option that takes a time: "30s", "5m", "1h" or "7d"; a number alone is seconds. */
+function time(value: string, least: number): { readonly count: number; readonly unit: Unit } {
+  const [, digits, unit = "s"] = /^([0-9]{1,9})(s|m|h|d)?$/.exec(value) ?? [];
+  const count = Number(digits);
+  if (digits === undefined || count * secondsOf[unit as Unit] < least) {
+    const from = least > 1 ? ` from ${least}s on,` : "";
+    throw new InvalidArgumentError(`Expected a time${from} like 30s, 5m, 1h or 7d; a number alone is seconds.`);
+  }
+  return { count, unit: unit as Unit };
 }
 
-/** An age, "0s", "30m", "12h" or "7d", as seconds. */
+/** A time that is not nothing, as seconds. */
+export function duration(value: string): number {
+  const { count, unit } = time(value, 1);
+  return count * secondsOf[unit];
+}
+
+/** A time since something, as seconds; "0s" is now. */
 export function age(value: string): number {
-  const match = /^([0-9]{1,6})(s|m|h|d)$/.exec(value);
-  if (!match) throw new InvalidArgumentError("Expected an age like 30m, 12h or 7d.");
-  const seconds = { s: 1, m: 60, h: 3600, d: 86_400 }[match[2] ?? "s"] ?? 1;
-  return Number(match[1]) * seconds;
+  const { count, unit } = time(value, 0);
+  return count * secondsOf[unit];
+}
+
+/** How long chaincode may be idle, in the words of the annotation, which knows no days (webhook/inject/idle.ts). */
+export function idleTime(value: string): string {
+  const { count, unit } = time(value, 5);
+  return unit === "d" ? `${count * 24}h` : `${count}${unit}`;
 }
 
 /** "a,b" given once or several times. */

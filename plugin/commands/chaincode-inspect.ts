@@ -35,7 +35,7 @@ Examples:
         const former = await formerDefinitions(network, state, history, terminal.signal);
         await printResult(terminal, options.output, {
           data: { ...state, former },
-          table: () => chaincodeDetails(state, former),
+          table: (width) => chaincodeDetails(state, former, width),
           names: () => [`${state.channel}/${state.name}`],
         });
       } finally {

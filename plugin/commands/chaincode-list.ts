@@ -29,7 +29,7 @@ Examples:
         const states = await chaincodeStates(network, options, terminal.signal);
         await printResult(terminal, options.output, {
           data: states,
-          table: () => chaincodesTable(states),
+          table: (width) => chaincodesTable(states, width),
           names: () => states.map(({ channel, name }) => `${channel}/${name}`),
         });
       } finally {

@@ -1,5 +1,5 @@
 import { positiveInteger } from "./arguments.ts";
-import { optionsOf, type CommandDefinition } from "./command.ts";
+import { optionsOf, printsOnly, type CommandDefinition } from "./command.ts";
 
 interface LogsOptions {
   readonly channel?: string;
@@ -66,5 +66,6 @@ Examples:
       } finally {
         await network.close();
       }
-    });
+    }); // Lines as they come are no result.
+  printsOnly(command, ["table"]);
 };

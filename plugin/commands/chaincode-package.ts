@@ -1,4 +1,6 @@
+import { writeFile } from "node:fs/promises";
 import { Option } from "commander";
+import { FabricError, messageOf } from "../error.ts";
 import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
 import { optionsOf, type CommandDefinition } from "./command.ts";
 
@@ -41,32 +43,26 @@ Examples:
     )
     .action(async (path: string) => {
       const options = optionsOf<PackageOptions>(command);
-      const [
-        { preparePackage, labelOf, isPackageFile },
-        { packageTable },
-        { printResult },
-        { buildSource },
-        { writeFile },
-      ] = await Promise.all([
-        import("../chaincode/package-source.ts"),
-        import("./chaincode-table.ts"),
-        import("../terminal/output.ts"),
-        import("../chaincode/source-build.ts"),
-        import("node:fs/promises"),
-      ]);
+      const [{ preparePackage, labelOf, isPackageFile }, { packageTable }, { printResult }, { buildSource }] =
+        await Promise.all([
+          import("../chaincode/package-source.ts"),
+          import("./chaincode-table.ts"),
+          import("../terminal/output.ts"),
+          import("../chaincode/source-build.ts"),
+        ]);
       if (options.build) await buildSource(path, terminal.stderr, terminal.signal);
       const { pkg, entries, notices: found } = await preparePackage(path, options.label ?? labelOf(path), options);
       const notices = [
         ...found,
         ...(options.label === undefined && !isPackageFile(path) ? [labelNotice(path, pkg)] : []),
       ];
-      if (options.file !== undefined) await writeFile(options.file, pkg.bytes);
+      if (options.file !== undefined) await write(options.file, pkg.bytes);
       const { id, metadata, bytes } = pkg;
       const files = entries.filter(({ kind }) => kind === "file").map(({ name, size }) => ({ name, size }));
       for (const notice of notices) terminal.stderr.write(`note: ${notice}\n`);
       await printResult(terminal, options.output, {
         data: { packageId: id, ...metadata, bytes: bytes.length, file: options.file, files, notices },
-        table: () => packageTable({ id, metadata, bytes: bytes.length, files, file: options.file }),
+        table: (width) => packageTable({ id, metadata, bytes: bytes.length, files, file: options.file }, width),
         names: () => [id],
       });
     });
@@ -78,4 +74,12 @@ function labelNotice(path: string, { metadata: { label } }: ChaincodePackage): s
     `its label is ${label}, after the folder: deploy-cc NAME --path ${path} takes NAME, which gives another package ID; ` +
     `the same one with --label ${label} there, or --label NAME here`
   );
+}
+
+async function write(file: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(file, bytes);
+  } catch (cause) {
+    throw new FabricError("usage", `cannot write ${file}: ${messageOf(cause)}`, { cause });
+  }
 }

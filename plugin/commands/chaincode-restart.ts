@@ -55,7 +55,7 @@ Examples:
       const report = await runPlans(terminal, options, [{ title: `chaincode ${name}`, steps }]);
       await printResult(terminal, options.output, {
         data: { chaincode: name, ...report },
-        table: () => conclusion(report, ""),
+        table: () => conclusion(report, undefined),
         names: () => report.steps.map(({ id }) => id),
       });
     } finally {

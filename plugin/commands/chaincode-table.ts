@@ -2,7 +2,7 @@ import type { ChaincodeState, FormerDefinition, PeerChaincode } from "../chainco
 import { table } from "../terminal/table.ts";
 
 /** All chaincodes, one a line. */
-export function chaincodesTable(states: readonly ChaincodeState[]): string {
+export function chaincodesTable(states: readonly ChaincodeState[], width?: number): string {
   if (states.length === 0) return "no chaincode is committed on any channel\n";
   const rows = states.map((state) => [
     state.channel,
@@ -14,11 +14,15 @@ export function chaincodesTable(states: readonly ChaincodeState[]): string {
     approvedBy(state).join(",") || "-",
     state.peers.map((peer) => `${peer.peer}:${where(peer)}`).join(" ") || "-",
   ]);
-  return table(["channel", "name", "version", "sequence", "policy", "collections", "approved by", "peers"], rows);
+  return table(
+    ["channel", "name", "version", "sequence", "policy", "collections", "approved by", "peers"],
+    rows,
+    width,
+  );
 }
 
 /** Everything about one. */
-export function chaincodeDetails(state: ChaincodeState, former: readonly FormerDefinition[]): string {
+export function chaincodeDetails(state: ChaincodeState, former: readonly FormerDefinition[], width?: number): string {
   const facts = [
     ["channel", state.channel],
     ["version", state.version],
@@ -31,9 +35,9 @@ export function chaincodeDetails(state: ChaincodeState, former: readonly FormerD
   return [
     `${state.name}\n`,
     ...facts.map(([name = "", value]) => `  ${`${name}:`.padEnd(18)}${value}\n`),
-    ...section("collections", collectionRows(state)),
-    ...section("peers", peerRows(state)),
-    ...section("former definitions (deploy-cc --rollback-to SEQUENCE)", formerRows(former)),
+    ...section("collections", collectionRows(state, width)),
+    ...section("peers", peerRows(state, width)),
+    ...section("former definitions (deploy-cc --rollback-to SEQUENCE)", formerRows(former, width)),
   ].join("");
 }
 
@@ -61,7 +65,7 @@ function section(title: string, rows: string): readonly string[] {
   return rows === "" ? [] : [`\n${title}\n`, rows];
 }
 
-function collectionRows({ collections }: ChaincodeState): string {
+function collectionRows({ collections }: ChaincodeState, width: number | undefined): string {
   if (collections.length === 0) return "";
   const rows = collections.map((it) => [
     it.name,
@@ -71,15 +75,15 @@ function collectionRows({ collections }: ChaincodeState): string {
     `${it.memberOnlyRead ? "members" : "all"}/${it.memberOnlyWrite ? "members" : "all"}`,
     it.endorsementPolicy ?? "-",
   ]);
-  return table(["name", "members", "peers", "purged", "read/write", "endorsement"], rows);
+  return table(["name", "members", "peers", "purged", "read/write", "endorsement"], rows, width);
 }
 
-function peerRows({ peers }: ChaincodeState): string {
+function peerRows({ peers }: ChaincodeState, width: number | undefined): string {
   const rows = peers.map((peer) => {
     const details = runs(peer);
     return [peer.peer, where(peer), peer.packageId ?? "-", ...(details.length > 0 ? details : [peer.problem ?? "-"])];
   });
-  return table(["peer", "state", "package", "status", "runs in", "image"], rows);
+  return table(["peer", "state", "package", "status", "runs in", "image"], rows, width);
 }
 
 /** Status, place and image. */
@@ -90,7 +94,7 @@ function runs({ container, service }: PeerChaincode): readonly string[] {
     : [container.status, `container ${container.id.slice(0, 12)}`, container.image];
 }
 
-function formerRows(former: readonly FormerDefinition[]): string {
+function formerRows(former: readonly FormerDefinition[], width: number | undefined): string {
   if (former.length === 0) return "";
   const rows = former.map((it) => [
     String(it.sequence),
@@ -99,7 +103,7 @@ function formerRows(former: readonly FormerDefinition[]): string {
     it.collections.join(",") || "-",
     it.packageId ?? "-",
   ]);
-  return table(["sequence", "version", "policy", "collections", "package"], rows);
+  return table(["sequence", "version", "policy", "collections", "package"], rows, width);
 }
 
 /** A package for people: what it is called, and what is in it, folders of dependencies as one line each. */
@@ -112,7 +116,7 @@ export interface PackageView {
   readonly file: string | undefined;
 }
 
-export function packageTable({ id, metadata, bytes, files, file }: PackageView): string {
+export function packageTable({ id, metadata, bytes, files, file }: PackageView, width?: number): string {
   const rows = grouped(files).map(({ name, size, count }) => [
     count === 1 ? name : `${name} (${count} files)`,
     kibibytes(size),
@@ -120,7 +124,7 @@ export function packageTable({ id, metadata, bytes, files, file }: PackageView):
   const path = metadata.path === "" ? "" : `, ${metadata.path}`;
   const written = file === undefined ? "" : `written to ${file}\n`;
   const total = `${files.length} files, package of ${kibibytes(bytes)}\n`;
-  return `${id}\n${metadata.type}${path}\n\n${table(["file", "size"], rows)}\n${total}${written}`;
+  return `${id}\n${metadata.type}${path}\n\n${table(["file", "size"], rows, width)}\n${total}${written}`;
 }
 
 /** Nobody reads 2,000 lines of dependencies. */

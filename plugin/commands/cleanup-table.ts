@@ -29,9 +29,9 @@ export function cleanupClosing(
 ): string {
   if (report) {
     const [doubt] = mayComeBack;
-    if (!doubt) return conclusion(report, "");
+    if (!doubt) return conclusion(report, undefined);
     const lines = mayComeBack.map(({ peer, because }) => `${peer} may build again what was removed: ${because}\n`);
-    return `${conclusion(report, "")}a second run may be needed:\n${lines.join("")}next: ${doubt.hint}\n`;
+    return `${conclusion(report, undefined)}a second run may be needed:\n${lines.join("")}next: ${doubt.hint}\n`;
   }
   if (!findings.some(({ verdict }) => verdict === "orphan")) return "";
   return "nothing was changed\nnext: kubectl fabric cleanup --yes\n";

@@ -35,7 +35,7 @@ export const cleanup: CommandDefinition = (program, terminal) => {
         "needed, and the command says so and ends with 3.",
     )
     .option("-y, --yes", "remove the orphans", false)
-    .option("--older-than <age>", "only what is at least so old, as 12h or 7d", age)
+    .option("--older-than <time>", "only what is at least so old, as 12h or 7d", age)
     .option("--org <names>", "only of peers of these organizations", list)
     .option("--peer <names>", "only of these peers: peer0.org1, or namespace/pod", list)
     .option("--source <names>", "dind, builder-k8s, service, host-docker (default: all but host-docker)", list)
@@ -177,7 +177,7 @@ function scheduleCommand(group: Command, terminal: Terminal): void {
         "docker build -f plugin/Dockerfile. --dry-run -o yaml prints the manifests.",
     )
     .option("--cron <schedule>", "when, in a CronJob's words", "17 3 * * *")
-    .option("--older-than <age>", "only what is at least so old (default: 1d)", age)
+    .option("--older-than <time>", "only what is at least so old (default: 1d)", age)
     .option("--org <names>", "only these organizations", list)
     .option("--source <names>", "dind, service, builder-k8s (default: dind,service)", list)
     .option("--image <image>", "the plugin's image (default: docker.io/kubectlfabric/plugin:VERSION)")
@@ -253,7 +253,7 @@ function unscheduleCommand(group: Command, terminal: Terminal): void {
       ]);
       await printResult(terminal, options.output, {
         data: report,
-        table: () => conclusion(report, ""),
+        table: () => conclusion(report, undefined),
         names: () => report.steps.map(({ id }) => id),
       });
     } finally {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Terminal } from "../terminal/io.ts";
+import { FabricError } from "../error.ts";
 import type { OutputFormat } from "../terminal/output.ts";
 
 /** Options that every command takes. */
@@ -28,4 +29,26 @@ export type CommandDefinition = (program: Command, terminal: Terminal) => void;
 export function optionsOf<T = object>(command: Command): GlobalOptions & T {
   const options: GlobalOptions & T = command.optsWithGlobals();
   return options;
+}
+
+/** A command whose result has not all the forms: others are refused before it does anything. */
+export function printsOnly(command: Command, formats: readonly OutputFormat[]): Command {
+  return command.hook("preAction", () => expectFormat(command, formats));
+}
+
+/** Throws `usage` when another form was asked for. `doing`: with which options it has these forms only. */
+export function expectFormat(command: Command, formats: readonly OutputFormat[], doing = ""): void {
+  const { output } = optionsOf(command);
+  if (formats.includes(output)) return;
+  const name = `${nameOf(command)}${doing}`;
+  const [last, ...others] = formats.toReversed();
+  const listed = others.length === 0 ? last : `${others.toReversed().join(", ")} or ${last}`;
+  throw new FabricError("usage", `expected -o ${listed} of ${name}, found ${output}`, {
+    hint: formats.includes("json") ? `${name} ... -o json` : `leave -o out: ${name}`,
+  });
+}
+
+/** "kubectl fabric chaincode list" */
+function nameOf(command: Command): string {
+  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
 }

@@ -137,7 +137,7 @@ Examples:
       const next = `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`;
       await printResult(terminal, options.output, {
         data: { chaincode: name, channel: options.channel, ...report, ...(state ? { state } : {}) },
-        table: () => `${state ? chaincodesTable([state]) : ""}${conclusion(report, next)}`,
+        table: (width) => `${state ? chaincodesTable([state], width) : ""}${conclusion(report, next)}`,
         names: () => [name],
       });
     } finally {

@@ -1,20 +1,34 @@
 import type { DoctorReport } from "../doctor/examine.ts";
 import { LEVELS, type Finding, type Level } from "../doctor/finding.ts";
 import type { Paint } from "../terminal/colour.ts";
+import { wrap } from "../terminal/wrap.ts";
 
 const COLOURS = { ok: "green", warning: "yellow", problem: "red", unknown: "cyan" } as const;
 
-/** A line for each finding, what to type below it, and a count. */
-export function doctorText({ findings, context }: DoctorReport, paint: Paint): string {
-  const width = Math.max(...findings.map(({ about }) => about.length));
-  const lines = findings.flatMap((finding) => linesOf(finding, width, paint));
+/** A line for each finding, or more where there is a width, what to type below it, and a count. */
+export function doctorText({ findings, context }: DoctorReport, paint: Paint, width?: number): string {
+  const aboutWidth = Math.max(...findings.map(({ about }) => about.length));
+  const lines = findings.flatMap((finding) => linesOf(finding, { aboutWidth, width }, paint));
   const counts = LEVELS.map((level) => `${findings.filter((finding) => finding.level === level).length} ${level}`);
   return [...lines, "", `context ${context}: ${counts.join(", ")}`].map((line) => `${line}\n`).join("");
 }
 
 const LEVEL_WIDTH = Math.max(...LEVELS.map((level: Level) => level.length));
 
-function linesOf({ level, about, text, hint }: Finding, width: number, paint: Paint): readonly string[] {
-  const line = `${paint(COLOURS[level], level.padEnd(LEVEL_WIDTH))}  ${about.padEnd(width)}  ${text}`;
-  return hint === undefined ? [line] : [line, `${" ".repeat(LEVEL_WIDTH + width + 4)}hint: ${hint}`];
+/** A text has at least so much room. */
+const NARROWEST = 20; // columns
+
+function linesOf(
+  { level, about, text, hint }: Finding,
+  { aboutWidth, width = Infinity }: { readonly aboutWidth: number; readonly width: number | undefined },
+  paint: Paint,
+): readonly string[] {
+  const indent = " ".repeat(LEVEL_WIDTH + aboutWidth + 4);
+  const [first = "", ...more] = wrap(text, Math.max(NARROWEST, width - indent.length));
+  return [
+    `${paint(COLOURS[level], level.padEnd(LEVEL_WIDTH))}  ${about.padEnd(aboutWidth)}  ${first}`,
+    ...more.map((line) => indent + line),
+    // Not broken: it is there to be copied.
+    ...(hint === undefined ? [] : [`${indent}hint: ${hint}`]),
+  ];
 }

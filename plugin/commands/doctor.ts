@@ -1,5 +1,5 @@
 import { list } from "./arguments.ts";
-import { optionsOf, type CommandDefinition } from "./command.ts";
+import { optionsOf, printsOnly, type CommandDefinition } from "./command.ts";
 
 export const doctor: CommandDefinition = (program, terminal) => {
   const command = program
@@ -41,9 +41,10 @@ Examples:
       const report = await examine(cluster, options.namespace, options.network, terminal.signal);
       await printResult(terminal, options.output, {
         data: report,
-        table: () => doctorText(report, painter(terminal.stdout, terminal.env)),
-        names: () => report.findings.filter(({ level }) => level === "problem").map(({ about }) => about),
+        table: (width) => doctorText(report, painter(terminal.stdout, terminal.env), width),
       });
       if (!report.healthy) process.exitCode = exitCodes.notReady;
     });
+  // Findings have no names.
+  printsOnly(command, ["table", "json", "yaml"]);
 };

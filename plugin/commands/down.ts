@@ -32,11 +32,12 @@ Examples:
       const question = `This deletes network ${name} with its ledgers and keys: namespaces ${namespaces.join(", ")}.`;
       await confirm(terminal, question, name);
     }
-    const title = namespaces.length > 0 ? `network ${name}` : "no network";
+    const title = `network ${name}`;
     const report = await runPlans(terminal, options, [{ title, steps: () => downSteps(cluster, found) }]);
+    const missing = `nothing to do: there is no network${options.network === undefined ? "" : ` ${name}`}\n`;
     await printResult(terminal, options.output, {
       data: { network: name, namespaces, ...report },
-      table: () => conclusion(report, ""),
+      table: () => (namespaces.length === 0 ? missing : conclusion(report, undefined)),
       names: () => namespaces,
     });
   });

@@ -1,4 +1,5 @@
-import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { FabricError, givenByUser } from "../error.ts";
+import { expectFormat, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 interface EjectOptions extends PlanOptions {
@@ -31,12 +32,17 @@ Examples:
     );
   planOptions(command, "1m").action(async (workloads: readonly string[]) => {
     const options = optionsOf<EjectOptions>(command);
-    const { FabricError } = await import("../error.ts");
     if ((options.file === undefined) === (workloads.length === 0)) {
       throw new FabricError("usage", "expected either -f FILE or workloads", {
         hint: "kubectl fabric eject deployment/my-peer -n my-org",
       });
     }
+    if (options.diff && options.file === undefined) {
+      throw new FabricError("usage", "expected -f FILE with --diff, found workloads", {
+        hint: "--dry-run shows what would change in a workload",
+      });
+    }
+    if (options.diff) expectFormat(command, ["table"], " --diff");
     if (options.file !== undefined) return ejectFile(options.file, options);
     const [{ connect }, { ejectedStep, ownPeers, workloadRef }, { printResult }, { confirm }] = await Promise.all([
       import("./connect.ts"),
@@ -58,7 +64,7 @@ Examples:
     ]);
     await printResult(terminal, options.output, {
       data: report,
-      table: () => conclusion(report, ""),
+      table: () => conclusion(report, undefined),
       names: () => refs.map(({ kind, name }) => `${kind.toLowerCase()}/${name}`),
     });
   });
@@ -71,7 +77,7 @@ Examples:
       import("../terminal/failure.ts"),
     ]);
     const manifest = await readNamed(file, terminal.stdin);
-    const edited = ejectManifest(manifest.text, manifest.source);
+    const edited = givenByUser(() => ejectManifest(manifest.text, manifest.source));
     await printEdited(terminal, options, manifest, edited);
     if (options.diff && !edited.changed) process.exitCode = exitCodes.notReady;
   }

@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { PROFILE_NAMES } from "../../webhook/inject/profile.ts";
 import type { NetworkOptions } from "../network/spec.ts";
-import { list, positiveInteger } from "./arguments.ts";
+import { idleTime, list, positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
@@ -35,6 +35,7 @@ export const init: CommandDefinition = (program, terminal) => {
     .option(
       "--chaincode-idle <time>",
       "stop chaincode that nobody has called for so long, as 10m; the next call starts it",
+      idleTime,
     )
     .option("--no-chaincode-idle", "let it run on (the default)")
     .option("--peer-image <image>", "instead of docker.io/hyperledger/fabric-peer")
@@ -58,6 +59,7 @@ Examples:
       { initSteps },
       { caughtUp },
       { printResult },
+      { afterInit },
     ] = await Promise.all([
       import("./connect.ts"),
       import("../network/definition.ts"),
@@ -65,6 +67,7 @@ Examples:
       import("../network/init.ts"),
       import("../network/heights.ts"),
       import("../terminal/output.ts"),
+      import("./next-command.ts"),
     ]);
     const cluster = await connect(options, terminal);
     const definition = await definitionFor(
@@ -91,9 +94,10 @@ Examples:
       const title = `network ${definition.metadata.name}`;
       const steps = () => initSteps(cluster, definition, (node, context) => caughtUp(network, node, context));
       const report = await runPlans(terminal, options, [{ title, steps }]);
+      const next = options.dryRun ? undefined : await afterInit(cluster, definition, terminal.signal);
       await printResult(terminal, options.output, {
         data: options.dryRun && options.output === "yaml" ? definition : { network: definition, ...report },
-        table: () => conclusion(report, "kubectl fabric join mychannel"),
+        table: () => conclusion(report, next),
         names: () => [definition.metadata.name],
       });
     } finally {

@@ -1,5 +1,6 @@
+import { givenByUser } from "../error.ts";
 import { kubernetesVersion } from "./arguments.ts";
-import { optionsOf, type CommandDefinition } from "./command.ts";
+import { expectFormat, optionsOf, type CommandDefinition } from "./command.ts";
 
 interface InjectOptions {
   readonly file: string;
@@ -43,6 +44,7 @@ The manifest goes to standard output, what happened to each template to standard
     );
   command.action(async () => {
     const options = optionsOf<InjectOptions>(command);
+    if (options.diff) expectFormat(command, ["table"], " --diff");
     const [
       { injectManifest },
       { readNamed },
@@ -63,11 +65,13 @@ The manifest goes to standard output, what happened to each template to standard
     const manifest = await readNamed(options.file, terminal.stdin);
     const given = options.settings === undefined ? undefined : await readNamed(options.settings, terminal.stdin);
     const oldest = options.kubernetesVersion === undefined ? undefined : parseVersion(options.kubernetesVersion);
-    const edited = injectManifest(manifest.text, manifest.source, {
-      settings: settingsOf(given?.text, given?.source ?? ""),
-      cluster: { apiServer: oldest, oldestKubelet: oldest },
-      version,
-    });
+    const edited = givenByUser(() =>
+      injectManifest(manifest.text, manifest.source, {
+        settings: settingsOf(given?.text, given?.source ?? ""),
+        cluster: { apiServer: oldest, oldestKubelet: oldest },
+        version,
+      }),
+    );
     await printEdited(terminal, options, manifest, edited);
     if (options.diff && !edited.changed) process.exitCode = exitCodes.notReady;
   });

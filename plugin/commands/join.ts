@@ -20,11 +20,12 @@ Examples:
     );
   planOptions(command, "5m").action(async (channel: string) => {
     const options = optionsOf<PlanOptions>(command);
-    const [{ openNetwork }, { joinSteps }, { lateSteps }, { printResult }] = await Promise.all([
+    const [{ openNetwork }, { joinSteps }, { lateSteps }, { printResult }, { afterJoin }] = await Promise.all([
       import("./connect.ts"),
       import("../network/join.ts"),
       import("../chaincode/seed/seed-plan.ts"),
       import("../terminal/output.ts"),
+      import("./next-command.ts"),
     ]);
     const network = await openNetwork(options, terminal);
     try {
@@ -32,9 +33,10 @@ Examples:
         { title: `channel ${channel}`, steps: () => joinSteps(network, channel) },
         { title: `chaincode of ${channel}`, steps: (signal) => lateSteps(network, channel, signal) },
       ]);
+      const next = options.dryRun ? undefined : await afterJoin(network, channel, terminal.signal);
       await printResult(terminal, options.output, {
         data: { channel, ...report },
-        table: () => conclusion(report, `kubectl fabric deploy-cc NAME --path DIR --channel ${channel}`),
+        table: () => conclusion(report, next),
         names: () => [channel],
       });
     } finally {

@@ -11,7 +11,7 @@ export function planOptions(command: Command, defaultTimeout: string): Command {
   return command
     .option("--dry-run", "show what would be done and change nothing", false)
     .addOption(
-      new Option("--timeout <duration>", "give up after this time; what is done stays done")
+      new Option("--timeout <time>", "give up after this time; what is done stays done")
         .argParser(duration)
         .default(duration(defaultTimeout), defaultTimeout),
     );
@@ -58,8 +58,11 @@ export async function runPlans(
   const reports: PlansReport[] = [];
   try {
     for (const { title, steps } of plans) {
+      if (reports.some(({ wouldChange }) => wouldChange > 0)) {
+        progress.behind(title);
+        continue;
+      }
       progress.heading(title);
-      if (reports.some(({ wouldChange }) => wouldChange > 0)) continue;
       const plan = await againWhenLost(async () => steps(signal), {
         signal,
         onLost: ({ message }) => progress.lost(message),
@@ -92,12 +95,12 @@ function summary(plan: readonly Step[], { outcomes, changed, unchanged, wouldCha
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
-/** The last sentence of a plan for people: what came out, and what to type next. */
-export function conclusion(report: PlansReport, next: string): string {
+/** The last sentence of a plan for people: what came out, and what to type next, if that is known. */
+export function conclusion(report: PlansReport, next: string | undefined): string {
   if (report.wouldChange > 0)
     return `dry run: ${report.wouldChange} steps would change something; nothing was changed\n`;
   const done = report.changed === 0 ? "nothing to do: all is as wanted" : `done: ${count(report.changed, "step")}`;
-  return `${done}\n${next && `next: ${next}\n`}`;
+  return `${done}\n${next ? `next: ${next}\n` : ""}`;
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;

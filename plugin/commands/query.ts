@@ -1,4 +1,4 @@
-import type { CommandDefinition } from "./command.ts";
+import { printsOnly, type CommandDefinition } from "./command.ts";
 import { runTransaction, transactionCommand } from "./transaction.ts";
 
 export const query: CommandDefinition = (program, terminal) => {
@@ -17,4 +17,6 @@ Examples:
   kubectl fabric query asset -C mychannel --args '["ReadAsset","a1"]'`,
     );
   transactionCommand(command).action(() => runTransaction(command, terminal, "query"));
+  // What is not submitted has no transaction ID.
+  printsOnly(command, ["table", "json", "yaml"]);
 };

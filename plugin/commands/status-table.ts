@@ -1,7 +1,7 @@
 import type { NetworkStatus } from "../network/status.ts";
 import { table } from "../terminal/table.ts";
 
-export function statusTable({ network, fabricVersion, upToDate, nodes }: NetworkStatus): string {
+export function statusTable({ network, fabricVersion, upToDate, nodes }: NetworkStatus, width?: number): string {
   const rows = nodes.map((node) => [
     node.organization,
     node.name,
@@ -16,7 +16,7 @@ export function statusTable({ network, fabricVersion, upToDate, nodes }: Network
   );
   const headings = ["organization", "node", "ready", "version", "channels (blocks)", "chaincode", "certificates"];
   const wanted = upToDate ? "" : " is wanted, and not what every node runs";
-  return `network ${network}, Fabric ${fabricVersion}${wanted}\n${table(headings, rows)}${problems.join("")}`;
+  return `network ${network}, Fabric ${fabricVersion}${wanted}\n${table(headings, rows, width)}${problems.join("")}`;
 }
 
 /** Of an image: its tag, or all of it where it has none. */

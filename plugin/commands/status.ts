@@ -29,7 +29,7 @@ Examples:
         const found = await networkStatus(network, terminal.signal);
         await printResult(terminal, options.output, {
           data: found,
-          table: () => statusTable(found),
+          table: (width) => statusTable(found, width),
           names: () => found.nodes.map(({ organization, name }) => `${name}.${organization}`),
         });
         if (!found.ready) process.exitCode = exitCodes.notReady;

@@ -31,7 +31,7 @@ export function transactionCommand(command: Command): Command {
     )
     .option("--transient-file <file>", "transient data: a JSON object of values, or NAME=FILE for one value", collect)
     .option("--org <name>", "the organization whose administrator signs (default: the first that you may read)")
-    .addOption(new Option("--timeout <duration>", "give up after this time").argParser(duration).default(60, "60s"));
+    .addOption(new Option("--timeout <time>", "give up after this time").argParser(duration).default(60, "60s"));
 }
 
 /** What only a transaction that is submitted has. */

@@ -28,18 +28,20 @@ Examples:
     );
   planOptions(install, "5m").action(async () => {
     const options = optionsOf<PlanOptions & WebhookOptions>(install);
-    const [{ connect }, { webhookInstallSteps }, { printResult }] = await Promise.all([
+    const [{ connect }, { webhookInstallSteps }, { printResult }, { afterWebhook }] = await Promise.all([
       import("./connect.ts"),
       import("../network/webhook.ts"),
       import("../terminal/output.ts"),
+      import("./next-command.ts"),
     ]);
     const cluster = await connect(options, terminal);
     const report = await runPlans(terminal, options, [
       { title: "webhook", steps: () => webhookInstallSteps(cluster, options) },
     ]);
+    const next = options.dryRun ? undefined : await afterWebhook(cluster, terminal.signal);
     await printResult(terminal, options.output, {
       data: report,
-      table: () => conclusion(report, "kubectl fabric init"),
+      table: () => conclusion(report, next),
       names: () => report.steps.map(({ id }) => id),
     });
   });
@@ -62,7 +64,7 @@ Examples:
     ]);
     await printResult(terminal, options.output, {
       data: report,
-      table: () => conclusion(report, ""),
+      table: () => conclusion(report, undefined),
       names: () => report.steps.map(({ id }) => id),
     });
   });
@@ -88,7 +90,7 @@ Examples:
       const found = await webhookStatus(cluster, terminal.signal);
       await printResult(terminal, options.output, {
         data: found,
-        table: () =>
+        table: (width) =>
           [
             table(
               ["ready", "image", "replicas", "trusted", "certificate", "namespaces"],
@@ -102,6 +104,7 @@ Examples:
                   found.namespaces.join(",") || "-",
                 ],
               ],
+              width,
             ),
             table(
               ["certificate", "held by", "fingerprint", "authority", "days left", "problem"],
@@ -113,6 +116,7 @@ Examples:
                 daysLeft === undefined ? "-" : String(daysLeft),
                 problem ?? "",
               ]),
+              width,
             ),
           ].join("\n"),
         names: () => found.namespaces,

@@ -25,6 +25,15 @@ export function isStateRace(error: unknown): error is FabricError {
   return code === StatusCode.MVCC_READ_CONFLICT || code === StatusCode.PHANTOM_READ_CONFLICT;
 }
 
+/** The gateway's words when it knows nobody for a channel, a chaincode or an organization (internal/pkg/gateway, registry.go; seen with 2.5.16 and 3.1.5). */
+const nobodyToAsk =
+  /failed to get config for channel|no combination of peers|failed to find any endorsing peers|no peers available to evaluate chaincode/;
+
+/** Whether a transaction failed because nobody could be asked: a name may be wrong, or those who have it are away. */
+export function foundNobodyToAsk(error: unknown): error is FabricError {
+  return error instanceof FabricError && error.cause instanceof GatewayError && nobodyToAsk.test(error.message);
+}
+
 function commitFailure(what: string, error: CommitError): FabricError {
   return new FabricError("rejected", `${what}: ${error.message}`, { hint: commitHints.get(error.code), cause: error });
 }

@@ -43,7 +43,7 @@ export function ejectedStep(cluster: Cluster, ref: ObjectRef<WorkloadKind>): Ste
     const found = await get(cluster, ref, signal);
     if (found !== undefined) return found;
     throw new FabricError(
-      "not-found",
+      "usage",
       `expected ${describeRef(ref)}, found none in ${ref.namespace ?? cluster.namespace}`,
       {
         hint: `kubectl get ${ref.kind.toLowerCase()} -A`,

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
-import { FabricError, messageOf } from "../error.ts";
+import { asUsage, FabricError, messageOf } from "../error.ts";
 import { KubeConfig } from "./client-node.ts";
 
 const IN_CLUSTER_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -30,19 +30,24 @@ export interface LoadedKubeconfig {
  * Loads what kubectl would load (client-go tools/clientcmd/loader.go): `--kubeconfig`, else the files of KUBECONFIG, else
  * ~/.kube/config, else the service account of the Pod. Of several files the first that names a thing wins; files of KUBECONFIG that
  * do not exist are passed over.
- * Throws `cluster-unreachable` when there is no configuration or no such context, `invalid` when a file is not a kubeconfig.
+ * Throws `cluster-unreachable` when there is no configuration or no current context, `usage` when there is no such file or context as
+ * was told, `invalid` when a file is not a kubeconfig (`usage` when it was told).
  */
 export function loadKubeconfig({ kubeconfig, context, env = process.env }: KubeconfigSource = {}): LoadedKubeconfig {
   const files = kubeconfigFiles(kubeconfig, env);
-  const config = files.length > 0 ? mergeFirstWins(files.map(readKubeconfig)) : inCluster(env);
-  if (context !== undefined) config.setCurrentContext(context);
-  return chosen(withoutTraps(config, files), files);
+  try {
+    const config = files.length > 0 ? mergeFirstWins(files.map(readKubeconfig)) : inCluster(env);
+    if (context !== undefined) config.setCurrentContext(context);
+    return chosen(withoutTraps(config, files), files, context !== undefined);
+  } catch (error) {
+    throw kubeconfig === undefined ? error : asUsage(error);
+  }
 }
 
 function kubeconfigFiles(explicit: string | undefined, env: NodeJS.ProcessEnv): readonly string[] {
   if (explicit !== undefined) {
     if (existsSync(explicit)) return [explicit];
-    throw new FabricError("cluster-unreachable", `expected a kubeconfig at ${explicit}, found no such file`, {
+    throw new FabricError("usage", `expected a kubeconfig at ${explicit}, found no such file`, {
       hint: "name an existing file with --kubeconfig",
     });
   }
@@ -120,13 +125,14 @@ function withExecInfo(user: KubeConfig["users"][number]): KubeConfig["users"][nu
   return { ...user, exec: { ...exec, env } };
 }
 
-function chosen(config: KubeConfig, files: readonly string[]): LoadedKubeconfig {
+function chosen(config: KubeConfig, files: readonly string[], told: boolean): LoadedKubeconfig {
   const name = config.getCurrentContext() ?? "";
   const known = config.contexts.map((context) => context.name);
   const context = config.getContextObject(name);
   if (!context) {
     const found = name ? `expected a context named "${name}"` : "expected a current context";
-    throw new FabricError("cluster-unreachable", `${found}, found ${known.length ? known.join(", ") : "no context"}`, {
+    const code = told ? "usage" : "cluster-unreachable";
+    throw new FabricError(code, `${found}, found ${known.length ? known.join(", ") : "no context"}`, {
       hint: known.length
         ? `choose one with --context, for example --context ${known[0]}`
         : `no context in ${files.join(", ")}`,

@@ -7,7 +7,7 @@ import { ChannelStream, lost, type ChannelProtocol } from "./channel-stream.ts";
 import type { V1Pod } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
 import { podReady } from "./conditions.ts";
-import { describeRef, get, list } from "./objects.ts";
+import { describeRef, get, list, selectionQuery } from "./objects.ts";
 import { knownResources, resourcePath, type Resource } from "./resources.ts";
 
 /** A port of a Pod. */
@@ -20,7 +20,13 @@ export interface PodPort {
 /** What a forward leads to: a Pod by its name, or whichever Pod of a workload or selector is ready when a connection is made. */
 export type ForwardTarget =
   | PodPort
-  | { readonly namespace: string; readonly labels: Readonly<Record<string, string>> | string; readonly port: number }
+  | {
+      readonly namespace: string;
+      readonly labels: Readonly<Record<string, string>> | string;
+      readonly port: number;
+      /** What people call it: "peer0.org1". */
+      readonly called?: string;
+    }
   | {
       readonly namespace: string;
       readonly workload: "StatefulSet" | "Deployment";
@@ -164,17 +170,17 @@ export async function resolveTarget(cluster: Cluster, target: ForwardTarget, sig
   const pods = await list(cluster, { kind: "Pod", namespace, labels }, signal);
   const pod = pods.find((candidate) => podReady(candidate).so === true) ?? pods.find(isRunning);
   if (pod?.metadata?.name) return { namespace, pod: pod.metadata.name, port };
-  const name =
-    "labels" in target
-      ? `the Pods of ${JSON.stringify(target.labels)}`
-      : `${target.workload} ${namespace}/${target.name}`;
-  throw new FabricError(
-    "not-ready",
-    `expected a running Pod of ${name}, found ${pods.length === 0 ? "none" : `${pods.length} not running`}`,
-    {
-      hint: `kubectl get pods -n ${namespace}`,
-    },
-  );
+  const found = pods.length === 0 ? "none" : `${pods.length} not running`;
+  throw new FabricError("not-ready", `expected a running Pod of ${nameOf(target)}, found ${found}`, {
+    hint: `kubectl get pods -n ${namespace}; once it runs, type the same command again`,
+  });
+}
+
+/** For people. */
+function nameOf(target: Exclude<ForwardTarget, PodPort>): string {
+  if ("workload" in target) return `${target.workload} ${target.namespace}/${target.name}`;
+  const { called, labels, namespace } = target;
+  return called ?? `${selectionQuery({ kind: "Pod", labels }).labelSelector} in ${namespace}`;
 }
 
 function isRunning({ status, metadata }: V1Pod): boolean {

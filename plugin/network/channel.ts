@@ -1,15 +1,26 @@
 import type { ChannelGenesis } from "../fabric/genesis.ts";
 import { mspDefinition } from "../fabric/msp.ts";
 import type { V1ConfigMap } from "../kube/client-node.ts";
-import { get } from "../kube/objects.ts";
+import type { Cluster } from "../kube/cluster.ts";
+import { get, list } from "../kube/objects.ts";
 import { FabricError } from "../error.ts";
 import { identitySecretName, readIdentitySecret } from "./identity-secret.ts";
 import { organizationLabels } from "./labels.ts";
 import type { OpenNetwork } from "./open-network.ts";
-import { hostOf, nodesOf, ordererNodes, ports, type FabricNode, type PeerOrganization } from "./spec.ts";
+import {
+  hostOf,
+  nodesOf,
+  ordererNodes,
+  ports,
+  type FabricNetwork,
+  type FabricNode,
+  type PeerOrganization,
+} from "./spec.ts";
 
 const channelConfigMapPrefix = "channel-";
 const genesisKey = "genesis.block";
+const componentLabel = "app.kubernetes.io/component";
+const channelAnnotation = "kubectl-fabric.io/channel";
 
 export const channelConfigMapName = (channel: string): string => channelConfigMapPrefix + channel.toLowerCase();
 
@@ -24,12 +35,24 @@ export function channelConfigMap(network: OpenNetwork, channel: string, block: U
       namespace: ordererOrganization.namespace,
       labels: {
         ...organizationLabels(network.definition, ordererOrganization),
-        "app.kubernetes.io/component": "channel",
+        [componentLabel]: "channel",
       },
-      annotations: { "kubectl-fabric.io/channel": channel },
+      annotations: { [channelAnnotation]: channel },
     },
     binaryData: { [genesisKey]: Buffer.from(block).toString("base64") },
   };
+}
+
+/** The channels that were made of a network, in order. Throws `forbidden`. */
+export async function channelNames(
+  cluster: Cluster,
+  network: FabricNetwork,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { ordererOrganization } = network.spec;
+  const labels = { ...organizationLabels(network, ordererOrganization), [componentLabel]: "channel" };
+  const maps = await list(cluster, { kind: "ConfigMap", namespace: ordererOrganization.namespace, labels }, signal);
+  return maps.flatMap(({ metadata }) => metadata?.annotations?.[channelAnnotation] ?? []).sort();
 }
 
 /** The stored genesis block; undefined when the channel has not been made. */

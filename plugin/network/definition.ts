@@ -23,7 +23,7 @@ export async function findNetworks(cluster: Cluster, signal: AbortSignal): Promi
   return new Map(networks.map((network) => [network.metadata.name, network]));
 }
 
-/** The network that a command is about: the named one, or the only one. Throws `not-found`, or `usage` when there are several. */
+/** The network that a command is about: the named one, or the only one. Throws `not-found` without any, `usage` when another one has to be named. */
 export async function findNetwork(
   cluster: Cluster,
   name: string | undefined,
@@ -40,7 +40,7 @@ export async function findNetwork(
   if (network) return network;
   const wanted = name === undefined ? "a Fabric network" : `the Fabric network ${name}`;
   throw new FabricError(
-    "not-found",
+    name === undefined ? "not-found" : "usage",
     `expected ${wanted} in context ${cluster.context}, found ${names.join(", ") || "none"}`,
     {
       hint: "kubectl fabric init makes one; --context chooses another cluster",
@@ -50,7 +50,7 @@ export async function findNetwork(
 
 /**
  * What `init` is to bring about: a whole definition from a file, or options on top of the existing network.
- * Throws `conflict` when that would take a node away.
+ * Throws `usage` when that would take a node away.
  */
 export async function definitionFor(
   cluster: Cluster,
@@ -67,7 +67,7 @@ export async function definitionFor(
   const lost = existing ? removals(existing, network) : [];
   if (lost.length > 0) {
     throw new FabricError(
-      "conflict",
+      "usage",
       `network ${network.metadata.name} has ${lost.join(", ")}, which the new definition lacks`,
       {
         hint: "init adds and changes, it never removes; kubectl fabric down deletes a network",

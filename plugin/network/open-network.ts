@@ -8,7 +8,7 @@ import { newSigningIdentity, type SigningIdentity } from "../fabric/signing-iden
 import { FabricError } from "../error.ts";
 import { adminIdentityName, identitySecretName, readIdentitySecret } from "./identity-secret.ts";
 import { mspConfigMapName } from "./identities.ts";
-import { nodeSelector } from "./labels.ts";
+import { nodeTarget } from "./node-target.ts";
 import { hostOf, ports, type FabricNetwork, type FabricNode, type Organization } from "./spec.ts";
 
 /** The public certificates of an organization, PEM. */
@@ -56,7 +56,7 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
 
   const endpoint: OpenNetwork["endpoint"] = (node, port, signal) =>
     once(`endpoint/${hostOf(node)}:${port}`, async () => {
-      const target = { namespace: node.organization.namespace, labels: nodeSelector(node), port };
+      const target = nodeTarget(node, port);
       // Of a connection that cannot be made a client of the forward sees only a reset: say before that no Pod runs.
       const [{ tlsRoot }] = await Promise.all([
         certificates(node.organization, signal),

@@ -3,7 +3,7 @@ import type { NodeConnection } from "../fabric/node-connection.ts";
 import { openGateway, type PeerGateway } from "../fabric/gateway.ts";
 import type { SigningIdentity } from "../fabric/signing-identity.ts";
 import type { OpenNetwork } from "./open-network.ts";
-import { nodesOf, type FabricNode, type Organization } from "./spec.ts";
+import { hostOf, nodesOf, type FabricNode, type Organization } from "./spec.ts";
 
 /** A node and who may ask it for something. */
 export interface Reached {
@@ -38,10 +38,11 @@ export function connectOrganization(
   return firstThatRuns(organization, (node) => network.connection(node, signal));
 }
 
-/** Throws what the first node says when none of them has a running Pod. */
+/** Throws `not-ready` when none of them has a running Pod. */
 async function firstThatRuns<T>(organization: Organization, reach: (node: FabricNode) => Promise<T>): Promise<T> {
+  const nodes = nodesOf(organization);
   let failure: FabricError | undefined;
-  for (const node of nodesOf(organization)) {
+  for (const node of nodes) {
     try {
       return await reach(node);
     } catch (error) {
@@ -49,7 +50,17 @@ async function firstThatRuns<T>(organization: Organization, reach: (node: Fabric
       failure ??= error;
     }
   }
+  if (failure && nodes.length > 1) throw noneRuns(organization, nodes, failure);
   throw failure ?? new FabricError("internal", `organization ${organization.name} has no node`);
+}
+
+function noneRuns({ name, namespace }: Organization, nodes: readonly FabricNode[], cause: FabricError): FabricError {
+  const [first] = nodes;
+  return new FabricError(
+    "not-ready",
+    `expected a running Pod of one of the ${first?.component}s of ${name} (${nodes.map(hostOf).join(", ")}), found none`,
+    { hint: `kubectl get pods -n ${namespace}; once one runs, type the same command again`, cause },
+  );
 }
 
 /** A peer with its gateway. */

@@ -1,14 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { parse, YAMLParseError } from "yaml";
-import { FabricError, messageOf } from "../error.ts";
+import { FabricError, givenByUser, messageOf } from "../error.ts";
 import { parseNetwork, type FabricNetwork } from "./spec.ts";
 
-/** Reads a FabricNetwork from a YAML file, or from `stdin` for "-". Throws `usage` or `invalid`. */
+/** Reads a FabricNetwork from a YAML file, or from `stdin` for "-". Throws `usage`. */
 export async function readNetworkFile(file: string, stdin: NodeJS.ReadableStream): Promise<FabricNetwork> {
   const source = file === "-" ? "standard input" : file;
   const content = await (file === "-" ? text(stdin) : read(file));
-  return parseNetwork(parseYaml(content, source), source);
+  return givenByUser(() => parseNetwork(parseYaml(content, source), source));
 }
 
 async function read(file: string): Promise<string> {

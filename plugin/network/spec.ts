@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { PROFILE_NAMES, PROFILES, type PodSecurityLevel, type ProfileName } from "../../webhook/inject/profile.ts";
-import { FabricError } from "../error.ts";
+import { FabricError, givenByUser } from "../error.ts";
 
 /** RFC 1123 label: what Kubernetes takes as the name of a namespace or Service. */
 const dnsLabel = z
@@ -92,7 +92,7 @@ export interface NetworkOptions {
 
 /**
  * The definition that the command line asks for. What it does not say stays as it is in the `existing` network, or else
- * is one orderer organization with three Raft orderers and two organizations with a peer each.
+ * is one orderer organization with three Raft orderers and two organizations with a peer each. Throws `usage`.
  */
 export function networkFromOptions(options: NetworkOptions, existing?: FabricNetwork): FabricNetwork {
   const before = existing?.spec;
@@ -103,27 +103,25 @@ export function networkFromOptions(options: NetworkOptions, existing?: FabricNet
   const chaincodeIdle = options.chaincodeIdle ?? before?.chaincodeIdle;
   const className = options.storageClass ?? before?.storage.className;
   const profile = options.profile ?? before?.profile;
-  return parseNetwork(
-    {
-      apiVersion: "kubectl-fabric.io/v1alpha1",
-      kind: "FabricNetwork",
-      metadata: { name: options.name ?? existing?.metadata.name ?? "fabric" },
-      spec: {
-        fabricVersion,
-        images: { peer: image("peer", options.peerImage), orderer: image("orderer", options.ordererImage) },
-        storage: {
-          ...(className === undefined ? {} : { className }),
-          ledger: before?.storage.ledger ?? "5Gi",
-          docker: before?.storage.docker ?? "10Gi",
-        },
-        ...(profile === undefined ? {} : { profile }),
-        ...(chaincodeIdle ? { chaincodeIdle } : {}),
-        ordererOrganization: ordererOrganization(options, before),
-        peerOrganizations: peerOrganizations(options, before),
+  const asked = {
+    apiVersion: "kubectl-fabric.io/v1alpha1",
+    kind: "FabricNetwork",
+    metadata: { name: options.name ?? existing?.metadata.name ?? "fabric" },
+    spec: {
+      fabricVersion,
+      images: { peer: image("peer", options.peerImage), orderer: image("orderer", options.ordererImage) },
+      storage: {
+        ...(className === undefined ? {} : { className }),
+        ledger: before?.storage.ledger ?? "5Gi",
+        docker: before?.storage.docker ?? "10Gi",
       },
+      ...(profile === undefined ? {} : { profile }),
+      ...(chaincodeIdle ? { chaincodeIdle } : {}),
+      ordererOrganization: ordererOrganization(options, before),
+      peerOrganizations: peerOrganizations(options, before),
     },
-    "the command line",
-  );
+  };
+  return givenByUser(() => parseNetwork(asked, "the command line"));
 }
 
 function ordererOrganization(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): OrdererOrganization {

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { FabricError } from "../error.ts";
+import { FabricError, givenByUser } from "../error.ts";
 import { checkMspId } from "../fabric/msp.ts";
 import { newSigningIdentity, type SigningIdentity } from "../fabric/signing-identity.ts";
 
@@ -13,7 +13,7 @@ export interface ToldIdentity {
 
 /**
  * Reads `MSPID=FOLDER`, an MSP folder in Fabric's own layout (msp/configbuilder.go): signcerts, keystore, tlscacerts.
- * Throws `usage` when it is written otherwise, `not-found` or `invalid` when the folder is not such a one.
+ * Throws `usage` when it is written otherwise, or the folder is not such a one.
  */
 export async function readToldIdentity(told: string): Promise<ToldIdentity> {
   const [, mspId, folder] = /^([^=]+)=(.+)$/.exec(told) ?? [];
@@ -30,11 +30,12 @@ export async function readToldIdentity(told: string): Promise<ToldIdentity> {
   ]);
   if (certificate === undefined || privateKey === undefined) {
     const missing = certificate === undefined ? "signcerts" : "keystore";
-    throw new FabricError("not-found", `expected a file in ${join(folder, missing)}, found none`, {
+    throw new FabricError("usage", `expected a file in ${join(folder, missing)}, found none`, {
       hint: "an MSP folder of an administrator has signcerts and keystore",
     });
   }
-  return { identity: newSigningIdentity(mspId, { certificate, privateKey }), tlsRootCertificates: tlsRoots.join("\n") };
+  const identity = givenByUser(() => newSigningIdentity(mspId, { certificate, privateKey }));
+  return { identity, tlsRootCertificates: tlsRoots.join("\n") };
 }
 
 async function contents(folder: string, part: string): Promise<readonly string[]> {

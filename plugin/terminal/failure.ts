@@ -1,3 +1,4 @@
+import { CommanderError } from "commander";
 import { FabricError, messageOf } from "../error.ts";
 import type { OutputFormat } from "./output.ts";
 
@@ -5,6 +6,8 @@ import type { OutputFormat } from "./output.ts";
 export const exitCodes = { done: 0, failed: 1, usage: 2, notReady: 3, interrupted: 130 } as const;
 
 export function exitCodeOf(thrown: unknown): number {
+  // What the command line itself is wrong about; asked for help it is not.
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   if (!(thrown instanceof FabricError)) return exitCodes.failed;
   switch (thrown.code) {
     case "usage":

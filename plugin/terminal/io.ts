@@ -3,7 +3,7 @@ import type { Readable, Writable } from "node:stream";
 /** What a command may use of the process. */
 export interface Terminal {
   /** Results. */
-  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   /** Progress, notices and errors. */
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stdin: Readable & { readonly isTTY?: boolean };

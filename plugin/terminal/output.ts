@@ -1,3 +1,4 @@
+import { columnsOf } from "./columns.ts";
 import type { Terminal } from "./io.ts";
 
 export const outputFormats = ["table", "json", "yaml", "name"] as const;
@@ -7,27 +8,29 @@ export type OutputFormat = (typeof outputFormats)[number];
 export interface Result {
   /** What json and yaml print. */
   readonly data: unknown;
-  /** For people; ends with a newline when not empty. */
-  readonly table: () => string;
-  /** One name a line, for xargs. */
-  readonly names: () => readonly string[];
+  /** For people; ends with a newline when not empty. As wide as it comes without a width. */
+  readonly table: (width: number | undefined) => string;
+  /** One name a line, for xargs; absent where the command refuses this form. */
+  readonly names?: () => readonly string[];
 }
 
-export async function printResult({ stdout }: Terminal, format: OutputFormat, result: Result): Promise<void> {
-  stdout.write(await render(format, result));
+export async function printResult({ stdout, env }: Terminal, format: OutputFormat, result: Result): Promise<void> {
+  stdout.write(await render(format, result, columnsOf(stdout, env)));
 }
 
-async function render(format: OutputFormat, { data, table, names }: Result): Promise<string> {
+async function render(
+  format: OutputFormat,
+  { data, table, names }: Result,
+  width: number | undefined,
+): Promise<string> {
   switch (format) {
     case "json":
       return `${JSON.stringify(data, null, 2)}\n`;
     case "yaml":
       return (await import("./yaml.ts")).stringify(data);
     case "name":
-      return names()
-        .map((name) => `${name}\n`)
-        .join("");
+      return (names?.() ?? []).map((name) => `${name}\n`).join("");
     case "table":
-      return table();
+      return table(width);
   }
 }

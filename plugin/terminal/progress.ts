@@ -6,8 +6,10 @@ import { formatDuration } from "./duration.ts";
 import type { Terminal } from "./io.ts";
 
 export interface Progress {
-  /** A line of its own above the steps that follow. */
+  /** A line above what is shown of the steps that follow; none when nothing is. */
   readonly heading: (text: string) => void;
+  /** The line alone: of steps that nobody can look at yet. */
+  readonly behind: (heading: string) => void;
   /** A line about what is no step: looking before there are any. */
   readonly lost: (because: string) => void;
   readonly onEvent: (event: StepEvent) => void;
@@ -24,27 +26,36 @@ const redrawEvery = 100; // milliseconds
 export function newProgress({ stderr, env }: Terminal, { verbose = false } = {}): Progress {
   const paint = painter(stderr, env);
   const running = new Map<string, { readonly title: string; readonly started: number; text: string }>();
+  /** Of a heading below which nothing has been shown yet. */
+  let above: string | undefined;
   const live = stderr.isTTY ? createLogUpdate(stderr, { showCursor: true }) : undefined;
 
   const draw = () => {
     live?.(
-      [...running.values()]
-        .map(({ title, started, text }) => {
+      [
+        ...(above === undefined ? [] : [paint("bold", above)]),
+        ...[...running.values()].map(({ title, started, text }) => {
           const elapsed = formatDuration(performance.now() - started);
           return paint("dim", `  … ${title}${text && `: ${text}`} (${elapsed})`);
-        })
-        .join("\n"),
+        }),
+      ].join("\n"),
     );
   };
   const line = (text: string) => {
     live?.clear();
+    if (above !== undefined) stderr.write(`${paint("bold", above)}\n`);
+    above = undefined;
     stderr.write(`${text}\n`);
   };
   const timer = live && setInterval(draw, redrawEvery);
   timer?.unref();
 
   return {
-    heading: (text) => line(paint("bold", text)),
+    heading: (text) => void (above = text),
+    behind(heading) {
+      above = undefined;
+      line(paint("bold", heading));
+    },
     lost: (because) => line(againLine("looking", because, paint)),
     onEvent(event) {
       const { step } = event;

@@ -33,6 +33,7 @@ const request = {
   chaincode: "asset",
   channel: "mychannel",
   label: "asset",
+  chosen: false,
   organizations,
   prepare: () => Promise.resolve(undefined),
 };
@@ -59,6 +60,7 @@ async function planOf(runtime: Runtime): Promise<readonly Step[]> {
     targets,
     runtime,
     enough: undefined,
+    patience: undefined,
     commandFor: () => "",
   };
   return stepsFor(deployment, {});

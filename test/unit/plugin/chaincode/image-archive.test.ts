@@ -44,9 +44,9 @@ describe("archivedImages", () => {
   });
 
   test.each([
-    ["oci.tar", "invalid", /no manifest\.json/],
-    ["half.tar", "invalid", /expected blobs\/config/],
-    ["text", "invalid", /manifest\.json|cannot read/],
+    ["oci.tar", "usage", /no manifest\.json/],
+    ["half.tar", "usage", /expected blobs\/config/],
+    ["text", "usage", /manifest\.json|cannot read/],
     ["missing.tar", "usage", /cannot read/],
   ])("%s is refused", async (name, code, message) => {
     const refusal = archivedImages(file(name));

@@ -17,6 +17,8 @@ export interface Ran {
 export interface CommandSession {
   /** `kubectl fabric ARGV...` where nobody sits at the terminal. */
   run(...argv: readonly string[]): Promise<Ran>;
+  /** The same in an environment. */
+  runWith(env: Readonly<Record<string, string>>, ...argv: readonly string[]): Promise<Ran>;
   close(): Promise<void>;
 }
 
@@ -30,26 +32,28 @@ export async function commandSession({ url }: ScriptedCluster): Promise<CommandS
     "current-context": "c",
   };
   await writeFile(kubeconfig, JSON.stringify(config));
+  const runWith: CommandSession["runWith"] = async (env, ...argv) => {
+    const written = { stdout: "", stderr: "" };
+    const collect = (name: keyof typeof written) =>
+      new Writable({ write: (chunk: Buffer, _, done) => (done(), void (written[name] += chunk.toString())) });
+    const terminal = {
+      stdout: collect("stdout"),
+      stderr: collect("stderr"),
+      stdin: Readable.from([]),
+      env,
+      signal: new AbortController().signal,
+    };
+    const error: unknown = await newProgram(terminal)
+      .parseAsync(["--kubeconfig", kubeconfig, ...argv], { from: "user" })
+      .then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+    return { ...written, error };
+  };
   return {
-    async run(...argv) {
-      const written = { stdout: "", stderr: "" };
-      const collect = (name: keyof typeof written) =>
-        new Writable({ write: (chunk: Buffer, _, done) => (done(), void (written[name] += chunk.toString())) });
-      const terminal = {
-        stdout: collect("stdout"),
-        stderr: collect("stderr"),
-        stdin: Readable.from([]),
-        env: {},
-        signal: new AbortController().signal,
-      };
-      const error: unknown = await newProgram(terminal)
-        .parseAsync(["--kubeconfig", kubeconfig, ...argv], { from: "user" })
-        .then(
-          () => undefined,
-          (thrown: unknown) => thrown,
-        );
-      return { ...written, error };
-    },
+    run: (...argv) => runWith({}, ...argv),
+    runWith,
     close: () => rm(folder, { recursive: true, force: true }),
   };
 }

@@ -210,7 +210,7 @@ describe("what up understands", () => {
   test.each([
     ["no --chaincode", ["up"], /required option '--chaincode <dir>' not specified/],
     ["a folder as an argument", ["up", "./asset", "--chaincode", "./asset"], /too many arguments/],
-    ["a deadline that is none", ["up", "--chaincode", "a", "--timeout", "soon"], /Expected a duration like 30s/],
+    ["a deadline that is none", ["up", "--chaincode", "a", "--timeout", "soon"], /Expected a time like 30s/],
   ])("%s is a usage error with a hint, and nothing is asked of the cluster", async (_, argv, message) => {
     const { error, stderr } = await session.run(...argv);
     expect(stderr).toMatch(message);

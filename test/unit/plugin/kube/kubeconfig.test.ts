@@ -93,12 +93,7 @@ describe("what can be wrong", () => {
       "cluster-unreachable",
       "expected a kubeconfig, found none (/nowhere/.kube/config)",
     ],
-    [
-      "no such file",
-      { kubeconfig: "/nowhere/x" },
-      "cluster-unreachable",
-      "expected a kubeconfig at /nowhere/x, found no such file",
-    ],
+    ["no such file", { kubeconfig: "/nowhere/x" }, "usage", "expected a kubeconfig at /nowhere/x, found no such file"],
   ])("%s", (_, source, code, message) => {
     expect(() => loadKubeconfig(source)).toThrow(expect.objectContaining({ code, message }));
   });
@@ -106,7 +101,7 @@ describe("what can be wrong", () => {
   test("an unknown context names the known ones", () => {
     expect(() => loadKubeconfig({ context: "z", env: env(`${file("a")}:${file("b")}`) })).toThrow(
       expect.objectContaining({
-        code: "cluster-unreachable",
+        code: "usage",
         message: 'expected a context named "z", found a, shared, b',
         hint: "choose one with --context, for example --context a",
       }),
@@ -121,11 +116,12 @@ describe("what can be wrong", () => {
 
   test("a context whose cluster is not there", () => {
     expect(() => loadKubeconfig({ kubeconfig: file("dangling") })).toThrow(
-      expect.objectContaining({ code: "invalid", message: 'context "x" names the cluster "y", which is not there' }),
+      expect.objectContaining({ code: "usage", message: 'context "x" names the cluster "y", which is not there' }),
     );
   });
 
   test("not YAML", () => {
-    expect(() => loadKubeconfig({ kubeconfig: file("broken") })).toThrow(expect.objectContaining({ code: "invalid" }));
+    expect(() => loadKubeconfig({ kubeconfig: file("broken") })).toThrow(expect.objectContaining({ code: "usage" }));
+    expect(() => loadKubeconfig({ env: env(file("broken")) })).toThrow(expect.objectContaining({ code: "invalid" }));
   });
 });

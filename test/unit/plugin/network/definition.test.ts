@@ -48,6 +48,13 @@ describe("findNetwork", () => {
     });
   });
 
+  test("one that is not there is wrong usage, and told with those that are", async () => {
+    await expect(findNetwork(clusterWith([trade, ship]), "rail", signal)).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringMatching(/^expected the Fabric network rail in context .*, found trade, ship$/),
+    });
+  });
+
   test("none is told with what to type", async () => {
     await expect(findNetwork(clusterWith([]), undefined, signal)).rejects.toMatchObject({
       code: "not-found",
@@ -69,7 +76,7 @@ describe("definitionFor", () => {
 
   test("what would take a node away is refused, and says which", async () => {
     await expect(definitionFor(clusterWith([ship]), { peers: 1 }, signal)).rejects.toMatchObject({
-      code: "conflict",
+      code: "usage",
       message: expect.stringContaining("peer1.org1, peer1.org2"),
     });
   });

@@ -182,9 +182,9 @@ describe("join without nodes", () => {
     await expect(join(cluster)).rejects.toMatchObject({
       code: "not-ready",
       message: expect.stringMatching(
-        /orderer0\.orderer has joined: expected a running Pod of .*"orderer0".*, found none\n.*peer0\.org1 has joined: .*, found 1 not running/,
+        /orderer0\.orderer has joined: expected a running Pod of orderer0\.orderer, found none\n.*peer0\.org1 has joined: expected a running Pod of peer0\.org1, found 1 not running/,
       ),
-      hint: "kubectl get pods -n orderer",
+      hint: "kubectl get pods -n orderer; once it runs, type the same command again",
     });
     expect(genesisMap(cluster)).toBeDefined();
   });

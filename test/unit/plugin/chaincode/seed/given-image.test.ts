@@ -237,7 +237,7 @@ describe("an image from a file", () => {
 
   test.each<[string, "node" | undefined, string, RegExp]>([
     ["plain.tar", undefined, "usage", /--language|label/],
-    ["folder.tar", undefined, "invalid", /manifest\.json|image archive/],
+    ["folder.tar", undefined, "usage", /manifest\.json|image archive/],
     ["gone.tar", undefined, "usage", /found no file/],
     [".", undefined, "usage", /found the folder/],
     ["program", "node", "usage", /started as golang/],

@@ -1,0 +1,135 @@
+// What a user typed, or gave in a file, and what is wrong about it: that is wrong usage, exit code 2, whoever finds out, and says what
+// was expected. A script tells it by the code alone from what went wrong without its doing (1).
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exitCodeOf } from "../../../../plugin/terminal/failure.ts";
+import { networkFromOptions } from "../../../../plugin/network/spec.ts";
+import { clusterWithWebhook, init, linesOf } from "../network/network-cluster.ts";
+import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { commandSession, type CommandSession } from "./command-session.ts";
+
+let cluster: ScriptedCluster;
+let session: CommandSession;
+let folder: string;
+let count: number;
+beforeAll(async () => {
+  cluster = await clusterWithWebhook();
+  await init(cluster, networkFromOptions({ orderers: 1, peerOrganizations: ["org1", "org2"], peers: 2 }));
+  count = cluster.writes.length;
+  session = await commandSession(cluster);
+  folder = await mkdtemp(join(tmpdir(), "usage-"));
+  await writeFile(join(folder, "text.yaml"), "a: [b\n");
+  await writeFile(join(folder, "other.yaml"), "a: b\n");
+  await writeFile(join(folder, "text.tar.gz"), "no archive");
+  await writeFile(join(folder, "empty.json"), "{");
+  await writeFile(join(folder, "service.yaml"), "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n");
+});
+afterAll(async () => {
+  await session.close();
+  await cluster.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** What a command line ends with: FOLDER stands for the one with the files. */
+async function run(line: string) {
+  const { error, stderr } = await session.run(...line.split(" ").map((word) => word.replace("FOLDER", folder)));
+  return { code: error === undefined ? 0 : exitCodeOf(error), text: `${stderr}${String(error)}` };
+}
+
+describe("wrong usage ends with 2", () => {
+  test.each([
+    // What the command line alone shows.
+    ["innit", /unknown command/],
+    ["init --peers many", /positive whole number/],
+    ["init --peer-orgs Org_1", /name: expected a DNS label/],
+    ["init --fabric-version a/b", /fabricVersion: expected an image tag/],
+    ["init --profile restricted --chaincode-idle 10m", /chaincodeIdle needs Docker/],
+    ["status -o xml", /Allowed choices/],
+    ["join My_Channel", /expected a channel name/],
+    ["query asset -C mychannel", /expected a function/],
+    ["query asset Read -C mychannel --args []", /found both/],
+    ["deploy-cc asset --path . --package-id a:b -C mychannel", /found several/],
+    ["eject", /either -f FILE or workloads/],
+    ["eject statefulset/peer0 -n org1 --diff", /expected -f FILE with --diff/],
+    ["eject pod/peer0", /expected deployment\/NAME/],
+    ["cleanup --source nosuch", /expected --source to name/],
+    ["down", /expected a confirmation/],
+    // What a file shows.
+    ["init -f FOLDER/nosuch.yaml", /cannot read/],
+    ["init -f FOLDER/text.yaml", /is not YAML/],
+    ["init -f FOLDER/other.yaml", /is not a FabricNetwork/],
+    ["inject -f FOLDER/nosuch.yaml", /cannot read/],
+    ["inject -f FOLDER/text.yaml", /is not YAML/],
+    ["inject -f FOLDER/empty.json", /begins like JSON/],
+    ["inject -f FOLDER/service.yaml --settings FOLDER/text.yaml", /is not YAML/],
+    ["inject -f FOLDER/service.yaml --settings FOLDER/other.yaml", /other\.yaml/],
+    ["eject -f FOLDER/text.yaml", /is not YAML/],
+    ["chaincode package FOLDER/nosuch", /cannot read/],
+    ["chaincode package FOLDER", /expected package\.json, go\.mod/],
+    ["chaincode package FOLDER/text.tar.gz", /tar\.gz archive/],
+    ["chaincode package test/chaincode/counter --file FOLDER/nosuch/a.tar.gz", /cannot write/],
+    ["cleanup --msp-dir Org3MSP=FOLDER/nosuch", /expected a file in .*signcerts/],
+    // What the cluster shows.
+    ["status --context nosuch", /expected a context named "nosuch"/],
+    ["status --kubeconfig FOLDER/nosuch", /expected a kubeconfig at/],
+    ["status --kubeconfig FOLDER/text.yaml", /expected a kubeconfig in/],
+    ["status --network nosuch", /expected the Fabric network nosuch .* found fabric/],
+    ["init --peers 1", /has peer1\.org1, peer1\.org2, which the new definition lacks/],
+    ["invoke asset Create -C mychannel --org org9", /expected a peer organization of the network \(org1, org2\)/],
+    ["deploy-cc asset --path . -C mychannel --org org9", /expected organizations of the network \(org1, org2\)/],
+    ["deploy-cc asset --path . -C mychannel --peers peer9.org1", /expected peers of the network/],
+    ["eject deployment/nosuch -n org1", /expected Deployment org1\/nosuch, found none/],
+  ])("%s", async (line, said) => {
+    const { code, text } = await run(line);
+    expect(text).toMatch(said);
+    expect(code).toBe(2);
+    expect(linesOf(cluster, count)).toEqual([]);
+  });
+
+  test("what nobody typed does not", async () => {
+    cluster.interfere(({ kind }) => (kind === "ConfigMap" ? "forbidden" : undefined));
+    try {
+      expect((await run("status")).code).toBe(1);
+    } finally {
+      cluster.interfere(() => undefined);
+    }
+  });
+});
+
+describe("a time", () => {
+  test.each([
+    "join c --timeout soon",
+    "join c --timeout 0",
+    "join c --timeout 5x",
+    "init --chaincode-idle soon",
+    "init --chaincode-idle 4",
+    "init --chaincode-idle 4s",
+    "cleanup --older-than soon",
+    "query a f -C c --timeout 1.5s",
+  ])("%s is none, and the answer has an example", async (line) => {
+    const { code, text } = await run(line);
+    expect(text).toMatch(/Expected a time .*30s, 5m, 1h/);
+    expect(text).toMatch(/a number alone is seconds/);
+    expect(code).toBe(2);
+  });
+
+  test.each([
+    ["30", "30s"],
+    ["30s", "30s"],
+    ["90m", "90m"],
+    ["1d", "24h"],
+  ])("%s is taken by every option that takes one", async (given, written) => {
+    for (const line of ["webhook install --dry-run", "down --yes --dry-run", "cleanup --dry-run"]) {
+      expect((await run(`${line} --timeout ${given}`)).text).not.toMatch(/Expected a time/);
+    }
+    expect((await run(`cleanup --older-than ${given}`)).text).not.toMatch(/Expected a time/);
+    const { stdout } = await session.run(..."init --dry-run -o yaml --chaincode-idle".split(" "), given);
+    expect(stdout).toContain(`chaincodeIdle: ${written}\n`);
+  });
+
+  test("of years in seconds is taken: so the CronJobs of cleanup say it", async () => {
+    expect((await run("cleanup --older-than 86400000s")).text).not.toMatch(/Expected a time/);
+  });
+});

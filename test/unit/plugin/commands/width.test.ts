@@ -1,0 +1,67 @@
+// Results for people are as wide as the terminal; in a pipe they are as wide as they come, unless COLUMNS asks for less.
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { doctorText } from "../../../../plugin/commands/doctor-text.ts";
+import type { Finding } from "../../../../plugin/doctor/finding.ts";
+import { init, small } from "../network/network-cluster.ts";
+import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { commandSession, type CommandSession } from "./command-session.ts";
+
+const widest = (text: string): number => Math.max(...text.split("\n").map(({ length }) => length));
+
+describe("tables of commands", () => {
+  let cluster: ScriptedCluster;
+  let session: CommandSession;
+  beforeEach(async () => {
+    cluster = await scriptedCluster();
+    session = await commandSession(cluster);
+    await session.run("webhook", "install");
+    await init(cluster, small, { now: new Date() });
+  });
+  afterEach(async () => {
+    process.exitCode = undefined;
+    await session.close();
+    await cluster.close();
+  });
+
+  test("have the width that COLUMNS says, and the same content", async () => {
+    const words = ["webhook", "status"];
+    const wide = (await session.run(...words)).stdout;
+    expect(widest(wide)).toBeGreaterThan(60);
+    const narrow = (await session.runWith({ COLUMNS: "60" }, ...words)).stdout;
+    expect(widest(narrow)).toBeLessThanOrEqual(60);
+    const letters = (text: string) => text.replaceAll(/\s/g, "").split("").toSorted().join("");
+    expect(letters(narrow)).toBe(letters(wide));
+  });
+});
+
+describe("findings of doctor", () => {
+  const findings: readonly Finding[] = [
+    { level: "ok", about: "nodes", text: "one node that can run all of it" },
+    { level: "problem", about: "webhook", text: "it is not installed", hint: "kubectl fabric webhook install" },
+  ];
+  const report = { healthy: false, context: "kind", findings, namespaces: [] };
+  const shown = (width?: number) => doctorText(report, (_, text) => text, width).split("\n");
+
+  test("are one line each where there is room", () => {
+    expect(shown()).toEqual([
+      "ok       nodes    one node that can run all of it",
+      "problem  webhook  it is not installed",
+      "                  hint: kubectl fabric webhook install",
+      "",
+      "context kind: 1 ok, 0 warning, 1 problem, 0 unknown",
+      "",
+    ]);
+  });
+
+  test("go on below themselves where there is none; what is to be typed stays in one line", () => {
+    expect(shown(40)).toEqual([
+      "ok       nodes    one node that can run",
+      "                  all of it",
+      "problem  webhook  it is not installed",
+      "                  hint: kubectl fabric webhook install",
+      "",
+      "context kind: 1 ok, 0 warning, 1 problem, 0 unknown",
+      "",
+    ]);
+  });
+});

@@ -1,0 +1,61 @@
+import { Readable, Writable } from "node:stream";
+import { expect, test } from "vitest";
+import { newProgress } from "../../../../plugin/terminal/progress.ts";
+import type { Outcome } from "../../../../plugin/steps/run.ts";
+
+function shown(options: { readonly verbose?: boolean } = {}) {
+  let written = "";
+  const stderr = new Writable({ write: (chunk: Buffer, _, done) => (done(), void (written += chunk.toString())) });
+  const { signal } = new AbortController();
+  const progress = newProgress({ stdout: stderr, stderr, stdin: Readable.from([]), env: {}, signal }, options);
+  const ended = (title: string, outcome: Outcome) => {
+    const step = {
+      id: title,
+      title,
+      after: [],
+      observe: () => Promise.reject(new Error()),
+      act: () => Promise.resolve(),
+    };
+    progress.onEvent({ type: "started", step });
+    progress.onEvent({ type: "ended", step, outcome, milliseconds: 1 });
+  };
+  return { progress, ended, lines: () => written.split("\n").slice(0, -1) };
+}
+
+test("a heading stands once above the first line below it", () => {
+  const { progress, ended, lines } = shown();
+  progress.heading("network");
+  ended("a", { result: "changed" });
+  ended("b", { result: "changed" });
+  progress.close();
+  expect(lines()).toEqual(["network", "  ✓ a (1 ms)", "  ✓ b (1 ms)"]);
+});
+
+test("a heading without anything below it is not written", () => {
+  const { progress, ended, lines } = shown();
+  progress.heading("nothing in it");
+  progress.heading("nothing that is shown");
+  ended("a", { result: "unchanged" });
+  progress.heading("something");
+  ended("b", { result: "changed" });
+  progress.heading("nothing in it either");
+  progress.close();
+  expect(lines()).toEqual(["something", "  ✓ b (1 ms)"]);
+});
+
+test("what comes behind what would change is named, though it cannot be looked at", () => {
+  const { progress, ended, lines } = shown({ verbose: true });
+  progress.heading("first");
+  ended("a", { result: "would-change" });
+  progress.behind("second");
+  progress.behind("third");
+  progress.close();
+  expect(lines()).toEqual(["first", "  + a", "second", "third"]);
+});
+
+test("a lost connection is a line, too", () => {
+  const { progress, lines } = shown();
+  progress.heading("network");
+  progress.lost("cut");
+  expect(lines()).toEqual(["network", "  ↻ looking: cut; tries again"]);
+});
