@@ -63,7 +63,7 @@ Examples:
           ...report,
           images: brought.map(({ provision, ...image }) => ({ ...image, ...provision })),
         },
-        table: () => seedTable(report, brought),
+        table: (width) => seedTable(report, brought, width),
         names: () => report.steps.map(({ id }) => id),
       });
     } finally {

@@ -6,8 +6,8 @@ import { formatBytes } from "./cleanup-table.ts";
 import { conclusion, type PlansReport } from "./plan-run.ts";
 
 /** What each peer got, and how much was sent in all. */
-export function seedTable(report: PlansReport, brought: readonly BroughtImage[]): string {
-  if (brought.length === 0) return conclusion(report, "");
+export function seedTable(report: PlansReport, brought: readonly BroughtImage[], width?: number): string {
+  if (brought.length === 0) return conclusion(report, undefined);
   const rows = brought
     .map(({ peer, packageId, provision }) => [
       peer,
@@ -17,7 +17,7 @@ export function seedTable(report: PlansReport, brought: readonly BroughtImage[])
     ])
     .toSorted(([peer = "", id = ""], [other = "", otherId = ""]) => compare(peer, other) || compare(id, otherId));
   const total = formatBytes(brought.reduce((sum, { provision }) => sum + bytesOf(provision), 0));
-  return `${table(["peer", "package", "its image", "sent"], rows)}${total} sent\n${conclusion(report, "")}`;
+  return `${table(["peer", "package", "its image", "sent"], rows, width)}${total} sent\n${conclusion(report, undefined)}`;
 }
 
 const ways: Readonly<Record<Provision["how"], (provision: Provision) => string>> = {
