@@ -44,9 +44,10 @@ Examples:
     }
     if (options.diff) expectFormat(command, ["table"], " --diff");
     if (options.file !== undefined) return ejectFile(options.file, options);
-    const [{ connect }, { ejectedStep, ownPeers, workloadRef }, { printResult }, { confirm }] = await Promise.all([
+    const [{ connect }, { ejectedStep, workloadRef }, { ownPeers }, { printResult }, { confirm }] = await Promise.all([
       import("./connect.ts"),
       import("../injection/live.ts"),
+      import("../network/own-peers.ts"),
       import("../terminal/output.ts"),
       import("../terminal/confirm.ts"),
     ]);

@@ -4,7 +4,6 @@ import { FabricError } from "../error.ts";
 import type { KubernetesObject } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { describeRef, get, patch, type ObjectRef } from "../kube/objects.ts";
-import { managedBy, networkLabel } from "../network/labels.ts";
 import type { Step } from "../steps/step.ts";
 import { originalOf, restore } from "./original.ts";
 import { fieldsOf, podTemplatesOf, type PodTemplate } from "./pod-template.ts";
@@ -67,28 +66,6 @@ export function ejectedStep(cluster: Cluster, ref: ObjectRef<WorkloadKind>): Ste
       return [...managerHint(object), rolloutHint(ref, object)].join("; ");
     },
   };
-}
-
-/** Those of the workloads that `init` made and that still have their daemon: nodes of our networks, which need it. */
-export async function ownPeers(
-  cluster: Cluster,
-  refs: readonly ObjectRef<WorkloadKind>[],
-  signal: AbortSignal,
-): Promise<readonly OwnPeer[]> {
-  const found = await Promise.all(refs.map((ref) => get(cluster, ref, signal)));
-  return found.flatMap((object): readonly OwnPeer[] => {
-    const { labels = {}, name = "", namespace = "" } = object?.metadata ?? {};
-    const network = labels[networkLabel];
-    const isOurs = Object.entries(managedBy).every(([label, value]) => labels[label] === value);
-    if (object === undefined || network === undefined || !isOurs || ejectOperations(object).length === 0) return [];
-    return [{ host: `${name}.${namespace}`, network }];
-  });
-}
-
-export interface OwnPeer {
-  /** "peer0.org1" */
-  readonly host: string;
-  readonly network: string;
 }
 
 /** What takes the injection out of a workload: nothing when it is out. Pure. */

@@ -8,7 +8,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "plugin/fabric": ["plugin/error.ts"],
   "plugin/kube": ["plugin/error.ts"],
   "plugin/steps": ["plugin/error.ts"],
-  "plugin/docker": ["plugin/error.ts", "plugin/kube"],
+  "plugin/docker": ["plugin/error.ts", "plugin/steps", "plugin/kube"],
   "plugin/terminal": ["plugin/error.ts", "plugin/steps"],
   "plugin/network": [
     "plugin/error.ts",
