@@ -71,7 +71,7 @@ Examples:
   kubectl fabric deploy-cc asset --path ./my-chaincode --channel mychannel
   kubectl fabric invoke asset CreateAsset a1 blue --channel mychannel
 
-Times are 30s, 5m, 1h or 7d; a number alone is seconds.
+Times have a unit: 30s, 5m, 1h or 7d.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not ready, 130 interrupted.`,
     );
   for (const define of commands) define(program, terminal);

@@ -14,6 +14,7 @@ import type { OpenNetwork } from "../network/open-network.ts";
 import { podProblem } from "../network/pod-problem.ts";
 import { reachPeer } from "../network/reach.ts";
 import { hostOf, nodesOf, peerNodes, type FabricNode, type PeerOrganization } from "../network/spec.ts";
+import { byReason } from "../steps/reasons.ts";
 import { againWhenLost } from "../steps/again.ts";
 import { containerOf, containersOf, type ChaincodeContainer } from "./containers.ts";
 import { runningServices, serviceOf, type RunningService } from "./runtime/running-service.ts";
@@ -212,7 +213,8 @@ async function containersIfAny(
 }
 
 function nobodyAnswers(surveys: readonly Survey[]): FabricError {
-  const problems = surveys.map(({ node, problem }) => `  ${hostOf(node)}: ${problem}`).join("\n");
+  const reasons = byReason(surveys.map(({ node, problem = "" }) => ({ about: hostOf(node), reason: problem })));
+  const problems = reasons.map(({ about, reason }) => `  ${about.join(", ")}: ${reason}`).join("\n");
   return new FabricError("not-ready", `expected a peer that answers, found none:\n${problems}`, {
     hint: "kubectl fabric status",
   });

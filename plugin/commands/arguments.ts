@@ -12,13 +12,13 @@ export function positiveInteger(value: string): number {
 const secondsOf = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 type Unit = keyof typeof secondsOf;
 
-/** One rule for every option that takes a time: "30s", "5m", "1h" or "7d"; a number alone is seconds. */
+/** One rule for every option that takes a time: "30s", "5m", "1h" or "7d". A number alone would be days to one and seconds to another. */
 function time(value: string, least: number): { readonly count: number; readonly unit: Unit } {
-  const [, digits, unit = "s"] = /^([0-9]{1,9})(s|m|h|d)?$/.exec(value) ?? [];
+  const [, digits, unit] = /^([0-9]{1,9})(s|m|h|d)$/.exec(value) ?? [];
   const count = Number(digits);
   if (digits === undefined || count * secondsOf[unit as Unit] < least) {
     const from = least > 1 ? ` from ${least}s on,` : "";
-    throw new InvalidArgumentError(`Expected a time${from} like 30s, 5m, 1h or 7d; a number alone is seconds.`);
+    throw new InvalidArgumentError(`Expected a time${from} like 30s, 5m, 1h or 7d.`);
   }
   return { count, unit: unit as Unit };
 }

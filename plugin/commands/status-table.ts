@@ -1,4 +1,5 @@
 import type { NetworkStatus } from "../network/status.ts";
+import { byReason } from "../steps/reasons.ts";
 import { table } from "../terminal/table.ts";
 
 export function statusTable({ network, fabricVersion, upToDate, nodes }: NetworkStatus, width?: number): string {
@@ -11,9 +12,11 @@ export function statusTable({ network, fabricVersion, upToDate, nodes }: Network
     node.channels.flatMap(({ chaincodes }) => chaincodes).join(", ") || "-",
     node.certificateDaysLeft === undefined ? "?" : `${node.certificateDaysLeft} days`,
   ]);
-  const problems = nodes.flatMap(({ name, namespace, problem }) =>
-    problem === undefined ? [] : [`${name}.${namespace}: ${problem}\n`],
-  );
+  const problems = byReason(
+    nodes.flatMap(({ name, namespace, problem }) =>
+      problem === undefined ? [] : [{ about: `${name}.${namespace}`, reason: problem }],
+    ),
+  ).map(({ about, reason }) => `${about.join(", ")}: ${reason}\n`);
   const headings = ["organization", "node", "ready", "version", "channels (blocks)", "chaincode", "certificates"];
   const wanted = upToDate ? "" : " is wanted, and not what every node runs";
   return `network ${network}, Fabric ${fabricVersion}${wanted}\n${table(headings, rows, width)}${problems.join("")}`;

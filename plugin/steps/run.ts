@@ -1,6 +1,7 @@
 import { FabricError, messageOf } from "../error.ts";
 import { againWhenLost, type Persistence } from "./again.ts";
 import { checkPlan } from "./plan.ts";
+import { byReason } from "./reasons.ts";
 import type { Step, StepContext } from "./step.ts";
 import { newTurns } from "./turns.ts";
 
@@ -188,9 +189,10 @@ function reportOf(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>
   if (first && failures.length === 1) throw first.error;
   if (first) {
     const code = failures.every(({ error }) => isNotReady(error)) ? "not-ready" : "steps-failed";
+    const reasons = byReason(failures.map(({ step, error }) => ({ about: step.title, reason: messageOf(error) })));
     throw new FabricError(
       code,
-      `${failures.length} steps failed:\n${failures.map(({ step, error }) => `  ${step.title}: ${messageOf(error)}`).join("\n")}`,
+      `${failures.length} steps failed:\n${reasons.map(({ about, reason }) => `  ${about.join(", ")}: ${reason}`).join("\n")}`,
       { hint: first.error instanceof FabricError ? first.error.hint : undefined, cause: first.error },
     );
   }

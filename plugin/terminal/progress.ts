@@ -1,5 +1,6 @@
 import { createLogUpdate } from "log-update";
 import { messageOf } from "../error.ts";
+import { sharedReason } from "../steps/reasons.ts";
 import type { Outcome, StepEvent } from "../steps/run.ts";
 import { painter } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
@@ -26,6 +27,8 @@ const redrawEvery = 100; // milliseconds
 export function newProgress({ stderr, env }: Terminal, { verbose = false } = {}): Progress {
   const paint = painter(stderr, env);
   const running = new Map<string, { readonly title: string; readonly started: number; text: string }>();
+  /** Reason -> of which step it was told. */
+  const told = new Map<string, string>();
   /** Of a heading below which nothing has been shown yet. */
   let above: string | undefined;
   const live = stderr.isTTY ? createLogUpdate(stderr, { showCursor: true }) : undefined;
@@ -46,6 +49,15 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
     if (above !== undefined) stderr.write(`${paint("bold", above)}\n`);
     above = undefined;
     stderr.write(`${text}\n`);
+  };
+  /** A reason that was told before is not told again: seven nodes may lack one image, and say so at length. */
+  const once = (title: string, outcome: Outcome): Outcome => {
+    if (outcome.result !== "failed") return outcome;
+    const reason = sharedReason(messageOf(outcome.error));
+    const before = told.get(reason);
+    if (before !== undefined) return { result: "failed", error: `as told of "${before}"` };
+    told.set(reason, title);
+    return outcome;
   };
   const timer = live && setInterval(draw, redrawEvery);
   timer?.unref();
@@ -69,7 +81,7 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
       } else {
         running.delete(step.id);
         const shown = verbose || (event.outcome.result !== "unchanged" && event.outcome.result !== "skipped");
-        if (shown) line(endedLine(step.title, event.outcome, event.milliseconds, paint));
+        if (shown) line(endedLine(step.title, once(step.title, event.outcome), event.milliseconds, paint));
       }
     },
     close() {

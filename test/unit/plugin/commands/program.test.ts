@@ -59,11 +59,7 @@ describe("the command line", () => {
     ["an unknown command", ["innit"], /unknown command 'innit'[^]*Did you mean init/],
     ["an unknown option", ["init", "--peer", "2"], /unknown option '--peer'/],
     ["a count that is none", ["init", "--peers", "many"], /Expected a positive whole number/],
-    [
-      "a duration that is none",
-      ["join", "c", "--timeout", "soon"],
-      /Expected a time like 30s, 5m, 1h or 7d; a number alone is seconds/,
-    ],
+    ["a duration that is none", ["join", "c", "--timeout", "soon"], /Expected a time like 30s, 5m, 1h or 7d/],
     ["an empty name in a list", ["init", "--peer-orgs", "a,,b"], /names separated by commas/],
     ["a missing channel", ["join"], /missing required argument 'channel'/],
     ["a missing option", ["deploy-cc", "asset"], /required option '-C, --channel <name>' not specified/],

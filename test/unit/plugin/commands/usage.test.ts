@@ -107,16 +107,16 @@ describe("a time", () => {
     "init --chaincode-idle 4",
     "init --chaincode-idle 4s",
     "cleanup --older-than soon",
+    "cleanup --older-than 7",
+    "join c --timeout 30",
     "query a f -C c --timeout 1.5s",
   ])("%s is none, and the answer has an example", async (line) => {
     const { code, text } = await run(line);
     expect(text).toMatch(/Expected a time .*30s, 5m, 1h/);
-    expect(text).toMatch(/a number alone is seconds/);
     expect(code).toBe(2);
   });
 
   test.each([
-    ["30", "30s"],
     ["30s", "30s"],
     ["90m", "90m"],
     ["1d", "24h"],

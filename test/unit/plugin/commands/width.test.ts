@@ -1,6 +1,7 @@
 // Results for people are as wide as the terminal; in a pipe they are as wide as they come, unless COLUMNS asks for less.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { doctorText } from "../../../../plugin/commands/doctor-text.ts";
+import { statusTable } from "../../../../plugin/commands/status-table.ts";
 import type { Finding } from "../../../../plugin/doctor/finding.ts";
 import { init, small } from "../network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
@@ -32,6 +33,27 @@ describe("tables of commands", () => {
     const letters = (text: string) => text.replaceAll(/\s/g, "").split("").toSorted().join("");
     expect(letters(narrow)).toBe(letters(wide));
   });
+});
+
+test("status tells a reason once, with the nodes that it is about", () => {
+  const problem = "container peer has no image docker.io/hyperledger/fabric-peer:9.9 (ImagePullBackOff)";
+  const node = (name: string, namespace: string, because?: string) => ({
+    organization: namespace,
+    namespace,
+    name,
+    component: "peer" as const,
+    ready: because === undefined,
+    channels: [],
+    ...(because === undefined ? {} : { problem: because }),
+  });
+  const nodes = [
+    node("peer0", "org1", problem),
+    node("peer1", "org1"),
+    node("peer0", "org2", problem),
+    node("peer1", "org2", "no Pod yet"),
+  ];
+  const text = statusTable({ network: "fabric", fabricVersion: "3.1", ready: false, nodes });
+  expect(text.split("\n").slice(6)).toEqual([`peer0.org1, peer0.org2: ${problem}`, "peer1.org2: no Pod yet", ""]);
 });
 
 describe("findings of doctor", () => {

@@ -95,6 +95,20 @@ describe("runSteps", () => {
     });
   });
 
+  test("a reason that several steps have is told once", async () => {
+    const failing = ["peer0", "peer1", "peer2"].map((name): Step => ({
+      id: name,
+      title: `${name} is ready`,
+      after: [],
+      observe: () => Promise.resolve({ done: false }),
+      act: () => Promise.reject(new FabricError("not-ready", `Pod ${name}-0: container peer has no image`)),
+    }));
+    await expect(runSteps(failing)).rejects.toMatchObject({
+      code: "not-ready",
+      message: "3 steps failed:\n  peer0 is ready, peer1 is ready, peer2 is ready: container peer has no image",
+    });
+  });
+
   test("runs as many side by side as allowed, never more", async () => {
     let now = 0;
     let most = 0;

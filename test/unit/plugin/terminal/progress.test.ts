@@ -53,6 +53,22 @@ test("what comes behind what would change is named, though it cannot be looked a
   expect(lines()).toEqual(["first", "  + a", "second", "third"]);
 });
 
+test("a reason is told in full once, and then by whom it was told", () => {
+  const { progress, ended, lines } = shown();
+  progress.heading("network");
+  ended("peer0.org1 is ready", { result: "failed", error: new Error("Pod peer0-0: container peer has no image") });
+  ended("peer0.org2 is ready", { result: "failed", error: new Error("Pod peer0-0: container peer has no image") });
+  ended("peer1.org2 is ready", { result: "failed", error: new Error("Pod peer1-0: container peer has no image") });
+  ended("orderer0 is ready", { result: "failed", error: new Error("no Pod yet") });
+  expect(lines()).toEqual([
+    "network",
+    "  ✗ peer0.org1 is ready: Pod peer0-0: container peer has no image (1 ms)",
+    '  ✗ peer0.org2 is ready: as told of "peer0.org1 is ready" (1 ms)',
+    '  ✗ peer1.org2 is ready: as told of "peer0.org1 is ready" (1 ms)',
+    "  ✗ orderer0 is ready: no Pod yet (1 ms)",
+  ]);
+});
+
 test("a lost connection is a line, too", () => {
   const { progress, lines } = shown();
   progress.heading("network");
