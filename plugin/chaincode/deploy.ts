@@ -11,7 +11,14 @@ import { hostOf, peerNodes } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";
 import { deployCommand } from "./deploy-command.ts";
 import { checkRequest, type DeployRequest } from "./deploy-request.ts";
-import { installations, packageAtHand, type Deployment, type PackageToDeploy, type Target } from "./deployment.ts";
+import {
+  installations,
+  isLate,
+  packageAtHand,
+  type Deployment,
+  type PackageToDeploy,
+  type Target,
+} from "./deployment.ts";
 import { checkAgreed, disagreements } from "./disagreement.ts";
 import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
@@ -110,11 +117,13 @@ async function stepsFor(deployment: Deployment, request: DeployRequest): Promise
     network,
     targets.map(({ organization }) => organization),
   );
+  // Any of them may give its image, or the package.
+  const giving = places.flatMap(({ target, node }) => (isLate(target, node) ? [] : [node]));
   const installs = places.map(({ target, node }) => {
     const before = runtime.beforeInstall(node);
     const after = [...imagesOf(hostOf(node)), ...before.map(({ id }) => id)];
     const step = installStep(deployment, target, node, after);
-    return { node, target, before, step: atPeer(deployment, node, seeded(node, target.pkg, step)) };
+    return { node, target, before, step: atPeer(deployment, node, seeded(node, target.pkg, step), giving) };
   });
   const prepared = targets.map((target) => ({ target, steps: runtime.beforeApprove(target.organization) }));
   const approves = targets.map((target) => {

@@ -7,6 +7,7 @@ import { hostOf, nodesOf, type FabricNode } from "../../network/spec.ts";
 import type { Step } from "../../steps/step.ts";
 import type { PackageToDeploy } from "../deployment.ts";
 import { installStep, shortId } from "../lifecycle-steps.ts";
+import { atPeer } from "../peer-step.ts";
 import { packageOnPeers } from "../package-source.ts";
 import { chosenPlaces, type Chosen, type Place } from "../targets.ts";
 import { networkSeedings } from "./network-seeding.ts";
@@ -83,7 +84,8 @@ function stepsFor(network: OpenNetwork, wanted: readonly Wanted[]): readonly Ste
       id: `seed/${hostOf(node)}/${pkg.id}`,
       title: `${hostOf(node)} can run ${shortId(pkg.id)}`,
     };
-    return seededInstall({ install: step, pkg, peer: seedings.peer(node), seeding: seedings.of(pkg) });
+    const seeded = seededInstall({ install: step, pkg, peer: seedings.peer(node), seeding: seedings.of(pkg) });
+    return atPeer({ network, patience: undefined }, node, seeded);
   });
 }
 
