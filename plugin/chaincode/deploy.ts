@@ -11,7 +11,14 @@ import { hostOf, peerNodes } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";
 import { deployCommand } from "./deploy-command.ts";
 import { checkRequest, type DeployRequest } from "./deploy-request.ts";
-import { installations, packageAtHand, type Deployment, type PackageToDeploy, type Target } from "./deployment.ts";
+import {
+  installations,
+  isLate,
+  packageAtHand,
+  type Deployment,
+  type PackageToDeploy,
+  type Target,
+} from "./deployment.ts";
 import { checkAgreed, disagreements } from "./disagreement.ts";
 import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
@@ -117,11 +124,13 @@ export async function stepsFor(
   const prepared = targets.map((target) => ({ target, steps: runtime.beforehand(target.organization) }));
   const preparedFor = (target: Target) =>
     prepared.filter((each) => each.target === target).flatMap(({ steps }) => steps.map(({ id }) => id));
+  // Any of them may give its image, or the package.
+  const giving = places.flatMap(({ target, node }) => (isLate(target, node) ? [] : [node]));
   const installs = places.map(({ target, node }) => {
     const before = runtime.beforeInstall(node);
     const after = [...imagesOf(hostOf(node)), ...before.map(({ id }) => id), ...preparedFor(target)];
     const step = installStep(deployment, target, node, after);
-    return { node, target, before, step: atPeer(deployment, node, seeded(node, target.pkg, step)) };
+    return { node, target, before, step: atPeer(deployment, node, seeded(node, target.pkg, step), giving) };
   });
   const approves = targets.map((target) => {
     const own = installs.filter((install) => install.target === target && !target.late.includes(install.node));

@@ -14,6 +14,8 @@ export interface PeerStep extends Pick<Step, "id" | "title" | "after" | "despite
   /** Which peer does it, looked up anew each time. */
   readonly peer: (signal: AbortSignal) => Promise<FabricNode>;
   readonly at: (node: FabricNode) => PeerWork;
+  /** Peers that it takes something from: while one of them is away, what fails may be their failure. */
+  readonly beside?: readonly FabricNode[] | undefined;
   /** Milliseconds for a Pod that has gone to come back; a minute unless told. */
   readonly patience?: number | undefined;
 }
@@ -28,7 +30,7 @@ const settled: readonly ErrorCode[] = ["connection", "cluster-unreachable"];
  * stays as it was is a failure: else it is looked at again when the Pod is back, and acts again if it has to. Throws AbsentPeer when it
  * does not come back in time.
  */
-export function peerStep(network: OpenNetwork, { peer, at, patience = 60_000, ...step }: PeerStep): Step {
+export function peerStep(network: OpenNetwork, { peer, at, beside = [], patience = 60_000, ...step }: PeerStep): Step {
   const surviving = async <T>(
     context: StepContext,
     first: (work: PeerWork) => Promise<T>,
@@ -42,9 +44,10 @@ export function peerStep(network: OpenNetwork, { peer, at, patience = 60_000, ..
       try {
         return await attempt();
       } catch (error) {
-        const because = await replaced(network, node, before, error, signal);
-        if (because === undefined || returns === mostReturns) throw error;
-        context.again?.(`${hostOf(node)} is not what it was (${because})`);
+        if (returns === mostReturns || !mayBeThePod(error, signal)) throw error;
+        const because = await changed({ network, beside }, node, before, signal);
+        if (because === undefined) throw error;
+        context.again?.(because);
         node = await back({ network, peer, patience }, because, error, context);
         before = await lookAtPod(network, node, signal);
         attempt = () => eventually(() => again(at(node)), { signal, retry: settled });
@@ -68,21 +71,29 @@ export function peerStep(network: OpenNetwork, { peer, at, patience = 60_000, ..
   };
 }
 
-/** What happened to the Pod since; undefined when nothing did, or it cannot be looked at, or another reason is certain. */
-async function replaced(
-  network: OpenNetwork,
+function mayBeThePod(failure: unknown, signal: AbortSignal): failure is FabricError {
+  return !signal.aborted && failure instanceof FabricError && !(failure instanceof AbsentPeer);
+}
+
+/** What has happened to the Pod since, or to one of those beside; undefined when nothing has, or nobody can tell. */
+async function changed(
+  { network, beside }: { readonly network: OpenNetwork; readonly beside: readonly FabricNode[] },
   node: FabricNode,
   before: PodLook,
-  failure: unknown,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  if (signal.aborted || !(failure instanceof FabricError) || failure instanceof AbsentPeer) return undefined;
   try {
     const { problem, incarnation } = await lookAtPod(network, node, signal);
-    return problem ?? (incarnation === before.incarnation ? undefined : "its Pod was replaced");
-  } catch {
-    return undefined;
+    if (problem !== undefined) return `${hostOf(node)} is not ready (${problem})`;
+    if (incarnation !== before.incarnation) return `the Pod of ${hostOf(node)} was replaced`;
+    for (const other of beside) {
+      const absence = await podProblem(network, other, signal);
+      if (absence !== undefined) return `${hostOf(other)} is not ready (${absence})`;
+    }
+  } catch (error) {
+    if (!(error instanceof FabricError)) throw error;
   }
+  return undefined;
 }
 
 /** The peer that does it from now on: its Pod is ready. */
@@ -96,7 +107,7 @@ async function back(
   cause: unknown,
   { signal, progress }: StepContext,
 ): Promise<FabricNode> {
-  progress(`waits for its Pod: ${because}`);
+  progress(`waits: ${because}`);
   const look = async () => {
     const node = await peer(signal);
     const problem = await podProblem(network, node, signal);
@@ -111,8 +122,9 @@ export function atPeer(
   { network, patience }: Pick<Deployment, "network" | "patience">,
   node: FabricNode,
   step: Step,
+  beside?: readonly FabricNode[],
 ): Step {
-  return peerStep(network, { ...step, patience, peer: () => Promise.resolve(node), at: () => step });
+  return peerStep(network, { ...step, patience, beside, peer: () => Promise.resolve(node), at: () => step });
 }
 
 /** The peer that speaks for its organization now: the one that was chosen, unless it is not ready and another one is. */

@@ -323,7 +323,7 @@ describe.each(columns)("$name", (column) => {
       });
       let waited: Promise<void> | undefined;
       const onEvent = (event: StepEvent) => {
-        if (event.type === "progress" && event.text.startsWith("waits for its Pod")) waited ??= waits();
+        if (event.type === "progress" && event.text.startsWith("waits: ")) waited ??= waits();
       };
       try {
         return await runSteps(going, { signal, onEvent });

@@ -7,6 +7,7 @@ import { hostOf, nodesOf, type FabricNode } from "../../network/spec.ts";
 import type { Step } from "../../steps/step.ts";
 import type { PackageToDeploy } from "../deployment.ts";
 import { installStep, shortId } from "../lifecycle-steps.ts";
+import { atPeer } from "../peer-step.ts";
 import { packageOnPeers } from "../package-source.ts";
 import { chosenPlaces, type Chosen, type Place } from "../targets.ts";
 import { imageStep } from "../image-step.ts";
@@ -111,13 +112,14 @@ export async function wantedSteps(
       id: seedStepId(peer, pkg.id),
       title: `${peer} can run ${shortId(pkg.id)}`,
     };
-    return seededInstall({
+    const seeded = seededInstall({
       install: step,
       pkg,
       peer: seedings.peer(node),
       seeding: seedings.of(pkg),
       onProvision: (provision) => onBrought?.({ peer, packageId: pkg.id, provision }),
     });
+    return atPeer({ network, patience: undefined }, node, seeded);
   });
   return [...loaded.map(({ step }) => step), ...seeded];
 }

@@ -174,9 +174,15 @@ class PackageSeeding implements Seeding {
 
   async #send(peer: SeedPeer, source: ImageSource, context: StepContext): Promise<number> {
     const name = await this.#nameFor(peer, context.signal);
-    const bytes = await this.#transfers.send(peer, source, name, context);
-    this.#seen.delete(peer.host);
-    return bytes;
+    try {
+      return await this.#transfers.send(peer, source, name, context);
+    } catch (error) {
+      // Who was to give it may be gone: it is looked at anew.
+      this.#seen.delete(source.from);
+      throw error;
+    } finally {
+      this.#seen.delete(peer.host);
+    }
   }
 
   /** The first other daemon that has it, for the same processor. One that cannot be reached has it not. */

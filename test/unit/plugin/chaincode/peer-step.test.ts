@@ -93,7 +93,7 @@ describe("a step at a peer", () => {
     expect(end).toEqual({ a: "changed" });
     expect(log).toEqual(["look at peer0.org1", "act at peer0.org1", "look at peer0.org1", "act at peer0.org1"]);
     expect(events).toContainEqual(
-      expect.objectContaining({ type: "again", because: "peer0.org1 is not what it was (no Pod yet)" }),
+      expect.objectContaining({ type: "again", because: "peer0.org1 is not ready (no Pod yet)" }),
     );
   });
 
@@ -125,6 +125,28 @@ describe("a step at a peer", () => {
     const { log, at } = work(() => new FabricError("rejected", "docker build failed"));
     expect((await run(own(network, at))).end).toMatchObject({ code: "rejected", message: "docker build failed" });
     expect(log).toEqual(["look at peer0.org1", "act at peer0.org1"]);
+  });
+
+  test("is looked at again when a peer that it takes something from is away", async () => {
+    const { all, network } = pods();
+    const { log, at } = work(() => {
+      all["peer1"] = undefined;
+      return new FabricError("not-found", "no such Pod");
+    });
+    const step = peerStep(network, {
+      id: "a",
+      title: "a",
+      after: [],
+      peer: () => Promise.resolve(peer0),
+      at,
+      beside: [peer1],
+    });
+    const { end, events } = await run(step);
+    expect(end).toEqual({ a: "changed" });
+    expect(log).toHaveLength(4);
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "again", because: "peer1.org1 is not ready (no Pod yet)" }),
+    );
   });
 
   test("waits for the connections of a new Pod", async () => {

@@ -52,7 +52,7 @@ test("status tells a reason once, with the nodes that it is about", () => {
     node("peer0", "org2", problem),
     node("peer1", "org2", "no Pod yet"),
   ];
-  const text = statusTable({ network: "fabric", fabricVersion: "3.1", ready: false, nodes });
+  const text = statusTable({ network: "fabric", fabricVersion: "3.1", upToDate: true, ready: false, nodes });
   expect(text.split("\n").slice(6)).toEqual([`peer0.org1, peer0.org2: ${problem}`, "peer1.org2: no Pod yet", ""]);
 });
 
