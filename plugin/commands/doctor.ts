@@ -7,7 +7,8 @@ export const doctor: CommandDefinition = (program, terminal) => {
     .summary("check whether the cluster and its namespaces can run all this, and what to do if not")
     .description(
       "Looks at the API server, the nodes, the webhook, storage and, for each namespace, your rights, the isolation profiles\n" +
-        "that peers can have there, and peers that should be moved or made anew. Says after each finding what to type next.\n" +
+        "that peers can have there, peers that should be moved or made anew, and nodes that do not run. Says after each finding\n" +
+        "what to type next.\n" +
         "Changes nothing: the Pods that it asks the API server about are not created. What it may not look at is 'unknown'.\n" +
         "Ends with 3 when there is a problem.",
     )

@@ -1,23 +1,26 @@
 import { FabricError } from "../error.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { findNetworks } from "../network/definition.ts";
+import type { FabricNetwork } from "../network/spec.ts";
 import { clusterFindings } from "./cluster-findings.ts";
 import type { Finding } from "./finding.ts";
 import { namespaceReport, type NamespaceReport } from "./namespace-findings.ts";
+import { nodeFindings } from "./node-findings.ts";
 import { readCluster, readNamespace } from "./read-facts.ts";
 
 export interface DoctorReport {
   readonly context: string;
   /** Whether no finding is a problem. */
   readonly healthy: boolean;
-  /** Of the cluster first, then of each namespace. */
+  /** Of the cluster first, then of each namespace, then of the networks' nodes. */
   readonly findings: readonly Finding[];
   /** What peers can have in each. */
   readonly namespaces: readonly Omit<NamespaceReport, "findings">[];
 }
 
 /**
- * Looks at the cluster and at the namespaces: those given, else those of the networks that are there, else the context's own.
+ * Looks at the cluster, at the namespaces (those given, else those of the networks that are there, else the context's own), and at the
+ * networks' nodes in them.
  * Changes nothing. Throws only when the cluster cannot be reached, or nobody is logged in.
  */
 export async function examine(
@@ -26,16 +29,20 @@ export async function examine(
   network: string | undefined,
   signal: AbortSignal,
 ): Promise<DoctorReport> {
-  const [reading, names] = await Promise.all([
+  const [reading, networks] = await Promise.all([
     readCluster(cluster, signal),
-    given ?? namespacesOfNetworks(cluster, network, signal),
+    networksToLookAt(cluster, network, signal),
   ]);
-  const reports = await Promise.all(
-    [...new Set(names)].map(async (name) =>
-      namespaceReport(reading, await readNamespace(cluster, name, reading, signal)),
+  const names = given ?? namespacesOf(cluster, networks);
+  const [reports, nodes] = await Promise.all([
+    Promise.all(
+      [...new Set(names)].map(async (name) =>
+        namespaceReport(reading, await readNamespace(cluster, name, reading, signal)),
+      ),
     ),
-  );
-  const findings = [...clusterFindings(reading), ...reports.flatMap((report) => report.findings)];
+    Promise.all(networks.map((each) => nodeFindings(cluster, each, given, signal))),
+  ]);
+  const findings = [...clusterFindings(reading), ...reports.flatMap((report) => report.findings), ...nodes.flat()];
   return {
     context: cluster.context,
     healthy: findings.every(({ level }) => level !== "problem"),
@@ -48,19 +55,21 @@ export async function examine(
   };
 }
 
-/** Orderers get no sidecar: only namespaces of peers count. */
-async function namespacesOfNetworks(
+async function networksToLookAt(
   cluster: Cluster,
   wanted: string | undefined,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<readonly FabricNetwork[]> {
   const networks = await findNetworks(cluster, signal).catch((error: unknown) => {
     // A definition that cannot be read, or none that may be: the context's own namespace tells more than nothing.
     if (error instanceof FabricError && ["forbidden", "invalid"].includes(error.code)) return new Map<never, never>();
     throw error;
   });
-  const found = [...networks.values()]
-    .filter(({ metadata }) => wanted === undefined || metadata.name === wanted)
-    .flatMap(({ spec }) => spec.peerOrganizations.map(({ namespace }) => namespace));
+  return [...networks.values()].filter(({ metadata }) => wanted === undefined || metadata.name === wanted);
+}
+
+/** Orderers get no sidecar: only namespaces of peers count. */
+function namespacesOf(cluster: Cluster, networks: readonly FabricNetwork[]): readonly string[] {
+  const found = networks.flatMap(({ spec }) => spec.peerOrganizations.map(({ namespace }) => namespace));
   return found.length === 0 ? [cluster.namespace] : found;
 }

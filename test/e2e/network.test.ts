@@ -151,6 +151,9 @@ describe.each(fabrics)("a network of Fabric $version", ({ tag }) => {
     ]);
     expect(stderr).toMatch(/expected a running Pod of .*peer0.*, found none\nhint: kubectl get pods -n org2/);
     expect(code).toBe(3);
+    const doctor = await plugin.run(["doctor", "-n", "org2"]);
+    expect(doctor.stdout).toMatch(/peer0\.org2 is scaled to 0/);
+    expect(doctor.code).toBe(3);
     await scale(1);
     await kubectl(["-n", "org2", "rollout", "status", "statefulset/peer0", "--timeout=120s"]);
   });
