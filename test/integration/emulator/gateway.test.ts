@@ -140,6 +140,10 @@ describe("transactions through the gateway", () => {
 
   it("finds a conflict between transactions endorsed on the same state", async () => {
     await submit(org1, "put", "counter", "1");
+    // Both endorse what follows, by what they have read.
+    await eventually("the block at the other peer", async () =>
+      (await evaluate(org2, "get", "counter")) === "1" ? true : undefined,
+    );
     const codes = await withContract(org1, "assets", async (contract) => {
       const proposals = [
         contract.newProposal("add", { arguments: ["counter", "1"] }),
