@@ -52,27 +52,33 @@ export function behind(own: Heights, others: readonly Heights[]): readonly strin
   });
 }
 
+/** How a node is asked, and how long; times are in milliseconds. */
+export interface CatchingUp {
+  readonly heightsOf?: typeof channelHeights;
+  readonly timeout?: number;
+  readonly pause?: number;
+}
+
 /** A node that has just started is not yet all there. */
 const notYet: readonly ErrorCode[] = ["connection", "cluster-unreachable", "not-ready", "timeout"];
-const pause = 500; // milliseconds
 
 /**
  * Waits until a node that was restarted has the blocks that the others of its kind had at that moment, of those that can be asked.
- * Says so where nobody may look. Throws `not-ready` with what it lacks when the time, in milliseconds, is over.
+ * Says so where nobody may look. Throws `not-ready` with what it lacks when time is over.
  */
 export async function caughtUp(
   network: OpenNetwork,
   node: FabricNode,
   { signal, progress }: StepContext,
-  timeout = 120_000,
+  { heightsOf = channelHeights, timeout = 120_000, pause = 500 }: CatchingUp = {},
 ): Promise<string> {
   const end = performance.now() + timeout;
   let goals: readonly Heights[] | undefined;
   for (;;) {
     let lacking: string;
     try {
-      goals ??= await heightsOfOthers(network, node, signal);
-      lacking = behind(await channelHeights(network, node, signal), goals).join(", ");
+      goals ??= await heightsOfOthers(network, node, heightsOf, signal);
+      lacking = behind(await heightsOf(network, node, signal), goals).join(", ");
       if (lacking === "") return "restarted, has caught up";
     } catch (error) {
       if (!(error instanceof FabricError) || signal.aborted) throw error;
@@ -82,7 +88,7 @@ export async function caughtUp(
     }
     if (performance.now() > end) {
       throw new FabricError("not-ready", `expected ${hostOf(node)} to catch up after its restart, found ${lacking}`, {
-        hint: "no other node was restarted after it; kubectl fabric status, then the same command again: it goes on where it stopped",
+        hint: "no further node is restarted; kubectl fabric status, then the same command again: it goes on where it stopped",
       });
     }
     progress(`catches up: ${lacking}`);
@@ -94,13 +100,14 @@ export async function caughtUp(
 async function heightsOfOthers(
   network: OpenNetwork,
   { component, organization, name }: FabricNode,
+  heightsOf: typeof channelHeights,
   signal: AbortSignal,
 ): Promise<readonly Heights[]> {
   const others = organizations(network.definition)
     .flatMap(nodesOf)
     .filter((other) => other.component === component)
     .filter((other) => other.name !== name || other.organization.name !== organization.name);
-  const answers = await Promise.allSettled(others.map((other) => channelHeights(network, other, signal)));
+  const answers = await Promise.allSettled(others.map((other) => heightsOf(network, other, signal)));
   signal.throwIfAborted();
   return answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
 }

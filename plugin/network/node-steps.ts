@@ -2,11 +2,11 @@ import { FabricError, messageOf } from "../error.ts";
 import { apply, applyDryRun } from "../kube/apply.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import type { KubernetesObject } from "../kube/client-node.ts";
-import { podReady, rolledOut } from "../kube/conditions.ts";
+import { podReady } from "../kube/conditions.ts";
 import { get } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step, StepContext } from "../steps/step.ts";
-import { listed } from "./object-steps.ts";
+import { listed, readyStep } from "./object-steps.ts";
 import { ordererObjects } from "./orderer.ts";
 import { peerObjects } from "./peer.ts";
 import { rollOut, type StatefulSetRef } from "./rollout.ts";
@@ -57,13 +57,7 @@ export function nodeSteps(
 
 function nodeReadyStep(cluster: Cluster, node: FabricNode, ref: StatefulSetRef, after: string): Step {
   return {
-    id: `${after}/ready`,
-    title: `${hostOf(node)} is ready`,
-    after: [after],
-    async observe({ signal }) {
-      const verdict = rolledOut(await get(cluster, ref, signal));
-      return verdict.so === true ? { done: true } : { done: false, change: "wait for its Pod" };
-    },
+    ...readyStep(cluster, { id: `${after}/ready`, title: `${hostOf(node)} is ready`, after: [after], ref }),
     async act(context) {
       await rollOut(cluster, ref, context);
       return "";
@@ -72,7 +66,7 @@ function nodeReadyStep(cluster: Cluster, node: FabricNode, ref: StatefulSetRef, 
 }
 
 function failedRestart(node: FabricNode, cause: FabricError): FabricError {
-  const goOn = "no other node was restarted; init again with what is right replaces its Pod";
+  const goOn = "no further node is restarted; init again with what is right replaces its Pod";
   return new FabricError(cause.code, `${hostOf(node)} did not come up again: ${cause.message}`, {
     hint: [cause.hint, goOn].filter((part) => part !== undefined).join("; "),
     cause,

@@ -108,7 +108,7 @@ describe("a change of nodes that run", () => {
     expect(failure).toMatchObject({
       code: "not-ready",
       message: expect.stringContaining("orderer0"),
-      hint: expect.stringContaining("no other node was restarted"),
+      hint: expect.stringContaining("no further node is restarted"),
     });
     const images = imagesOf(cluster);
     expect(Object.keys(images).filter((host) => images[host] !== "3.1")).toEqual(["orderer0.orderer"]);
