@@ -66,6 +66,7 @@ Examples:
       } finally {
         await network.close();
       }
-    }); // Lines as they come are no result.
+    });
+  // Lines as they come are no result.
   printsOnly(command, ["table"]);
 };

@@ -1,5 +1,6 @@
 import type { BroughtImage } from "../chaincode/seed/seed-plan.ts";
 import type { Provision } from "../chaincode/seed/seeding.ts";
+import { inOrder } from "../orphans/order.ts";
 import { shortName } from "../orphans/removal-steps.ts";
 import { table } from "../terminal/table.ts";
 import { formatBytes } from "./cleanup-table.ts";
@@ -8,14 +9,17 @@ import { conclusion, type PlansReport } from "./plan-run.ts";
 /** What each peer got, and how much was sent in all. */
 export function seedTable(report: PlansReport, brought: readonly BroughtImage[], width?: number): string {
   if (brought.length === 0) return conclusion(report, undefined);
-  const rows = brought
-    .map(({ peer, packageId, provision }) => [
-      peer,
-      shortName(packageId),
-      ways[provision.how](provision),
-      sentOf(provision),
-    ])
-    .toSorted(([peer = "", id = ""], [other = "", otherId = ""]) => compare(peer, other) || compare(id, otherId));
+  const sorted = inOrder(
+    brought,
+    ({ peer }) => peer,
+    ({ packageId }) => packageId,
+  );
+  const rows = sorted.map(({ peer, packageId, provision }) => [
+    peer,
+    shortName(packageId),
+    ways[provision.how](provision),
+    sentOf(provision),
+  ]);
   const total = formatBytes(brought.reduce((sum, { provision }) => sum + bytesOf(provision), 0));
   return `${table(["peer", "package", "its image", "sent"], rows, width)}${total} sent\n${conclusion(report, undefined)}`;
 }
@@ -31,4 +35,3 @@ const ways: Readonly<Record<Provision["how"], (provision: Provision) => string>>
 
 const bytesOf = (provision: Provision): number => ("bytes" in provision ? provision.bytes : 0);
 const sentOf = (provision: Provision): string => ("bytes" in provision ? formatBytes(provision.bytes) : "-");
-const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
