@@ -27,12 +27,14 @@ import { agree, nextDefinition } from "./next-definition.ts";
 import { packageOnPeers, preparePackage } from "./package-source.ts";
 import { atPeer } from "./peer-step.ts";
 import { chooseRuntime } from "./runtime/choice.ts";
+import { checkServed } from "./runtime/former-service.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { findImage } from "./seed/given-image.ts";
 import { seededInstalls } from "./seed/network-seeding.ts";
 import { seedPeer } from "./seed/seed-peer.ts";
 import { chosenOrganizations, chosenPlaces, type Place } from "./targets.ts";
 import { readCollections, wantedTerms } from "./terms.ts";
+import { notJoined } from "./unknown-name.ts";
 
 /** The channel runs this chaincode: installed everywhere, approved by each organization, committed, started. */
 export async function deploySteps(
@@ -63,7 +65,9 @@ export async function deploymentFor(
   const [config, committed] = await Promise.all([
     peerConfigBlock(connection, identity, request.channel, { signal }).then(configOf),
     committedDefinition(connection, identity, request.channel, request.name, { signal }),
-  ]);
+  ]).catch(async (failure: unknown) => {
+    throw (await notJoined({ connection, identity }, request.channel, signal)) ?? failure;
+  });
   const before = request.rollbackTo === undefined ? undefined : formerSequence(request, request.rollbackTo, committed);
   const [approved, former] = await Promise.all([
     approvals(network, request, places, committed?.sequence, signal),
@@ -74,6 +78,9 @@ export async function deploymentFor(
     const choice = { place, approved: approved[index], former: former?.[index], committed };
     return { ...place, pkg: runtime.packageFor?.(place.organization) ?? packages(packageIdFor(request, choice)) };
   });
+  if (request.rollbackTo !== undefined) {
+    await Promise.all(targets.map(({ organization, pkg }) => checkServed(network, organization, pkg, signal)));
+  }
   const standing = { name: request.name, committed, former: former && agreedFormer(former) };
   const wanted = wantedTerms({ ...request, collections }, standing);
   const definition = nextDefinition(

@@ -18,6 +18,7 @@ import { byReason } from "../steps/reasons.ts";
 import { againWhenLost } from "../steps/again.ts";
 import { containerOf, containersOf, type ChaincodeContainer } from "./containers.ts";
 import { runningServices, serviceOf, type RunningService } from "./runtime/running-service.ts";
+import { unknownChannel } from "./unknown-name.ts";
 
 /** A chaincode at one peer. */
 export interface PeerChaincode {
@@ -73,20 +74,11 @@ export async function chaincodeStates(
   const answering = surveys.filter(({ problem }) => problem === undefined);
   if (answering.length === 0) throw nobodyAnswers(surveys);
   const channels = [...new Set(answering.flatMap((each) => each.channels))].sort();
-  if (channel !== undefined && !channels.includes(channel)) throw unknownChannel(channels, channel);
+  if (channel !== undefined && !channels.includes(channel))
+    throw unknownChannel("of a peer that answers", channels, channel);
   const chosen = channel === undefined ? channels : [channel];
   const states = await Promise.all(chosen.map((each) => statesOn(network, each, name, surveys, signal)));
   return states.flat();
-}
-
-function unknownChannel(channels: readonly string[], channel: string): FabricError {
-  const [first] = channels;
-  const join = `kubectl fabric join ${channel}`;
-  return new FabricError(
-    "usage",
-    `expected a channel of a peer that answers (${channels.join(", ") || "none"}), found ${channel}`,
-    { hint: first === undefined ? join : `--channel ${first}, or first: ${join}` },
-  );
 }
 
 /** The one that is meant. Throws `usage` when there is none of that name, or several. */

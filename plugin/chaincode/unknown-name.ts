@@ -40,8 +40,8 @@ async function unknownName(
   { channel, chaincode, endorsingOrganizations = [] }: TransactionNames,
   signal: AbortSignal,
 ): Promise<FabricError | undefined> {
-  const channels = await peerChannels(connection, identity, { signal });
-  if (!channels.includes(channel)) return unknownChannel(connection.endpoint.serverName, channels, channel);
+  const strange = await notJoined({ connection, identity }, channel, signal);
+  if (strange) return strange;
   const [block, definitions] = await Promise.all([
     peerConfigBlock(connection, identity, channel, { signal }),
     committedDefinitions(connection, identity, channel, { signal }),
@@ -57,14 +57,25 @@ async function unknownName(
   );
 }
 
-function unknownChannel(peer: string, channels: readonly string[], channel: string): FabricError {
+/** What it is when a peer, asked about a channel, has failed because it has not joined it; undefined when it is something else. */
+export async function notJoined(
+  { connection, identity }: Pick<Reached, "connection" | "identity">,
+  channel: string,
+  signal: AbortSignal,
+): Promise<FabricError | undefined> {
+  const channels = await peerChannels(connection, identity, { signal }).catch(() => [channel]);
+  if (channels.includes(channel)) return undefined;
+  return unknownChannel(`that ${connection.endpoint.serverName} has joined`, channels, channel);
+}
+
+/** `which` channels these are: "that peer0.org1 has joined". */
+export function unknownChannel(which: string, channels: readonly string[], channel: string): FabricError {
   const [first] = channels;
   const join = `kubectl fabric join ${channel}`;
-  return new FabricError(
-    "usage",
-    `expected a channel that ${peer} has joined (${channels.join(", ") || "none"}), found ${channel}`,
-    { hint: first === undefined ? join : `--channel ${first}, or first: ${join}` },
-  );
+  const message = `expected a channel ${which} (${channels.join(", ") || "none"}), found ${channel}`;
+  return new FabricError("usage", message, {
+    hint: first === undefined ? join : `--channel ${first}, or first: ${join}`,
+  });
 }
 
 function unknownChaincode(channel: string, names: readonly string[], chaincode: string): FabricError | undefined {

@@ -6,17 +6,23 @@ import type { Doubt } from "./cleanup-plans.ts";
 import { conclusion, type PlansReport } from "./plan-run.ts";
 
 /** The plan for people: what would go and why, and what stays because nobody can prove that it may go. */
-export function cleanupTable({ findings, uncommitted, blind }: Survey, verbose: boolean): string {
+export function cleanupTable(
+  { findings, uncommitted, blind }: Survey,
+  verbose: boolean,
+  width: number | undefined,
+): string {
   const orphans = findings.filter(({ verdict }) => verdict === "orphan");
   const kept = findings.filter(({ verdict }) => verdict === "kept");
   const needed = findings.length - orphans.length - kept.length;
   return [
-    orphans.length === 0 ? "no orphans\n" : orphanTable(orphans),
-    kept.length === 0 ? "" : `\nkept, because it cannot be proved that nobody needs it:\n${keptTable(kept, verbose)}`,
+    orphans.length === 0 ? "no orphans\n" : orphanTable(orphans, width),
+    kept.length === 0
+      ? ""
+      : `\nkept, because it cannot be proved that nobody needs it:\n${keptTable(kept, verbose, width)}`,
     uncommitted.length === 0
       ? ""
-      : `\ninstalled and never seen committed (peers cannot uninstall):\n${packages(uncommitted)}`,
-    blind.length === 0 ? "" : `\nnot looked at, so all of it is kept:\n${blindTable(blind)}`,
+      : `\ninstalled and never seen committed (peers cannot uninstall):\n${packages(uncommitted, width)}`,
+    blind.length === 0 ? "" : `\nnot looked at, so all of it is kept:\n${blindTable(blind, width)}`,
     `\n${total(orphans)}, ${kept.length} kept, ${needed} needed\n`,
   ].join("");
 }
@@ -37,7 +43,7 @@ export function cleanupClosing(
   return "nothing was changed\nnext: kubectl fabric cleanup --yes\n";
 }
 
-function orphanTable(orphans: readonly Finding[]): string {
+function orphanTable(orphans: readonly Finding[], width: number | undefined): string {
   const rows = orphans.map(({ source, place, kind, name, bytes, since, because }) => [
     source,
     place,
@@ -46,11 +52,11 @@ function orphanTable(orphans: readonly Finding[]): string {
     since === undefined ? "?" : since.toISOString().slice(0, 16).replace("T", " "),
     because,
   ]);
-  return table(["source", "place", "what", "frees", "since", "why"], rows);
+  return table(["source", "place", "what", "frees", "since", "why"], rows, width);
 }
 
 /** By their reason: there may be thousands. */
-function keptTable(kept: readonly Finding[], verbose: boolean): string {
+function keptTable(kept: readonly Finding[], verbose: boolean, width: number | undefined): string {
   if (verbose) {
     const rows = kept.map(({ source, place, kind, name, because }) => [
       source,
@@ -58,26 +64,27 @@ function keptTable(kept: readonly Finding[], verbose: boolean): string {
       `${kind} ${shortName(name)}`,
       because,
     ]);
-    return table(["source", "place", "what", "why"], rows);
+    return table(["source", "place", "what", "why"], rows, width);
   }
   const groups = Map.groupBy(kept, ({ source, place, because }) => JSON.stringify([source, place, because]));
   const rows = [...groups.values()].flatMap((group) => {
     const [first] = group;
     return first ? [[first.source, first.place, String(group.length), first.because]] : [];
   });
-  return table(["source", "place", "how many", "why"], rows);
+  return table(["source", "place", "how many", "why"], rows, width);
 }
 
-function packages(uncommitted: Survey["uncommitted"]): string {
+function packages(uncommitted: Survey["uncommitted"], width: number | undefined): string {
   return table(
     ["peer", "package"],
     uncommitted.map(({ peer, packageId }) => [peer, shortName(packageId)]),
+    width,
   );
 }
 
-function blindTable(blind: Survey["blind"]): string {
+function blindTable(blind: Survey["blind"], width: number | undefined): string {
   const rows = blind.map(({ source, place, because, hint }) => [source ?? "peer", place, because, hint ?? ""]);
-  return table(["source", "place", "why", "hint"], rows);
+  return table(["source", "place", "why", "hint"], rows, width);
 }
 
 function total(orphans: readonly Finding[]): string {

@@ -140,7 +140,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
         bytes: orphans.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
         ...(report ? { removed: report, mayComeBack } : {}),
       },
-      table: () => cleanupTable(found, options.verbose) + cleanupClosing(found, report, mayComeBack),
+      table: (width) => cleanupTable(found, options.verbose, width) + cleanupClosing(found, report, mayComeBack),
       names: () => orphans.map(({ source, place, kind, name }) => `${source}/${place}/${kind}/${name}`),
     });
     if (isIncomplete(blind, mayComeBack)) process.exitCode = exitCodes.notReady;

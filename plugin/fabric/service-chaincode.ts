@@ -1,5 +1,5 @@
 import { type Address, printAddress } from "./address.ts";
-import { type ChaincodePackage, packChaincode } from "./chaincode-package.ts";
+import { chaincodeFiles, type ChaincodePackage, packChaincode } from "./chaincode-package.ts";
 import type { Credential } from "./certificate-authority.ts";
 import type { ArchiveFile } from "./tarball.ts";
 
@@ -49,4 +49,19 @@ function tlsOf(tls: ServiceTls | undefined): object {
       ? { client_auth_required: true, client_key: client.privateKey, client_cert: client.certificate }
       : { client_auth_required: false }),
   };
+}
+
+/** The address in a package's connection.json; undefined when it has none. */
+export async function connectionAddress(pkg: ChaincodePackage): Promise<string | undefined> {
+  const files = await chaincodeFiles(pkg);
+  const connection = files.find(({ name }) => name.replace(/^\.?\/?/, "") === "connection.json");
+  if (!connection) return undefined;
+  const { address } = JSON.parse(Buffer.from(connection.content).toString("utf8")) as { readonly address?: unknown };
+  return typeof address === "string" ? address : undefined;
+}
+
+/** "asset.org1.svc:9999" as seen from a namespace: "asset.org1". */
+export function hostKey(address: string, namespace: string): string {
+  const [service = "", where = namespace] = address.replace(/:\d+$/, "").split(".");
+  return `${service}.${where}`;
 }

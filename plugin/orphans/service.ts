@@ -1,5 +1,6 @@
 import { messageOf } from "../error.ts";
-import { chaincodeFiles, readChaincodePackage } from "../fabric/chaincode-package.ts";
+import { readChaincodePackage } from "../fabric/chaincode-package.ts";
+import { connectionAddress, hostKey } from "../fabric/service-chaincode.ts";
 import type { KubernetesObject, V1Deployment, V1Pod, V1Service } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { get, list, listPages, remove } from "../kube/objects.ts";
@@ -280,7 +281,7 @@ async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortS
           const bytes = await facts.package(peer, packageId, signal);
           if (!bytes) continue;
           read.add(packageId);
-          const address = await connectionAddress(bytes);
+          const address = await connectionAddress(await readChaincodePackage(bytes));
           if (address !== undefined) lead(packages, hostKey(address, peer.namespace), packageId);
         } catch (error) {
           if (signal.aborted) throw error;
@@ -297,19 +298,4 @@ async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortS
 function lead(packages: Map<string, string>, address: string, packageId: string): void {
   const before = packages.get(address);
   if (before === undefined || packageId < before) packages.set(address, packageId);
-}
-
-/** The address in a package's connection.json; undefined when it has none. */
-export async function connectionAddress(bytes: Uint8Array): Promise<string | undefined> {
-  const files = await chaincodeFiles(await readChaincodePackage(bytes));
-  const connection = files.find(({ name }) => name.replace(/^\.?\/?/, "") === "connection.json");
-  if (!connection) return undefined;
-  const { address } = JSON.parse(Buffer.from(connection.content).toString("utf8")) as { readonly address?: unknown };
-  return typeof address === "string" ? address : undefined;
-}
-
-/** "asset.org1.svc:9999" as seen from a namespace: "asset.org1". */
-export function hostKey(address: string, namespace: string): string {
-  const [service = "", where = namespace] = address.replace(/:\d+$/, "").split(".");
-  return `${service}.${where}`;
 }

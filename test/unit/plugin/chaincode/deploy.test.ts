@@ -47,6 +47,19 @@ describe("going back", () => {
   });
 });
 
+test("a channel that the peer has not joined is refused, with those that it has", async () => {
+  const { network } = scriptedPeers({
+    fails: (_host, question) => (question === "GetConfigBlock" ? new Error("access denied") : undefined),
+    channels: ["mychannel", "second"],
+  });
+  await expect(deploymentFor(network, { ...request, channel: "nochan" }, signal)).rejects.toMatchObject({
+    code: "usage",
+    message: "expected a channel that peer0.org1 has joined (mychannel, second), found nochan",
+    hint: "--channel mychannel, or first: kubectl fabric join nochan",
+  });
+  await expect(deploymentFor(network, request, signal)).rejects.toThrow("access denied");
+});
+
 describe("an organization alone", () => {
   const own = { ...request, packageId: "asset:2", organizations: ["org2"] };
   const proposed: ApprovedDefinition = { ...committed, version: "1", sequence: 1, packageId: "asset:1" };

@@ -20,6 +20,8 @@ export interface LifecycleScript {
   readonly readiness?: (sequence: number) => Readonly<Record<string, "approved" | readonly string[]>>;
   /** Organizations whose administrator the user may not be. */
   readonly forbidden?: Readonly<Record<string, Error>>;
+  /** That peers have joined; none unless told. */
+  readonly channels?: readonly string[];
   /** Questions that fail. */
   readonly fails?: (host: string, question: string) => Error | undefined;
 }
@@ -45,7 +47,7 @@ export function scriptedPeers(script: LifecycleScript): ScriptedPeers {
       response.setResponse(answerTo(script, node.organization.name, question, argument));
       setImmediate(() => done(null, response));
     };
-    return { name: host, stub: () => ({ processProposal: answer }) } as unknown as NodeConnection;
+    return { endpoint: { serverName: host }, stub: () => ({ processProposal: answer }) } as unknown as NodeConnection;
   };
   const identity = { creator: new Uint8Array(), sign: async () => new Uint8Array() } as unknown as SigningIdentity;
   const network = {
@@ -72,7 +74,7 @@ function questionOf(signed: peer.SignedProposal): readonly [string, Uint8Array] 
 }
 
 function answerTo(
-  { committed, approved, readiness }: LifecycleScript,
+  { committed, approved, readiness, channels = [] }: LifecycleScript,
   organization: string,
   question: string,
   argument: Uint8Array,
@@ -80,6 +82,17 @@ function answerTo(
   switch (question) {
     case "GetConfigBlock":
       return success(genesisBlock(raftChannel, { now: new Date(0) }));
+    case "GetChannels": {
+      const result = new peer.ChannelQueryResponse();
+      result.setChannelsList(
+        channels.map((name) => {
+          const info = new peer.ChannelInfo();
+          info.setChannelId(name);
+          return info;
+        }),
+      );
+      return success(result);
+    }
     case "QueryChaincodeDefinition": {
       if (!committed) return refusal("namespace asset is not defined");
       const result = new lifecycle.QueryChaincodeDefinitionResult();

@@ -177,7 +177,11 @@ describe("a table of a daemon that several peers of one name use", () => {
     const all = { images, containers, buildCache: [], ...usage };
     const arrivals = new Map([["sha256:1", old]]);
     const contents = { source: "dind", place: "org1/peer0-0", usage: all, users: by, own: true, arrivals } as const;
-    return cleanupTable(ordered({ findings: judgeDaemon(contents, age), uncommitted: open, blind: dark }), true);
+    return cleanupTable(
+      ordered({ findings: judgeDaemon(contents, age), uncommitted: open, blind: dark }),
+      true,
+      undefined,
+    );
   };
 
   test("is the same text", () => {
