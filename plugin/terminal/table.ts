@@ -1,41 +1,55 @@
 const gap = "   ";
-/** No column is made narrower than this for want of room. */
-const narrowest = 5;
+/** A column is never narrower than its longest word; a longer one, such as a hash, may be broken. */
+const longestWord = 20;
 
 /**
  * Left-aligned columns, three spaces apart, headings in capitals: the look of kubectl's tables. What is wider than `width` takes the
- * room from its widest columns, whose cells go on in lines of their own: nothing is cut off. One line a row without a width.
+ * room from its widest columns, whose cells go on in lines of their own: nothing is cut off. Where there is no room for words side by side
+ * each row becomes a block, a line for each cell. One line a row without a width.
  */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[], width?: number): string {
-  const all = [headings.map((heading) => heading.toUpperCase()), ...rows];
-  const wanted = headings.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  const widths = width === undefined ? wanted : fitted(all, wanted, width - gap.length * (headings.length - 1));
-  return all
-    .flatMap((row) => linesOf(row, widths))
-    .map((line) => `${line}\n`)
-    .join("");
+  const capitals = headings.map((heading) => heading.toUpperCase());
+  const all = [capitals, ...rows];
+  const widths = fitted(all, width);
+  const lines = widths ? all.flatMap((row) => linesOf(row, widths)) : blocks(capitals, rows, width ?? 0);
+  return lines.map((line) => `${line}\n`).join("");
 }
 
-/** As wide as there is room: no column narrower than its longest word, as long as there is room for that. */
-function fitted(all: readonly (readonly string[])[], wanted: readonly number[], room: number): readonly number[] {
-  const words = wanted.map((_, column) => Math.max(...all.flatMap((row) => wordsOf(row[column] ?? "").map(lengthOf))));
-  const least = wanted.map((width) => Math.min(width, narrowest));
-  return narrowed(narrowed(wanted, words, room), least, room);
+/** As wide as there is room; undefined where there is none. */
+function fitted(all: readonly (readonly string[])[], width: number | undefined): readonly number[] | undefined {
+  const columns = all[0] ?? [];
+  const most = (length: (cell: string) => number) =>
+    columns.map((_, column) => Math.max(...all.map((row) => length(row[column] ?? ""))));
+  const wanted = most(({ length }) => length);
+  if (width === undefined) return wanted;
+  const least = most((cell) => Math.min(longestWord, Math.max(0, ...wordsOf(cell).map(lengthOf))));
+  return narrowed(wanted, least, width - gap.length * (columns.length - 1));
 }
 
 const lengthOf = (word: string): number => word.trimEnd().length;
 
-/** The widest column that may become narrower does, until there is room for all. */
-function narrowed(wanted: readonly number[], least: readonly number[], room: number): readonly number[] {
+/** The widest column that may become narrower does, until there is room for all; undefined where none may any more. */
+function narrowed(wanted: readonly number[], least: readonly number[], room: number): readonly number[] | undefined {
   const widths = [...wanted];
   let excess = widths.reduce((sum, one) => sum + one, 0) - room;
   for (; excess > 0; excess -= 1) {
     const widest = Math.max(...widths.filter((width, column) => width > (least[column] ?? 0)));
     const column = widths.findIndex((width, index) => width === widest && width > (least[index] ?? 0));
-    if (column < 0) break;
+    if (column < 0) return undefined;
     widths[column] = widest - 1;
   }
   return widths;
+}
+
+/** A block a row, an empty line between two, the headings on the left. */
+function blocks(headings: readonly string[], rows: readonly (readonly string[])[], width: number): readonly string[] {
+  const label = Math.max(...headings.map(({ length }) => length));
+  const room = Math.max(1, width - label - gap.length);
+  if (rows.length === 0) return headings;
+  return rows.flatMap((row, index) => [
+    ...(index === 0 ? [] : [""]),
+    ...headings.flatMap((heading, column) => linesOf([heading, row[column] ?? ""], [label, room])),
+  ]);
 }
 
 function linesOf(row: readonly string[], widths: readonly number[]): readonly string[] {
