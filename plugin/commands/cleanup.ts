@@ -68,9 +68,9 @@ Examples:
 
 async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOptions): Promise<void> {
   const [
-    { connect, networkOn },
+    { connect, networkOn, noticeOn },
     { connectCluster },
-    { findNetworks, findNetwork },
+    { agreedNetworks, findNetwork },
     { openCleanup },
     { againCommand, cleanupPlans, doubts, isIncomplete, together },
     { readToldIdentity },
@@ -95,11 +95,10 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
   const identities = await Promise.all((options.mspDir ?? []).map(readToldIdentity));
   const cluster = await connect(options, terminal);
   const lasting = await connectCluster({ ...options, env: terminal.env });
-  if (options.network !== undefined) await findNetwork(cluster, options.network, signal);
+  if (options.network !== undefined) await findNetwork(cluster, options.network, () => {}, signal);
   // Of each: what another network's peer needs is needed, whichever was named.
-  const networks = [...(await findNetworks(cluster, signal)).values()].map((definition) =>
-    networkOn(cluster, definition),
-  );
+  const definitions = await agreedNetworks(cluster, noticeOn(terminal), signal);
+  const networks = definitions.map((definition) => networkOn(cluster, definition));
   const request = {
     sources: wanted,
     olderThan: options.olderThan,

@@ -11,7 +11,13 @@ export async function connect({ kubeconfig, context }: GlobalOptions, { env, sig
 /** The network that the command line is about. The caller closes it. */
 export async function openNetwork(options: GlobalOptions, terminal: Terminal): Promise<OpenNetwork> {
   const cluster = await connect(options, terminal);
-  return open(cluster, await findNetwork(cluster, options.network, terminal.signal));
+  return open(cluster, await findNetwork(cluster, options.network, noticeOn(terminal), terminal.signal));
 }
+
+/** What a command passes over, told in its progress. */
+export const noticeOn =
+  ({ stderr }: Terminal) =>
+  (line: string): void =>
+    void stderr.write(`note: ${line}\n`);
 
 export const networkOn = open;

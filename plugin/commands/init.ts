@@ -53,7 +53,7 @@ Examples:
   planOptions(command, "10m").action(async () => {
     const options = optionsOf<InitOptions & { peerOrgs?: readonly string[]; ordererOrg?: string }>(command);
     const [
-      { connect, networkOn },
+      { connect, networkOn, noticeOn },
       { definitionFor },
       { readNetworkFile },
       { initSteps },
@@ -87,6 +87,7 @@ Examples:
             peerImage: options.peerImage,
             ordererImage: options.ordererImage,
           },
+      noticeOn(terminal),
       terminal.signal,
     );
     const network = networkOn(cluster, definition);

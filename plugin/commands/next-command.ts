@@ -12,7 +12,11 @@ export type NextCommand = Promise<string | undefined>;
 
 /** A network, where there is none. */
 export function afterWebhook(cluster: Cluster, signal: AbortSignal): NextCommand {
-  return unlessThere("kubectl fabric init", async () => (await findNetworks(cluster, signal)).size > 0, signal);
+  return unlessThere(
+    "kubectl fabric init",
+    async () => (await findNetworks(cluster, () => {}, signal)).size > 0,
+    signal,
+  );
 }
 
 /** A channel, where there is none. */

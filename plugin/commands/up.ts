@@ -53,7 +53,7 @@ Examples:
     const request = upRequest(options);
     const { channel, deployment } = request;
     const [
-      { connect, networkOn },
+      { connect, networkOn, noticeOn },
       { definitionFor },
       { initSteps },
       { caughtUp },
@@ -72,7 +72,7 @@ Examples:
       import("../terminal/output.ts"),
     ]);
     const cluster = await connect(options, terminal);
-    const definition = await definitionFor(cluster, request.network, terminal.signal);
+    const definition = await definitionFor(cluster, request.network, noticeOn(terminal), terminal.signal);
     const network = networkOn(cluster, definition);
     try {
       const report = await runPlans(terminal, options, [

@@ -1,6 +1,6 @@
 import { FabricError } from "../error.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import { findNetworks } from "../network/definition.ts";
+import { agreedNetworks, type Notice } from "../network/definition.ts";
 import type { FabricNetwork } from "../network/spec.ts";
 import { clusterFindings } from "./cluster-findings.ts";
 import type { Finding } from "./finding.ts";
@@ -29,9 +29,11 @@ export async function examine(
   network: string | undefined,
   signal: AbortSignal,
 ): Promise<DoctorReport> {
+  const passedOver: Finding[] = [];
+  const notice = (text: string) => void passedOver.push({ level: "warning", about: "networks", text });
   const [reading, networks] = await Promise.all([
     readCluster(cluster, signal),
-    networksToLookAt(cluster, network, signal),
+    networksToLookAt(cluster, network, notice, signal),
   ]);
   const names = given ?? namespacesOf(cluster, networks);
   const [reports, nodes] = await Promise.all([
@@ -42,7 +44,8 @@ export async function examine(
     ),
     Promise.all(networks.map((each) => nodeFindings(cluster, each, given, signal))),
   ]);
-  const findings = [...clusterFindings(reading), ...reports.flatMap((report) => report.findings), ...nodes.flat()];
+  const ofNamespaces = reports.flatMap((report) => report.findings);
+  const findings = [...clusterFindings(reading), ...passedOver, ...ofNamespaces, ...nodes.flat()];
   return {
     context: cluster.context,
     healthy: findings.every(({ level }) => level !== "problem"),
@@ -58,14 +61,15 @@ export async function examine(
 async function networksToLookAt(
   cluster: Cluster,
   wanted: string | undefined,
+  notice: Notice,
   signal: AbortSignal,
 ): Promise<readonly FabricNetwork[]> {
-  const networks = await findNetworks(cluster, signal).catch((error: unknown) => {
-    // A definition that cannot be read, or none that may be: the context's own namespace tells more than nothing.
-    if (error instanceof FabricError && ["forbidden", "invalid"].includes(error.code)) return new Map<never, never>();
+  const networks = await agreedNetworks(cluster, notice, signal).catch((error: unknown) => {
+    // None that may be read: the context's own namespace tells more than nothing.
+    if (error instanceof FabricError && error.code === "forbidden") return [];
     throw error;
   });
-  return [...networks.values()].filter(({ metadata }) => wanted === undefined || metadata.name === wanted);
+  return networks.filter(({ metadata }) => wanted === undefined || metadata.name === wanted);
 }
 
 /** Orderers get no sidecar: only namespaces of peers count. */

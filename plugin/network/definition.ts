@@ -1,43 +1,90 @@
+import { isDeepStrictEqual } from "node:util";
 import { FabricError } from "../error.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import { list } from "../kube/objects.ts";
+import { get, list } from "../kube/objects.ts";
+import { agreedDefinition, countedCopies, type Copies } from "./copies.ts";
 import { managedBy } from "./labels.ts";
-import { networkConfigMapKey, networkConfigMapName } from "./namespace.ts";
-import { parseYaml } from "./spec-file.ts";
-import { networkFromOptions, removals, type FabricNetwork, type NetworkOptions, parseNetwork } from "./spec.ts";
+import { networkConfigMapName } from "./namespace.ts";
+import { networkFromOptions, removals, type FabricNetwork, type NetworkOptions } from "./spec.ts";
+
+/** Says what was passed over, a line each. */
+export type Notice = (line: string) => void;
 
 /**
  * The networks of a cluster, by name. Whoever may not look into every namespace sees those that have an organization in
  * the context's own.
  */
-export async function findNetworks(cluster: Cluster, signal: AbortSignal): Promise<ReadonlyMap<string, FabricNetwork>> {
+export async function findNetworks(cluster: Cluster, notice: Notice, signal: AbortSignal): Promise<Copies["networks"]> {
   const selection = { kind: "ConfigMap", labels: managedBy, fields: `metadata.name=${networkConfigMapName}` } as const;
-  const found = await list(cluster, selection, signal).catch((error: unknown) => {
-    if (!(error instanceof FabricError) || error.code !== "forbidden") throw error;
-    return list(cluster, { ...selection, namespace: cluster.namespace }, signal);
+  const found = await orForbidden(list(cluster, selection, signal));
+  const configMaps = found ?? (await list(cluster, { ...selection, namespace: cluster.namespace }, signal));
+  const places = configMaps.flatMap(({ metadata }) => metadata?.namespace ?? []);
+  const { networks, passedOver } = countedCopies(configMaps, await namespaceLabels(cluster, places, signal));
+  for (const line of passedOver) notice(line);
+  return networks;
+}
+
+/** Who may not see a namespace believes what is in the one that the context names, and nothing elsewhere. */
+async function namespaceLabels(
+  cluster: Cluster,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<(namespace: string) => Readonly<Record<string, string>> | undefined> {
+  if (names.length === 0) return () => undefined;
+  const all = await orForbidden(list(cluster, { kind: "Namespace", labels: managedBy }, signal));
+  const seen =
+    all ?? (await Promise.all(names.map((name) => orForbidden(get(cluster, { kind: "Namespace", name }, signal)))));
+  const labels = new Map(
+    seen.flatMap((namespace) =>
+      namespace ? [[namespace.metadata?.name ?? "", namespace.metadata?.labels ?? {}]] : [],
+    ),
+  );
+  return (name) => labels.get(name) ?? (all === undefined && name === cluster.namespace ? undefined : {});
+}
+
+async function orForbidden<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof FabricError && error.code === "forbidden") return undefined;
+    throw error;
+  }
+}
+
+/** Of those whose copies agree; of the others the notice says why they are left out. */
+export async function agreedNetworks(
+  cluster: Cluster,
+  notice: Notice,
+  signal: AbortSignal,
+): Promise<readonly FabricNetwork[]> {
+  return [...(await findNetworks(cluster, notice, signal))].flatMap(([name, copies]) => {
+    try {
+      return [agreedDefinition(name, copies)];
+    } catch (error) {
+      if (!(error instanceof FabricError)) throw error;
+      notice(`network ${name} is left out: ${error.message}\nhint: ${error.hint}`);
+      return [];
+    }
   });
-  const networks = found.map(({ metadata, data }) => {
-    const source = `ConfigMap ${metadata?.namespace}/${networkConfigMapName}`;
-    return parseNetwork(parseYaml(data?.[networkConfigMapKey] ?? "", source), source);
-  });
-  return new Map(networks.map((network) => [network.metadata.name, network]));
 }
 
 /** The network that a command is about: the named one, or the only one. Throws `not-found` without any, `usage` when another one has to be named. */
 export async function findNetwork(
   cluster: Cluster,
   name: string | undefined,
+  notice: Notice,
   signal: AbortSignal,
 ): Promise<FabricNetwork> {
-  const networks = await findNetworks(cluster, signal);
+  const networks = await findNetworks(cluster, notice, signal);
   const names = [...networks.keys()];
   if (name === undefined && names.length > 1) {
     throw new FabricError("usage", `expected one network, found ${names.join(", ")}`, {
       hint: `choose one with --network, for example --network ${names[0]}`,
     });
   }
-  const network = networks.get(name ?? names[0] ?? "");
-  if (network) return network;
+  const chosen = name ?? names[0] ?? "";
+  const copies = networks.get(chosen);
+  if (copies) return agreedDefinition(chosen, copies);
   const wanted = name === undefined ? "a Fabric network" : `the Fabric network ${name}`;
   throw new FabricError(
     name === undefined ? "not-found" : "usage",
@@ -49,26 +96,33 @@ export async function findNetwork(
 }
 
 /**
- * What `init` is to bring about: a whole definition from a file, or options on top of the existing network.
- * Throws `usage` when that would take a node away.
+ * What `init` is to bring about: a whole definition from a file, or options on top of the existing network. Throws `usage` when that
+ * would take a node away, `conflict` when copies of the existing one disagree about what has not been said now: an `init` that was
+ * stopped while it wrote them goes on when it is typed again.
  */
 export async function definitionFor(
   cluster: Cluster,
   wanted: FabricNetwork | NetworkOptions,
+  notice: Notice,
   signal: AbortSignal,
 ): Promise<FabricNetwork> {
-  const networks = await findNetworks(cluster, signal);
-  const name =
-    "spec" in wanted
-      ? wanted.metadata.name
-      : (wanted.name ?? (networks.size === 1 ? [...networks.keys()][0] : undefined));
-  const existing = networks.get(name ?? "fabric");
-  const network = "spec" in wanted ? wanted : networkFromOptions({ ...wanted, name }, existing);
-  const lost = existing ? removals(existing, network) : [];
-  if (lost.length > 0) {
+  const networks = await findNetworks(cluster, notice, signal);
+  const [only] = networks.size === 1 ? networks.keys() : [];
+  const name = ("spec" in wanted ? wanted.metadata.name : (wanted.name ?? only)) ?? "fabric";
+  const copies = networks.get(name) ?? [];
+  const definitionOn = (existing: FabricNetwork | undefined): FabricNetwork =>
+    "spec" in wanted ? wanted : networkFromOptions({ ...wanted, name }, existing);
+  const [first] = copies;
+  const network = definitionOn(first?.definition);
+  if (!copies.every(({ definition }) => isDeepStrictEqual(definitionOn(definition), network))) {
+    agreedDefinition(name, copies);
+  }
+  const lost = new Set(copies.flatMap(({ definition }) => removals(definition, network)));
+  if (lost.size > 0) {
+    agreedDefinition(name, copies); // one copy alone may claim nodes that never were
     throw new FabricError(
       "usage",
-      `network ${network.metadata.name} has ${lost.join(", ")}, which the new definition lacks`,
+      `network ${network.metadata.name} has ${[...lost].join(", ")}, which the new definition lacks`,
       {
         hint: "init adds and changes, it never removes; kubectl fabric down deletes a network",
       },

@@ -24,7 +24,7 @@ const { signal } = new AbortController();
 /** What only a test does to a network: by the plugin's own library. */
 async function withNetwork(use: (network: OpenNetwork) => Promise<void>): Promise<void> {
   const cluster = await connectCluster({ kubeconfig });
-  const network = openNetwork(cluster, await findNetwork(cluster, "fabric", signal));
+  const network = openNetwork(cluster, await findNetwork(cluster, "fabric", () => {}, signal));
   try {
     await use(network);
   } finally {

@@ -1,15 +1,32 @@
 import { stringify } from "yaml";
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
 import type { ApiRequest, Cluster } from "../../../../plugin/kube/cluster.ts";
-import { definitionFor, findNetwork } from "../../../../plugin/network/definition.ts";
-import { networkFromOptions, type FabricNetwork } from "../../../../plugin/network/spec.ts";
+import { agreedNetworks, definitionFor, findNetwork } from "../../../../plugin/network/definition.ts";
+import { organizationLabels } from "../../../../plugin/network/labels.ts";
+import { networkFromOptions, organizations, type FabricNetwork } from "../../../../plugin/network/spec.ts";
 
 const { signal } = new AbortController();
 
-/** A cluster in which these networks are defined, one ConfigMap an organization. */
-function clusterWith(networks: readonly FabricNetwork[], mayListAll = true): Cluster {
+interface Written {
+  readonly namespace: string;
+  /** The definition, or any text. */
+  readonly holds: FabricNetwork | string;
+}
+
+interface Rights {
+  /** Objects of all namespaces, and the namespaces themselves. */
+  readonly all?: boolean;
+}
+
+/** A cluster with these ConfigMaps, in namespaces with these labels. */
+function clusterOf(
+  copies: readonly Written[],
+  labels: Readonly<Record<string, Record<string, string>>>,
+  { all = true }: Rights = {},
+): Cluster {
   const refuse = async () => Promise.reject(new Error("not part of this test"));
+  const namespace = (name: string) => ({ metadata: { name, labels: labels[name] ?? {} } });
   return {
     context: "test",
     server: "https://test",
@@ -18,45 +35,85 @@ function clusterWith(networks: readonly FabricNetwork[], mayListAll = true): Clu
     webSocket: refuse,
     close: () => {},
     async call({ path }: ApiRequest) {
-      if (path === "/api/v1/configmaps" && !mayListAll) throw new FabricError("forbidden", "may not list configmaps");
+      const where = /^\/api\/v1\/namespaces\/([^/]+)\/configmaps$/.exec(path)?.[1];
+      if (!all && where === undefined) throw new FabricError("forbidden", `may not list ${path}`);
+      if (path.includes("namespaces") && where === undefined) return { items: Object.keys(labels).map(namespace) };
       return {
-        items: networks.map((network) => ({
-          metadata: { namespace: "org1" },
-          data: { "network.yaml": stringify(network) },
-        })),
+        items: copies
+          .filter((copy) => where === undefined || copy.namespace === where)
+          .map((copy) => ({
+            metadata: { namespace: copy.namespace },
+            data: { "network.yaml": typeof copy.holds === "string" ? copy.holds : stringify(copy.holds) },
+          })),
       };
     },
   };
 }
 
-const [trade, ship] = [networkFromOptions({ name: "trade" }), networkFromOptions({ name: "ship", peers: 2 })];
+const labelsOf = (networks: readonly FabricNetwork[]) =>
+  Object.fromEntries(
+    networks.flatMap((network) =>
+      organizations(network).map((organization) => [organization.namespace, organizationLabels(network, organization)]),
+    ),
+  );
+const copiesOf = (network: FabricNetwork): readonly Written[] =>
+  organizations(network).map(({ namespace }) => ({ namespace, holds: network }));
+
+/** A cluster in which these networks are defined as `init` does it: a copy in the namespace of each organization. */
+const clusterWith = (networks: readonly FabricNetwork[], rights?: Rights): Cluster =>
+  clusterOf(networks.flatMap(copiesOf), labelsOf(networks), rights);
+
+/** What findNetwork and definitionFor pass over. */
+let told: string[] = [];
+const notice = (line: string) => void told.push(line);
+beforeEach(() => void (told = []));
+
+/** With namespaces of its own, as several networks of a cluster have them. */
+function inOwnNamespaces(network: FabricNetwork): FabricNetwork {
+  const { name } = network.metadata;
+  const own = <T extends { readonly name: string }>(one: T) => ({ ...one, namespace: `${name}-${one.name}` });
+  const { ordererOrganization, peerOrganizations } = network.spec;
+  return {
+    ...network,
+    spec: {
+      ...network.spec,
+      ordererOrganization: own(ordererOrganization),
+      peerOrganizations: peerOrganizations.map(own),
+    },
+  };
+}
+
+const [trade, ship] = [
+  networkFromOptions({ name: "trade" }),
+  inOwnNamespaces(networkFromOptions({ name: "ship", peers: 2 })),
+];
 
 describe("findNetwork", () => {
   test("the only one needs no name", async () => {
-    expect(await findNetwork(clusterWith([trade]), undefined, signal)).toEqual(trade);
+    expect(await findNetwork(clusterWith([trade]), undefined, notice, signal)).toEqual(trade);
   });
 
   test("who may not list all namespaces looks in the context's", async () => {
-    expect(await findNetwork(clusterWith([trade], false), undefined, signal)).toEqual(trade);
+    expect(await findNetwork(clusterWith([trade], { all: false }), undefined, notice, signal)).toEqual(trade);
   });
 
   test("of several one has to be named", async () => {
-    expect(await findNetwork(clusterWith([trade, ship]), "ship", signal)).toEqual(ship);
-    await expect(findNetwork(clusterWith([trade, ship]), undefined, signal)).rejects.toMatchObject({
+    expect(await findNetwork(clusterWith([trade, ship]), "ship", notice, signal)).toEqual(ship);
+    await expect(findNetwork(clusterWith([trade, ship]), undefined, notice, signal)).rejects.toMatchObject({
       code: "usage",
       message: "expected one network, found trade, ship",
     });
   });
 
   test("one that is not there is wrong usage, and told with those that are", async () => {
-    await expect(findNetwork(clusterWith([trade, ship]), "rail", signal)).rejects.toMatchObject({
+    await expect(findNetwork(clusterWith([trade, ship]), "rail", notice, signal)).rejects.toMatchObject({
       code: "usage",
       message: expect.stringMatching(/^expected the Fabric network rail in context .*, found trade, ship$/),
     });
   });
 
   test("none is told with what to type", async () => {
-    await expect(findNetwork(clusterWith([]), undefined, signal)).rejects.toMatchObject({
+    await expect(findNetwork(clusterWith([]), undefined, notice, signal)).rejects.toMatchObject({
       code: "not-found",
       hint: expect.stringContaining("kubectl fabric init"),
     });
@@ -65,19 +122,108 @@ describe("findNetwork", () => {
 
 describe("definitionFor", () => {
   test("options are on top of what is there", async () => {
-    expect(await definitionFor(clusterWith([ship]), { orderers: 5 }, signal)).toEqual(
-      networkFromOptions({ name: "ship", peers: 2, orderers: 5 }),
+    expect(await definitionFor(clusterWith([ship]), { orderers: 5 }, notice, signal)).toEqual(
+      inOwnNamespaces(networkFromOptions({ name: "ship", peers: 2, orderers: 5 })),
     );
   });
 
   test("without a network the defaults are", async () => {
-    expect(await definitionFor(clusterWith([]), {}, signal)).toEqual(networkFromOptions({}));
+    expect(await definitionFor(clusterWith([]), {}, notice, signal)).toEqual(networkFromOptions({}));
   });
 
   test("what would take a node away is refused, and says which", async () => {
-    await expect(definitionFor(clusterWith([ship]), { peers: 1 }, signal)).rejects.toMatchObject({
+    await expect(definitionFor(clusterWith([ship]), { peers: 1 }, notice, signal)).rejects.toMatchObject({
       code: "usage",
-      message: expect.stringContaining("peer1.org1, peer1.org2"),
+      message: expect.stringContaining("peer1.ship-org1, peer1.ship-org2"),
     });
   });
 });
+
+describe("what somebody else wrote", () => {
+  const labels = labelsOf([trade]);
+  const forged: FabricNetwork = {
+    ...trade,
+    spec: { ...trade.spec, images: { ...trade.spec.images, peer: "docker.io/evil/peer:1" } },
+  };
+  const withForgedCopy = clusterOf(
+    copiesOf(trade).map((copy) => (copy.namespace === "org2" ? { ...copy, holds: forged } : copy)),
+    labels,
+  );
+
+  test.each<[string, Written, RegExp]>([
+    ["in a namespace that the network does not name", { namespace: "foreign", holds: forged }, /no organization in/],
+    ["that is no YAML", { namespace: "foreign", holds: "a: [b" }, /^ConfigMap foreign\/fabric-network is not YAML/],
+    ["that is no network", { namespace: "foreign", holds: "a: b" }, /^ConfigMap foreign\/fabric-network is not a Fabr/],
+    [
+      "of a later version",
+      { namespace: "foreign", holds: stringify({ ...trade, apiVersion: "kubectl-fabric.io/v2" }) },
+      /apiVersion: .*v1alpha1.*; it is passed over$/s,
+    ],
+    [
+      "for a network that names a namespace which says something else",
+      { namespace: "foreign", holds: inNamespace(forged, "foreign") },
+      /namespace foreign is not labelled as that of org2 in network trade/,
+    ],
+  ])("%s does not count, and stops nobody", async (_, copy, said) => {
+    const cluster = clusterOf([...copiesOf(trade), copy], { ...labels, foreign: {} });
+    expect(await findNetwork(cluster, undefined, notice, signal)).toEqual(trade);
+    expect(told).toEqual([expect.stringMatching(said)]);
+    // Nor is it a network of its own.
+    await expect(findNetwork(clusterOf([copy], { foreign: {} }), undefined, notice, signal)).rejects.toMatchObject({
+      code: "not-found",
+    });
+  });
+
+  test("copies that disagree are an error that shows how, and what to type", async () => {
+    for (const attempt of [
+      findNetwork(withForgedCopy, "trade", notice, signal),
+      definitionFor(withForgedCopy, {}, notice, signal),
+      definitionFor(withForgedCopy, { orderers: 5 }, notice, signal),
+    ]) {
+      await expect(attempt).rejects.toMatchObject({
+        code: "conflict",
+        message: expect.stringMatching(
+          /two that differ, in namespaces orderer and org2:\n.*- +peer: docker.io\/hyperledger\/fabric-peer:3.1\n +\+ +peer: docker.io\/evil\/peer:1/s,
+        ),
+        hint: expect.stringContaining("kubectl delete configmap fabric-network -n NAMESPACE"),
+      });
+    }
+  });
+
+  test("they leave other networks alone", async () => {
+    const both = clusterOf(
+      [...copiesOf(ship), ...copiesOf(trade), { namespace: "org2", holds: forged }],
+      labelsOf([trade, ship]),
+    );
+    expect(await findNetwork(both, "ship", notice, signal)).toEqual(ship);
+    expect(told).toEqual([]);
+    expect(await agreedNetworks(both, notice, signal)).toEqual([ship]);
+    expect(told).toEqual([expect.stringMatching(/^network trade is left out: .*\nhint: kubectl delete configmap/s)]);
+  });
+
+  test("an init that was stopped while it wrote them goes on when it is typed again", async () => {
+    const changed = networkFromOptions({ name: "trade", peers: 2 });
+    const halfway = clusterOf(
+      copiesOf(trade).map((copy) => (copy.namespace === "org1" ? { ...copy, holds: changed } : copy)),
+      labels,
+    );
+    expect(await definitionFor(halfway, { peers: 2 }, notice, signal)).toEqual(changed);
+    expect(await definitionFor(halfway, changed, notice, signal)).toEqual(changed);
+    await expect(definitionFor(halfway, {}, notice, signal)).rejects.toMatchObject({ code: "conflict" });
+    // Whose copy it is that has more nodes than the others is not for us to know.
+    await expect(definitionFor(halfway, { peers: 1 }, notice, signal)).rejects.toMatchObject({ code: "conflict" });
+  });
+
+  test("who may see one namespace only believes what is there", async () => {
+    const cluster = clusterOf([{ namespace: "org1", holds: trade }], {}, { all: false });
+    expect(await findNetwork(cluster, undefined, notice, signal)).toEqual(trade);
+  });
+});
+
+/** With org2 in this namespace. */
+function inNamespace(network: FabricNetwork, namespace: string): FabricNetwork {
+  const peerOrganizations = network.spec.peerOrganizations.map((one) =>
+    one.name === "org2" ? { ...one, namespace } : one,
+  );
+  return { ...network, spec: { ...network.spec, peerOrganizations } };
+}

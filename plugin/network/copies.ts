@@ -1,0 +1,97 @@
+import { isDeepStrictEqual } from "node:util";
+import { createTwoFilesPatch } from "diff";
+import { stringify } from "yaml";
+import { FabricError, messageOf } from "../error.ts";
+import type { V1ConfigMap } from "../kube/client-node.ts";
+import { managedBy, networkLabel, organizationLabel } from "./labels.ts";
+import { networkConfigMapKey, networkConfigMapName } from "./namespace.ts";
+import { parseYaml } from "./spec-file.ts";
+import { organizations, parseNetwork, type FabricNetwork } from "./spec.ts";
+
+/** The definition of a network, as the namespace of one of its organizations has it. */
+export interface Copy {
+  readonly namespace: string;
+  readonly definition: FabricNetwork;
+}
+
+/** Networks by name, each with the copies that count; and what was passed over, a sentence each. */
+export interface Copies {
+  readonly networks: ReadonlyMap<string, readonly Copy[]>;
+  readonly passedOver: readonly string[];
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/**
+ * Whoever may write into a namespace can write such a ConfigMap: it counts only for a network that names this namespace as an
+ * organization's, and only where the namespace itself, which its tenants cannot label, says the same. One that cannot be read is passed
+ * over, for it must not end commands about others. `labels` of a namespace; undefined where they cannot be seen, and are not asked for. Pure.
+ */
+export function countedCopies(
+  configMaps: readonly V1ConfigMap[],
+  labels: (namespace: string) => Labels | undefined,
+): Copies {
+  const networks = new Map<string, Copy[]>();
+  const passedOver: string[] = [];
+  for (const { metadata, data } of configMaps) {
+    const namespace = metadata?.namespace ?? "";
+    const source = `ConfigMap ${namespace}/${networkConfigMapName}`;
+    try {
+      const definition = parseNetwork(parseYaml(data?.[networkConfigMapKey] ?? "", source), source);
+      const stranger = whyNotCounted(definition, namespace, labels(namespace));
+      const { name } = definition.metadata;
+      if (stranger === undefined) networks.set(name, [...(networks.get(name) ?? []), { namespace, definition }]);
+      else passedOver.push(`${source} is passed over: ${stranger}`);
+    } catch (error) {
+      if (!(error instanceof FabricError)) throw error;
+      passedOver.push(`${messageOf(error)}; it is passed over`);
+    }
+  }
+  return { networks, passedOver };
+}
+
+function whyNotCounted(definition: FabricNetwork, namespace: string, labels: Labels | undefined): string | undefined {
+  const { name } = definition.metadata;
+  const own = organizations(definition).find((organization) => organization.namespace === namespace);
+  if (!own) return `network ${name} has no organization in namespace ${namespace}`;
+  if (labels === undefined) return undefined;
+  const wanted = { ...managedBy, [networkLabel]: name, [organizationLabel]: own.name };
+  if (Object.entries(wanted).every(([key, value]) => labels[key] === value)) return undefined;
+  return `namespace ${namespace} is not labelled as that of ${own.name} in network ${name}`;
+}
+
+/** The one that all copies tell. Throws `conflict` with the difference where they do not. */
+export function agreedDefinition(name: string, copies: readonly Copy[]): FabricNetwork {
+  const [first, ...rest] = copies;
+  if (!first) throw new FabricError("not-found", `expected a copy of network ${name}, found none`);
+  const other = rest.find(({ definition }) => !isDeepStrictEqual(definition, first.definition));
+  if (!other) return first.definition;
+  const { namespace } = other;
+  throw new FabricError(
+    "conflict",
+    `expected one definition of network ${name}, found two that differ, in namespaces ${first.namespace} and ${namespace}:\n` +
+      difference(first, other),
+    {
+      hint:
+        `kubectl delete configmap ${networkConfigMapName} -n NAMESPACE, where it is the wrong one: it is a copy. ` +
+        "kubectl fabric init writes it again",
+    },
+  );
+}
+
+function difference(one: Copy, other: Copy): string {
+  const patch = createTwoFilesPatch(
+    one.namespace,
+    other.namespace,
+    stringify(one.definition),
+    stringify(other.definition),
+    undefined,
+    undefined,
+    { context: 1 },
+  );
+  return patch
+    .split("\n")
+    .filter((line) => line !== "" && !/^=+$/.test(line))
+    .map((line) => `  ${line.trimEnd()}`)
+    .join("\n");
+}
