@@ -51,6 +51,16 @@ export default defineConfig({
           maxWorkers: 3,
         },
       },
+      // An operator's hour on the same cluster, for real Fabric: `npm run test:fabric`.
+      {
+        test: {
+          name: "e2e-hour",
+          include: ["test/e2e/hour/*.test.ts"],
+          globalSetup: ["test/chaincode/install.ts", "test/e2e/setup.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+        },
+      },
       // The same cluster, to which they do things that everybody on it would notice.
       {
         test: {

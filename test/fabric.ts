@@ -26,6 +26,7 @@ const suites: readonly Selection[] = [
     project: "e2e",
     args: ["network", "restart", "lifecycle", "seed", "runtimes", "runner"].map((name) => `test/e2e/${name}`),
   },
+  { project: "e2e-hour", args: [] },
   { project: "e2e-alone", args: ["test/e2e/alone/cleanup"] },
 ];
 

@@ -1,6 +1,6 @@
 // End-to-end tests: on a sandbox that they bring up, or on a cluster that is there.
 import { globSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { build } from "../../build.ts";
 import type { Lifetime } from "../../lifetime.ts";
@@ -12,7 +12,8 @@ import { runProjects } from "../vitest-run.ts";
 const examples = `
 Each file has namespaces of its own; test/e2e/alone/ also takes the webhook away for a while, and runs at the end.
 On a cluster of yours, what needs to look into the node or to stop the API server is left out (the tests say so); neither our webhook
-nor a network may be there, for they would be removed. Takes 20 minutes on two processors.
+nor a network may be there, for they would be removed. Takes 20 minutes on two processors. test/e2e/hour/ is run when it is named
+(10 minutes; npm run test:fabric runs it on real Fabric).
 
 Examples:
   npm run test:e2e                                        on a sandbox
@@ -68,17 +69,26 @@ function e2eCommand(lifetime: Lifetime): Command {
         ...(context === undefined ? [] : ["--exclude", "test/e2e/sandbox.test.ts"]),
         ...(testNamePattern === undefined ? [] : ["-t", testNamePattern]),
       ];
-      const chosen = known.filter((path) => files.length === 0 || files.some((file) => path.includes(file)));
-      const projects = [
-        ...(chosen.some((path) => !path.includes("/alone/")) ? ["e2e"] : []),
-        ...(chosen.some((path) => path.includes("/alone/")) ? ["e2e-alone"] : []),
-      ];
+      // The hour is for real Fabric (test/fabric.ts): here it is run by who asks for it.
+      const chosen =
+        files.length === 0
+          ? known.filter((path) => projectOf(path) !== "e2e-hour")
+          : known.filter((path) => files.some((file) => path.includes(file)));
+      const projects = ["e2e", "e2e-hour", "e2e-alone"].filter((name) =>
+        chosen.some((path) => projectOf(path) === name),
+      );
       process.exitCode = await runProjects(
         projects.map((project) => ({ project, args })),
         env,
         signal,
       );
     });
+}
+
+/** As vitest.config.ts has it. */
+function projectOf(path: string): string {
+  const folder = basename(dirname(path));
+  return folder === "e2e" ? folder : `e2e-${folder}`;
 }
 
 await runScript({

@@ -22,7 +22,7 @@ const program = join(import.meta.dirname, "../../dist/kubectl-fabric.js");
 
 /** dist/kubectl-fabric.js as its users run it, a process of its own each time. */
 export interface Plugin {
-  readonly run: (args: readonly string[]) => Promise<PluginResult>;
+  readonly run: (args: readonly string[], env?: NodeJS.ProcessEnv) => Promise<PluginResult>;
   /** What a command prints that has to succeed. */
   readonly output: (args: readonly string[]) => Promise<string>;
   readonly json: <T = PlansJson>(args: readonly string[]) => Promise<T>;
@@ -41,8 +41,9 @@ export interface PluginRun {
 
 /** With `options` in each command line. */
 export function newPlugin(...options: readonly string[]): Plugin {
-  const start = (args: readonly string[]): PluginRun => startPlugin([...args, ...options]);
-  const run = (args: readonly string[]): Promise<PluginResult> => start(args).ended;
+  const start = (args: readonly string[], env?: NodeJS.ProcessEnv): PluginRun =>
+    startPlugin([...args, ...options], env);
+  const run: Plugin["run"] = (args, env) => start(args, env).ended;
   const output = async (args: readonly string[]): Promise<string> => {
     const { code, stdout, stderr } = await run(args);
     if (code !== 0) throw new Error(`kubectl fabric ${args.join(" ")} ended with ${code}:\n${stderr}${stdout}`);
@@ -71,8 +72,11 @@ export function newPlugin(...options: readonly string[]): Plugin {
   };
 }
 
-function startPlugin(args: readonly string[]): PluginRun {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+function startPlugin(args: readonly string[], env: NodeJS.ProcessEnv = {}): PluginRun {
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   const text = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => (text.stdout += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (text.stderr += chunk.toString()));

@@ -1,14 +1,9 @@
-import { once as event } from "node:events";
-import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { once } from "../once.ts";
 import { newKubectl } from "../sandbox/kubectl.ts";
-import { sandboxLoad } from "../sandbox/sandbox.ts";
 import { loadImage, newest } from "./fabrics.ts";
+import { publish } from "./service-image.ts";
 import { newTestNetwork } from "./test-network.ts";
 
 const { kubeconfig, binDir } = inject("cluster");
@@ -56,28 +51,6 @@ async function readable(id: string, org: string): Promise<void> {
 }
 const asset = (id: string) => ({ id, owner: "tom", value: 100 });
 
-/** What a peer's daemon has built becomes an image of the cluster, which would pull it from a registry elsewhere. */
-async function publish(organization: string): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "service-image-"));
-  try {
-    const archive = join(folder, "image.tar");
-    // Of the image alone: the container has the peer's keys and settings, too.
-    const built = await docker(organization, "inspect", "--format", "{{.Image}}", await containers(organization));
-    const fresh = await docker(organization, "create", built);
-    await docker(organization, "commit", "--change", "WORKDIR /usr/local/src", fresh, image);
-    await docker(organization, "rm", fresh);
-    const child = kubectl.start([...inDaemon(organization), "docker", "save", image]);
-    if (!child.stdout) throw new Error("expected kubectl to have an output");
-    const exited = event(child, "exit");
-    await pipeline(child.stdout, createWriteStream(archive));
-    expect(await exited).toEqual([0, null]);
-    await docker(organization, "rmi", image);
-    await sandboxLoad(archive);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
 describe(`where chaincode runs, on Fabric ${newest.version}`, () => {
   beforeAll(async () => {
     await pluginOutput(network.init);
@@ -95,7 +68,7 @@ describe(`where chaincode runs, on Fabric ${newest.version}`, () => {
   });
   const served = once(async () => {
     await deployed();
-    await publish("org1");
+    await publish(kubectl, { namespace: network.namespaceOf("org1"), chaincode: "asset", image });
     const { changed } = await pluginJson(asService);
     await create("a2");
     return changed;

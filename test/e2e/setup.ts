@@ -47,7 +47,7 @@ export async function setup(project: TestProject): Promise<void> {
   project.provide("cluster", facts);
   installed = true;
   // Those that run alone begin without it.
-  await newPlugin().output(["webhook", project.name === "e2e" ? "install" : "uninstall"]);
+  await newPlugin().output(["webhook", project.name === "e2e-alone" ? "uninstall" : "install"]);
 }
 
 async function ownCluster(): Promise<ClusterFacts> {
