@@ -45,6 +45,7 @@ export function authoritiesSecret(
       labels: { ...organizationLabels(network, organization), "app.kubernetes.io/component": "certificate-authority" },
     },
     type: "Opaque",
+    immutable: true, // nothing replaces them
     data: encode({
       "ca.pem": enrolment.certificate,
       "ca-key.pem": enrolment.privateKey,

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { FabricError } from "../error.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import { createOrGet, get } from "../kube/objects.ts";
+import type { V1ConfigMap } from "../kube/client-node.ts";
+import { createOrGet, describeRef, get } from "../kube/objects.ts";
 import type { Step } from "../steps/step.ts";
 import { identitySecret, identitySecretName, readIdentitySecret } from "./identity-secret.ts";
 import {
@@ -10,12 +12,14 @@ import {
   identityDefect,
   issueIdentity,
   mspConfigMap,
+  mspConfigMapName,
   newAuthorities,
   nodeIdentity,
   readAuthorities,
   type Authorities,
   type IdentityRequest,
 } from "./identities.ts";
+import { managedBy } from "./labels.ts";
 import { appliedStep } from "./object-steps.ts";
 import { nodesOf, type FabricNetwork, type Organization } from "./spec.ts";
 
@@ -83,20 +87,20 @@ export async function authoritiesOf(
     "invalid",
     `expected the keys of two certificate authorities in Secret ${namespace}/${authoritiesSecretName}`,
     {
-      hint: "restore the Secret from a backup; without it no certificate of this organization can be issued or renewed",
+      hint:
+        'restore the Secret from the backup (docs/security.md, "Keys"); without it no certificate of this organization can be ' +
+        "issued or renewed",
     },
   );
 }
 
 function mspStep(cluster: Cluster, network: FabricNetwork, organization: Organization, after: string): Step {
   // What is to be applied is known only when the authorities are there.
-  const inner = async (signal: AbortSignal) =>
-    appliedStep(cluster, {
-      id: "",
-      title: "",
-      after: [],
-      objects: [mspConfigMap(network, organization, await authoritiesOf(cluster, organization, signal))],
-    });
+  const inner = async (signal: AbortSignal) => {
+    const object = mspConfigMap(network, organization, await authoritiesOf(cluster, organization, signal));
+    await checkMsp(cluster, organization, object, signal);
+    return appliedStep(cluster, { id: "", title: "", after: [], objects: [object] });
+  };
   return {
     id: `${organization.name}/msp`,
     title: "public certificates",
@@ -104,6 +108,24 @@ function mspStep(cluster: Cluster, network: FabricNetwork, organization: Organiz
     observe: async (context) => (await inner(context.signal)).observe(context),
     act: async (context) => (await inner(context.signal)).act(context),
   };
+}
+
+/** Never applied over those of other authorities: they may be what channels know. */
+async function checkMsp(
+  cluster: Cluster,
+  { name, namespace }: Organization,
+  object: V1ConfigMap,
+  signal: AbortSignal,
+): Promise<void> {
+  const ref = { kind: "ConfigMap", namespace, name: mspConfigMapName } as const;
+  const found = await get(cluster, ref, signal);
+  const isOurs = Object.entries(managedBy).every(([key, value]) => found?.metadata?.labels?.[key] === value);
+  if (!found || !isOurs || isDeepStrictEqual(found.data, object.data)) return;
+  throw new FabricError(
+    "conflict",
+    `${describeRef(ref)} has other certificates than Secret ${authoritiesSecretName}: one of the two is not ${name}'s`,
+    { hint: 'channels know the right one; restore the other from the backup (docs/security.md, "Keys")' },
+  );
 }
 
 function identityStep(
@@ -130,7 +152,7 @@ function identityStep(
           : identityDefect(identity, authorities, request, now());
       if (defect === undefined) return { done: true };
       throw new FabricError("conflict", `Secret ${ref.namespace}/${ref.name} cannot be used as it is: ${defect}`, {
-        hint: `look whether it is still needed; kubectl -n ${ref.namespace} delete secret ${ref.name} lets the next run make a new one`,
+        hint: 'restore it from the backup (docs/security.md, "Keys"); only one that is not there is issued anew',
       });
     },
     async act({ signal }) {

@@ -2,6 +2,7 @@ import type { Cluster } from "../kube/cluster.ts";
 import type { Step } from "../steps/step.ts";
 import { identityStepId, identitySteps, type Clock } from "./identity-steps.ts";
 import { imagesStep } from "./image-check.ts";
+import { keysStep } from "./key-check.ts";
 import { namespaceStep } from "./namespace-step.ts";
 import { nodeSteps, type CaughtUp } from "./node-steps.ts";
 import { nodesOf, organizations, type FabricNetwork, type Organization } from "./spec.ts";
@@ -18,9 +19,11 @@ export function initSteps(
   now: Clock = () => new Date(),
 ): readonly Step[] {
   const webhook = webhookReadyStep(cluster);
-  const images = imagesStep(cluster, network, webhook.id);
+  const keys = keysStep(cluster, network, webhook.id);
+  const images = imagesStep(cluster, network, keys.id);
   return [
     webhook,
+    keys,
     images,
     ...organizations(network).flatMap((organization) =>
       organizationSteps({ cluster, network, caughtUp, now }, organization, images.id),

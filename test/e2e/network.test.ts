@@ -1,3 +1,5 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { ChannelConfig } from "../../plugin/fabric/config.ts";
@@ -156,6 +158,30 @@ describe.each(fabrics)("a network of Fabric $version", ({ tag }) => {
     expect(doctor.code).toBe(3);
     await scale(1);
     await kubectl(["-n", "org2", "rollout", "status", "statefulset/peer0", "--timeout=120s"]);
+  });
+
+  test("an organization that lost its authorities is not given others, and has them back from the backup", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "keys-"));
+    try {
+      const backup = join(folder, "org2-keys.yaml");
+      await writeFile(
+        backup,
+        await kubectl(["-n", "org2", "get", "secrets", "-l", "kubectl-fabric.io/org=org2", "-o", "yaml"]),
+      );
+      await kubectl(["-n", "org2", "delete", "secret", "certificate-authorities"]);
+      const { code, stderr } = await plugin.run(["init"]);
+      expect(stderr).toMatch(
+        /expected Secret org2\/certificate-authorities, which issued .*admin-identity.*, found none/,
+      );
+      expect(stderr).toMatch(/hint: restore it from the backup/);
+      expect(code).toBe(1);
+      // The others are still there, and stay.
+      await expect(kubectl(["create", "-f", backup])).rejects.toThrow(/"peer0-identity" already exists/);
+      expect(await plugin.json(["init"])).toMatchObject({ changed: 0 });
+      expect(await plugin.json(["status"])).toMatchObject({ ready: true });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   test("changed chaincode takes the next sequence", async () => {

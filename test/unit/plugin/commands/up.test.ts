@@ -61,7 +61,7 @@ describe("up --dry-run", () => {
     await session.run("webhook", "install");
     const { report, headings } = await dryRun();
     expect(headings).toEqual(plans);
-    expect(report).toMatchObject({ changed: 0, unchanged: 7 });
+    expect(report).toMatchObject({ changed: 0, unchanged: 8 });
     expect(changes(report)).toContain("org1/namespace");
     expect(changes(report).filter((id) => !/^(orderer|org1|org2)\//.test(id))).toEqual([]);
   });

@@ -154,6 +154,45 @@ describe("what exists is not made anew", () => {
   });
 });
 
+describe("authorities that are lost", () => {
+  test.each([
+    ["with the identities that they issued", []],
+    ["with the public certificates alone", ["admin-identity", "peer0-identity"]],
+  ])("%s left are not made anew: nothing is written, no key's removal is advised", async (_, gone) => {
+    const cluster = await initialized();
+    for (const name of ["certificate-authorities", ...gone]) cluster.erase("Secret", name, "org1");
+    const [before, count] = [cluster.objects(), cluster.writes.length];
+    // Nor is anything else, of another organization.
+    const more = networkFromOptions({ orderers: 2, peerOrganizations: ["org1"], peers: 2 });
+    const failure = await init(cluster, more).catch((error: unknown) => error as { readonly hint: string });
+    expect(failure).toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(
+        /^expected Secret org1\/certificate-authorities, which issued .*ConfigMap org1\/msp, found none$/,
+      ),
+      hint: expect.stringContaining("restore it from the backup"),
+    });
+    expect((failure as { readonly hint: string }).hint).not.toContain("delete");
+    expect(linesOf(cluster, count)).toEqual([]);
+    expect(cluster.objects()).toEqual(before);
+  });
+
+  test("restored from what they were, all goes on", async () => {
+    const cluster = await initialized();
+    const backup = secret(cluster, "certificate-authorities");
+    cluster.erase("Secret", "certificate-authorities", "org1");
+    await expect(init(cluster, small)).rejects.toMatchObject({ code: "conflict" });
+    cluster.put(backup);
+    expect(await init(cluster, small)).toMatchObject({ changed: 0 });
+  });
+
+  test("nobody can change them: the Secret is immutable", async () => {
+    const cluster = await initialized();
+    expect(secret(cluster, "certificate-authorities")).toMatchObject({ immutable: true });
+    expect(identityOf(cluster, "peer0")).not.toHaveProperty("immutable");
+  });
+});
+
 describe("a Secret that cannot be used", () => {
   test.each([["ca-key.pem"], ["tlsca.pem"]])(
     "authorities without %s: nothing of the organization is issued, its Secret stays, the other goes on",
@@ -164,7 +203,7 @@ describe("a Secret that cannot be used", () => {
       await expect(init(cluster, small)).rejects.toMatchObject({
         code: "invalid",
         message: "expected the keys of two certificate authorities in Secret org1/certificate-authorities",
-        hint: expect.stringContaining("restore the Secret from a backup"),
+        hint: expect.stringContaining("restore the Secret from the backup"),
       });
       const lines = linesOf(cluster, count);
       expect(lines.filter((line) => line.includes("org1"))).toEqual([]);
@@ -181,7 +220,7 @@ describe("a Secret that cannot be used", () => {
     expect(failure).toMatchObject({
       code: "conflict",
       message: "Secret org1/peer0-identity cannot be used as it is: it lacks msp-key.pem, tls-key.pem",
-      hint: expect.stringContaining("kubectl -n org1 delete secret peer0-identity"),
+      hint: expect.stringContaining("restore it from the backup"),
     });
     expect(linesOf(cluster, count)).toEqual([]);
     expect(cluster.objects()).toEqual(before);
@@ -212,6 +251,21 @@ describe("a Secret that cannot be used", () => {
       message: expect.stringContaining("Secret org1/peer0-identity cannot be used as it is: it has expired"),
     });
     expect(linesOf(cluster, count)).toEqual([]);
+  });
+
+  test("public certificates of other authorities are not overwritten", async () => {
+    const cluster = await initialized();
+    const theirs = await newAuthorities(org1, today);
+    const data = { "ca.pem": theirs.enrolment.certificate, "tlsca.pem": theirs.tls.certificate };
+    const metadata = { name: "msp", namespace: "org1" };
+    const before = cluster.put({ apiVersion: "v1", kind: "ConfigMap", metadata, data });
+    const count = cluster.writes.length;
+    await expect(init(cluster, small)).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(/^ConfigMap org1\/msp has other certificates than Secret certificate-authorities/),
+    });
+    expect(linesOf(cluster, count)).toEqual([]);
+    expect(cluster.read("ConfigMap", "msp", "org1")).toEqual(before);
   });
 
   test("an administrator's Secret in the place of a peer's", async () => {

@@ -99,7 +99,7 @@ describe("init", () => {
       "orderer/orderer0/ready": "waiting for its controller",
       "org1/peer0/ready": "waiting for its controller",
     });
-    expect(report).toMatchObject({ changed: 14, unchanged: 2 });
+    expect(report).toMatchObject({ changed: 14, unchanged: 3 });
     expect(cluster.read("Pod", "peer0-0", "org1")).toMatchObject({ status: { phase: "Running" } });
   });
 
@@ -134,7 +134,7 @@ describe("init", () => {
     const report = await init(cluster, small, { dryRun: true });
     expect(linesOf(cluster)).toEqual([]);
     expect(cluster.objects().map(nameOf)).toEqual(["MutatingWebhookConfiguration kubectl-fabric-webhook"]);
-    expect(report).toMatchObject({ changed: 0, unchanged: 2, wouldChange: report.outcomes.size - 2 });
+    expect(report).toMatchObject({ changed: 0, unchanged: 3, wouldChange: report.outcomes.size - 3 });
     expect(report.outcomes.get("org1/namespace")).toEqual({
       result: "would-change",
       detail: "Namespace org1, ConfigMap org1/fabric-network",
@@ -376,7 +376,7 @@ describe("what stands in init's way", () => {
     });
     await expect(init(cluster, small, { signal: interrupt.signal })).rejects.toMatchObject({
       code: "interrupted",
-      message: expect.stringMatching(/^stopped by SIGINT with \d+ of 16 steps left, at: /),
+      message: expect.stringMatching(/^stopped by SIGINT with \d+ of 17 steps left, at: /),
       hint: "run the same command again: it goes on where it stopped",
     });
     cluster.interfere(undefined);
