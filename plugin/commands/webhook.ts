@@ -49,18 +49,35 @@ Examples:
   const uninstall = group
     .command("uninstall")
     .summary("remove the webhook")
-    .description("Removes the webhook and its namespace. Peers that were injected keep running as they are.")
-    .addHelpText("after", "\nExamples:\n  kubectl fabric webhook uninstall");
+    .description(
+      "Removes the webhook and its namespace, where no namespace asks for injection any more. Removes only what `webhook install`\n" +
+        "has made.",
+    )
+    .option("-y, --yes", "do not ask", false)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  kubectl fabric webhook uninstall
+  kubectl fabric webhook uninstall --dry-run`,
+    );
   planOptions(uninstall, "5m").action(async () => {
-    const options = optionsOf<PlanOptions>(uninstall);
-    const [{ connect }, { webhookUninstallSteps }, { printResult }] = await Promise.all([
-      import("./connect.ts"),
-      import("../network/webhook.ts"),
-      import("../terminal/output.ts"),
-    ]);
+    const options = optionsOf<PlanOptions & { readonly yes: boolean }>(uninstall);
+    const [{ connect }, { installedObjects, webhookName, webhookUninstallSteps }, { printResult }, { confirm }] =
+      await Promise.all([
+        import("./connect.ts"),
+        import("../network/webhook.ts"),
+        import("../terminal/output.ts"),
+        import("../terminal/confirm.ts"),
+      ]);
     const cluster = await connect(options, terminal);
+    const installed = await installedObjects(cluster, terminal.signal);
+    if (installed.length > 0 && !options.yes && !options.dryRun) {
+      const objects = installed.map(({ ref }) => `${ref.kind} ${ref.name}`).join(", ");
+      await confirm(terminal, `This removes the webhook: ${objects}.`, webhookName);
+    }
     const report = await runPlans(terminal, options, [
-      { title: "webhook", steps: () => webhookUninstallSteps(cluster) },
+      { title: "webhook", steps: () => webhookUninstallSteps(cluster, installed) },
     ]);
     await printResult(terminal, options.output, {
       data: report,

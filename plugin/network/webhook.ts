@@ -5,7 +5,7 @@ import { gone, rolledOut } from "../kube/conditions.ts";
 import { createOrGet, describeRef, get, list, type ObjectRef, refOf, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step } from "../steps/step.ts";
-import { injectionLabel } from "./labels.ts";
+import { injectionLabel, managedBy } from "./labels.ts";
 import { webhookManifests } from "./manifests.ts";
 import { appliedStep, readyStep } from "./object-steps.ts";
 import { heldCertificates, readWebhookCertificates, type HeldCertificate } from "./webhook-certificates.ts";
@@ -114,39 +114,84 @@ function trusted(object: Registration | undefined): boolean {
   return webhooks.length > 0 && webhooks.every(({ clientConfig }) => Boolean(clientConfig.caBundle));
 }
 
+/** What `webhook install` has made, as it is now: these objects, and no others that may have their names later. */
+export interface InstalledObject {
+  readonly ref: ObjectRef;
+  readonly uid: string;
+}
+
+/** Throws `conflict` for objects of these names that somebody else has made, and while namespaces still ask for injection. */
+export async function installedObjects(cluster: Cluster, signal: AbortSignal): Promise<readonly InstalledObject[]> {
+  const refs = webhookManifests()
+    .filter((object) => object.metadata?.namespace === undefined)
+    .map(refOf);
+  const found = await Promise.all([...refs, deployment].map((ref) => get(cluster, ref, signal)));
+  const there = found.filter((object) => object !== undefined);
+  const foreign = there.filter((object) => !isManaged(object));
+  if (foreign.length > 0) {
+    const names = foreign.map((object) => describeRef(refOf(object))).join(", ");
+    throw new FabricError("conflict", `expected what kubectl fabric webhook install has made, found others' ${names}`, {
+      hint: "who has installed the webhook removes it (helm uninstall, kubectl delete -k); nothing was changed",
+    });
+  }
+  if (there.length > 0) await checkNobodyAsks(cluster, signal);
+  return there.map((object) => ({ ref: refOf(object), uid: object.metadata?.uid ?? "" }));
+}
+
+const isManaged = ({ metadata }: KubernetesObject): boolean =>
+  Object.entries(managedBy).every(([key, value]) => metadata?.labels?.[key] === value);
+
+/** Peers that are made there while nobody injects run without Docker, and do not say why. */
+async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<void> {
+  const asking = await list(cluster, { kind: "Namespace", labels: { [injectionLabel]: "enabled" } }, signal);
+  const names = asking
+    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+    .flatMap(({ metadata }) => metadata?.name ?? []);
+  if (names.length === 0) return;
+  throw new FabricError("conflict", `expected no namespace that asks for injection, found ${names.join(", ")}`, {
+    hint: `kubectl fabric down, for networks; else kubectl label namespace ${names.join(" ")} ${injectionLabel}-`,
+  });
+}
+
 /**
  * Nothing of the webhook is left. Its registration goes first: nobody is asked any more when nobody can answer.
  * Its Pods go before their namespace: one with Pods is looked at again only after half of the time that they may take to end
  * (pkg/controller/namespace/deletion/namespaced_resources_deleter.go), here 23 s, however soon they have.
  */
-export function webhookUninstallSteps(cluster: Cluster): readonly Step[] {
-  const global = webhookManifests().filter(
-    (object) => object.metadata?.namespace === undefined && !isNamespace(object),
-  );
-  const registrations = global
-    .filter(({ kind }) => kind === registration.kind)
-    .map((object) => goneStep(cluster, refOf(object), []));
-  const after = registrations.map(({ id }) => id);
-  const others = global
-    .filter(({ kind }) => kind !== registration.kind)
-    .map((object) => goneStep(cluster, refOf(object), after));
-  const pods = goneStep(cluster, deployment, after);
-  const namespace = goneStep(cluster, { kind: "Namespace", name: webhookNamespace }, [...after, pods.id]);
-  return [...registrations, ...others, pods, namespace];
+export function webhookUninstallSteps(cluster: Cluster, installed: readonly InstalledObject[]): readonly Step[] {
+  const gone = (isOne: (kind: string) => boolean, before: readonly Step[]) =>
+    installed
+      .filter(({ ref }) => isOne(ref.kind))
+      .map((object) =>
+        goneStep(
+          cluster,
+          object,
+          before.map(({ id }) => id),
+        ),
+      );
+  const registrations = gone((kind) => kind === registration.kind, []);
+  const others = gone((kind) => kind !== registration.kind && kind !== "Namespace", registrations);
+  const namespaces = gone((kind) => kind === "Namespace", [...registrations, ...others]);
+  return [...registrations, ...others, ...namespaces];
 }
 
-function goneStep(cluster: Cluster, ref: ObjectRef, after: readonly string[]): Step {
+function goneStep(cluster: Cluster, { ref, uid }: InstalledObject, after: readonly string[]): Step {
+  const found = async (signal: AbortSignal): Promise<KubernetesObject | undefined> => {
+    const object: KubernetesObject | undefined = await get(cluster, ref, signal);
+    return object?.metadata?.uid === uid ? object : undefined;
+  };
   return {
     id: `webhook/${ref.kind}/${ref.name}/gone`,
     title: `${describeRef(ref)} is gone`,
     after,
     async observe({ signal }) {
-      return (await get(cluster, ref, signal)) ? { done: false } : { done: true };
+      return (await found(signal)) ? { done: false } : { done: true };
     },
     async act({ signal, progress }) {
       // With its Pods, where it has some.
-      await remove(cluster, ref, { signal, propagation: "Foreground" });
-      await waitFor(cluster, ref, gone, { signal, progress });
+      await remove(cluster, ref, { uid, signal, propagation: "Foreground" });
+      const ended = (object: KubernetesObject | undefined) => gone(object?.metadata?.uid === uid ? object : undefined);
+      await waitFor(cluster, ref, ended, { signal, progress });
     },
   };
 }

@@ -160,7 +160,7 @@ async function cleanCluster({ signal }: Lifetime, options: DemoOptions): Promise
   try {
     await removeForeignPeer(sh, () => flags(options));
     await sh.run(`kubectl fabric${flags(options)} down --yes`);
-    await sh.run(`kubectl fabric${flags(options)} webhook uninstall`);
+    await sh.run(`kubectl fabric${flags(options)} webhook uninstall --yes`);
   } finally {
     await sh.close();
   }

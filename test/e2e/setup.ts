@@ -47,7 +47,7 @@ export async function setup(project: TestProject): Promise<void> {
   project.provide("cluster", facts);
   installed = true;
   // Those that run alone begin without it.
-  await newPlugin().output(["webhook", project.name === "e2e-alone" ? "uninstall" : "install"]);
+  await newPlugin().output(["webhook", ...(project.name === "e2e-alone" ? ["uninstall", "--yes"] : ["install"])]);
 }
 
 async function ownCluster(): Promise<ClusterFacts> {
@@ -75,7 +75,7 @@ async function clusterOf(context: string): Promise<ClusterFacts> {
 /** Takes it down after the last one, unless somebody else had it up already. */
 export async function teardown(): Promise<void> {
   if (folder !== undefined) {
-    if (installed) await newPlugin().output(["webhook", "uninstall"]);
+    if (installed) await newPlugin().output(["webhook", "uninstall", "--yes"]);
     await rm(folder, { recursive: true, force: true });
   }
   if (!ours) return;

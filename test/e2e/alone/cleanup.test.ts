@@ -103,7 +103,7 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
 
   afterAll(async () => {
     await network.remove();
-    await pluginOutput(["webhook", "uninstall"]);
+    await pluginOutput(["webhook", "uninstall", "--yes"]);
     await rm(folder, { recursive: true, force: true });
   });
 

@@ -62,7 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await kubectl(["delete", "namespace", namespace, "--wait=true", "--timeout=300s"]);
   cluster.close();
-  await pluginOutput(["webhook", "uninstall"]);
+  await pluginOutput(["webhook", "uninstall", "--yes"]);
 });
 
 test.skipIf(!sandbox)(

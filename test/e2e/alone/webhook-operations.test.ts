@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await kubectl(["delete", "namespace", namespace, other, "--wait=true", "--timeout=120s"]);
-  await pluginOutput(["webhook", "uninstall"]);
+  await pluginOutput(["webhook", "uninstall", "--yes"]);
 });
 
 async function until<T>(what: string, look: () => Promise<T | undefined>, seconds = 60): Promise<T> {

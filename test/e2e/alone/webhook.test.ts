@@ -100,8 +100,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await kubectl(["delete", "namespace", namespace, other, "--wait=true", "--timeout=120s"]);
-  await pluginOutput(["webhook", "uninstall"]);
-  expect(await pluginJson(["webhook", "uninstall"])).toMatchObject({ changed: 0 });
+  await pluginOutput(["webhook", "uninstall", "--yes"]);
+  expect(await pluginJson(["webhook", "uninstall", "--yes"])).toMatchObject({ changed: 0 });
 });
 
 test("installed again nothing changes, and its status is ready", async () => {

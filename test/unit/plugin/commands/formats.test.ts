@@ -11,7 +11,7 @@ import { parse } from "yaml";
 import { newProgram } from "../../../../plugin/program.ts";
 import { outputFormats, type OutputFormat } from "../../../../plugin/terminal/output.ts";
 import { clusterWithWebhook, init, small } from "../network/network-cluster.ts";
-import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
 
 interface Case {
@@ -64,9 +64,15 @@ const cases: Readonly<Record<string, Case>> = {
 
 let cluster: ScriptedCluster;
 let session: CommandSession;
+/** A cluster without networks: only there the webhook may go. */
+let bare: ScriptedCluster;
+let onBare: CommandSession;
 let folder: string;
 beforeAll(async () => {
   cluster = await clusterWithWebhook();
+  bare = await scriptedCluster();
+  onBare = await commandSession(bare);
+  await onBare.run("webhook", "install");
   await init(cluster, small);
   session = await commandSession(cluster);
   folder = await mkdtemp(join(tmpdir(), "formats-"));
@@ -76,12 +82,15 @@ beforeAll(async () => {
 // Commands that find something not ready say so to the process, which here is that of the tests.
 afterEach(() => void (process.exitCode = undefined));
 afterAll(async () => {
-  await session.close();
-  await cluster.close();
+  await Promise.all([session, onBare].map((one) => one.close()));
+  await Promise.all([cluster, bare].map((one) => one.close()));
   await rm(folder, { recursive: true, force: true });
 });
 
-const run = (line: string) => session.run(...line.split(" ").map((word) => word.replace("FOLDER", folder)));
+const run = (line: string) =>
+  (line.startsWith("webhook uninstall") ? onBare : session).run(
+    ...line.split(" ").map((word) => word.replace("FOLDER", folder)),
+  );
 
 function commandsBelow(command: Command, path: readonly string[] = []): readonly string[] {
   return command.commands.flatMap((child) => {

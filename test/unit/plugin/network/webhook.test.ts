@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { webhookInstallSteps, webhookUninstallSteps } from "../../../../plugin/network/webhook.ts";
+import { installedObjects, webhookInstallSteps, webhookUninstallSteps } from "../../../../plugin/network/webhook.ts";
 import { runSteps } from "../../../../plugin/steps/run.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 import { linesOf } from "./network-cluster.ts";
@@ -16,11 +16,17 @@ async function installed(): Promise<ScriptedCluster> {
   return cluster;
 }
 
+const { signal } = new AbortController();
+async function uninstall(cluster: ScriptedCluster) {
+  const connected = cluster.connect();
+  return runSteps(webhookUninstallSteps(connected, await installedObjects(connected, signal)));
+}
+
 describe("webhook uninstall", () => {
   test("the registration goes first, the Pods before their namespace; nothing is left", async () => {
     const cluster = await installed();
     const count = cluster.writes.length;
-    await runSteps(webhookUninstallSteps(cluster.connect()));
+    await uninstall(cluster);
     const lines = linesOf(cluster, count);
     expect(lines[0]).toBe("delete MutatingWebhookConfiguration kubectl-fabric-webhook");
     expect(lines.slice(1).toSorted()).toEqual([
@@ -36,9 +42,52 @@ describe("webhook uninstall", () => {
 
   test("again changes nothing", async () => {
     const cluster = await installed();
-    await runSteps(webhookUninstallSteps(cluster.connect()));
+    await uninstall(cluster);
     const count = cluster.writes.length;
-    expect(await runSteps(webhookUninstallSteps(cluster.connect()))).toMatchObject({ changed: 0, unchanged: 5 });
+    expect(await uninstall(cluster)).toMatchObject({ changed: 0, unchanged: 0 });
     expect(linesOf(cluster, count)).toEqual([]);
+  });
+
+  test.each([
+    ["Namespace", "kubectl-fabric-system", "v1"],
+    ["ClusterRole", "kubectl-fabric-webhook", "rbac.authorization.k8s.io/v1"],
+    ["ClusterRoleBinding", "kubectl-fabric-webhook", "rbac.authorization.k8s.io/v1"],
+  ])("a %s of that name that somebody else has made is named, and nothing goes", async (kind, name, apiVersion) => {
+    const cluster = await installed();
+    cluster.erase(kind, name);
+    const labels = { "app.kubernetes.io/managed-by": "Helm" };
+    cluster.put({ apiVersion, kind, metadata: { name, labels } });
+    const count = cluster.writes.length;
+    await expect(uninstall(cluster)).rejects.toMatchObject({
+      code: "conflict",
+      message: `expected what kubectl fabric webhook install has made, found others' ${kind} ${name}`,
+      hint: expect.stringContaining("nothing was changed"),
+    });
+    expect(linesOf(cluster, count)).toEqual([]);
+  });
+
+  test("is refused while namespaces ask for injection, which are named", async () => {
+    const cluster = await installed();
+    const labels = { "kubectl-fabric.io/injection": "enabled" };
+    for (const name of ["airline", "hotel"])
+      cluster.put({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
+    const count = cluster.writes.length;
+    await expect(uninstall(cluster)).rejects.toMatchObject({
+      code: "conflict",
+      message: "expected no namespace that asks for injection, found airline, hotel",
+      hint: expect.stringContaining("kubectl label namespace airline hotel kubectl-fabric.io/injection-"),
+    });
+    expect(linesOf(cluster, count)).toEqual([]);
+  });
+
+  test("what was made anew under a name since it was found stays", async () => {
+    const cluster = await installed();
+    const connected = cluster.connect();
+    const found = await installedObjects(connected, signal);
+    cluster.erase("ClusterRole", "kubectl-fabric-webhook");
+    const metadata = { name: "kubectl-fabric-webhook" };
+    const theirs = cluster.put({ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata });
+    await runSteps(webhookUninstallSteps(connected, found));
+    expect(cluster.objects()).toEqual([theirs]);
   });
 });
