@@ -1,3 +1,4 @@
+import { list } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
@@ -11,27 +12,32 @@ export const join: CommandDefinition = (program, terminal) => {
         "and sets each organization's anchor peers. Whoever has joined already is left as it is. A peer that joins late gets\n" +
         "the chaincode that the channel runs from another one of its organization: package and image, without a build.",
     )
+    .option("--orgs <names>", "only peers of these organizations join", list)
     .addHelpText(
       "after",
       `
 Examples:
   kubectl fabric join mychannel
+  kubectl fabric join mychannel --orgs org1,org2      org3 came to the network after the channel
   kubectl fabric join mychannel --dry-run`,
     );
   planOptions(command, "5m").action(async (channel: string) => {
-    const options = optionsOf<PlanOptions>(command);
-    const [{ openNetwork }, { joinSteps }, { lateSteps }, { printResult }, { afterJoin }] = await Promise.all([
-      import("./connect.ts"),
-      import("../network/join.ts"),
-      import("../chaincode/seed/seed-plan.ts"),
-      import("../terminal/output.ts"),
-      import("./next-command.ts"),
-    ]);
+    const options = optionsOf<PlanOptions & { readonly orgs?: readonly string[] }>(command);
+    const [{ openNetwork }, { joinSteps }, { chosenOrganizations }, { lateSteps }, { printResult }, { afterJoin }] =
+      await Promise.all([
+        import("./connect.ts"),
+        import("../network/join.ts"),
+        import("../chaincode/targets.ts"),
+        import("../chaincode/seed/seed-plan.ts"),
+        import("../terminal/output.ts"),
+        import("./next-command.ts"),
+      ]);
     const network = await openNetwork(options, terminal);
     try {
+      const organizations = chosenOrganizations(network, options.orgs);
       const report = await runPlans(terminal, options, [
-        { title: `channel ${channel}`, steps: () => joinSteps(network, channel) },
-        { title: `chaincode of ${channel}`, steps: (signal) => lateSteps(network, channel, signal) },
+        { title: `channel ${channel}`, steps: () => joinSteps(network, channel, { organizations }) },
+        { title: `chaincode of ${channel}`, steps: (signal) => lateSteps(network, channel, options.orgs, signal) },
       ]);
       const next = options.dryRun ? undefined : await afterJoin(network, channel, terminal.signal);
       await printResult(terminal, options.output, {

@@ -9,27 +9,35 @@ import type { Step } from "../steps/step.ts";
 import { anchorStep } from "./anchor-step.ts";
 import { channelConfigMap, channelGenesis, readGenesis } from "./channel.ts";
 import type { Clock } from "./identity-steps.ts";
+import { membersStep } from "./members.ts";
 import type { OpenNetwork } from "./open-network.ts";
 import { reachPeer } from "./reach.ts";
-import { hostOf, ordererNodes, peerNodes, ports, type FabricNode } from "./spec.ts";
+import { hostOf, nodesOf, ordererNodes, ports, type FabricNode, type PeerOrganization } from "./spec.ts";
 
-/** A channel of all organizations: its genesis block, orderers and peers that have joined it, anchor peers. */
-export function joinSteps(network: OpenNetwork, channel: string, now: Clock = () => new Date()): readonly Step[] {
-  checkChannelName(channel);
-  const genesis = genesisStep(network, channel, now);
-  const orderers = ordererNodes(network.definition).map((node) => ordererStep(network, channel, node, genesis.id));
-  const peers = peerNodes(network.definition).map((node) => peerStep(network, channel, node, genesis.id));
-  const joined = [...orderers, ...peers].map(({ id }) => id);
-  const { peerOrganizations } = network.definition.spec;
-  const anchors = peerOrganizations.map((organization) => anchorStep(network, channel, organization, joined));
-  return [genesis, ...orderers, ...peers, ...anchors];
+export interface JoinOptions {
+  /** Whose peers join; all unless told. */
+  readonly organizations?: readonly PeerOrganization[];
+  readonly now?: Clock;
 }
 
-function genesisStep(network: OpenNetwork, channel: string, now: Clock): Step {
+/** A channel of all organizations: its genesis block, orderers and peers that have joined it, anchor peers. */
+export function joinSteps(network: OpenNetwork, channel: string, options: JoinOptions = {}): readonly Step[] {
+  const { organizations = network.definition.spec.peerOrganizations, now = () => new Date() } = options;
+  checkChannelName(channel);
+  const members = membersStep(network, channel, organizations);
+  const genesis = genesisStep(network, channel, members.id, now);
+  const orderers = ordererNodes(network.definition).map((node) => ordererStep(network, channel, node, genesis.id));
+  const peers = organizations.flatMap(nodesOf).map((node) => peerStep(network, channel, node, genesis.id));
+  const joined = [...orderers, ...peers].map(({ id }) => id);
+  const anchors = organizations.map((organization) => anchorStep(network, channel, organization, joined));
+  return [members, genesis, ...orderers, ...peers, ...anchors];
+}
+
+function genesisStep(network: OpenNetwork, channel: string, after: string, now: Clock): Step {
   return {
     id: `${channel}/genesis`,
     title: "genesis block",
-    after: [],
+    after: [after],
     async observe({ signal }) {
       return (await readGenesis(network, channel, signal))
         ? { done: true }

@@ -63,8 +63,13 @@ export async function seedSteps(
  * Peers that have joined a channel late can run its chaincode as the other peers of their organization do, from whom they have it.
  * What none of them has is left to its deployment, and what one has lost since to `seedSteps`.
  */
-export async function lateSteps(network: OpenNetwork, channel: string, signal: AbortSignal): Promise<readonly Step[]> {
-  const places = await chosenPlaces(network, {}, signal);
+export async function lateSteps(
+  network: OpenNetwork,
+  channel: string,
+  organizations: Chosen["organizations"],
+  signal: AbortSignal,
+): Promise<readonly Step[]> {
+  const places = await chosenPlaces(network, { organizations }, signal);
   const wanted = await Promise.all(
     places.map(async (place): Promise<readonly Wanted[]> => {
       const ids = await approvedByAnyOf(network, place.peers, channel, signal);

@@ -50,7 +50,7 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
   function inOrder(args: readonly string[], result: PluginResult): PluginResult {
     const { code, stderr } = result;
     const orderly = code !== null && [0, 1, 2, 3, 130].includes(code);
-    const said = code === 0 || code === 3 || /^error: .+/m.test(stderr);
+    const said = code === 0 || code === 3 || /^(error: .+|\{"error":.+)/m.test(stderr);
     if (!orderly || !said || /^\s+at |unhandled|defect of kubectl-fabric|chunks\//im.test(stderr))
       throw new Error(`${args.join(" ")} ended with ${code}: ${stderr}`);
     return result;
@@ -164,7 +164,10 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
       if (line.startsWith("query")) continue; // what a chaincode answers is printed as it is
       const { stdout } = await run(line.split(" "), { COLUMNS: "60" });
       expect(stdout).not.toBe("");
-      const wide = stdout.split("\n").filter(({ length }) => length > 60);
+      // What is to be copied stays in one line: a command, a package ID.
+      const wide = stdout
+        .split("\n")
+        .filter((text) => text.length > 60 && text.includes(" ") && !text.startsWith("next: "));
       expect({ line, wide }).toEqual({ line, wide: [] });
     }
   });
@@ -197,7 +200,6 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
       const { code, stdout, stderr } = await run(args);
       const told = { args: args.join(" "), code, stdout, stderr };
       expect(told).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(said) });
-      expect(told).toMatchObject({ stderr: expect.stringMatching(/hint: |--help|Did you mean/) });
     }
     expect(await state("asset")).toMatchObject({ sequence: before.sequence, policy: before.policy });
   });
@@ -365,6 +367,20 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
     await readable("a1");
   });
 
+  story(
+    "an organization that comes later is kept from a channel that it is no member of",
+    { timeout: long },
+    async () => {
+      await output(["init", "--peer-orgs", "org1,org2,late"]);
+      const joined = await run(["join", "mychannel"]);
+      expect(joined.stderr).toMatch(/expected members of mychannel \(Org1MSP, Org2MSP\), found late/);
+      expect(joined.stderr).toMatch(/hint: kubectl fabric join mychannel --orgs org1,org2/);
+      expect(joined.code).toBe(1);
+      expect(await json(["join", "mychannel", "--orgs", "org1,org2"])).toMatchObject({ changed: 0 });
+      await output(["join", "third"]);
+    },
+  );
+
   story("what all that left is cleaned up", { timeout: 2 * long }, async () => {
     // 3 says that a second run may be needed.
     const { code } = await run(["cleanup", "--yes"]);
@@ -385,7 +401,7 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
         ({ spec }) => spec?.containers.map((one) => one.image) ?? [],
       );
       const ofNodes = images.filter((image) => /fabric-(peer|orderer):/.test(image ?? ""));
-      expect(ofNodes).toHaveLength(7);
+      expect(ofNodes).toHaveLength(8);
       expect([...new Set(ofNodes.map((image) => image?.replace(/.*:/, "")))]).toEqual([newest.tag]);
       expect(await json(["status"])).toMatchObject({ ready: true, upToDate: true, fabricVersion: newest.tag });
       await readable("a1");

@@ -4,11 +4,11 @@ import { Buffer } from "node:buffer";
 import { afterEach, describe, expect, test } from "vitest";
 import { readBlock } from "../../../../plugin/fabric/block.ts";
 import { anchorPeers, consenters } from "../../../../plugin/fabric/config-change.ts";
-import { configOf } from "../../../../plugin/fabric/config.ts";
+import { configOf, organizationsOf } from "../../../../plugin/fabric/config.ts";
 import { channelOf } from "../../../../plugin/fabric/peer-channels.ts";
 import { joinSteps } from "../../../../plugin/network/join.ts";
 import { openNetwork } from "../../../../plugin/network/open-network.ts";
-import { networkFromOptions } from "../../../../plugin/network/spec.ts";
+import { networkFromOptions, type PeerOrganization } from "../../../../plugin/network/spec.ts";
 import { runSteps, type RunOptions, type RunReport } from "../../../../plugin/steps/run.ts";
 import type { Step } from "../../../../plugin/steps/step.ts";
 import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
@@ -29,22 +29,29 @@ async function initialized(network = small): Promise<ScriptedCluster> {
 interface JoinOptions extends Omit<RunOptions, "now"> {
   readonly network?: typeof small;
   readonly channel?: string;
+  readonly organizations?: readonly PeerOrganization[];
   /** Of the plan's steps only these. */
   readonly only?: (step: Step) => boolean;
 }
 
 /** One `kubectl fabric join`. */
 async function join(cluster: ScriptedCluster, options: JoinOptions = {}): Promise<RunReport> {
-  const { network = small, channel = "mychannel", only = () => true, ...run } = options;
+  const { network = small, channel = "mychannel", only = () => true, organizations, ...run } = options;
   const open = openNetwork(cluster.connect(), network);
   try {
-    return await runSteps(joinSteps(open, channel, () => today).filter(only), { pauses: [], ...run });
+    return await runSteps(
+      joinSteps(open, channel, { ...(organizations && { organizations }), now: () => today }).filter(only),
+      {
+        pauses: [],
+        ...run,
+      },
+    );
   } finally {
     await open.close();
   }
 }
 
-const genesisOnly = ({ id }: Step): boolean => id.endsWith("/genesis");
+const genesisOnly = ({ id }: Step): boolean => /\/(members|genesis)$/.test(id);
 const genesisMap = (cluster: ScriptedCluster, channel = "mychannel") =>
   cluster.read("ConfigMap", `channel-${channel}`, "orderer");
 
@@ -110,7 +117,7 @@ describe("the genesis block", () => {
     const cluster = await initialized();
     await join(cluster, { only: genesisOnly });
     const [before, count] = [genesisMap(cluster), cluster.writes.length];
-    expect(await join(cluster, { only: genesisOnly })).toMatchObject({ changed: 0, unchanged: 1 });
+    expect(await join(cluster, { only: genesisOnly })).toMatchObject({ changed: 0, unchanged: 2 });
     expect(linesOf(cluster, count)).toEqual([]);
     expect(genesisMap(cluster)).toEqual(before);
   });
@@ -156,12 +163,60 @@ describe("the genesis block", () => {
   });
 });
 
+describe("a channel that is there", () => {
+  const grown = networkFromOptions({ orderers: 1, peerOrganizations: ["org1", "org3"] });
+  /** A channel of org1, and org3 in the network since. */
+  async function withNewcomer(): Promise<ScriptedCluster> {
+    const cluster = await initialized();
+    await join(cluster, { only: genesisOnly });
+    await init(cluster, grown);
+    return cluster;
+  }
+
+  test("takes no organization that is no member: nothing is done, and what can be is said", async () => {
+    const cluster = await withNewcomer();
+    const count = cluster.writes.length;
+    for (const dryRun of [true, false]) {
+      await expect(join(cluster, { network: grown, dryRun })).rejects.toMatchObject({
+        code: "conflict",
+        message:
+          "expected members of mychannel (Org1MSP), found org3: a channel that is there takes no further organization yet",
+        hint: "kubectl fabric join mychannel --orgs org1; kubectl fabric join ANOTHER makes a channel of all",
+      });
+    }
+    expect(linesOf(cluster, count)).toEqual([]);
+  });
+
+  test("goes on with its members alone", async () => {
+    const cluster = await withNewcomer();
+    const organizations = grown.spec.peerOrganizations.slice(0, 1);
+    expect(await join(cluster, { network: grown, organizations, only: genesisOnly })).toMatchObject({ changed: 0 });
+    const open = openNetwork(cluster.connect(), grown);
+    expect(joinSteps(open, "mychannel", { organizations }).map(({ id }) => id)).toEqual([
+      "mychannel/members",
+      "mychannel/genesis",
+      "mychannel/orderer0.orderer",
+      "mychannel/peer0.org1",
+      "mychannel/org1/anchor-peers",
+    ]);
+    await open.close();
+  });
+
+  test("is another one for another name: of all", async () => {
+    const cluster = await withNewcomer();
+    await join(cluster, { network: grown, channel: "second", only: genesisOnly });
+    const config = configOf(blockOf(genesisMap(cluster, "second"))).config;
+    expect(organizationsOf(config, "application")).toEqual(["Org1MSP", "Org3MSP"]);
+  });
+});
+
 describe("join without nodes", () => {
   test("a dry run names all that would be done, and writes nothing", async () => {
     const cluster = await initialized();
     const count = cluster.writes.length;
     const report = await join(cluster, { dryRun: true });
     expect([...report.outcomes].map(([id, { result }]) => [id, result])).toEqual([
+      ["mychannel/members", "unchanged"],
       ["mychannel/genesis", "would-change"],
       ["mychannel/orderer0.orderer", "would-change"],
       ["mychannel/peer0.org1", "would-change"],
