@@ -13,13 +13,12 @@ import { watch } from "./watch.ts";
 
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds; 5 minutes unless told. */
+  /** Milliseconds; as long as the signal allows unless told. */
   readonly timeout?: number | undefined;
   /** Told whenever what is being waited for changes. */
   readonly progress?: ((text: string) => void) | undefined;
 }
 
-const TIMEOUT = 5 * 60_000;
 const PATIENCE = 5_000;
 
 /**
@@ -31,10 +30,10 @@ export async function waitFor<K extends string>(
   cluster: Cluster,
   ref: ObjectRef<K>,
   condition: Condition<ObjectOf<K>>,
-  { signal, timeout = TIMEOUT, progress = () => {} }: WaitOptions = {},
+  { signal, timeout, progress = () => {} }: WaitOptions = {},
 ): Promise<ObjectOf<K> | undefined> {
   const named = { ...ref, namespace: ref.namespace ?? cluster.namespace };
-  const limit = AbortSignal.timeout(timeout);
+  const limit = timeout === undefined ? undefined : AbortSignal.timeout(timeout);
   const done = new AbortController();
   const within = anySignal(signal, limit, done.signal);
   let told = "";
@@ -50,7 +49,7 @@ export async function waitFor<K extends string>(
   } catch (error) {
     const late = isOverdue(signal, limit);
     if (!late) throw error;
-    const after = late === "limit" ? ` after ${Math.round(timeout / 1000)} s` : "";
+    const after = late === "limit" ? ` after ${Math.round((timeout ?? 0) / 1000)} s` : "";
     throw await overdue(cluster, named, told, after);
   } finally {
     done.abort();
@@ -163,10 +162,10 @@ async function selectorOf(
 }
 
 /** Whether time is over: that of this wait, or that of the whole command. Who interrupts wants no explanation. */
-function isOverdue(signal: AbortSignal | undefined, limit: AbortSignal): "limit" | "command" | undefined {
+function isOverdue(signal: AbortSignal | undefined, limit: AbortSignal | undefined): "limit" | "command" | undefined {
   const reason: unknown = signal?.reason;
   if (signal?.aborted) return reason instanceof FabricError && reason.code === "timeout" ? "command" : undefined;
-  return limit.aborted ? "limit" : undefined;
+  return limit?.aborted ? "limit" : undefined;
 }
 
 /** To say why; the signal that ended the wait is of no use for it. */

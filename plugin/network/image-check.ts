@@ -11,8 +11,8 @@ import { restrictedContainer, restrictedPod } from "./node-objects.ts";
 import { podOf } from "./node-steps.ts";
 import { nodesOf, organizations, type FabricNetwork, type FabricNode, type Organization } from "./spec.ts";
 
-/** Seconds that a pull may take. */
-const patience = 300;
+/** Seconds after which Kubernetes ends the Pod of a command that was killed. */
+const longest = 3600;
 
 /**
  * Before nodes that run are stopped for another image, and before it is written anywhere that they should be: the cluster has it, or can
@@ -88,9 +88,9 @@ async function checkImage(
   const ref = { kind: "Pod", namespace, name } as const;
   try {
     const told = (text: string) => progress(`image ${image}: ${text}`);
-    await waitFor(cluster, ref, hasImage, { signal, progress: told, timeout: patience * 1000 });
+    await waitFor(cluster, ref, hasImage, { signal, progress: told });
   } catch (cause) {
-    if (!(cause instanceof FabricError) || signal.aborted) throw cause;
+    if (!(cause instanceof FabricError) || cause.code === "interrupted") throw cause;
     throw new FabricError("not-ready", `expected the cluster to have the image ${image}; ${cause.message}`, {
       hint: "nothing was changed. Is the image's name right (--fabric-version, --peer-image, --orderer-image), and may the cluster pull it?",
       cause,
@@ -120,7 +120,7 @@ function checkPod(namespace: string, image: string, component: FabricNode["compo
     metadata: { generateName: "kubectl-fabric-image-", namespace, labels: checkLabels },
     spec: {
       restartPolicy: "Never",
-      activeDeadlineSeconds: patience,
+      activeDeadlineSeconds: longest,
       terminationGracePeriodSeconds: 0,
       automountServiceAccountToken: false,
       enableServiceLinks: false,

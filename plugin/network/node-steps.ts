@@ -103,9 +103,6 @@ async function look(
 export const podOf = ({ name, organization: { namespace } }: FabricNode) =>
   ({ kind: "Pod", namespace, name: `${name}-0` }) as const;
 
-/** Milliseconds for which a restart waits for the others. */
-const patience = 120_000;
-
 /** Waits until the rest of an organization can do without this node. Throws `not-ready` with what is wrong with the others. */
 async function othersReady(cluster: Cluster, node: FabricNode, { signal, progress }: StepContext): Promise<void> {
   const all = nodesOf(node.organization);
@@ -117,9 +114,9 @@ async function othersReady(cluster: Cluster, node: FabricNode, { signal, progres
     if (!first || down.length < mayBeDown(node.component, all.length)) return;
     progress(`waits for ${hostOf(first)}`);
     try {
-      await waitFor(cluster, podOf(first), podReady, { signal, timeout: patience });
+      await waitFor(cluster, podOf(first), podReady, { signal });
     } catch (cause) {
-      if (!(cause instanceof FabricError) || signal.aborted) throw cause;
+      if (!(cause instanceof FabricError) || cause.code === "interrupted") throw cause;
       throw new FabricError(
         "not-ready",
         `expected ${hostOf(first)} to be ready before ${hostOf(node)} is restarted: ${messageOf(cause)}`,

@@ -102,7 +102,7 @@ function trustedStep(cluster: Cluster, after: string): Step {
     async act({ signal, progress }) {
       const condition = (object: Registration | undefined) =>
         trusted(object) ? ({ so: true } as const) : ({ so: false, progress: "no CA bundle yet" } as const);
-      await waitFor(cluster, registration, condition, { signal, progress, timeout: 60_000 });
+      await waitFor(cluster, registration, condition, { signal, progress });
     },
   };
 }

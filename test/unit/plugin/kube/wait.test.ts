@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
 import { rolledOut } from "../../../../plugin/kube/conditions.ts";
 import { waitFor } from "../../../../plugin/kube/wait.ts";
@@ -109,4 +109,16 @@ test("the wait's own time tells how long it was", async () => {
       /was not ready after 1 s: Pod cc-asset-1: container chaincode has no image/,
     ) as string,
   });
+});
+
+test("without a time of its own a wait takes as long as the command has", async () => {
+  const limit = vi.spyOn(AbortSignal, "timeout");
+  try {
+    pod({ state: { waiting: { reason: "ImagePullBackOff" } } });
+    const interrupted = new FabricError("interrupted", "stopped by SIGINT");
+    expect(await cutOff(interrupted, /^Pod /)).toBe(interrupted);
+    expect(limit).not.toHaveBeenCalled();
+  } finally {
+    limit.mockRestore();
+  }
 });

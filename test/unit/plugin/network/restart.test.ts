@@ -189,6 +189,32 @@ describe("a change of nodes that run", () => {
     });
     expect(restarted).toEqual([]);
   });
+
+  test("for as long as the command has time, and then says what it waited for", async () => {
+    const cluster = await running();
+    const status = { phase: "Pending", conditions: [{ type: "Ready", status: "False" }] };
+    cluster.put({ ...cluster.read("Pod", "peer1-0", "org1"), status });
+    cluster.interfere(({ kind, verb, name, namespace }) =>
+      kind === "StatefulSet" && verb === "apply" && name === "peer1" && namespace === "org1" ? "forbidden" : undefined,
+    );
+    const deadline = new AbortController();
+    const { restarted, caughtUp } = watching();
+    const ended = init(cluster, changed({ peerImage: "example.com/peer:2" }), {
+      caughtUp,
+      signal: deadline.signal,
+      onEvent: (event) => {
+        if ("text" in event && event.text === "waits for peer1.org1")
+          deadline.abort(new FabricError("timeout", "gave up after 600 s"));
+      },
+    });
+    await expect(ended).rejects.toMatchObject({
+      code: "timeout",
+      message: expect.stringMatching(
+        /gave up after 600 s.*expected peer1\.org1 to be ready before peer0\.org1 is restarted: Pod org1\/peer1-0 was not ready/s,
+      ),
+    });
+    expect(restarted).toEqual([]);
+  });
 });
 
 test("orderers keep a quorum, of crashes and of liars; of peers one is away at most", () => {
