@@ -1,11 +1,13 @@
 import { FabricError } from "../error.ts";
+import type { CallOptions } from "../fabric/call-options.ts";
 import { startChaincode } from "../fabric/chaincode-start.ts";
 import { podProblem } from "../network/pod-problem.ts";
 import { reachGateway, reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
-import { installations, type Deployment } from "./deployment.ts";
+import { containerOf, containersOf } from "./containers.ts";
+import { installations, type Deployment, type Target } from "./deployment.ts";
 import { isAbsence } from "./late-peer.ts";
 import { patiently } from "./lifecycle-steps.ts";
 import { described } from "./next-definition.ts";
@@ -17,6 +19,10 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
   const { name } = definition;
   const [first] = targets;
   if (!first) throw new FabricError("internal", "a deployment without organizations");
+  const state = async (node: FabricNode, options: CallOptions & { readonly signal: AbortSignal }) => {
+    const { connection, identity } = await reachPeer(network, node, options.signal);
+    return (await startChaincode(connection, identity, channel, name, options)).state;
+  };
   return peerStep(network, {
     id: "init",
     title: `${described(definition)} is initialized`,
@@ -26,12 +32,17 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
     peer: (signal) => speaker(network, first, signal),
     at: (node) => ({
       async observe({ signal }) {
-        const { connection, identity } = await reachPeer(network, node, signal);
-        const { state } = await startChaincode(connection, identity, channel, name, { signal });
-        if (state === "running") return { done: true };
-        return { done: false, change: `Init(${args.map((word) => JSON.stringify(word)).join(", ")})` };
+        const change = `Init(${args.map((word) => JSON.stringify(word)).join(", ")})`;
+        if (!(await isRunning(network, first, node, signal)))
+          return {
+            done: false,
+            change: `${change}, unless it has been called: only a call tells, which would start the chaincode`,
+          };
+        return (await state(node, { signal })) === "running" ? { done: true } : { done: false, change };
       },
       async act({ signal, progress }) {
+        if ((await state(node, { signal, timeout: startTimeout })) === "running")
+          return { unchanged: "it was initialized already" };
         const { gateway } = await reachGateway(network, node, signal);
         const [called = "", ...rest] = args;
         const call = { channel, chaincode: name, function: called, arguments: rest, isInit: true };
@@ -43,9 +54,27 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
         progress("the peers receive its block");
         const nodes = await punctual(deployment, signal);
         await Promise.all(nodes.map((one) => initialized(deployment, one, signal)));
+        return undefined;
       },
     }),
   });
+}
+
+/** Whether a call starts nothing: the peer's container runs, or a service does. Not where nobody may look. */
+async function isRunning(
+  network: Deployment["network"],
+  { pkg }: Target,
+  node: FabricNode,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const type = pkg.type ?? (await pkg.load(signal)).metadata.type;
+  if (type === "ccaas") return true;
+  try {
+    return containerOf(await containersOf(network, node, signal), pkg.id)?.state === "running";
+  } catch (error) {
+    if (error instanceof FabricError && ["not-found", "forbidden"].includes(error.code)) return false;
+    throw error;
+  }
 }
 
 /** Those that are ready now: of the others their own steps tell. */

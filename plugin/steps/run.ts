@@ -146,7 +146,9 @@ async function attempt(
       turn.pass();
     }
     acted = true;
-    const detail = (await step.act(context)) ?? observation.change;
+    const said = await step.act(context);
+    if (typeof said === "object") return { result: "unchanged", detail: said.unchanged };
+    const detail = said ?? observation.change;
     return { result: step.isCheck ? "unchanged" : "changed", detail };
   };
   try {

@@ -39,7 +39,13 @@ export interface Step {
   readonly isCheck?: true;
   /** Whether it goes on although one that it comes after has ended by this failure, its own or that of one before it. None unless told. */
   readonly despite?: (failure: unknown) => boolean;
+  /** Reads, and reads only: it is all that a dry run does. */
   observe(context: StepContext): Promise<Observation>;
   /** Makes it so; tells, if there is anything to tell, what came out. */
-  act(context: StepContext): Promise<string | void>;
+  act(context: StepContext): Promise<string | void | Unchanged>;
+}
+
+/** What acting comes to where only acting can find out that it was so already. */
+export interface Unchanged {
+  readonly unchanged: string;
 }

@@ -20,18 +20,18 @@ export interface SeededInstallation {
  */
 export function seededInstall({ install, pkg, peer, seeding, onProvision }: SeededInstallation): Step {
   let installed = false;
-  const act = async (context: StepContext): Promise<string | void> => {
+  const act = async (context: StepContext): ReturnType<Step["act"]> => {
     const type = pkg.type ?? (await pkg.load(context.signal)).metadata.type;
     const seeds = isBuiltByDocker(type) && (await image(seeding, peer, context.signal)) !== "unknown";
     if (!seeds) return installed ? "" : install.act(context);
-    let said: string | void = "";
+    let said: Awaited<ReturnType<Step["act"]>> = "";
     const installing = async (): Promise<void> => {
       said = await install.act(context);
     };
     const provision = await seeding.provide(peer, context, installed ? undefined : installing);
     if (!installed && provision.how !== "built") await installing();
     onProvision?.(provision);
-    return [described(provision), said].filter((part) => part).join(", ");
+    return [described(provision), typeof said === "string" ? said : ""].filter((part) => part).join(", ");
   };
   return {
     ...install,

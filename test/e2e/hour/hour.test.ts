@@ -114,6 +114,8 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
     expect(await json(deploy("asset", "--path", source))).toMatchObject({ changed: 0 });
     await invoke("a1");
     await readable("a1");
+    // What four commands have made, `up` finds as it is.
+    expect(await json(["up", "--chaincode", source, "--name", "asset", ...loadImage])).toMatchObject({ changed: 0 });
     await output(["deploy-cc", "asset", "--path", source, "-C", "second"]);
     await output(["invoke", "asset", "CreateAsset", "b1", "ann", "2", "-C", "second"]);
   });

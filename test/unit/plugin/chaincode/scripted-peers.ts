@@ -1,6 +1,7 @@
 import { peer } from "@hyperledger/fabric-protos";
 import type { ChaincodeDefinition } from "../../../../plugin/fabric/chaincode-definition.ts";
 import { genesisBlock } from "../../../../plugin/fabric/genesis.ts";
+import { FabricError } from "../../../../plugin/error.ts";
 import type { ApprovedDefinition } from "../../../../plugin/fabric/lifecycle.ts";
 import type { NodeConnection } from "../../../../plugin/fabric/node-connection.ts";
 import type { SigningIdentity } from "../../../../plugin/fabric/signing-identity.ts";
@@ -20,6 +21,8 @@ export interface LifecycleScript {
   readonly readiness?: (sequence: number) => Readonly<Record<string, "approved" | readonly string[]>>;
   /** Organizations whose administrator the user may not be. */
   readonly forbidden?: Readonly<Record<string, Error>>;
+  /** What chaincode says to a call, as a peer passes it on. */
+  readonly called?: string;
   /** That peers have joined; none unless told. */
   readonly channels?: readonly string[];
   /** Questions that fail. */
@@ -53,7 +56,7 @@ export function scriptedPeers(script: LifecycleScript): ScriptedPeers {
   const network = {
     definition,
     connection,
-    cluster: { call: readyPods } as unknown as Cluster,
+    cluster: { call: readyPods, webSocket: noDaemon } as unknown as Cluster,
     administrator: async ({ name }: { readonly name: string }) => {
       const refusal = script.forbidden?.[name];
       if (refusal) throw refusal;
@@ -74,11 +77,12 @@ function questionOf(signed: peer.SignedProposal): readonly [string, Uint8Array] 
 }
 
 function answerTo(
-  { committed, approved, readiness, channels = [] }: LifecycleScript,
+  script: LifecycleScript,
   organization: string,
   question: string,
   argument: Uint8Array,
 ): peer.Response {
+  const { committed, approved, readiness, channels = [] } = script;
   switch (question) {
     case "GetConfigBlock":
       return success(genesisBlock(raftChannel, { now: new Date(0) }));
@@ -125,7 +129,7 @@ function answerTo(
       return success(result);
     }
     default:
-      return refusal(`nobody has told what to answer to ${question}`);
+      return refusal(script.called ?? `nobody has told what to answer to ${question}`);
   }
 }
 
@@ -154,6 +158,10 @@ function refusal(message: string): peer.Response {
   response.setStatus(500);
   response.setMessage(message);
   return response;
+}
+
+async function noDaemon(): Promise<never> {
+  throw new FabricError("not-found", "expected a daemon, found none");
 }
 
 async function readyPods({ path }: ApiRequest): Promise<unknown> {

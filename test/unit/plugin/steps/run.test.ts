@@ -63,6 +63,21 @@ describe("runSteps", () => {
     expect(acted).toEqual(["check", "next"]);
   });
 
+  test("what only acting finds to be so is no change, and what comes after it goes on", async () => {
+    const found: Step = {
+      id: "asked",
+      title: "asked",
+      after: [],
+      observe: async () => ({ done: false, change: "unless it is so" }),
+      act: async () => ({ unchanged: "it was so" }),
+    };
+    const next: Step = { ...found, id: "next", after: ["asked"], act: async () => "done" };
+    const report = await runSteps([found, next]);
+    expect(report).toMatchObject({ changed: 1, unchanged: 1 });
+    expect(report.outcomes.get("asked")).toEqual({ result: "unchanged", detail: "it was so" });
+    expect((await runSteps([found], { dryRun: true })).wouldChange).toBe(1);
+  });
+
   test("a failure stops what comes after it and nothing else; the error keeps its code", async () => {
     const facts = new Set<string>();
     const ended: StepEvent[] = [];
