@@ -33,15 +33,24 @@ Examples:
     )
     .action(async (name: string) => {
       const options = optionsOf<LogsOptions>(command);
-      const [{ openNetwork }, { chaincodeState }, { chaincodeLog, whereabouts }, { serviceLog }, { hostOf }] =
-        await Promise.all([
-          import("./connect.ts"),
-          import("../chaincode/state.ts"),
-          import("../chaincode/logs.ts"),
-          import("../chaincode/runtime/service-log.ts"),
-          import("../network/spec.ts"),
-        ]);
+      const [
+        { openNetwork },
+        { chaincodeState },
+        { chaincodeLog, whereabouts },
+        { serviceLog },
+        { hostOf },
+        { visible },
+      ] = await Promise.all([
+        import("./connect.ts"),
+        import("../chaincode/state.ts"),
+        import("../chaincode/logs.ts"),
+        import("../chaincode/runtime/service-log.ts"),
+        import("../network/spec.ts"),
+        import("../terminal/visible.ts"),
+      ]);
       const { signal, stdout } = terminal;
+      // In a pipe the bytes are what somebody asked for.
+      const shown = (line: string): string => (stdout.isTTY ? visible(line) : line);
       const network = await openNetwork(options, terminal);
       try {
         const state = await chaincodeState(network, { name, channel: options.channel }, signal);
@@ -52,14 +61,14 @@ Examples:
         const print = async (source: (typeof containers)[number]) => {
           const prefix = alone ? "" : `${hostOf(source.node).padEnd(width)} | `;
           for await (const line of chaincodeLog(network, source, logOptions, signal))
-            stdout.write(`${prefix}${line}\n`);
+            stdout.write(`${prefix}${shown(line)}\n`);
         };
         const printPods = ({ service }: (typeof services)[number]) =>
           serviceLog(
             network.cluster,
             service,
             logOptions,
-            (pod, line) => void stdout.write(`${service.namespace}/${pod} | ${line}\n`),
+            (pod, line) => void stdout.write(`${service.namespace}/${pod} | ${shown(line)}\n`),
             signal,
           );
         await Promise.all([...containers.map(print), ...services.map(printPods)]);

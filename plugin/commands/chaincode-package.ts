@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { Option } from "commander";
 import { FabricError, messageOf } from "../error.ts";
 import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
+import { noticeOn } from "../terminal/notice.ts";
 import { optionsOf, type CommandDefinition } from "./command.ts";
 
 interface PackageOptions {
@@ -59,7 +60,7 @@ Examples:
       if (options.file !== undefined) await write(options.file, pkg.bytes);
       const { id, metadata, bytes } = pkg;
       const files = entries.filter(({ kind }) => kind === "file").map(({ name, size }) => ({ name, size }));
-      for (const notice of notices) terminal.stderr.write(`note: ${notice}\n`);
+      for (const notice of notices) noticeOn(terminal)(notice);
       await printResult(terminal, options.output, {
         data: { packageId: id, ...metadata, bytes: bytes.length, file: options.file, files, notices },
         table: (width) => packageTable({ id, metadata, bytes: bytes.length, files, file: options.file }, width),

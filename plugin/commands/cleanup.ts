@@ -5,6 +5,7 @@ import type { Survey } from "../orphans/survey.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { age, collect, list } from "./arguments.ts";
 import type { Doubt } from "./cleanup-plans.ts";
+import { noticeOn } from "../terminal/notice.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
 
@@ -68,7 +69,7 @@ Examples:
 
 async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOptions): Promise<void> {
   const [
-    { connect, networkOn, noticeOn },
+    { connect, networkOn },
     { connectCluster },
     { agreedNetworks, findNetwork },
     { openCleanup },

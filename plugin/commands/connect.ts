@@ -1,6 +1,7 @@
 import { connectCluster, type Cluster } from "../kube/cluster.ts";
 import { findNetwork } from "../network/definition.ts";
 import { openNetwork as open, type OpenNetwork } from "../network/open-network.ts";
+import { noticeOn } from "../terminal/notice.ts";
 import type { Terminal } from "../terminal/io.ts";
 import type { GlobalOptions } from "./command.ts";
 
@@ -13,11 +14,5 @@ export async function openNetwork(options: GlobalOptions, terminal: Terminal): P
   const cluster = await connect(options, terminal);
   return open(cluster, await findNetwork(cluster, options.network, noticeOn(terminal), terminal.signal));
 }
-
-/** What a command passes over, told in its progress. */
-export const noticeOn =
-  ({ stderr }: Terminal) =>
-  (line: string): void =>
-    void stderr.write(`note: ${line}\n`);
 
 export const networkOn = open;

@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import { noticeOn } from "../terminal/notice.ts";
 import { callArguments, collect, list, positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
@@ -124,7 +125,7 @@ Examples:
       const title = `chaincode ${name} on ${options.channel}`;
       const { chaincodeVersion: version, init: initRequired, initArgs: initArguments } = options;
       const organizations = options.org === undefined ? options.orgs : [options.org];
-      const notice = (text: string) => void terminal.stderr.write(`note: ${text}\n`);
+      const notice = noticeOn(terminal);
       const request = { ...options, name, version, organizations, initRequired, initArguments, notice };
       if (options.build && options.path !== undefined) {
         const { buildSource } = await import("../chaincode/source-build.ts");

@@ -1,16 +1,17 @@
 import type { DoctorReport } from "../doctor/examine.ts";
 import { LEVELS, type Finding, type Level } from "../doctor/finding.ts";
 import type { Paint } from "../terminal/colour.ts";
+import { visible } from "../terminal/visible.ts";
 import { wrap } from "../terminal/wrap.ts";
 
 const COLOURS = { ok: "green", warning: "yellow", problem: "red", unknown: "cyan" } as const;
 
 /** A line for each finding, or more where there is a width, what to type below it, and a count. */
 export function doctorText({ findings, context }: DoctorReport, paint: Paint, width?: number): string {
-  const aboutWidth = Math.max(...findings.map(({ about }) => about.length));
+  const aboutWidth = Math.max(...findings.map(({ about }) => visible(about).length));
   const lines = findings.flatMap((finding) => linesOf(finding, { aboutWidth, width }, paint));
   const counts = LEVELS.map((level) => `${findings.filter((finding) => finding.level === level).length} ${level}`);
-  return [...lines, "", `context ${context}: ${counts.join(", ")}`].map((line) => `${line}\n`).join("");
+  return [...lines, "", `context ${visible(context)}: ${counts.join(", ")}`].map((line) => `${line}\n`).join("");
 }
 
 const LEVEL_WIDTH = Math.max(...LEVELS.map((level: Level) => level.length));
@@ -24,11 +25,11 @@ function linesOf(
   paint: Paint,
 ): readonly string[] {
   const indent = " ".repeat(LEVEL_WIDTH + aboutWidth + 4);
-  const [first = "", ...more] = wrap(text, Math.max(NARROWEST, width - indent.length));
+  const [first = "", ...more] = wrap(visible(text), Math.max(NARROWEST, width - indent.length));
   return [
-    `${paint(COLOURS[level], level.padEnd(LEVEL_WIDTH))}  ${about.padEnd(aboutWidth)}  ${first}`,
+    `${paint(COLOURS[level], level.padEnd(LEVEL_WIDTH))}  ${visible(about).padEnd(aboutWidth)}  ${first}`,
     ...more.map((line) => indent + line),
     // Not broken: it is there to be copied.
-    ...(hint === undefined ? [] : [`${indent}hint: ${hint}`]),
+    ...(hint === undefined ? [] : [`${indent}hint: ${visible(hint)}`]),
   ];
 }

@@ -42,6 +42,7 @@ Examples:
       const report = await examine(cluster, options.namespace, options.network, terminal.signal);
       await printResult(terminal, options.output, {
         data: report,
+        painted: true,
         table: (width) => doctorText(report, painter(terminal.stdout, terminal.env), width),
       });
       if (!report.healthy) process.exitCode = exitCodes.notReady;

@@ -3,6 +3,7 @@ import { PROFILE_NAMES } from "../../webhook/inject/profile.ts";
 import type { NetworkOptions } from "../network/spec.ts";
 import { idleTime, list, positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { noticeOn } from "../terminal/notice.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 interface InitOptions extends PlanOptions, Omit<NetworkOptions, "name"> {
@@ -53,7 +54,7 @@ Examples:
   planOptions(command, "10m").action(async () => {
     const options = optionsOf<InitOptions & { peerOrgs?: readonly string[]; ordererOrg?: string }>(command);
     const [
-      { connect, networkOn, noticeOn },
+      { connect, networkOn },
       { definitionFor },
       { readNetworkFile },
       { initSteps },

@@ -2,6 +2,7 @@ import { Option, type Command } from "commander";
 import type { TransactionResult } from "../chaincode/transact.ts";
 import { FabricError } from "../error.ts";
 import type { Terminal } from "../terminal/io.ts";
+import { visible } from "../terminal/visible.ts";
 import { callArguments, collect, duration, list } from "./arguments.ts";
 import { optionsOf } from "./command.ts";
 
@@ -76,11 +77,13 @@ export async function runTransaction(command: Command, terminal: Terminal, kind:
     if (options.output === "table" && !isText(result.payload)) terminal.stdout.write(result.payload);
     await printResult(terminal, options.output, {
       data: { chaincode, channel: options.channel, ...readable(result) },
+      verbatim: true,
       table: () => tableOf(result),
       names: () => (result.transactionId === undefined ? [] : [result.transactionId]),
     });
     if (result.transactionId !== undefined) terminal.stderr.write(`committed: transaction ${result.transactionId}\n`);
-    if (result.event) terminal.stderr.write(`event: ${result.event.name} ${text(result.event.payload)}\n`);
+    if (result.event)
+      terminal.stderr.write(`event: ${visible(`${result.event.name} ${text(result.event.payload)}`)}\n`);
   } finally {
     await network.close();
   }

@@ -3,6 +3,7 @@ import { collect } from "./arguments.ts";
 import type { DeployRequest } from "../chaincode/deploy-request.ts";
 import type { NetworkOptions } from "../network/spec.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
+import { noticeOn } from "../terminal/notice.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 export interface UpOptions extends PlanOptions {
@@ -53,7 +54,7 @@ Examples:
     const request = upRequest(options);
     const { channel, deployment } = request;
     const [
-      { connect, networkOn, noticeOn },
+      { connect, networkOn },
       { definitionFor },
       { initSteps },
       { caughtUp },

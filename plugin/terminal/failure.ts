@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import { FabricError, messageOf } from "../error.ts";
 import type { OutputFormat } from "./output.ts";
+import { visible } from "./visible.ts";
 
 /** Process exit codes, as documented in `kubectl fabric --help`. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, notReady: 3, interrupted: 130 } as const;
@@ -31,8 +32,8 @@ export function defectOf(thrown: unknown): FabricError {
 export function formatFailure(thrown: unknown, format: OutputFormat | undefined, debug: boolean): string {
   const { code, hint } = thrown instanceof FabricError ? thrown : { code: "internal", hint: undefined };
   if (format === "json") return `${JSON.stringify({ error: { code, message: messageOf(thrown), hint } })}\n`;
-  const lines = [`error: ${messageOf(thrown)}`];
-  if (hint) lines.push(`hint: ${hint}`);
+  const lines = [`error: ${visible(messageOf(thrown))}`];
+  if (hint) lines.push(`hint: ${visible(hint)}`);
   if (debug) lines.push(...stacks(thrown));
   else if (code === "internal")
     lines.push("hint: this is a defect of kubectl-fabric: KUBECTL_FABRIC_DEBUG=1 shows where, please report it");

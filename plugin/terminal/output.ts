@@ -1,5 +1,6 @@
 import { columnsOf } from "./columns.ts";
 import type { Terminal } from "./io.ts";
+import { visible } from "./visible.ts";
 
 export const outputFormats = ["table", "json", "yaml", "name"] as const;
 export type OutputFormat = (typeof outputFormats)[number];
@@ -10,12 +11,19 @@ export interface Result {
   readonly data: unknown;
   /** For people; ends with a newline when not empty. As wide as it comes without a width. */
   readonly table: (width: number | undefined) => string;
+  /** What `table` gives has colours: what others wrote in it has been made visible before. */
+  readonly painted?: true;
+  /** What `table` gives is somebody else's, and goes into a pipe as it is. */
+  readonly verbatim?: true;
   /** One name a line, for xargs; absent where the command refuses this form. */
   readonly names?: () => readonly string[];
 }
 
 export async function printResult({ stdout, env }: Terminal, format: OutputFormat, result: Result): Promise<void> {
-  stdout.write(await render(format, result, columnsOf(stdout, env)));
+  const shown = await render(format, result, columnsOf(stdout, env));
+  const forPeople = format === "table" || format === "name";
+  const asItIs = result.painted === true || (result.verbatim === true && stdout.isTTY !== true);
+  stdout.write(forPeople && !asItIs ? visible(shown) : shown);
 }
 
 async function render(

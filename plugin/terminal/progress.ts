@@ -5,6 +5,7 @@ import type { Outcome, StepEvent } from "../steps/run.ts";
 import { painter } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 import type { Terminal } from "./io.ts";
+import { visible } from "./visible.ts";
 
 export interface Progress {
   /** A line above what is shown of the steps that follow; none when nothing is. */
@@ -39,7 +40,7 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
         ...(above === undefined ? [] : [paint("bold", above)]),
         ...[...running.values()].map(({ title, started, text }) => {
           const elapsed = formatDuration(performance.now() - started);
-          return paint("dim", `  … ${title}${text && `: ${text}`} (${elapsed})`);
+          return paint("dim", `  … ${visible(title)}${text && `: ${visible(text)}`} (${elapsed})`);
         }),
       ].join("\n"),
     );
@@ -63,10 +64,10 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
   timer?.unref();
 
   return {
-    heading: (text) => void (above = text),
+    heading: (text) => void (above = visible(text)),
     behind(heading) {
       above = undefined;
-      line(paint("bold", heading));
+      line(paint("bold", visible(heading)));
     },
     lost: (because) => line(againLine("looking", because, paint)),
     onEvent(event) {
@@ -92,22 +93,23 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
 }
 
 function againLine(title: string, because: string, paint: ReturnType<typeof painter>): string {
-  return `  ${paint("yellow", "↻")} ${title}: ${because}; tries again`;
+  return `  ${paint("yellow", "↻")} ${visible(`${title}: ${because}`)}; tries again`;
 }
 
 function endedLine(title: string, outcome: Outcome, milliseconds: number, paint: ReturnType<typeof painter>): string {
   const time = paint("dim", `(${formatDuration(milliseconds)})`);
   const detail = "detail" in outcome && outcome.detail ? `: ${outcome.detail}` : "";
+  const told = visible(`${title}${detail}`);
   switch (outcome.result) {
     case "unchanged":
-      return `  ${paint("dim", "=")} ${title}${detail} ${time}`;
+      return `  ${paint("dim", "=")} ${told} ${time}`;
     case "changed":
-      return `  ${paint("green", "✓")} ${title}${detail} ${time}`;
+      return `  ${paint("green", "✓")} ${told} ${time}`;
     case "would-change":
-      return `  ${paint("yellow", "+")} ${title}${detail}`;
+      return `  ${paint("yellow", "+")} ${told}`;
     case "failed":
-      return `  ${paint("red", "✗")} ${title}: ${messageOf(outcome.error)} ${time}`;
+      return `  ${paint("red", "✗")} ${visible(`${title}: ${messageOf(outcome.error)}`)} ${time}`;
     case "skipped":
-      return `  ${paint("dim", "-")} ${title}: ${outcome.because}`;
+      return `  ${paint("dim", "-")} ${visible(`${title}: ${outcome.because}`)}`;
   }
 }

@@ -1,0 +1,98 @@
+import { Readable, Writable } from "node:stream";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { doctorText } from "../../../../plugin/commands/doctor-text.ts";
+import { FabricError } from "../../../../plugin/error.ts";
+import { formatFailure } from "../../../../plugin/terminal/failure.ts";
+import { noticeOn } from "../../../../plugin/terminal/notice.ts";
+import { printResult, type Result } from "../../../../plugin/terminal/output.ts";
+import { newProgress } from "../../../../plugin/terminal/progress.ts";
+import { visible } from "../../../../plugin/terminal/visible.ts";
+
+/** Clears the screen, sets the window's title, rings, goes back to the line's begin, and the like of C1. */
+const hostile = "a\u001b[2J\u001b]0;gone\u0007b\rc\u009b2Jd";
+/** Any of it. */
+const obeyed = /[^\P{Cc}\n\t]/u;
+const harmless = "a^[[2J^[]0;gone^Gb^Mc\\u009b2Jd";
+
+function terminal(isTTY = false) {
+  const written = { stdout: "", stderr: "" };
+  const stream = (name: keyof typeof written) =>
+    Object.assign(
+      new Writable({ write: (chunk: Buffer, _, done) => (done(), void (written[name] += chunk.toString())) }),
+      { isTTY },
+    );
+  const { signal } = new AbortController();
+  return { written, stdout: stream("stdout"), stderr: stream("stderr"), stdin: Readable.from([]), env: {}, signal };
+}
+
+async function printed(result: Result, { format = "table", isTTY = false } = {}): Promise<string> {
+  const to = terminal(isTTY);
+  await printResult(to, format as "table", result);
+  return to.written.stdout;
+}
+
+describe("what others wrote", () => {
+  test("is shown instead of obeyed; lines, tabs and what is not of ASCII stay", () => {
+    expect(visible(hostile)).toBe(harmless);
+    expect(visible("line\n\tzwei: größer ✓ 日本\n")).toBe("line\n\tzwei: größer ✓ 日本\n");
+    expect(visible("abc\u202edcba\u2066\u007f")).toBe("abc\\u202edcba\\u2066^?");
+  });
+
+  test("has nothing left that a terminal obeys, and says it twice the same", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        const shown = visible(text);
+        expect(shown).not.toMatch(obeyed);
+        expect(visible(shown)).toBe(shown);
+      }),
+    );
+  });
+
+  test("in a table and as names", async () => {
+    const result = { data: {}, table: () => `${hostile}\n`, names: () => [hostile] };
+    expect(await printed(result)).toBe(`${harmless}\n`);
+    expect(await printed(result, { format: "name" })).toBe(`${harmless}\n`);
+  });
+
+  test("from chaincode on a terminal; into a pipe it goes as it is", async () => {
+    const result = { data: {}, verbatim: true, table: () => hostile } as const;
+    expect(await printed(result, { isTTY: true })).toBe(harmless);
+    expect(await printed(result)).toBe(hostile);
+  });
+
+  test("in findings of doctor, whose colours stay", async () => {
+    const finding = { level: "problem", about: hostile, text: hostile, hint: hostile } as const;
+    const report = { context: hostile, healthy: false, findings: [finding], namespaces: [] };
+    const painted = {
+      data: {},
+      painted: true,
+      table: () => doctorText(report, (_, text) => `\u001b[31m${text}\u001b[39m`),
+    };
+    const shown = await printed(painted as Result);
+    expect(shown.replaceAll("\u001b[31m", "").replaceAll("\u001b[39m", "")).not.toMatch(obeyed);
+    expect(shown.split(harmless)).toHaveLength(5);
+  });
+
+  test("in an error, its hint, a note and the progress", () => {
+    const failure = new FabricError("conflict", hostile, { hint: hostile });
+    expect(formatFailure(failure, undefined, false)).toBe(`error: ${harmless}\nhint: ${harmless}\n`);
+    const to = terminal();
+    noticeOn(to)(hostile);
+    const progress = newProgress(to, { verbose: true });
+    const step = {
+      id: "a",
+      title: hostile,
+      after: [],
+      observe: async () => ({ done: true }) as const,
+      act: async () => {},
+    };
+    progress.heading(hostile);
+    progress.onEvent({ type: "again", step, because: hostile });
+    progress.onEvent({ type: "ended", step, outcome: { result: "changed", detail: hostile }, milliseconds: 1 });
+    progress.onEvent({ type: "ended", step, outcome: { result: "failed", error: failure }, milliseconds: 1 });
+    progress.close();
+    expect(to.written.stderr).not.toMatch(obeyed);
+    expect(to.written.stderr.split(harmless)).toHaveLength(9);
+  });
+});
