@@ -16,8 +16,17 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     interrupt.abort(new FabricError("interrupted", `stopped by ${name}`));
   });
 }
-// The reader of a pipe has gone (`| head`): nothing is left to say.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+// The reader of a pipe has gone (`| head`): nothing is left to say, and what only says something ends, in order.
+let unread = false;
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") process.exit(exitCodes.failed);
+  unread = true;
+  interrupt.abort(new FabricError("interrupted", "nobody reads the output any more"));
+});
+// Nobody watches (`2>&1 | head`): what is being done is done to its end, and the exit code tells of it.
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") process.exit(exitCodes.failed);
+});
 
 const { stdout, stderr, stdin, env } = process;
 const program = newProgram({ stdout, stderr, stdin, env, signal: interrupt.signal });
@@ -40,6 +49,7 @@ try {
 function report(thrown: unknown): number {
   // It has said so already.
   if (thrown instanceof CommanderError) return exitCodeOf(thrown);
+  if (unread && thrown instanceof FabricError && thrown.code === "interrupted") return exitCodes.done;
   const { output } = program.opts<{ output?: OutputFormat }>();
   stderr.write(formatFailure(thrown, output, env["KUBECTL_FABRIC_DEBUG"] === "1"));
   return interrupt.signal.aborted ? exitCodes.interrupted : exitCodeOf(thrown);
