@@ -97,8 +97,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 
 /** The last sentence of a plan for people: what came out, and what to type next, if that is known. */
 export function conclusion(report: PlansReport, next: string | undefined): string {
-  if (report.wouldChange > 0)
-    return `dry run: ${report.wouldChange} steps would change something; nothing was changed\n`;
+  if (report.wouldChange > 0) return `dry run: ${count(report.wouldChange, "step")} to do; nothing was changed\n`;
   const done = report.changed === 0 ? "nothing to do: all is as wanted" : `done: ${count(report.changed, "step")}`;
   return `${done}\n${next ? `next: ${next}\n` : ""}`;
 }

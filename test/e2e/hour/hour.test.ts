@@ -169,7 +169,7 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
       // What is to be copied stays in one line: a command, a package ID.
       const wide = stdout
         .split("\n")
-        .filter((text) => text.length > 60 && text.includes(" ") && !text.startsWith("next: "));
+        .filter((text) => text.length > 60 && text.trim().includes(" ") && !text.startsWith("next: "));
       expect({ line, wide }).toEqual({ line, wide: [] });
     }
   });

@@ -32,7 +32,7 @@ describe("down", () => {
   test("a dry run needs no answer", async () => {
     const { error, stdout } = await session.run("down", "--dry-run");
     expect(error).toBeUndefined();
-    expect(stdout).toBe("dry run: 2 steps would change something; nothing was changed\n");
+    expect(stdout).toBe("dry run: 2 steps to do; nothing was changed\n");
     expect(linesOf(cluster, count)).toEqual([]);
   });
 

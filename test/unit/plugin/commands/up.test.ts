@@ -84,7 +84,7 @@ describe("up --dry-run", () => {
 
   test("for people: what would be done, and that nothing was", async () => {
     const { stdout, stderr } = await session.run("up", "--chaincode", "./asset", "--dry-run");
-    expect(stdout).toBe("dry run: 5 steps would change something; nothing was changed\n");
+    expect(stdout).toBe("dry run: 5 steps to do; nothing was changed\n");
     expect(stderr).toContain("  + namespace kubectl-fabric-system: Namespace kubectl-fabric-system\n");
     expect(linesOf(cluster)).toEqual([]);
   });
