@@ -17,6 +17,7 @@ export function deployCommand(request: DeployRequest, organization: string, term
     ["--start", said.start],
     ["--per", said.per],
     ["--path", said.path],
+    ["--include", said.include?.join(",")],
     ["--image", said.image],
     ["--language", said.language],
     ["--package-id", said.packageId],

@@ -28,6 +28,8 @@ export interface DeployRequest extends Omit<Terms, "collections">, RuntimeOption
   readonly initArguments?: readonly string[] | undefined;
   /** Refuse what the peer's build would have to download. */
   readonly offline?: boolean | undefined;
+  /** Files of the folder that come along although they look like keys or passwords. */
+  readonly include?: readonly string[] | undefined;
   /** Milliseconds for a Pod that goes meanwhile to come back; a minute unless told. */
   readonly patience?: number | undefined;
   /** Told what is worth knowing about the package. */

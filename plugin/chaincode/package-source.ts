@@ -7,7 +7,7 @@ import {
   readChaincodePackage,
   type ChaincodePackage,
 } from "../fabric/chaincode-package.ts";
-import { readChaincodeSource, type ChaincodeLanguage } from "../fabric/chaincode-source.ts";
+import { readChaincodeSource, type ChaincodeLanguage, type SourceOptions } from "../fabric/chaincode-source.ts";
 import { installedPackage } from "../fabric/lifecycle.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachPeer } from "../network/reach.ts";
@@ -33,9 +33,9 @@ export async function packageFrom(path: string, label: string): Promise<Chaincod
 export async function preparePackage(
   path: string,
   label: string,
-  { offline = false }: { readonly offline?: boolean | undefined } = {},
+  { offline = false, include }: SourceOptions & { readonly offline?: boolean | undefined } = {},
 ): Promise<PreparedPackage> {
-  if (await isFolder(path)) return fromFolder(path, label, offline);
+  if (await isFolder(path)) return fromFolder(path, label, { offline, include });
   if (isPackageFile(path)) {
     try {
       const pkg = await readChaincodePackage(await contentOf(path));
@@ -53,8 +53,12 @@ export async function preparePackage(
   );
 }
 
-async function fromFolder(path: string, label: string, offline: boolean): Promise<PreparedPackage> {
-  const source = await readChaincodeSource(path);
+async function fromFolder(
+  path: string,
+  label: string,
+  { offline, ...options }: SourceOptions & { readonly offline: boolean },
+): Promise<PreparedPackage> {
+  const source = await readChaincodeSource(path, options);
   const { language, downloads, notices } = source;
   if (offline && downloads.length > 0) {
     throw new FabricError(

@@ -2,12 +2,14 @@ import { writeFile } from "node:fs/promises";
 import { Option } from "commander";
 import { FabricError, messageOf } from "../error.ts";
 import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
+import { list } from "./arguments.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { optionsOf, type CommandDefinition } from "./command.ts";
 
 interface PackageOptions {
   readonly file?: string;
   readonly label?: string;
+  readonly include?: readonly string[];
   readonly build: boolean;
   readonly offline: boolean;
 }
@@ -31,6 +33,7 @@ export const chaincodePackage: CommandDefinition = (group, terminal) => {
       ),
     )
     .option("--build", "run the folder's npm run build before (TypeScript)", false)
+    .option("--include <files>", "though they look like keys or passwords, as .npmrc,tls/root.pem", list)
     .option("--offline", "refuse what the peer's build would have to download", false)
     .addHelpText(
       "after",

@@ -56,6 +56,7 @@ export const deployCc: CommandDefinition = (program, terminal) => {
     .requiredOption("-C, --channel <name>", "the channel")
     .option("--build", "run the folder's npm run build before (TypeScript)", false)
     .option("--offline", "refuse what the peer's build would have to download", false)
+    .option("--include <files>", "of the folder, though they look like keys or passwords: .npmrc,tls/root.pem", list)
     .option("--label <label>", "label of the package (default: the chaincode's name)")
     .option(
       "--chaincode-version <version>",

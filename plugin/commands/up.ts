@@ -1,5 +1,5 @@
 import { basename, resolve } from "node:path";
-import { collect } from "./arguments.ts";
+import { collect, list } from "./arguments.ts";
 import type { DeployRequest } from "../chaincode/deploy-request.ts";
 import type { NetworkOptions } from "../network/spec.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
@@ -12,6 +12,7 @@ export interface UpOptions extends PlanOptions {
   readonly channel: string;
   readonly fabricVersion?: string;
   readonly loadImage?: readonly string[];
+  readonly include?: readonly string[];
 }
 
 /** What the four commands that `up` stands for are asked. */
@@ -22,11 +23,11 @@ export interface UpRequest {
 }
 
 export function upRequest(options: GlobalOptions & UpOptions): UpRequest {
-  const { chaincode: path, name = basename(resolve(path)), channel, loadImage } = options;
+  const { chaincode: path, name = basename(resolve(path)), channel, loadImage, include } = options;
   return {
     network: { name: options.network, fabricVersion: options.fabricVersion },
     channel,
-    deployment: { name, path, channel, loadImage },
+    deployment: { name, path, channel, loadImage, include },
   };
 }
 
@@ -41,6 +42,7 @@ export const up: CommandDefinition = (program, terminal) => {
     .option("--name <name>", "name of the chaincode (default: the folder's name)")
     .option("-C, --channel <name>", "the channel", "mychannel")
     .option("--fabric-version <tag>", "tag of Fabric's images (default: 3.1)")
+    .option("--include <files>", "of the folder, though they look like keys or passwords: .npmrc,tls/root.pem", list)
     .option("--load-image <file>", "image archive to load into each peer's daemon before", collect)
     .addHelpText(
       "after",

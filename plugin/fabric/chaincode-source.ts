@@ -7,6 +7,7 @@ import { checkVendored, goModulePath, requiredModules } from "./go-module.ts";
 import { readIgnoreRules, type IgnoreRules } from "./ignore-rules.ts";
 import { checkNodeSource, entryOf, missingNodeDependencies, type NodeManifest } from "./node-source-check.ts";
 import { describeProblem, readJson } from "./json-text.ts";
+import { secretFiles, type SecretFiles } from "./secret-files.ts";
 import type { ArchiveFile } from "./tarball.ts";
 
 /** Languages that a peer itself can build. */
@@ -24,6 +25,11 @@ export interface ChaincodeSource {
   readonly downloads: readonly string[];
 }
 
+export interface SourceOptions {
+  /** Files that come along although they look like keys or passwords, named as in .gitignore. */
+  readonly include?: readonly string[] | undefined;
+}
+
 /** Packs a folder of source code. Throws `usage` for what Fabric would refuse to package, build or start. */
 export async function packageChaincodeFolder(folder: string, label: string): Promise<ChaincodePackage> {
   const { language, path, files } = await readChaincodeSource(folder);
@@ -31,23 +37,32 @@ export async function packageChaincodeFolder(folder: string, label: string): Pro
 }
 
 /** Reads a folder of source code; its language is told by its build file. */
-export async function readChaincodeSource(folder: string): Promise<ChaincodeSource> {
-  if (await readFileIfAny(join(folder, "package.json"))) return nodeSource(folder);
+export async function readChaincodeSource(folder: string, options: SourceOptions = {}): Promise<ChaincodeSource> {
+  const secrets = secretFiles(options.include);
+  const source = await sourceIn(folder, secrets);
+  return { ...source, notices: [...source.notices, ...secrets.notices()] };
+}
+
+async function sourceIn(folder: string, secrets: SecretFiles): Promise<ChaincodeSource> {
+  if (await readFileIfAny(join(folder, "package.json"))) return nodeSource(folder, secrets);
   for (const build of ["pom.xml", "build.gradle", "build.gradle.kts"]) {
-    if (await readFileIfAny(join(folder, build))) return javaSource(folder);
+    if (await readFileIfAny(join(folder, build))) return javaSource(folder, secrets);
   }
   const root = await goModuleRoot(resolve(folder));
-  if (root !== undefined) return goSource(root, folder);
+  if (root !== undefined) return goSource(root, folder, secrets);
   throw new FabricError("usage", `expected package.json, go.mod, pom.xml or build.gradle in ${folder}, found none`, {
     hint: "name the folder of the chaincode itself",
   });
 }
 
 /** core/chaincode/platforms/node/platform.go. What is installed comes along: clusters can be offline. */
-async function nodeSource(folder: string): Promise<ChaincodeSource> {
+async function nodeSource(folder: string, secrets: SecretFiles): Promise<ChaincodeSource> {
   const manifest = await readManifest(folder);
   const rules = await readIgnoreRules(folder, [".npmignore", ".dockerignore"]);
-  const found = await folderFiles(folder, (path, kind) => nodeFilter(path, kind) && !rules.excludes(path, kind));
+  const found = await folderFiles(
+    folder,
+    (path, kind) => nodeFilter(path, kind) && !rules.excludes(path, kind) && !secrets.excludes(path, kind),
+  );
   // The builder runs "npm ci" when there is a lock file, which throws away what is installed and asks the registry;
   // without one it runs "npm install", which finds everything there (fabric-chaincode-node, fabric-nodeenv/build.sh).
   const installed = found.some(({ path }) => path.startsWith("node_modules/"));
@@ -94,12 +109,15 @@ async function staleBuild({ main, scripts }: NodeManifest, files: readonly Folde
 }
 
 /** core/chaincode/platforms/java/platform.go. */
-async function javaSource(folder: string): Promise<ChaincodeSource> {
+async function javaSource(folder: string, secrets: SecretFiles): Promise<ChaincodeSource> {
   const rules = await readIgnoreRules(folder, [".dockerignore"]);
   const files = await folderFiles(
     folder,
     (path, kind) =>
-      !/^(\.git|\.gradle|target|build|out)$/.test(path) && !path.endsWith(".class") && !rules.excludes(path, kind),
+      !/^(\.git|\.gradle|target|build|out)$/.test(path) &&
+      !path.endsWith(".class") &&
+      !rules.excludes(path, kind) &&
+      !secrets.excludes(path, kind),
   );
   const jar = files.some(({ path }) => path.endsWith(".jar") && !path.endsWith("wrapper.jar"));
   return {
@@ -112,12 +130,15 @@ async function javaSource(folder: string): Promise<ChaincodeSource> {
 }
 
 /** core/chaincode/platforms/golang/platform.go: the whole module, and the import path of what to build in it. */
-async function goSource(root: string, folder: string): Promise<ChaincodeSource> {
+async function goSource(root: string, folder: string, secrets: SecretFiles): Promise<ChaincodeSource> {
   const inside = relative(root, resolve(folder)).split(sep).join("/");
   const rules = await readIgnoreRules(root, [".dockerignore"]);
   const found = await folderFiles(
     root,
-    (path, kind) => (kind === "file" || !posix.basename(path).startsWith(".")) && !rules.excludes(path, kind),
+    (path, kind) =>
+      (kind === "file" || !posix.basename(path).startsWith(".")) &&
+      !rules.excludes(path, kind) &&
+      !secrets.excludes(path, kind),
   );
   const module = await readFile(join(root, "go.mod"), "utf8");
   const path = goModulePath(module, join(root, "go.mod"));

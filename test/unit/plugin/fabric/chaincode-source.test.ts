@@ -23,6 +23,53 @@ const names = async () => (await readChaincodeSource(folder)).files.map(({ name 
 const start = "fabric-chaincode-node start";
 const manifest = (more: object = {}) => JSON.stringify({ scripts: { start }, ...more });
 
+describe("files that may hold keys or passwords", () => {
+  const secrets = [".env", ".env.local", ".npmrc", "config/id_ed25519", "tls/Server.KEY", "tls/root.pem"];
+  const public_ = [".env.example", "id_generator.js", "index.js", "monkey.js", "node_modules/a/server.key"];
+  const some = async () => {
+    await write(Object.fromEntries([...secrets, ...public_].map((name) => [name, ""])));
+    await write({ "package.json": manifest() });
+  };
+  const withIncluded = async (...include: readonly string[]) => {
+    const { files, notices } = await readChaincodeSource(folder, { include });
+    return { names: files.map(({ name }) => name.replace(/^src\//, "")), notices };
+  };
+
+  test("are left out, which is said; what only sounds like one, and what came from a registry, is not", async () => {
+    await some();
+    expect(await withIncluded()).toEqual({
+      names: [...public_, "package.json"].toSorted(),
+      notices: [
+        "left out, as they may hold keys or passwords: .env, .env.local, .npmrc, config/id_ed25519, tls/Server.KEY, 1 more; " +
+          "--include takes them, as --include .env",
+      ],
+    });
+  });
+
+  test("come along where they are named, by name or pattern", async () => {
+    await some();
+    const { names: all, notices } = await withIncluded("tls/*.pem", ".env*", "id_ed25519", "*.key");
+    expect(all).toEqual([...public_, ...secrets, "package.json"].filter((name) => name !== ".npmrc").toSorted());
+    expect(notices).toEqual([
+      "left out, as they may hold keys or passwords: .npmrc; --include takes them, as --include .npmrc",
+    ]);
+  });
+
+  test("that an ignore file leaves out anyway are not spoken of", async () => {
+    await write({ "package.json": manifest(), "index.js": "", ".env": "", ".npmignore": ".env\n.npmignore\n" });
+    expect((await withIncluded()).notices).toEqual([".npmignore decided what is left out"]);
+  });
+
+  test.each([
+    [{ "go.mod": "module example.com/a\n", "main.go": "package main\n" }, ["go.mod", "main.go"]],
+    [{ "pom.xml": "", "src/A.java": "" }, ["pom.xml", "src/A.java"]],
+  ])("are left out of every language: %j", async (files, expected) => {
+    await write({ ...files, "tls/server.key": "", "vendor/example.com/b/test.pem": "", "vendor/modules.txt": "" });
+    const { names: all } = await withIncluded();
+    expect(all).toEqual([...expected, "vendor/example.com/b/test.pem", "vendor/modules.txt"].toSorted());
+  });
+});
+
 describe("ignore files", () => {
   test(".npmignore speaks Git's language", async () => {
     await write({

@@ -1,0 +1,42 @@
+import { posix } from "node:path";
+import ignore from "ignore";
+import type { PathFilter } from "./chaincode-folder.ts";
+
+/** Names that tools give to files with keys and passwords: npm, netrc, git, dotenv, OpenSSH, OpenSSL, keytool. */
+const secret =
+  /^(\.npmrc|\.yarnrc(\.yml)?|\.netrc|\.git-credentials|\.env(\..+)?|id_[a-z0-9]+|.+\.(key|pem|p12|pfx|jks|keystore))$/i;
+/** What says how such a file is to look. */
+const sample = /\.(example|sample|template|dist)$/i;
+/** What comes from registries is public. */
+const fetched = /(^|\/)(node_modules|vendor)\//;
+
+/** Files of a folder that may hold keys or passwords. */
+export interface SecretFiles {
+  readonly excludes: PathFilter;
+  /** What was left out, in a sentence, once all have been looked at; none where nothing was. */
+  notices(): readonly string[];
+}
+
+/**
+ * Everybody who may read a package, which every organization of a channel may be given, reads what is in it: such files are left out, but
+ * for those that `include` names, as .gitignore names files.
+ */
+export function secretFiles(include: readonly string[] = []): SecretFiles {
+  const wanted = ignore().add([...include]);
+  const left = new Set<string>();
+  return {
+    excludes(path, kind) {
+      const name = posix.basename(path);
+      if (kind === "folder" || fetched.test(path) || !secret.test(name) || sample.test(name)) return false;
+      if (wanted.ignores(path)) return false;
+      left.add(path);
+      return true;
+    },
+    notices() {
+      if (left.size === 0) return [];
+      const names = [...left].toSorted();
+      const shown = [...names.slice(0, 5), ...(names.length > 5 ? [`${names.length - 5} more`] : [])].join(", ");
+      return [`left out, as they may hold keys or passwords: ${shown}; --include takes them, as --include ${names[0]}`];
+    },
+  };
+}
