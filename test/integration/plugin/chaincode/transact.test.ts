@@ -55,7 +55,9 @@ describe("a name that is none", () => {
     const next = "kubectl fabric deploy-cc NAME --path DIR --channel mychannel";
     expect(await afterJoin(network, "mychannel", signal)).toBe(next);
     service = await deploy(nodes, { name: "assets", version: "1.0", sequence: 1 });
-    await transact(network, "invoke", create("a1"), timeout, signal);
+    // That the other organization's peer runs it is known to ours a moment later.
+    const created = () => transact(network, "invoke", create("a1"), timeout, signal).then(() => "committed", String);
+    await expect.poll(created, { timeout: 30_000 }).toBe("committed");
     expect(await afterJoin(network, "mychannel", signal)).toBeUndefined();
     expect(Buffer.from((await transact(network, "query", read, timeout, signal)).payload).toString()).toContain("Ann");
   });
