@@ -185,16 +185,17 @@ class ApiServer implements Cluster {
   }
 
   async #options(): Promise<RequestOptions> {
-    const { config } = this.#loaded;
+    const { config, impersonation } = this.#loaded;
     const options: RequestOptions = {};
     // Without TLS (`kubectl proxy`) no credentials leave this machine: who listens there has its own.
-    if (this.server.startsWith("http:")) return options;
+    if (this.server.startsWith("http:")) return { headers: impersonation };
     try {
       await config.applyToHTTPSOptions(options);
     } catch (cause) {
       throw this.#credentialsFailure(cause);
     }
-    return { ...options, agent: this.#agentFor(options) };
+    const headers = { ...(options.headers as OutgoingHttpHeaders | undefined), ...impersonation };
+    return { ...options, headers, agent: this.#agentFor(options) };
   }
 
   /** One agent as long as the certificate is the same; a proxy's is made by client-node. */

@@ -1,8 +1,9 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { asUsage, FabricError, messageOf } from "../error.ts";
 import { KubeConfig } from "./client-node.ts";
+import { impersonations, type ImpersonationHeaders } from "./impersonation.ts";
 
 const IN_CLUSTER_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -24,6 +25,8 @@ export interface LoadedKubeconfig {
   readonly namespace: string;
   /** The user's name in the kubeconfig. */
   readonly user: string;
+  /** In whose name that user asks. */
+  readonly impersonation: ImpersonationHeaders;
 }
 
 /**
@@ -38,7 +41,8 @@ export function loadKubeconfig({ kubeconfig, context, env = process.env }: Kubec
   try {
     const config = files.length > 0 ? mergeFirstWins(files.map(readKubeconfig)) : inCluster(env);
     if (context !== undefined) config.setCurrentContext(context);
-    return chosen(withoutTraps(config, files), files, context !== undefined);
+    const loaded = chosen(withoutTraps(config, files), files, context !== undefined);
+    return { ...loaded, impersonation: impersonationOf(loaded.user, files) };
   } catch (error) {
     throw kubeconfig === undefined ? error : asUsage(error);
   }
@@ -73,6 +77,15 @@ function readKubeconfig(file: string): KubeConfig {
     return { ...user, exec: { ...user.exec, command: resolve(dirname(file), command) } };
   });
   return config;
+}
+
+/** Of the first file that has a user of the name. */
+function impersonationOf(user: string, files: readonly string[]): ImpersonationHeaders {
+  for (const file of files) {
+    if (!readKubeconfig(file).users.some(({ name }) => name === user)) continue;
+    return impersonations(readFileSync(file, "utf8"), file).get(user) ?? {};
+  }
+  return {};
 }
 
 function mergeFirstWins(configs: readonly KubeConfig[]): KubeConfig {
@@ -125,7 +138,7 @@ function withExecInfo(user: KubeConfig["users"][number]): KubeConfig["users"][nu
   return { ...user, exec: { ...exec, env } };
 }
 
-function chosen(config: KubeConfig, files: readonly string[], told: boolean): LoadedKubeconfig {
+function chosen(config: KubeConfig, files: readonly string[], told: boolean): Omit<LoadedKubeconfig, "impersonation"> {
   const name = config.getCurrentContext() ?? "";
   const known = config.contexts.map((context) => context.name);
   const context = config.getContextObject(name);

@@ -71,7 +71,10 @@ export function clusterAt(server: string, user: object = {}, cluster: object = {
     { name: "scripted", server, skipTLSVerify: false, ...cluster },
     { name: "ann", ...user },
   );
-  return newCluster({ config, context: "scripted", server, namespace: "default", user: "ann" }, signal);
+  return newCluster(
+    { config, context: "scripted", server, namespace: "default", user: "ann", impersonation: {} },
+    signal,
+  );
 }
 
 export function answerJson(

@@ -1,9 +1,15 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { IncomingHttpHeaders } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { generate } from "selfsigned";
 import { afterEach, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
 import { applyDryRun, apply } from "../../../../plugin/kube/apply.ts";
+import { newCluster } from "../../../../plugin/kube/cluster.ts";
+import { loadKubeconfig } from "../../../../plugin/kube/kubeconfig.ts";
 import { list } from "../../../../plugin/kube/objects.ts";
 import { requirePermissions } from "../../../../plugin/kube/permissions.ts";
 import { answerJson, clusterAt, serve, type Script, type ScriptedServer } from "./api-server.ts";
@@ -24,6 +30,40 @@ describe("a call", () => {
     const { cluster, connections } = await serving({ onRequest: (_, response) => answerJson(response, { ok: true }) });
     for (let i = 0; i < 3; i++) expect(await cluster.call(version)).toEqual({ ok: true });
     expect(connections()).toBe(1);
+  });
+
+  test("is made in the name that the kubeconfig says, with its groups and all", async () => {
+    const heard: IncomingHttpHeaders[] = [];
+    const { cluster } = await serving({
+      onRequest: ({ headers }, response) => {
+        heard.push(headers);
+        answerJson(response, {});
+      },
+    });
+    const folder = await mkdtemp(join(tmpdir(), "kubeconfig-"));
+    try {
+      const kubeconfig = join(folder, "config");
+      const user = { as: "jane", "as-groups": ["developers", "admins"], "as-user-extra": { reason: ["asked"] } };
+      const config = {
+        clusters: [{ name: "c", cluster: { server: cluster.server } }],
+        contexts: [{ name: "c", context: { cluster: "c", user: "ann" } }],
+        users: [{ name: "ann", user }],
+        "current-context": "c",
+      };
+      await writeFile(kubeconfig, JSON.stringify(config));
+      const asJane = newCluster(loadKubeconfig({ kubeconfig }));
+      await asJane.call(version);
+      asJane.close();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+    expect(heard).toMatchObject([
+      {
+        "impersonate-user": "jane",
+        "impersonate-group": "developers, admins",
+        "impersonate-extra-reason": "asked",
+      },
+    ]);
   });
 
   test("is sent again when the server closed an idle connection just then", async () => {
