@@ -16,16 +16,18 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     interrupt.abort(new FabricError("interrupted", `stopped by ${name}`));
   });
 }
+/** Of a pipe without a reader, and of a terminal that was closed. */
+const unreadable: ReadonlySet<string | undefined> = new Set(["EPIPE", "EIO"]);
 // The reader of a pipe has gone (`| head`): nothing is left to say, and what only says something ends, in order.
 let unread = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") process.exit(exitCodes.failed);
+  if (!unreadable.has(error.code)) process.exit(exitCodes.failed);
   unread = true;
   interrupt.abort(new FabricError("interrupted", "nobody reads the output any more"));
 });
 // Nobody watches (`2>&1 | head`): what is being done is done to its end, and the exit code tells of it.
 process.stderr.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") process.exit(exitCodes.failed);
+  if (!unreadable.has(error.code)) process.exit(exitCodes.failed);
 });
 
 const { stdout, stderr, stdin, env } = process;

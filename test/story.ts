@@ -27,8 +27,15 @@ interface Case {
 
 /** Of one case, unless it says otherwise; in milliseconds. */
 const usualTimeout = 120_000;
-/** Of all those before one that is run alone. */
+/** Of all those before one that is run alone, unless told; in milliseconds. */
 const forThoseBefore = 300_000;
+
+interface StoryOptions {
+  /** Makes a test of a case; vitest's own unless told. */
+  readonly register?: Register;
+  /** Milliseconds for all those before one that is run alone. */
+  readonly before?: number;
+}
 
 type Register = (title: string, options: Required<Options>, run: () => Promise<void>) => void;
 
@@ -42,7 +49,7 @@ const asTest: Register = (title, { skip, timeout }, run) => {
  * what nodes answer to that is not noted. A case is tried also when one before it failed; if it fails, too, the first failure
  * before it is told as its cause.
  */
-export function newStory(register: Register = asTest): Story {
+export function newStory({ register = asTest, before: forBefore = forThoseBefore }: StoryOptions = {}): Story {
   const told: Case[] = [];
   return (title: string, first: Work | Options, second?: Work) => {
     const work = second ?? (first as Work);
@@ -50,7 +57,7 @@ export function newStory(register: Register = asTest): Story {
     const before = [...told];
     const own: Case = { title, work, timeout, begun: false };
     if (!skip) told.push(own);
-    register(title, { skip, timeout: timeout + forThoseBefore }, async () => {
+    register(title, { skip, timeout: timeout + forBefore }, async () => {
       for (const one of before) {
         if (one.begun) continue;
         await unheard(() => tell(one)).catch((error: unknown) =>

@@ -74,7 +74,8 @@ export async function runTransaction(command: Command, terminal: Terminal, kind:
       isInit: init,
     };
     const result = await transact(network, kind, request, options.timeout * 1000, terminal.signal);
-    if (options.output === "table" && !isText(result.payload)) terminal.stdout.write(result.payload);
+    const bytes = options.output === "table" && !isText(result.payload);
+    if (bytes) terminal.stdout.write(terminal.stdout.isTTY ? `${visible(text(result.payload))}\n` : result.payload);
     await printResult(terminal, options.output, {
       data: { chaincode, channel: options.channel, ...readable(result) },
       verbatim: true,

@@ -50,8 +50,8 @@ Examples:
     .command("uninstall")
     .summary("remove the webhook")
     .description(
-      "Removes the webhook and its namespace, where no namespace asks for injection any more. Removes only what `webhook install`\n" +
-        "has made.",
+      "Removes the webhook and its namespace, where no namespace asks for injection any more. Removes only what\n" +
+        "`webhook install` or manifests/base have made, by their labels.",
     )
     .option("-y, --yes", "do not ask", false)
     .addHelpText(

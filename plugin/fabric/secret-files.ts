@@ -1,10 +1,11 @@
 import { posix } from "node:path";
 import ignore from "ignore";
+import { FabricError } from "../error.ts";
 import type { PathFilter } from "./chaincode-folder.ts";
 
 /** Names that tools give to files with keys and passwords: npm, netrc, git, dotenv, OpenSSH, OpenSSL, keytool. */
 const secret =
-  /^(\.npmrc|\.yarnrc(\.yml)?|\.netrc|\.git-credentials|\.env(\..+)?|id_[a-z0-9]+|.+\.(key|pem|p12|pfx|jks|keystore))$/i;
+  /^(\.npmrc|\.yarnrc(\.yml)?|\.netrc|\.git-credentials|\.env.*|id_[^.]+|.+\.(key|pem|p12|pfx|jks|keystore))$/i;
 /** What says how such a file is to look. */
 const sample = /\.(example|sample|template|dist)$/i;
 /** What comes from registries is public. */
@@ -13,7 +14,10 @@ const fetched = /(^|\/)(node_modules|vendor)\//;
 /** Files of a folder that may hold keys or passwords. */
 export interface SecretFiles {
   readonly excludes: PathFilter;
-  /** What was left out, in a sentence, once all have been looked at; none where nothing was. */
+  /**
+   * What was left out, in a sentence, once all have been looked at; none where nothing was. Throws `usage` for what `include` names, and
+   * the folder has not.
+   */
   notices(): readonly string[];
 }
 
@@ -22,17 +26,31 @@ export interface SecretFiles {
  * for those that `include` names, as .gitignore names files.
  */
 export function secretFiles(include: readonly string[] = []): SecretFiles {
-  const wanted = ignore().add([...include]);
+  const wanted = include.map((pattern) => ({
+    pattern,
+    rules: ignore().add(pattern.replace(/^\.\//, "/")),
+    met: false,
+  }));
   const left = new Set<string>();
   return {
     excludes(path, kind) {
       const name = posix.basename(path);
       if (kind === "folder" || fetched.test(path) || !secret.test(name) || sample.test(name)) return false;
-      if (wanted.ignores(path)) return false;
+      const named = wanted.filter(({ rules }) => rules.ignores(path));
+      for (const one of named) one.met = true;
+      if (named.length > 0) return false;
       left.add(path);
       return true;
     },
     notices() {
+      const idle = wanted.find(({ met }) => !met);
+      if (idle) {
+        const names = [...left].toSorted().slice(0, 5).join(", ");
+        throw new FabricError(
+          "usage",
+          `expected --include to name files that are left out otherwise (${names || "none are"}), found ${idle.pattern}`,
+        );
+      }
       if (left.size === 0) return [];
       const names = [...left].toSorted();
       const shown = [...names.slice(0, 5), ...(names.length > 5 ? [`${names.length - 5} more`] : [])].join(", ");

@@ -15,19 +15,16 @@ interface UserEntry {
 }
 
 /**
- * Name of each user of a kubeconfig -> the headers of client-go (tools/clientcmd/api/v1/types.go, transport/round_trippers.go). client-node knows
- * `as` alone: without the groups a request would have other rights than kubectl's. Throws `invalid` for what client-go refuses, too.
+ * Whom the first user of a name impersonates, in the headers of client-go (tools/clientcmd/api/v1/types.go, transport/round_trippers.go).
+ * client-node knows `as` alone: without the groups a request would have other rights than kubectl's. Throws `invalid` for what client-go
+ * refuses, too.
  */
-export function impersonations(text: string, source: string): ReadonlyMap<string, ImpersonationHeaders> {
-  const headers = new Map<string, ImpersonationHeaders>();
-  if (!/\bas(-uid|-groups|-user-extra)?["']?\s*:/.test(text)) return headers;
-  const { users } = (parse(text) as { readonly users?: unknown } | null) ?? {};
-  for (const { name, user } of Array.isArray(users) ? (users as readonly UserEntry[]) : []) {
-    if (typeof name !== "string" || headers.has(name)) continue;
-    const found = headersOf(user ?? {}, `user ${name} in ${source}`);
-    if (Object.keys(found).length > 0) headers.set(name, found);
-  }
-  return headers;
+export function impersonationOf(name: string, content: string, source: string): ImpersonationHeaders {
+  if (!/\bas(-uid|-groups|-user-extra)?["']?\s*:/.test(content)) return {};
+  const { users } = (parse(content, { logLevel: "error" }) as { readonly users?: unknown } | null) ?? {};
+  const entries = Array.isArray(users) ? (users as readonly (UserEntry | null)[]) : [];
+  const user = entries.find((entry) => entry?.name === name)?.user;
+  return user ? headersOf(user, `user ${name} in ${source}`) : {};
 }
 
 function headersOf(user: NonNullable<UserEntry["user"]>, source: string): ImpersonationHeaders {

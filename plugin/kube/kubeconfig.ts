@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { asUsage, FabricError, messageOf } from "../error.ts";
 import { KubeConfig } from "./client-node.ts";
-import { impersonations, type ImpersonationHeaders } from "./impersonation.ts";
+import { impersonationOf, type ImpersonationHeaders } from "./impersonation.ts";
 
 const IN_CLUSTER_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -42,7 +42,7 @@ export function loadKubeconfig({ kubeconfig, context, env = process.env }: Kubec
     const config = files.length > 0 ? mergeFirstWins(files.map(readKubeconfig)) : inCluster(env);
     if (context !== undefined) config.setCurrentContext(context);
     const loaded = chosen(withoutTraps(config, files), files, context !== undefined);
-    return { ...loaded, impersonation: impersonationOf(loaded.user, files) };
+    return { ...loaded, impersonation: impersonated(loaded.user, files) };
   } catch (error) {
     throw kubeconfig === undefined ? error : asUsage(error);
   }
@@ -80,10 +80,10 @@ function readKubeconfig(file: string): KubeConfig {
 }
 
 /** Of the first file that has a user of the name. */
-function impersonationOf(user: string, files: readonly string[]): ImpersonationHeaders {
+function impersonated(user: string, files: readonly string[]): ImpersonationHeaders {
   for (const file of files) {
     if (!readKubeconfig(file).users.some(({ name }) => name === user)) continue;
-    return impersonations(readFileSync(file, "utf8"), file).get(user) ?? {};
+    return impersonationOf(user, readFileSync(file, "utf8"), file);
   }
   return {};
 }

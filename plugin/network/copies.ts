@@ -25,11 +25,12 @@ type Labels = Readonly<Record<string, string>>;
 /**
  * Whoever may write into a namespace can write such a ConfigMap: it counts only for a network that names this namespace as an
  * organization's, and only where the namespace itself, which its tenants cannot label, says the same. One that cannot be read is passed
- * over, for it must not end commands about others. `labels` of a namespace; undefined where they cannot be seen, and are not asked for. Pure.
+ * over, for it must not end commands about others. `labels` of a namespace; "unseen" where they may not be seen, "believed" where they
+ * are not asked for. Pure.
  */
 export function countedCopies(
   configMaps: readonly V1ConfigMap[],
-  labels: (namespace: string) => Labels | undefined,
+  labels: (namespace: string) => Labels | "unseen" | "believed",
 ): Copies {
   const networks = new Map<string, Copy[]>();
   const passedOver: string[] = [];
@@ -44,17 +45,29 @@ export function countedCopies(
       else passedOver.push(`${source} is passed over: ${stranger}`);
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
-      passedOver.push(`${messageOf(error)}; it is passed over`);
+      passedOver.push(`${brief(messageOf(error))}; it is passed over`);
     }
   }
   return { networks, passedOver };
 }
 
-function whyNotCounted(definition: FabricNetwork, namespace: string, labels: Labels | undefined): string | undefined {
+/** Anybody may have written it, and at any length. */
+const brief = (message: string): string => {
+  const line = message.replaceAll(/\s+/g, " ");
+  return line.length > 200 ? `${line.slice(0, 200)}…` : line;
+};
+
+function whyNotCounted(
+  definition: FabricNetwork,
+  namespace: string,
+  labels: Labels | "unseen" | "believed",
+): string | undefined {
   const { name } = definition.metadata;
   const own = organizations(definition).find((organization) => organization.namespace === namespace);
   if (!own) return `network ${name} has no organization in namespace ${namespace}`;
-  if (labels === undefined) return undefined;
+  if (labels === "believed") return undefined;
+  if (labels === "unseen")
+    return `you may not see whether namespace ${namespace} is labelled as that of network ${name}`;
   const wanted = { ...managedBy, [networkLabel]: name, [organizationLabel]: own.name };
   if (Object.entries(wanted).every(([key, value]) => labels[key] === value)) return undefined;
   return `namespace ${namespace} is not labelled as that of ${own.name} in network ${name}`;
@@ -73,11 +86,14 @@ export function agreedDefinition(name: string, copies: readonly Copy[]): FabricN
       difference(first, other),
     {
       hint:
-        `kubectl delete configmap ${networkConfigMapName} -n NAMESPACE, where it is the wrong one: it is a copy. ` +
-        "kubectl fabric init writes it again",
+        `after an init that was stopped, type it again; else kubectl delete configmap ${networkConfigMapName} -n NAMESPACE, ` +
+        "where it is the wrong one: it is a copy, and kubectl fabric init writes it again",
     },
   );
 }
+
+/** Of a difference. */
+const mostLines = 40;
 
 function difference(one: Copy, other: Copy): string {
   const patch = createTwoFilesPatch(
@@ -89,9 +105,7 @@ function difference(one: Copy, other: Copy): string {
     undefined,
     { context: 1 },
   );
-  return patch
-    .split("\n")
-    .filter((line) => line !== "" && !/^=+$/.test(line))
-    .map((line) => `  ${line.trimEnd()}`)
-    .join("\n");
+  const lines = patch.split("\n").filter((line) => line !== "" && !/^=+$/.test(line));
+  const shown = lines.slice(0, mostLines).map((line) => `  ${line.trimEnd().slice(0, 200)}`);
+  return [...shown, ...(lines.length > mostLines ? [`  … ${lines.length - mostLines} lines more`] : [])].join("\n");
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { FabricError } from "../error.ts";
 import type { Cluster } from "../kube/cluster.ts";
@@ -29,8 +30,8 @@ async function namespaceLabels(
   cluster: Cluster,
   names: readonly string[],
   signal: AbortSignal,
-): Promise<(namespace: string) => Readonly<Record<string, string>> | undefined> {
-  if (names.length === 0) return () => undefined;
+): Promise<(namespace: string) => Readonly<Record<string, string>> | "unseen" | "believed"> {
+  if (names.length === 0) return () => "unseen";
   const all = await orForbidden(list(cluster, { kind: "Namespace", labels: managedBy }, signal));
   const seen =
     all ?? (await Promise.all(names.map((name) => orForbidden(get(cluster, { kind: "Namespace", name }, signal)))));
@@ -39,7 +40,8 @@ async function namespaceLabels(
       namespace ? [[namespace.metadata?.name ?? "", namespace.metadata?.labels ?? {}]] : [],
     ),
   );
-  return (name) => labels.get(name) ?? (all === undefined && name === cluster.namespace ? undefined : {});
+  const unlisted = (name: string) => (name === cluster.namespace ? "believed" : "unseen");
+  return (name) => labels.get(name) ?? (all === undefined ? unlisted(name) : {});
 }
 
 async function orForbidden<T>(answer: Promise<T>): Promise<T | undefined> {
@@ -75,7 +77,7 @@ export async function findNetwork(
   notice: Notice,
   signal: AbortSignal,
 ): Promise<FabricNetwork> {
-  const networks = await findNetworks(cluster, notice, signal);
+  const networks = await settled(() => findNetworks(cluster, notice, signal), name, signal);
   const names = [...networks.keys()];
   if (name === undefined && names.length > 1) {
     throw new FabricError("usage", `expected one network, found ${names.join(", ")}`, {
@@ -94,6 +96,26 @@ export async function findNetwork(
     },
   );
 }
+
+/** Looks again for a moment while copies differ: an `init` may be writing them just now. */
+async function settled(
+  find: () => Promise<Copies["networks"]>,
+  name: string | undefined,
+  signal: AbortSignal,
+): Promise<Copies["networks"]> {
+  for (let look = 1; ; look += 1) {
+    const networks = await find();
+    const concerned = [...networks].filter(([each]) => name === undefined || each === name);
+    const differ = concerned.some(([, [first, ...rest]]) =>
+      rest.some(({ definition }) => !isDeepStrictEqual(definition, first?.definition)),
+    );
+    if (!differ || look === looks) return networks;
+    await sleep(pause, undefined, { signal });
+  }
+}
+
+const looks = 5;
+const pause = 500; // milliseconds
 
 /**
  * What `init` is to bring about: a whole definition from a file, or options on top of the existing network. Throws `usage` when that

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { FabricError } from "../error.ts";
+import { isIssuedBy } from "../fabric/certificate.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import type { V1ConfigMap } from "../kube/client-node.ts";
 import { createOrGet, describeRef, get } from "../kube/objects.ts";
 import type { Step } from "../steps/step.ts";
-import { identitySecret, identitySecretName, readIdentitySecret } from "./identity-secret.ts";
+import { adminIdentityName, identitySecret, identitySecretName, readIdentitySecret } from "./identity-secret.ts";
 import {
   adminIdentity,
   authoritiesSecret,
@@ -43,6 +44,9 @@ export function identitySteps(
     ...requests.map((request) => identityStep(cluster, network, organization, request, authorities.id, now)),
   ].map((step) => ({ ...step, title: `${name}: ${step.title}` }));
 }
+
+/** What a backup is no help against. */
+const outdated = /has expired$|^its TLS certificate lacks /;
 
 export const identityStepId = (organization: Organization, name: string): string =>
   `${organization.name}/identity/${name}`;
@@ -97,8 +101,9 @@ export async function authoritiesOf(
 function mspStep(cluster: Cluster, network: FabricNetwork, organization: Organization, after: string): Step {
   // What is to be applied is known only when the authorities are there.
   const inner = async (signal: AbortSignal) => {
-    const object = mspConfigMap(network, organization, await authoritiesOf(cluster, organization, signal));
-    await checkMsp(cluster, organization, object, signal);
+    const authorities = await authoritiesOf(cluster, organization, signal);
+    const object = mspConfigMap(network, organization, authorities);
+    await checkMsp(cluster, organization, { authorities, object }, signal);
     return appliedStep(cluster, { id: "", title: "", after: [], objects: [object] });
   };
   return {
@@ -110,11 +115,26 @@ function mspStep(cluster: Cluster, network: FabricNetwork, organization: Organiz
   };
 }
 
+/** Whether these are the authorities of the organization's administrator. */
+async function haveIssued(
+  cluster: Cluster,
+  namespace: string,
+  { enrolment }: Authorities,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const ref = { kind: "Secret", namespace, name: identitySecretName(adminIdentityName) } as const;
+  const secret = await get(cluster, ref, signal);
+  const identity = secret && readIdentitySecret(secret);
+  return (
+    identity !== undefined && !("missing" in identity) && isIssuedBy(identity["msp-cert.pem"], enrolment.certificate)
+  );
+}
+
 /** Never applied over those of other authorities: they may be what channels know. */
 async function checkMsp(
   cluster: Cluster,
   { name, namespace }: Organization,
-  object: V1ConfigMap,
+  { authorities, object }: { readonly authorities: Authorities; readonly object: V1ConfigMap },
   signal: AbortSignal,
 ): Promise<void> {
   const ref = { kind: "ConfigMap", namespace, name: mspConfigMapName } as const;
@@ -124,7 +144,11 @@ async function checkMsp(
   throw new FabricError(
     "conflict",
     `${describeRef(ref)} has other certificates than Secret ${authoritiesSecretName}: one of the two is not ${name}'s`,
-    { hint: 'channels know the right one; restore the other from the backup (docs/security.md, "Keys")' },
+    {
+      hint: (await haveIssued(cluster, namespace, authorities, signal))
+        ? `the Secret has issued the organization's identities: kubectl -n ${namespace} delete configmap ${mspConfigMapName}, which holds no keys, and init writes it again`
+        : 'channels know the right one; restore the other from the backup (docs/security.md, "Keys")',
+    },
   );
 }
 
@@ -152,7 +176,10 @@ function identityStep(
           : identityDefect(identity, authorities, request, now());
       if (defect === undefined) return { done: true };
       throw new FabricError("conflict", `Secret ${ref.namespace}/${ref.name} cannot be used as it is: ${defect}`, {
-        hint: 'restore it from the backup (docs/security.md, "Keys"); only one that is not there is issued anew',
+        hint: outdated.test(defect)
+          ? `kubectl -n ${ref.namespace} get secret ${ref.name} -o yaml > ${ref.name}.yaml keeps it; once it is kept, and out of the way, ` +
+            "kubectl fabric init issues it anew, by the same authorities"
+          : 'restore it from the backup (docs/security.md, "Keys"); only one that is not there is issued anew',
       });
     },
     async act({ signal }) {

@@ -1,10 +1,11 @@
 import { FabricError } from "../error.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import { describeRef, get, list, refOf } from "../kube/objects.ts";
+import { describeRef, get } from "../kube/objects.ts";
 import type { Step } from "../steps/step.ts";
+import { adminIdentityName, identitySecretName } from "./identity-secret.ts";
 import { authoritiesSecretName, mspConfigMapName } from "./identities.ts";
 import { organizationLabels } from "./labels.ts";
-import { organizations, type FabricNetwork, type Organization } from "./spec.ts";
+import { nodesOf, organizations, type FabricNetwork, type Organization } from "./spec.ts";
 
 /**
  * No organization has lost the keys of its authorities while what they issued is still there: new ones would be another
@@ -30,26 +31,21 @@ async function checkKeys(
   organization: Organization,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    const left = await leftWithout(cluster, network, organization, signal);
-    if (left.length === 0) return;
-    const { name, namespace } = organization;
-    throw new FabricError(
-      "conflict",
-      `expected Secret ${namespace}/${authoritiesSecretName}, which issued ${left.join(", ")}, found none`,
-      {
-        hint:
-          `restore it from the backup (docs/security.md, "Keys"): with new authorities ${name} would be no member of its channels; ` +
-          "nothing was changed",
-      },
-    );
-  } catch (error) {
-    if (error instanceof FabricError && error.code === "forbidden") return;
-    throw error;
-  }
+  const left = await leftWithout(cluster, network, organization, signal);
+  if (left.length === 0) return;
+  const { name, namespace } = organization;
+  throw new FabricError(
+    "conflict",
+    `expected Secret ${namespace}/${authoritiesSecretName}, which issued ${left.join(", ")}, found none`,
+    {
+      hint:
+        `restore it from the backup (docs/security.md, "Keys"): with new authorities ${name} would be no member of its channels; ` +
+        "nothing was changed",
+    },
+  );
 }
 
-/** What the authorities of an organization have issued, where they are gone. */
+/** What the authorities of an organization have issued, where they are gone; as far as one may see. */
 async function leftWithout(
   cluster: Cluster,
   network: FabricNetwork,
@@ -57,15 +53,33 @@ async function leftWithout(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { namespace } = organization;
-  const home = await get(cluster, { kind: "Namespace", name: namespace }, signal);
+  const home = await orForbidden(get(cluster, { kind: "Namespace", name: namespace }, signal));
   // What is still in one that is being removed goes, too.
-  if (!home || home.metadata?.deletionTimestamp !== undefined) return [];
-  if (await get(cluster, { kind: "Secret", namespace, name: authoritiesSecretName }, signal)) return [];
-  const labels = organizationLabels(network, organization);
-  const identity = { ...labels, "app.kubernetes.io/component": "identity" };
-  const [identities, msp] = await Promise.all([
-    list(cluster, { kind: "Secret", namespace, labels: identity }, signal),
-    list(cluster, { kind: "ConfigMap", namespace, labels, fields: `metadata.name=${mspConfigMapName}` }, signal),
-  ]);
-  return [...identities, ...msp].map((object) => describeRef(refOf(object)));
+  if (home !== "forbidden" && home?.metadata?.deletionTimestamp !== undefined) return [];
+  const authorities = { kind: "Secret", namespace, name: authoritiesSecretName } as const;
+  if ((await orForbidden(get(cluster, authorities, signal))) !== undefined) return [];
+  const names = [adminIdentityName, ...nodesOf(organization).map((node) => node.name)].map(identitySecretName);
+  const refs = [
+    ...names.map((name) => ({ kind: "Secret", namespace, name })),
+    { kind: "ConfigMap", namespace, name: mspConfigMapName },
+  ];
+  // One by one: who may not list them may still be allowed to get, and to create.
+  const found = await Promise.all(refs.map((ref) => orForbidden(get(cluster, ref, signal))));
+  const wanted = Object.entries(organizationLabels(network, organization));
+  return refs
+    .filter((_, index) => {
+      const object = found[index];
+      if (object === undefined || object === "forbidden") return false;
+      return wanted.every(([key, value]) => object.metadata?.labels?.[key] === value);
+    })
+    .map(describeRef);
+}
+
+async function orForbidden<T>(answer: Promise<T>): Promise<T | "forbidden"> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof FabricError && error.code === "forbidden") return "forbidden";
+    throw error;
+  }
 }

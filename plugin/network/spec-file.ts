@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { parse, YAMLParseError } from "yaml";
+import { parse } from "yaml";
 import { FabricError, givenByUser, messageOf } from "../error.ts";
 import { parseNetwork, type FabricNetwork } from "./spec.ts";
 
@@ -19,11 +19,12 @@ async function read(file: string): Promise<string> {
   }
 }
 
+/** Throws `invalid` for whatever is wrong: also for aliases without end, and what is nested deeper than there is room for. */
 export function parseYaml(content: string, source: string): unknown {
   try {
-    return parse(content);
+    // Warnings would show the content on standard error as it is.
+    return parse(content, { logLevel: "error" });
   } catch (cause) {
-    if (!(cause instanceof YAMLParseError)) throw cause;
-    throw new FabricError("invalid", `${source} is not YAML: ${cause.message}`, { cause });
+    throw new FabricError("invalid", `${source} is not YAML: ${messageOf(cause)}`, { cause });
   }
 }

@@ -114,7 +114,7 @@ function trusted(object: Registration | undefined): boolean {
   return webhooks.length > 0 && webhooks.every(({ clientConfig }) => Boolean(clientConfig.caBundle));
 }
 
-/** What `webhook install` has made, as it is now: these objects, and no others that may have their names later. */
+/** What `webhook install`, or `kubectl apply -k manifests/base`, has made, as it is now: these objects, and no others that may have their names later. */
 export interface InstalledObject {
   readonly ref: ObjectRef;
   readonly uid: string;
@@ -131,7 +131,7 @@ export async function installedObjects(cluster: Cluster, signal: AbortSignal): P
   if (foreign.length > 0) {
     const names = foreign.map((object) => describeRef(refOf(object))).join(", ");
     throw new FabricError("conflict", `expected what kubectl fabric webhook install has made, found others' ${names}`, {
-      hint: "who has installed the webhook removes it (helm uninstall, kubectl delete -k); nothing was changed",
+      hint: "who has installed the webhook removes it (helm uninstall, for example); nothing was changed",
     });
   }
   if (there.length > 0) await checkNobodyAsks(cluster, signal);

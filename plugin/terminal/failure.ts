@@ -43,7 +43,7 @@ export function formatFailure(thrown: unknown, format: OutputFormat | undefined,
 function stacks(thrown: unknown): string[] {
   if (!(thrown instanceof Error)) return [];
   return [
-    thrown.stack ?? thrown.message,
+    visible(thrown.stack ?? thrown.message),
     ...(thrown.cause === undefined ? [] : ["caused by:", ...stacks(thrown.cause)]),
   ];
 }

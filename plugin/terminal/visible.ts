@@ -1,5 +1,5 @@
 /** Control characters (C0, DEL, C1) but tab and line feed, and what turns the direction of text round (Unicode TR 36). */
-const commands = /[^\P{Cc}\n\t]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+const commands = /[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 /**
  * Text that others wrote (names, messages of Pods and daemons, what chaincode says), for a terminal: what it would obey instead of showing

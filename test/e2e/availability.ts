@@ -28,11 +28,13 @@ export async function whileCalled<T>(
   const before = await podsOf(kubectl, network);
   const down = watchPods(() => podsOf(kubectl, network), before, stop.signal);
   const called = transactions(plugin, stop.signal);
+  const observed = Promise.all([down, called]);
+  observed.catch(() => {}); // told once the work is done
   try {
     const result = await work();
     stop.abort();
-    const { count, failed } = await called;
-    return { result, mostDown: await down, transactions: count, failed };
+    const [mostDown, { count, failed }] = await observed;
+    return { result, mostDown, transactions: count, failed };
   } finally {
     stop.abort();
     await Promise.allSettled([down, called]);

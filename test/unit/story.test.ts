@@ -11,8 +11,10 @@ describe("a story", () => {
   beforeEach(() => {
     done = [];
     cases = new Map();
-    it = newStory((title, { skip }, run) => {
-      if (!skip) cases.set(title, run);
+    it = newStory({
+      register: (title, { skip }, run) => {
+        if (!skip) cases.set(title, run);
+      },
     });
   });
 

@@ -6,7 +6,8 @@ import type { PeerOrganization } from "../../network/spec.ts";
 import type { PackageToDeploy } from "../deployment.ts";
 
 /** "cc-asset-1f.org1:9999"; where each peer has its own, it fills in its name: "cc-asset-1f-{{.peername}}.org1:9999". */
-const inCluster = /^(?<service>[^.:{]+)(?<ofPeer>\{\{[^}]*\}\})?(\.(?<namespace>[^.:]+))?/;
+const inCluster =
+  /^(?<service>[a-z][-a-z0-9]*)(?<ofPeer>\{\{[^}]*\}\})?(\.(?<namespace>[-a-z0-9]+)(\.svc(\.[-.a-z0-9]+)?)?)?(:\d+)?$/;
 
 /**
  * A package that peers have from before may say that they dial a service in their organization's namespace. Throws `usage` when that
@@ -23,7 +24,7 @@ export async function checkServed(
   // What no peer could read either is its builder's to say.
   const address = await connectionAddress(loaded).catch(() => undefined);
   const { service, ofPeer, namespace: where = namespace } = inCluster.exec(address ?? "")?.groups ?? {};
-  if (service === undefined || where !== namespace) return;
+  if (service === undefined || service === "localhost" || where !== namespace) return;
   const leads = (found = ""): boolean => (ofPeer === undefined ? found === service : found.startsWith(service));
   const services = await list(cluster, { kind: "Service", namespace }, signal).catch((error: unknown) => {
     if (error instanceof FabricError && error.code === "forbidden") return undefined;

@@ -36,7 +36,7 @@ interface State {
 }
 
 describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
-  const story = newStory();
+  const story = newStory({ before: 4 * long });
   const network = `hour-${tag.replace(".", "-")}`;
   const namespaceOf = (organization: string) => `${network}-${organization}`;
   const bare = newPlugin("--network", network);
@@ -373,9 +373,9 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
     "an organization that comes later is kept from a channel that it is no member of",
     { timeout: long },
     async () => {
-      await output(["init", "--peer-orgs", "org1,org2,late"]);
+      await output(["init", "--peer-orgs", `org1,org2,${network}-late`]);
       const joined = await run(["join", "mychannel"]);
-      expect(joined.stderr).toMatch(/expected members of mychannel \(Org1MSP, Org2MSP\), found late/);
+      expect(joined.stderr).toMatch(/expected members of mychannel \(Org1MSP, Org2MSP\), found hour-\S+-late/);
       expect(joined.stderr).toMatch(/hint: kubectl fabric join mychannel --orgs org1,org2/);
       expect(joined.code).toBe(1);
       expect(await json(["join", "mychannel", "--orgs", "org1,org2"])).toMatchObject({ changed: 0 });

@@ -24,7 +24,7 @@ const start = "fabric-chaincode-node start";
 const manifest = (more: object = {}) => JSON.stringify({ scripts: { start }, ...more });
 
 describe("files that may hold keys or passwords", () => {
-  const secrets = [".env", ".env.local", ".npmrc", "config/id_ed25519", "tls/Server.KEY", "tls/root.pem"];
+  const secrets = [".env", ".envrc", ".npmrc", "config/id_ed25519_sk", "tls/Server.KEY", "tls/root.pem"];
   const public_ = [".env.example", "id_generator.js", "index.js", "monkey.js", "node_modules/a/server.key"];
   const some = async () => {
     await write(Object.fromEntries([...secrets, ...public_].map((name) => [name, ""])));
@@ -40,7 +40,7 @@ describe("files that may hold keys or passwords", () => {
     expect(await withIncluded()).toEqual({
       names: [...public_, "package.json"].toSorted(),
       notices: [
-        "left out, as they may hold keys or passwords: .env, .env.local, .npmrc, config/id_ed25519, tls/Server.KEY, 1 more; " +
+        "left out, as they may hold keys or passwords: .env, .envrc, .npmrc, config/id_ed25519_sk, tls/Server.KEY, 1 more; " +
           "--include takes them, as --include .env",
       ],
     });
@@ -48,11 +48,21 @@ describe("files that may hold keys or passwords", () => {
 
   test("come along where they are named, by name or pattern", async () => {
     await some();
-    const { names: all, notices } = await withIncluded("tls/*.pem", ".env*", "id_ed25519", "*.key");
+    const { names: all, notices } = await withIncluded("./tls/*.pem", ".env*", "id_ed25519_sk", "*.key");
     expect(all).toEqual([...public_, ...secrets, "package.json"].filter((name) => name !== ".npmrc").toSorted());
     expect(notices).toEqual([
       "left out, as they may hold keys or passwords: .npmrc; --include takes them, as --include .npmrc",
     ]);
+  });
+
+  test("that are named and not there are an error, with what there is", async () => {
+    await some();
+    await expect(withIncluded(".env", "tls/nosuch.pem")).rejects.toMatchObject({
+      code: "usage",
+      message:
+        "expected --include to name files that are left out otherwise (.envrc, .npmrc, config/id_ed25519_sk, tls/Server.KEY, tls/root.pem), " +
+        "found tls/nosuch.pem",
+    });
   });
 
   test("that an ignore file leaves out anyway are not spoken of", async () => {

