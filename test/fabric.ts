@@ -10,7 +10,7 @@ import { runProjects, type Selection } from "./vitest-run.ts";
 
 const examples = `
 The releases (bin/ config/ builders/) are those that FABRIC_HOME names (several with ":"), else those in ${defaultReleases},
-the newest of each line; with FABRIC_HOME set and empty there are none. On Linux, as root; takes 17 minutes a release on two
+the newest of each line; with FABRIC_HOME set and empty there are none. On Linux, as root; takes 27 minutes a release on two
 processors, and 15 more the first time, when Kubernetes is built.
 
 Examples:
