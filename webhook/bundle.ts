@@ -95,7 +95,8 @@ function absent(path: string, names: readonly string[]): string {
   const message = JSON.stringify(`${path} is not in the webhook's bundle: see webhook/bundle.ts`);
   return `
 function absent() { throw new Error(${message}); }
-export default { ${names.map((name) => `${name}: absent`).join(", ")} };
+const standIn = { ${names.map((name) => `${name}: absent`).join(", ")} };
+export { standIn as default };
 ${names.map((name) => `export const ${name} = absent;`).join("\n")}
 `;
 }

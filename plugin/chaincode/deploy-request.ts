@@ -51,6 +51,9 @@ export function checkRequest(request: DeployRequest): void {
   if (request.language !== undefined && request.image === undefined) {
     throw new FabricError("usage", "expected --language together with --image only: sources say it themselves");
   }
+  if (request.include !== undefined && request.path === undefined) {
+    throw new FabricError("usage", "expected --include together with --path only: it names files of that folder");
+  }
   if (request.runtime === "service") rejectDaemonOptions(request);
   if (request.initArguments && request.initRequired === false) {
     throw new FabricError("usage", "expected no --init-args together with --no-init");
@@ -63,6 +66,7 @@ const daemonOptions = {
   packageId: "--package-id",
   rollbackTo: "--rollback-to",
   language: "--language",
+  include: "--include",
 } as const;
 
 function rejectDaemonOptions(request: DeployRequest): void {

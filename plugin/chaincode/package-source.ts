@@ -37,6 +37,10 @@ export async function preparePackage(
 ): Promise<PreparedPackage> {
   if (await isFolder(path)) return fromFolder(path, label, { offline, include });
   if (isPackageFile(path)) {
+    if (include !== undefined)
+      throw new FabricError("usage", `expected --include with a folder, found the package ${basename(resolve(path))}`, {
+        hint: "what is in a package is decided; name the folder that it was made of",
+      });
     try {
       const pkg = await readChaincodePackage(await contentOf(path));
       return { pkg, entries: await checkPackageContent(pkg), notices: [] };

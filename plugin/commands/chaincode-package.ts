@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { Option } from "commander";
 import { FabricError, messageOf } from "../error.ts";
 import type { ChaincodePackage } from "../fabric/chaincode-package.ts";
-import { list } from "./arguments.ts";
 import { noticeOn } from "../terminal/notice.ts";
+import { list } from "./arguments.ts";
 import { optionsOf, type CommandDefinition } from "./command.ts";
 
 interface PackageOptions {

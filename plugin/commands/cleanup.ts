@@ -3,9 +3,9 @@ import type { Leftovers } from "../orphans/cleanup.ts";
 import type { Source } from "../orphans/finding.ts";
 import type { Survey } from "../orphans/survey.ts";
 import type { Terminal } from "../terminal/io.ts";
+import { noticeOn } from "../terminal/notice.ts";
 import { age, collect, list } from "./arguments.ts";
 import type { Doubt } from "./cleanup-plans.ts";
-import { noticeOn } from "../terminal/notice.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
 

@@ -1,8 +1,8 @@
 import { connectCluster, type Cluster } from "../kube/cluster.ts";
 import { findNetwork } from "../network/definition.ts";
 import { openNetwork as open, type OpenNetwork } from "../network/open-network.ts";
-import { noticeOn } from "../terminal/notice.ts";
 import type { Terminal } from "../terminal/io.ts";
+import { noticeOn } from "../terminal/notice.ts";
 import type { GlobalOptions } from "./command.ts";
 
 export async function connect({ kubeconfig, context }: GlobalOptions, { env, signal }: Terminal): Promise<Cluster> {

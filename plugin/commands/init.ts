@@ -1,9 +1,9 @@
 import { Option } from "commander";
 import { PROFILE_NAMES } from "../../webhook/inject/profile.ts";
 import type { NetworkOptions } from "../network/spec.ts";
+import { noticeOn } from "../terminal/notice.ts";
 import { idleTime, list, positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
-import { noticeOn } from "../terminal/notice.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 interface InitOptions extends PlanOptions, Omit<NetworkOptions, "name"> {

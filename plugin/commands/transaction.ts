@@ -74,12 +74,10 @@ export async function runTransaction(command: Command, terminal: Terminal, kind:
       isInit: init,
     };
     const result = await transact(network, kind, request, options.timeout * 1000, terminal.signal);
-    const bytes = options.output === "table" && !isText(result.payload);
-    if (bytes) terminal.stdout.write(terminal.stdout.isTTY ? `${visible(text(result.payload))}\n` : result.payload);
+    if (options.output === "table") terminal.stdout.write(shownPayload(result.payload, terminal.stdout.isTTY === true));
     await printResult(terminal, options.output, {
       data: { chaincode, channel: options.channel, ...readable(result) },
-      verbatim: true,
-      table: () => tableOf(result),
+      table: () => "", // written before, for it may be bytes
       names: () => (result.transactionId === undefined ? [] : [result.transactionId]),
     });
     if (result.transactionId !== undefined) terminal.stderr.write(`committed: transaction ${result.transactionId}\n`);
@@ -102,8 +100,11 @@ function calledWith(words: readonly string[], args: readonly string[] | undefine
   return args ?? words;
 }
 
-function tableOf({ payload }: TransactionResult): string {
-  return payload.length === 0 || !isText(payload) ? "" : `${text(payload)}\n`;
+/** What chaincode returned: into a pipe as it is, a line where it is text; on a terminal to be seen, whatever it is. */
+export function shownPayload(payload: Uint8Array, onTerminal: boolean): string | Uint8Array {
+  if (payload.length === 0) return "";
+  if (onTerminal) return `${visible(text(payload))}\n`;
+  return isText(payload) ? `${text(payload)}\n` : payload;
 }
 
 /** As text, and as what it means where it is JSON; bytes that are no text in base64. */

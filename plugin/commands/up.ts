@@ -1,9 +1,9 @@
 import { basename, resolve } from "node:path";
-import { collect, list } from "./arguments.ts";
 import type { DeployRequest } from "../chaincode/deploy-request.ts";
 import type { NetworkOptions } from "../network/spec.ts";
-import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { noticeOn } from "../terminal/notice.ts";
+import { collect, list } from "./arguments.ts";
+import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 export interface UpOptions extends PlanOptions {

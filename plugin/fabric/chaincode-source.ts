@@ -40,6 +40,7 @@ export async function packageChaincodeFolder(folder: string, label: string): Pro
 export async function readChaincodeSource(folder: string, options: SourceOptions = {}): Promise<ChaincodeSource> {
   const secrets = secretFiles(options.include);
   const source = await sourceIn(folder, secrets);
+  secrets.checkIncluded();
   return { ...source, notices: [...source.notices, ...secrets.notices()] };
 }
 

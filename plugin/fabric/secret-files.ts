@@ -14,10 +14,9 @@ const fetched = /(^|\/)(node_modules|vendor)\//;
 /** Files of a folder that may hold keys or passwords. */
 export interface SecretFiles {
   readonly excludes: PathFilter;
-  /**
-   * What was left out, in a sentence, once all have been looked at; none where nothing was. Throws `usage` for what `include` names, and
-   * the folder has not.
-   */
+  /** Once all have been looked at: throws `usage` for what `include` names, and the folder has not. */
+  checkIncluded(): void;
+  /** What was left out, in a sentence; none where nothing was. */
   notices(): readonly string[];
 }
 
@@ -42,19 +41,27 @@ export function secretFiles(include: readonly string[] = []): SecretFiles {
       left.add(path);
       return true;
     },
-    notices() {
+    checkIncluded() {
       const idle = wanted.find(({ met }) => !met);
-      if (idle) {
-        const names = [...left].toSorted().slice(0, 5).join(", ");
-        throw new FabricError(
-          "usage",
-          `expected --include to name files that are left out otherwise (${names || "none are"}), found ${idle.pattern}`,
-        );
-      }
-      if (left.size === 0) return [];
-      const names = [...left].toSorted();
-      const shown = [...names.slice(0, 5), ...(names.length > 5 ? [`${names.length - 5} more`] : [])].join(", ");
-      return [`left out, as they may hold keys or passwords: ${shown}; --include takes them, as --include ${names[0]}`];
+      if (!idle) return;
+      throw new FabricError(
+        "usage",
+        `expected --include to name files that are left out otherwise (${listed(left) || "none are"}), found ${idle.pattern}`,
+      );
+    },
+    notices() {
+      const [first] = [...left].toSorted();
+      return first === undefined
+        ? []
+        : [
+            `left out, as they may hold keys or passwords: ${listed(left)}; --include takes them, as --include ${first}`,
+          ];
     },
   };
+}
+
+/** In order, and not hundreds of them. */
+function listed(paths: ReadonlySet<string>): string {
+  const names = [...paths].toSorted();
+  return [...names.slice(0, 5), ...(names.length > 5 ? [`${names.length - 5} more`] : [])].join(", ");
 }

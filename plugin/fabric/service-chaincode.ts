@@ -59,9 +59,3 @@ export async function connectionAddress(pkg: ChaincodePackage): Promise<string |
   const { address } = JSON.parse(Buffer.from(connection.content).toString("utf8")) as { readonly address?: unknown };
   return typeof address === "string" ? address : undefined;
 }
-
-/** "asset.org1.svc:9999" as seen from a namespace: "asset.org1". */
-export function hostKey(address: string, namespace: string): string {
-  const [service = "", where = namespace] = address.replace(/:\d+$/, "").split(".");
-  return `${service}.${where}`;
-}

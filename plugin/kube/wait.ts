@@ -49,7 +49,7 @@ export async function waitFor<K extends string>(
   } catch (error) {
     const late = isOverdue(signal, limit);
     if (!late) throw error;
-    const after = late === "limit" ? ` after ${Math.round((timeout ?? 0) / 1000)} s` : "";
+    const after = late === "limit" && timeout !== undefined ? ` after ${Math.round(timeout / 1000)} s` : "";
     throw await overdue(cluster, named, told, after);
   } finally {
     done.abort();

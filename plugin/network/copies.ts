@@ -3,7 +3,7 @@ import { createTwoFilesPatch } from "diff";
 import { stringify } from "yaml";
 import { FabricError, messageOf } from "../error.ts";
 import type { V1ConfigMap } from "../kube/client-node.ts";
-import { managedBy, networkLabel, organizationLabel } from "./labels.ts";
+import { hasLabels, organizationLabels } from "./labels.ts";
 import { networkConfigMapKey, networkConfigMapName } from "./namespace.ts";
 import { parseYaml } from "./spec-file.ts";
 import { organizations, parseNetwork, type FabricNetwork } from "./spec.ts";
@@ -68,8 +68,7 @@ function whyNotCounted(
   if (labels === "believed") return undefined;
   if (labels === "unseen")
     return `you may not see whether namespace ${namespace} is labelled as that of network ${name}`;
-  const wanted = { ...managedBy, [networkLabel]: name, [organizationLabel]: own.name };
-  if (Object.entries(wanted).every(([key, value]) => labels[key] === value)) return undefined;
+  if (hasLabels({ metadata: { labels } }, organizationLabels(definition, own))) return undefined;
   return `namespace ${namespace} is not labelled as that of ${own.name} in network ${name}`;
 }
 

@@ -1,14 +1,15 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { FabricError } from "../error.ts";
+import { ifAllowed } from "../kube/allowed.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { get, list } from "../kube/objects.ts";
+import { eventually } from "../steps/eventually.ts";
 import { agreedDefinition, countedCopies, type Copies } from "./copies.ts";
 import { managedBy } from "./labels.ts";
 import { networkConfigMapName } from "./namespace.ts";
 import { networkFromOptions, removals, type FabricNetwork, type NetworkOptions } from "./spec.ts";
 
-/** Says what was passed over, a line each. */
+/** Told what was passed over. */
 export type Notice = (line: string) => void;
 
 /**
@@ -17,7 +18,7 @@ export type Notice = (line: string) => void;
  */
 export async function findNetworks(cluster: Cluster, notice: Notice, signal: AbortSignal): Promise<Copies["networks"]> {
   const selection = { kind: "ConfigMap", labels: managedBy, fields: `metadata.name=${networkConfigMapName}` } as const;
-  const found = await orForbidden(list(cluster, selection, signal));
+  const found = await ifAllowed(list(cluster, selection, signal));
   const configMaps = found ?? (await list(cluster, { ...selection, namespace: cluster.namespace }, signal));
   const places = configMaps.flatMap(({ metadata }) => metadata?.namespace ?? []);
   const { networks, passedOver } = countedCopies(configMaps, await namespaceLabels(cluster, places, signal));
@@ -32,9 +33,9 @@ async function namespaceLabels(
   signal: AbortSignal,
 ): Promise<(namespace: string) => Readonly<Record<string, string>> | "unseen" | "believed"> {
   if (names.length === 0) return () => "unseen";
-  const all = await orForbidden(list(cluster, { kind: "Namespace", labels: managedBy }, signal));
+  const all = await ifAllowed(list(cluster, { kind: "Namespace", labels: managedBy }, signal));
   const seen =
-    all ?? (await Promise.all(names.map((name) => orForbidden(get(cluster, { kind: "Namespace", name }, signal)))));
+    all ?? (await Promise.all(names.map((name) => ifAllowed(get(cluster, { kind: "Namespace", name }, signal)))));
   const labels = new Map(
     seen.flatMap((namespace) =>
       namespace ? [[namespace.metadata?.name ?? "", namespace.metadata?.labels ?? {}]] : [],
@@ -42,15 +43,6 @@ async function namespaceLabels(
   );
   const unlisted = (name: string) => (name === cluster.namespace ? "believed" : "unseen");
   return (name) => labels.get(name) ?? (all === undefined ? unlisted(name) : {});
-}
-
-async function orForbidden<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof FabricError && error.code === "forbidden") return undefined;
-    throw error;
-  }
 }
 
 /** Of those whose copies agree; of the others the notice says why they are left out. */
@@ -77,7 +69,17 @@ export async function findNetwork(
   notice: Notice,
   signal: AbortSignal,
 ): Promise<FabricNetwork> {
-  const networks = await settled(() => findNetworks(cluster, notice, signal), name, signal);
+  const told = new Set<string>();
+  const once: Notice = (line) => {
+    if (!told.has(line)) notice(line);
+    told.add(line);
+  };
+  // While copies differ an `init` may be writing them just now.
+  const choose = async () => chosenNetwork(cluster, await findNetworks(cluster, once, signal), name);
+  return eventually(choose, { signal, within: 2000, retry: ["conflict"] });
+}
+
+function chosenNetwork(cluster: Cluster, networks: Copies["networks"], name: string | undefined): FabricNetwork {
   const names = [...networks.keys()];
   if (name === undefined && names.length > 1) {
     throw new FabricError("usage", `expected one network, found ${names.join(", ")}`, {
@@ -96,26 +98,6 @@ export async function findNetwork(
     },
   );
 }
-
-/** Looks again for a moment while copies differ: an `init` may be writing them just now. */
-async function settled(
-  find: () => Promise<Copies["networks"]>,
-  name: string | undefined,
-  signal: AbortSignal,
-): Promise<Copies["networks"]> {
-  for (let look = 1; ; look += 1) {
-    const networks = await find();
-    const concerned = [...networks].filter(([each]) => name === undefined || each === name);
-    const differ = concerned.some(([, [first, ...rest]]) =>
-      rest.some(({ definition }) => !isDeepStrictEqual(definition, first?.definition)),
-    );
-    if (!differ || look === looks) return networks;
-    await sleep(pause, undefined, { signal });
-  }
-}
-
-const looks = 5;
-const pause = 500; // milliseconds
 
 /**
  * What `init` is to bring about: a whole definition from a file, or options on top of the existing network. Throws `usage` when that

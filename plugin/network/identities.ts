@@ -147,3 +147,6 @@ export function identityDefect(
   if (daysLeft(info, now) < 0 || daysLeft(tlsInfo, now) < 0) return "it has expired";
   return undefined;
 }
+
+/** Of such a defect: a backup would have it, too. */
+export const isOutdated = (defect: string): boolean => /^it has expired$|^its TLS certificate lacks /.test(defect);

@@ -11,6 +11,7 @@ import {
   authoritiesSecret,
   authoritiesSecretName,
   identityDefect,
+  isOutdated,
   issueIdentity,
   mspConfigMap,
   mspConfigMapName,
@@ -20,7 +21,7 @@ import {
   type Authorities,
   type IdentityRequest,
 } from "./identities.ts";
-import { managedBy } from "./labels.ts";
+import { hasLabels, managedBy } from "./labels.ts";
 import { appliedStep } from "./object-steps.ts";
 import { nodesOf, type FabricNetwork, type Organization } from "./spec.ts";
 
@@ -44,9 +45,6 @@ export function identitySteps(
     ...requests.map((request) => identityStep(cluster, network, organization, request, authorities.id, now)),
   ].map((step) => ({ ...step, title: `${name}: ${step.title}` }));
 }
-
-/** What a backup is no help against. */
-const outdated = /has expired$|^its TLS certificate lacks /;
 
 export const identityStepId = (organization: Organization, name: string): string =>
   `${organization.name}/identity/${name}`;
@@ -139,8 +137,7 @@ async function checkMsp(
 ): Promise<void> {
   const ref = { kind: "ConfigMap", namespace, name: mspConfigMapName } as const;
   const found = await get(cluster, ref, signal);
-  const isOurs = Object.entries(managedBy).every(([key, value]) => found?.metadata?.labels?.[key] === value);
-  if (!found || !isOurs || isDeepStrictEqual(found.data, object.data)) return;
+  if (!found || !hasLabels(found, managedBy) || isDeepStrictEqual(found.data, object.data)) return;
   throw new FabricError(
     "conflict",
     `${describeRef(ref)} has other certificates than Secret ${authoritiesSecretName}: one of the two is not ${name}'s`,
@@ -176,7 +173,7 @@ function identityStep(
           : identityDefect(identity, authorities, request, now());
       if (defect === undefined) return { done: true };
       throw new FabricError("conflict", `Secret ${ref.namespace}/${ref.name} cannot be used as it is: ${defect}`, {
-        hint: outdated.test(defect)
+        hint: isOutdated(defect)
           ? `kubectl -n ${ref.namespace} get secret ${ref.name} -o yaml > ${ref.name}.yaml keeps it; once it is kept, and out of the way, ` +
             "kubectl fabric init issues it anew, by the same authorities"
           : 'restore it from the backup (docs/security.md, "Keys"); only one that is not there is issued anew',

@@ -1,10 +1,11 @@
 import { FabricError } from "../error.ts";
+import { ifAllowed } from "../kube/allowed.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { describeRef, get } from "../kube/objects.ts";
 import type { Step } from "../steps/step.ts";
 import { adminIdentityName, identitySecretName } from "./identity-secret.ts";
 import { authoritiesSecretName, mspConfigMapName } from "./identities.ts";
-import { organizationLabels } from "./labels.ts";
+import { hasLabels, organizationLabels } from "./labels.ts";
 import { nodesOf, organizations, type FabricNetwork, type Organization } from "./spec.ts";
 
 /**
@@ -53,33 +54,18 @@ async function leftWithout(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { namespace } = organization;
-  const home = await orForbidden(get(cluster, { kind: "Namespace", name: namespace }, signal));
+  const home = await ifAllowed(get(cluster, { kind: "Namespace", name: namespace }, signal));
   // What is still in one that is being removed goes, too.
-  if (home !== "forbidden" && home?.metadata?.deletionTimestamp !== undefined) return [];
+  if (home?.metadata?.deletionTimestamp !== undefined) return [];
   const authorities = { kind: "Secret", namespace, name: authoritiesSecretName } as const;
-  if ((await orForbidden(get(cluster, authorities, signal))) !== undefined) return [];
+  if ((await ifAllowed(get(cluster, authorities, signal), "not to be seen")) !== undefined) return [];
   const names = [adminIdentityName, ...nodesOf(organization).map((node) => node.name)].map(identitySecretName);
   const refs = [
     ...names.map((name) => ({ kind: "Secret", namespace, name })),
     { kind: "ConfigMap", namespace, name: mspConfigMapName },
   ];
   // One by one: who may not list them may still be allowed to get, and to create.
-  const found = await Promise.all(refs.map((ref) => orForbidden(get(cluster, ref, signal))));
-  const wanted = Object.entries(organizationLabels(network, organization));
-  return refs
-    .filter((_, index) => {
-      const object = found[index];
-      if (object === undefined || object === "forbidden") return false;
-      return wanted.every(([key, value]) => object.metadata?.labels?.[key] === value);
-    })
-    .map(describeRef);
-}
-
-async function orForbidden<T>(answer: Promise<T>): Promise<T | "forbidden"> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof FabricError && error.code === "forbidden") return "forbidden";
-    throw error;
-  }
+  const found = await Promise.all(refs.map((ref) => ifAllowed(get(cluster, ref, signal))));
+  const labels = organizationLabels(network, organization);
+  return refs.filter((_, index) => hasLabels(found[index], labels)).map(describeRef);
 }

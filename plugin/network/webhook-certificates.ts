@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
-import { FabricError, messageOf } from "../error.ts";
+import { messageOf } from "../error.ts";
+import { ifAllowed } from "../kube/allowed.ts";
 import { daysLeft, isIssuedBy, readCertificate } from "../fabric/certificate.ts";
 import type { V1MutatingWebhookConfiguration, V1Secret } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
@@ -85,7 +86,7 @@ export async function readWebhookCertificates(
   signal: AbortSignal,
 ): Promise<WebhookCertificates> {
   const { namespace, authority, leaf, service } = WEBHOOK_NAMES;
-  const secret = (name: string) => allowed(get(cluster, { kind: "Secret", namespace, name }, signal));
+  const secret = (name: string) => ifAllowed(get(cluster, { kind: "Secret", namespace, name }, signal));
   const bundles = (configuration?.webhooks ?? []).map(({ clientConfig }) => decoded(clientConfig.caBundle));
   const [authoritySecret, leafSecret, pods] = await Promise.all([
     secret(authority),
@@ -104,16 +105,6 @@ export async function readWebhookCertificates(
   };
 }
 
-/** Undefined where the user has no right to it. */
-async function allowed<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof FabricError && error.code === "forbidden") return undefined;
-    throw error;
-  }
-}
-
 /** As the API server would connect: with the bundle's authorities and the Service's name. */
 async function servedBy(
   cluster: Cluster,
@@ -123,7 +114,7 @@ async function servedBy(
 ): Promise<ServedCertificate | undefined> {
   const { namespace, service } = WEBHOOK_NAMES;
   try {
-    const socket = await allowed(openPort(cluster, { namespace, pod, port: PORT }, signal));
+    const socket = await ifAllowed(openPort(cluster, { namespace, pod, port: PORT }, signal));
     if (socket === undefined) return undefined;
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const timer = setTimeout(() => reject(new Error("no answer within 10 s")), 10_000);

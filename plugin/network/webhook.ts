@@ -5,7 +5,7 @@ import { gone, rolledOut } from "../kube/conditions.ts";
 import { createOrGet, describeRef, get, list, type ObjectRef, refOf, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step } from "../steps/step.ts";
-import { injectionLabel, managedBy } from "./labels.ts";
+import { hasLabels, injectionLabel, managedBy } from "./labels.ts";
 import { webhookManifests } from "./manifests.ts";
 import { appliedStep, readyStep } from "./object-steps.ts";
 import { heldCertificates, readWebhookCertificates, type HeldCertificate } from "./webhook-certificates.ts";
@@ -127,7 +127,7 @@ export async function installedObjects(cluster: Cluster, signal: AbortSignal): P
     .map(refOf);
   const found = await Promise.all([...refs, deployment].map((ref) => get(cluster, ref, signal)));
   const there = found.filter((object) => object !== undefined);
-  const foreign = there.filter((object) => !isManaged(object));
+  const foreign = there.filter((object) => !hasLabels(object, managedBy));
   if (foreign.length > 0) {
     const names = foreign.map((object) => describeRef(refOf(object))).join(", ");
     throw new FabricError("conflict", `expected what kubectl fabric webhook install has made, found others' ${names}`, {
@@ -137,9 +137,6 @@ export async function installedObjects(cluster: Cluster, signal: AbortSignal): P
   if (there.length > 0) await checkNobodyAsks(cluster, signal);
   return there.map((object) => ({ ref: refOf(object), uid: object.metadata?.uid ?? "" }));
 }
-
-const isManaged = ({ metadata }: KubernetesObject): boolean =>
-  Object.entries(managedBy).every(([key, value]) => metadata?.labels?.[key] === value);
 
 /** Peers that are made there while nobody injects run without Docker, and do not say why. */
 async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<void> {

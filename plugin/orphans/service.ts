@@ -1,6 +1,6 @@
 import { messageOf } from "../error.ts";
 import { readChaincodePackage } from "../fabric/chaincode-package.ts";
-import { connectionAddress, hostKey } from "../fabric/service-chaincode.ts";
+import { connectionAddress } from "../fabric/service-chaincode.ts";
 import type { KubernetesObject, V1Deployment, V1Pod, V1Service } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { get, list, listPages, remove } from "../kube/objects.ts";
@@ -298,4 +298,10 @@ async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortS
 function lead(packages: Map<string, string>, address: string, packageId: string): void {
   const before = packages.get(address);
   if (before === undefined || packageId < before) packages.set(address, packageId);
+}
+
+/** "asset.org1.svc:9999" as seen from a namespace: "asset.org1". */
+export function hostKey(address: string, namespace: string): string {
+  const [service = "", where = namespace] = address.replace(/:\d+$/, "").split(".");
+  return `${service}.${where}`;
 }

@@ -13,8 +13,6 @@ export interface Result {
   readonly table: (width: number | undefined) => string;
   /** What `table` gives has colours: what others wrote in it has been made visible before. */
   readonly painted?: true;
-  /** What `table` gives is somebody else's, and goes into a pipe as it is. */
-  readonly verbatim?: true;
   /** One name a line, for xargs; absent where the command refuses this form. */
   readonly names?: () => readonly string[];
 }
@@ -22,8 +20,7 @@ export interface Result {
 export async function printResult({ stdout, env }: Terminal, format: OutputFormat, result: Result): Promise<void> {
   const shown = await render(format, result, columnsOf(stdout, env));
   const forPeople = format === "table" || format === "name";
-  const asItIs = result.painted === true || (result.verbatim === true && stdout.isTTY !== true);
-  stdout.write(forPeople && !asItIs ? visible(shown) : shown);
+  stdout.write(forPeople && !result.painted ? visible(shown) : shown);
 }
 
 async function render(

@@ -1,5 +1,6 @@
 import { FabricError } from "../../error.ts";
 import { connectionAddress } from "../../fabric/service-chaincode.ts";
+import { ifAllowed } from "../../kube/allowed.ts";
 import { list } from "../../kube/objects.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
 import type { PeerOrganization } from "../../network/spec.ts";
@@ -26,10 +27,7 @@ export async function checkServed(
   const { service, ofPeer, namespace: where = namespace } = inCluster.exec(address ?? "")?.groups ?? {};
   if (service === undefined || service === "localhost" || where !== namespace) return;
   const leads = (found = ""): boolean => (ofPeer === undefined ? found === service : found.startsWith(service));
-  const services = await list(cluster, { kind: "Service", namespace }, signal).catch((error: unknown) => {
-    if (error instanceof FabricError && error.code === "forbidden") return undefined;
-    throw error;
-  });
+  const services = await ifAllowed(list(cluster, { kind: "Service", namespace }, signal));
   if (!services || services.some(({ metadata }) => leads(metadata?.name))) return;
   throw new FabricError(
     "usage",

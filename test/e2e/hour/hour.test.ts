@@ -120,7 +120,7 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
     await output(["invoke", "asset", "CreateAsset", "b1", "ann", "2", "-C", "second"]);
   });
 
-  const looks = (): readonly string[] => [
+  const looks: readonly string[] = [
     "status",
     "doctor",
     "webhook status",
@@ -133,7 +133,7 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
     "deploy-cc asset -C mychannel --rollback-to 1 --dry-run",
     "join mychannel --dry-run",
     "init --dry-run",
-    `init --chaincode-idle 10m --dry-run`,
+    "init --chaincode-idle 10m --dry-run",
     "cleanup",
     "cleanup schedule --dry-run",
     "cleanup unschedule --dry-run",
@@ -144,7 +144,7 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
   const noNames = /^(doctor|query)/;
 
   story("each format of each command that looks, through a parser", { timeout: long }, async () => {
-    for (const line of looks()) {
+    for (const line of looks) {
       const words = line.split(" ");
       const read = { json: JSON.parse as (text: string) => unknown, yaml: parse as (text: string) => unknown };
       for (const [format, parser] of Object.entries(read)) {
@@ -162,7 +162,7 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
 
   story("nothing is wider than COLUMNS", { timeout: long }, async () => {
     const helps = ["", "init", "join", "deploy-cc", "chaincode", "chaincode logs", "cleanup", "eject", "down"];
-    for (const line of [...looks(), ...helps.map((name) => `${name} --help`.trim())]) {
+    for (const line of [...looks, ...helps.map((name) => `${name} --help`.trim())]) {
       if (line.startsWith("query")) continue; // what a chaincode answers is printed as it is
       const { stdout } = await run(line.split(" "), { COLUMNS: "60" });
       expect(stdout).not.toBe("");
@@ -197,7 +197,7 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
       [["down"], /expected a confirmation/],
       [["status", "--context", "nosuch"], /expected a context named/],
     ];
-    const before = await json<State>(["chaincode", "inspect", "asset", ...channel]);
+    const before = await state("asset");
     for (const [args, said] of wrong) {
       const { code, stdout, stderr } = await run(args);
       const told = { args: args.join(" "), code, stdout, stderr };

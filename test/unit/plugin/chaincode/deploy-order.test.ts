@@ -5,7 +5,6 @@ import { newDindRuntime } from "../../../../plugin/chaincode/runtime/dind.ts";
 import type { Runtime } from "../../../../plugin/chaincode/runtime/runtime.ts";
 import { newServiceRuntime } from "../../../../plugin/chaincode/runtime/service.ts";
 import { FabricError } from "../../../../plugin/error.ts";
-import { defaultEndorsementPolicyBytes } from "../../../../plugin/fabric/chaincode-definition.ts";
 import { packChaincode } from "../../../../plugin/fabric/chaincode-package.ts";
 import { openNetwork, type OpenNetwork } from "../../../../plugin/network/open-network.ts";
 import { networkFromOptions, nodesOf } from "../../../../plugin/network/spec.ts";
@@ -13,6 +12,7 @@ import { runSteps } from "../../../../plugin/steps/run.ts";
 import type { Step } from "../../../../plugin/steps/step.ts";
 import { clusterWithWebhook, init } from "../network/network-cluster.ts";
 import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { assetDefinition } from "./scripted-peers.ts";
 
 const { signal } = new AbortController();
 const definition = networkFromOptions({ orderers: 1, peers: 2 });
@@ -49,14 +49,7 @@ async function planOf(runtime: Runtime): Promise<readonly Step[]> {
   const deployment: Deployment = {
     network,
     channel: "mychannel",
-    definition: {
-      name: "asset",
-      version: "1",
-      sequence: 1,
-      endorsementPolicy: defaultEndorsementPolicyBytes(),
-      collections: new Uint8Array(),
-      initRequired: false,
-    },
+    definition: assetDefinition,
     targets,
     runtime,
     enough: undefined,

@@ -1,26 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { deploymentFor } from "../../../../plugin/chaincode/deploy.ts";
-import {
-  defaultEndorsementPolicyBytes,
-  type ChaincodeDefinition,
-} from "../../../../plugin/fabric/chaincode-definition.ts";
 import { collectionsBytes } from "../../../../plugin/fabric/collections.ts";
 import { parseEndorsementPolicy } from "../../../../plugin/fabric/endorsement-policy.ts";
 import { FabricError } from "../../../../plugin/error.ts";
 import type { ApprovedDefinition } from "../../../../plugin/fabric/lifecycle.ts";
-import { scriptedPeers, type LifecycleScript } from "./scripted-peers.ts";
+import { assetDefinition, scriptedPeers, type LifecycleScript } from "./scripted-peers.ts";
 
 const { signal } = new AbortController();
 const request = { name: "asset", channel: "mychannel" };
 
-const committed: ChaincodeDefinition = {
-  name: "asset",
-  version: "3",
-  sequence: 3,
-  endorsementPolicy: defaultEndorsementPolicyBytes(),
-  collections: new Uint8Array(),
-  initRequired: false,
-};
+const committed = { ...assetDefinition, version: "3", sequence: 3 };
 
 describe("going back", () => {
   test.each([

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Deployment } from "../../../../plugin/chaincode/deployment.ts";
 import { initStep } from "../../../../plugin/chaincode/init-step.ts";
-import { defaultEndorsementPolicyBytes } from "../../../../plugin/fabric/chaincode-definition.ts";
 import { nodesOf, type FabricNode } from "../../../../plugin/network/spec.ts";
-import { scriptedPeers, type LifecycleScript } from "./scripted-peers.ts";
+import { assetDefinition, scriptedPeers, type LifecycleScript } from "./scripted-peers.ts";
 
 const { signal } = new AbortController();
 const context = { signal, progress: () => {} };
@@ -17,14 +16,7 @@ function initOf(script: LifecycleScript) {
   const deployment: Deployment = {
     network,
     channel: "mychannel",
-    definition: {
-      name: "asset",
-      version: "1",
-      sequence: 1,
-      endorsementPolicy: defaultEndorsementPolicyBytes(),
-      collections: new Uint8Array(),
-      initRequired: true,
-    },
+    definition: { ...assetDefinition, initRequired: true },
     targets: [
       {
         organization,

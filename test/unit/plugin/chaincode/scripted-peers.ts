@@ -1,5 +1,8 @@
 import { peer } from "@hyperledger/fabric-protos";
-import type { ChaincodeDefinition } from "../../../../plugin/fabric/chaincode-definition.ts";
+import {
+  defaultEndorsementPolicyBytes,
+  type ChaincodeDefinition,
+} from "../../../../plugin/fabric/chaincode-definition.ts";
 import { genesisBlock } from "../../../../plugin/fabric/genesis.ts";
 import { FabricError } from "../../../../plugin/error.ts";
 import type { ApprovedDefinition } from "../../../../plugin/fabric/lifecycle.ts";
@@ -11,6 +14,16 @@ import { hostOf, networkFromOptions } from "../../../../plugin/network/spec.ts";
 import { raftChannel } from "../fabric/channel-fixture.ts";
 
 const { lifecycle } = peer;
+
+/** A first definition, which asks for nothing special. */
+export const assetDefinition: ChaincodeDefinition = {
+  name: "asset",
+  version: "1",
+  sequence: 1,
+  endorsementPolicy: defaultEndorsementPolicyBytes(),
+  collections: new Uint8Array(),
+  initRequired: false,
+};
 
 /** What peers of org1 and org2 know of one chaincode on mychannel. */
 export interface LifecycleScript {

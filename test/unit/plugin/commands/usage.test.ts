@@ -51,6 +51,11 @@ describe("wrong usage ends with 2", () => {
     ["query asset -C mychannel", /expected a function/],
     ["query asset Read -C mychannel --args []", /found both/],
     ["deploy-cc asset --path . --package-id a:b -C mychannel", /found several/],
+    ["deploy-cc asset --include .npmrc --package-id a:b -C mychannel", /expected --include together with --path/],
+    [
+      "chaincode package FOLDER/text.tar.gz --include .npmrc",
+      /expected --include with a folder, found the package text/,
+    ],
     ["eject", /either -f FILE or workloads/],
     ["eject statefulset/peer0 -n org1 --diff", /expected -f FILE with --diff/],
     ["eject pod/peer0", /expected deployment\/NAME/],

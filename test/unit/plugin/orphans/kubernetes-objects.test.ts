@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { hostKey } from "../../../../plugin/fabric/service-chaincode.ts";
 import { judgeMade } from "../../../../plugin/orphans/builder-k8s.ts";
 import { nodeUser } from "../../../../plugin/orphans/host-docker.ts";
 import type { PeerFacts } from "../../../../plugin/orphans/judgement.ts";
@@ -7,7 +6,7 @@ import { mountedSocket, nodePod } from "../../../../plugin/orphans/node-pod.ts";
 import type { PackageState } from "../../../../plugin/orphans/package-state.ts";
 import { peerPod, type PeerPod } from "../../../../plugin/orphans/peer-pod.ts";
 import { podEnvironment } from "../../../../plugin/orphans/pod-environment.ts";
-import { judgeServerBy, judgeService } from "../../../../plugin/orphans/service.ts";
+import { hostKey, judgeServerBy, judgeService } from "../../../../plugin/orphans/service.ts";
 
 const id = `asset:${"ab".repeat(32)}`;
 const facts = (...states: readonly [string, PackageState][]): PeerFacts => ({ known: true, packages: new Map(states) });

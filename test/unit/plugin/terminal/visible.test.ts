@@ -2,10 +2,11 @@ import { Readable, Writable } from "node:stream";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { doctorText } from "../../../../plugin/commands/doctor-text.ts";
+import { shownPayload } from "../../../../plugin/commands/transaction.ts";
 import { FabricError } from "../../../../plugin/error.ts";
 import { formatFailure } from "../../../../plugin/terminal/failure.ts";
 import { noticeOn } from "../../../../plugin/terminal/notice.ts";
-import { printResult, type Result } from "../../../../plugin/terminal/output.ts";
+import { printResult, type OutputFormat, type Result } from "../../../../plugin/terminal/output.ts";
 import { newProgress } from "../../../../plugin/terminal/progress.ts";
 import { visible } from "../../../../plugin/terminal/visible.ts";
 
@@ -15,20 +16,17 @@ const hostile = "a\u001b[2J\u001b]0;gone\u0007b\rc\u009b2Jd";
 const obeyed = /[^\P{Cc}\n\t]/u;
 const harmless = "a^[[2J^[]0;gone^Gb^Mc\\u009b2Jd";
 
-function terminal(isTTY = false) {
+function terminal() {
   const written = { stdout: "", stderr: "" };
   const stream = (name: keyof typeof written) =>
-    Object.assign(
-      new Writable({ write: (chunk: Buffer, _, done) => (done(), void (written[name] += chunk.toString())) }),
-      { isTTY },
-    );
+    new Writable({ write: (chunk: Buffer, _, done) => (done(), void (written[name] += chunk.toString())) });
   const { signal } = new AbortController();
   return { written, stdout: stream("stdout"), stderr: stream("stderr"), stdin: Readable.from([]), env: {}, signal };
 }
 
-async function printed(result: Result, { format = "table", isTTY = false } = {}): Promise<string> {
-  const to = terminal(isTTY);
-  await printResult(to, format as "table", result);
+async function printed(result: Result, format: OutputFormat = "table"): Promise<string> {
+  const to = terminal();
+  await printResult(to, format, result);
   return to.written.stdout;
 }
 
@@ -52,13 +50,17 @@ describe("what others wrote", () => {
   test("in a table and as names", async () => {
     const result = { data: {}, table: () => `${hostile}\n`, names: () => [hostile] };
     expect(await printed(result)).toBe(`${harmless}\n`);
-    expect(await printed(result, { format: "name" })).toBe(`${harmless}\n`);
+    expect(await printed(result, "name")).toBe(`${harmless}\n`);
   });
 
-  test("from chaincode on a terminal; into a pipe it goes as it is", async () => {
-    const result = { data: {}, verbatim: true, table: () => hostile } as const;
-    expect(await printed(result, { isTTY: true })).toBe(harmless);
-    expect(await printed(result)).toBe(hostile);
+  test("from chaincode on a terminal, text or not; into a pipe it goes as it is", () => {
+    const payload = Buffer.from(hostile);
+    const bytes = Buffer.concat([Buffer.from([0xff]), payload]);
+    expect(shownPayload(payload, true)).toBe(`${harmless}\n`);
+    expect(shownPayload(bytes, true)).toBe(`\ufffd${harmless}\n`);
+    expect(shownPayload(payload, false)).toBe(`${hostile}\n`);
+    expect(shownPayload(bytes, false)).toBe(bytes);
+    expect(shownPayload(new Uint8Array(), true)).toBe("");
   });
 
   test("in findings of doctor, whose colours stay", async () => {
