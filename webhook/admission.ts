@@ -5,7 +5,7 @@ import type { Outcome } from "./inject/outcome.ts";
 import type { InjectionSettings } from "./inject/settings.ts";
 import { reasonOf, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import { InvalidBody, readJsonBody } from "./request-body.ts";
+import { BODIES_LIMIT, BodyBudget, endLate, InvalidBody, readJsonBody } from "./request-body.ts";
 import {
   answer,
   InvalidReview,
@@ -36,15 +36,23 @@ export function newAdmissionApp(dependencies: AdmissionDependencies): Express {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
-  app.post(INJECT_PATH, (request, response) => admit(request, response, dependencies));
+  const budget = new BodyBudget(BODIES_LIMIT);
+  app.post(INJECT_PATH, (request, response) => admit(request, response, { ...dependencies, budget }));
   app.use((_, response) => refuse(response, 404, `expected POST ${INJECT_PATH}`));
   app.use(failure(dependencies));
   return app;
 }
 
-async function admit(request: Request, response: Response, dependencies: AdmissionDependencies): Promise<void> {
-  const { metrics, seconds, log } = dependencies;
-  const body = await readJsonBody(request);
+async function admit(
+  request: Request,
+  response: Response,
+  dependencies: AdmissionDependencies & { readonly budget: BodyBudget },
+): Promise<void> {
+  const { metrics, seconds, log, budget } = dependencies;
+  const share = budget.open();
+  response.once("close", () => share.close());
+  endLate(request);
+  const body = await readJsonBody(request, share);
   const begin = seconds();
   const review = parseReview(body);
   const { result, reason, reply, outcome } = await decide(review, dependencies);
@@ -95,13 +103,18 @@ function report(log: Log, { uid, namespace, pod }: AdmissionRequest, outcome: Ou
     });
 }
 
+/** What the metrics call them. */
+const REFUSALS: Readonly<Record<number, string>> = { 413: "too-large", 500: "internal", 503: "busy" };
+
 function failure({ metrics, log }: AdmissionDependencies): ErrorRequestHandler {
   return (thrown: unknown, _request, response, next) => {
     if (response.headersSent) return next(thrown);
     const status = statusOf(thrown);
-    const reason = status === 500 ? "internal" : status === 413 ? "too-large" : "malformed";
+    const reason = REFUSALS[status] ?? "malformed";
     metrics.admitted("invalid", reason, 0);
     log.warn("not answered", { status, reason: reasonOf(thrown) });
+    // What is still to come is not taken in.
+    if (status === 503) response.setHeader("Connection", "close");
     // What went wrong inside stays in the log.
     refuse(response, status, status === 500 ? "internal error" : reasonOf(thrown));
   };

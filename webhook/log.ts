@@ -8,6 +8,18 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
+/** What is reviewed was not validated before: names may be as long as a review. */
+const LONGEST_FIELD = 2000;
+
+function cutLong(fields: LogFields): LogFields {
+  const isLong = (value: LogFields[string]) => typeof value === "string" && value.length > LONGEST_FIELD;
+  if (!Object.values(fields).some(isLong)) return fields;
+  const short = Object.entries(fields).map(([name, value]) =>
+    isLong(value) ? [name, `${String(value).slice(0, LONGEST_FIELD)}…`] : [name, value],
+  );
+  return Object.fromEntries(short) as LogFields;
+}
+
 type Level = "info" | "warn" | "error";
 
 /** A log that writes lines, each with its time by the given clock. */
@@ -15,7 +27,7 @@ export function newLog(write: (line: string) => void, now: () => Date): Log {
   const line =
     (level: Level) =>
     (message: string, fields: LogFields = {}) => {
-      write(`${JSON.stringify({ time: now().toISOString(), level, message, ...fields })}\n`);
+      write(`${JSON.stringify({ time: now().toISOString(), level, message, ...cutLong(fields) })}\n`);
     };
   return { info: line("info"), warn: line("warn"), error: line("error") };
 }

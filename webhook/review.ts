@@ -1,5 +1,5 @@
 import type { V1Pod } from "@kubernetes/client-node";
-import type { Outcome } from "./inject/outcome.ts";
+import { cut, type Outcome } from "./inject/outcome.ts";
 
 /** The part of an AdmissionRequest (admission.k8s.io/v1) that decides. */
 export interface AdmissionRequest {
@@ -34,6 +34,9 @@ export class InvalidReview extends Error {
   override readonly name = "InvalidReview";
 }
 
+/** A UUID has 36. */
+const LONGEST_UID = 100;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function fieldsOf(value: unknown): Fields {
@@ -55,7 +58,8 @@ export function parseReview(body: string): AdmissionRequest {
   }
   const request = fieldsOf(review["request"]);
   const uid = textOf(request["uid"]);
-  if (uid === "") throw new InvalidReview("expected a request with a uid, found none");
+  if (uid === "" || uid.length > LONGEST_UID)
+    throw new InvalidReview(`expected a request with a uid of at most ${LONGEST_UID} characters`);
   return {
     uid,
     operation: textOf(request["operation"]),
@@ -100,8 +104,14 @@ export function answer(uid: string, outcome: Outcome): AdmissionReview {
         allowed: true,
         patchType: "JSONPatch",
         patch: Buffer.from(JSON.stringify(outcome.operations)).toString("base64"),
-        ...(outcome.warnings.length === 0 ? {} : { warnings: outcome.warnings.map(({ message }) => message) }),
-        auditAnnotations: { outcome: "injected", "peer-container": outcome.peerContainer, profile: outcome.profile },
+        ...(outcome.warnings.length === 0
+          ? {}
+          : { warnings: outcome.warnings.map(({ message }) => cut(message, 255)) }),
+        auditAnnotations: {
+          outcome: "injected",
+          "peer-container": cut(outcome.peerContainer, 255),
+          profile: outcome.profile,
+        },
       });
   }
 }

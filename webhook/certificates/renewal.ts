@@ -32,6 +32,7 @@ export interface Renewal {
 export function newRenewal(dependencies: RenewalDependencies): Renewal {
   const { serve, renewed, log, checkMs = CHECK_MS } = dependencies;
   let current: Reconciled | undefined;
+  let problem = "";
 
   const check = async (): Promise<void> => {
     const next = await reconcile(dependencies);
@@ -42,7 +43,7 @@ export function newRenewal(dependencies: RenewalDependencies): Renewal {
 
   return {
     missing: (now) => {
-      if (current === undefined) return ["no certificate is issued and published yet"];
+      if (current === undefined) return [`no certificate is issued and published yet${problem}`];
       const ends = readCertificate(current.leaf.cert)?.validToDate ?? new Date(0);
       return ends <= now ? ["the certificate has expired"] : [];
     },
@@ -54,6 +55,7 @@ export function newRenewal(dependencies: RenewalDependencies): Renewal {
           retryMs = FIRST_RETRY_MS;
           await pause(checkMs, signal);
         } catch (thrown) {
+          problem = `: ${reasonOf(thrown)}`;
           log.warn("certificates could not be checked", { reason: reasonOf(thrown), retryMs });
           await pause(retryMs, signal);
           retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);

@@ -31,6 +31,8 @@ export type RotationStep =
   | { readonly kind: "publish"; readonly bundle: readonly string[] }
   | { readonly kind: "issue-leaf" }
   | { readonly kind: "prune" }
+  /** Somebody's clock is wrong, and it may be ours: to replace what another replica made would go on in turns. */
+  | { readonly kind: "wait"; readonly what: string; readonly until: Date }
   | { readonly kind: "done" };
 
 /** Decides on the next step. Pure. */
@@ -39,12 +41,17 @@ export function nextStep(
   hosts: readonly string[],
   now: Date,
 ): RotationStep {
-  const bundle = authority.bundle.filter((pem) => isCurrentPem(pem, now));
+  const bundle = authority.bundle.filter((pem) => leftMs(pem, now) > 0);
+  const begins = beginsLater(authority, now);
+  if (begins !== undefined && isAuthority(authority, begins)) return { kind: "wait", what: "CA", until: begins };
   if (!isAuthority(authority, now) || leftMs(authority.cert, now) < AUTHORITY_RENEWAL_MS) {
     return { kind: "issue-authority", keep: bundle };
   }
   const whole = bundle.includes(authority.cert) ? bundle : [authority.cert, ...bundle];
   if (!trusted.every((list) => sameCertificates(list, whole))) return { kind: "publish", bundle: whole };
+  const later = beginsLater(leaf, now);
+  if (later !== undefined && isServable(leaf, whole, hosts, later))
+    return { kind: "wait", what: "certificate", until: later };
   if (!isServable(leaf, whole, hosts, now)) return { kind: "issue-leaf" };
   if (whole.length === 1) return leftMs(leaf.cert, now) < LEAF_RENEWAL_MS ? { kind: "issue-leaf" } : { kind: "done" };
   return changeOver({ authority, leaf }, now);
@@ -55,6 +62,12 @@ function changeOver({ authority, leaf }: Pick<CertificateState, "authority" | "l
   if (ageMs(authority.cert, now) < SETTLING_MS) return { kind: "done" };
   if (!signedBy(leaf.cert, authority.cert) || leftMs(leaf.cert, now) < LEAF_RENEWAL_MS) return { kind: "issue-leaf" };
   return { kind: ageMs(leaf.cert, now) < PRUNING_MS ? "done" : "prune" };
+}
+
+/** When a certificate begins, where that is yet to come. */
+function beginsLater({ cert }: KeyPair, now: Date): Date | undefined {
+  const from = readCertificate(cert)?.validFromDate;
+  return from !== undefined && from > now ? from : undefined;
 }
 
 function isAuthority(pair: KeyPair, now: Date): boolean {
@@ -114,7 +127,7 @@ const ROUNDS = 50;
 
 /**
  * Takes steps until there is none to take. A step that lost against another replica's is looked at anew.
- * @throws what the store throws, and an Error when there is no end to conflicts.
+ * @throws what the store throws, and an Error when there is no end to conflicts, or what is there begins later.
  */
 export async function reconcile(dependencies: RotationDependencies): Promise<Reconciled> {
   for (let round = 0; round < ROUNDS; round++) {
@@ -133,11 +146,19 @@ async function takeStep({ store, issuer, hosts, now, stepped }: RotationDependen
   const time = now();
   const step = nextStep(state, hosts, time);
   if (step.kind === "done") return { ...ends(state), leaf: leaf.value };
+  if (step.kind === "wait") throw notYet(step, time);
   stepped?.(
     step.kind,
     await write(step, { authority, leaf, trusted: trusted.resourceVersion }, { store, issuer, hosts }, time),
   );
   return undefined;
+}
+
+function notYet({ what, until }: Extract<RotationStep, { kind: "wait" }>, now: Date): Error {
+  const times = `the ${what} begins at ${until.toISOString()}, by this clock it is ${now.toISOString()}`;
+  return new Error(
+    `${times}: the clock of this node, or of the one whose replica made it, is wrong; nothing is replaced`,
+  );
 }
 
 function ends({ authority, leaf }: CertificateState): { readonly authorityEnds: Date; readonly leafEnds: Date } {
@@ -152,7 +173,7 @@ interface Read {
 }
 
 async function write(
-  step: Exclude<RotationStep, { kind: "done" }>,
+  step: Exclude<RotationStep, { kind: "done" | "wait" }>,
   { authority, leaf, trusted }: Read,
   { store, issuer, hosts }: Pick<RotationDependencies, "store" | "issuer" | "hosts">,
   time: Date,

@@ -1,5 +1,6 @@
 import type { V1Container, V1Pod, V1Volume } from "@kubernetes/client-node";
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { below, withoutEndSlashes } from "./mount-path.ts";
 import { Denial, type Warning } from "./outcome.ts";
 import type { PeerContainer } from "./peer-container.ts";
 import type { DockerSocketPolicy } from "./settings.ts";
@@ -21,22 +22,59 @@ export function isNodeSocket({ hostPath }: V1Volume): boolean {
   return path === "/var/run" || path === "/run" || path.endsWith("/docker.sock");
 }
 
+/**
+ * Directories that hold sockets of the node's container runtimes, and those of daemons in other Pods (emptyDirs below the kubelet's
+ * directory): whoever reaches one starts privileged containers.
+ */
+const RUNTIME_PLACES = [
+  "/run/docker.sock",
+  "/run/docker",
+  "/run/containerd",
+  "/run/crio",
+  "/run/podman",
+  "/run/user",
+  "/run/cri-dockerd.sock",
+  "/run/dockershim.sock",
+  "/run/k3s",
+  "/run/k0s",
+  "/var/lib/kubelet",
+  "/var/snap",
+  "/proc",
+];
+const RUNTIME_SOCKETS = /\/(?:docker|containerd|crio|podman|cri-dockerd|dockershim)\.sock$/;
+
+/** Whether a volume leads to such a socket: it is one, lies among them, or holds them somewhere below. */
+export function reachesRuntime({ hostPath }: V1Volume): boolean {
+  if (hostPath === null || hostPath === undefined) return false;
+  const written = hostPath.path.replace(/\/{2,}/g, "/");
+  const path = `/${withoutEndSlashes(written)
+    .replace(/^\/var\/run(?=\/|$)/, "/run")
+    .replace(/^\//, "")}`;
+  const holds = RUNTIME_PLACES.some((place) => below(path, place) !== undefined || below(place, path) !== undefined);
+  return holds || RUNTIME_SOCKETS.test(path);
+}
+
 /** Decides on every node socket of the Pod. @throws Denial under the policy `deny`. */
 export function removeNodeSockets(pod: V1Pod, peer: PeerContainer, policy: DockerSocketPolicy): SocketRemoval {
   const volumes = (pod.spec?.volumes ?? []).flatMap((volume, index) =>
     isNodeSocket(volume) ? [{ volume, index }] : [],
   );
+  const reaching = (pod.spec?.volumes ?? []).filter((volume) => isNodeSocket(volume) || reachesRuntime(volume));
+  if (policy === "deny" && reaching.length > 0) throw denied(reaching.map(({ name }) => name));
   const nothing = { volumes: [], mounts: [], warnings: [] };
-  if (volumes.length === 0) return nothing;
   const names = volumes.map(({ volume }) => volume.name);
-  if (policy === "deny") throw denied(names);
-  if (policy === "keep") return { ...nothing, warnings: [kept(names)] };
+  const staying = policy === "keep" ? reaching : reaching.filter((volume) => !isNodeSocket(volume));
+  const warnings = staying.length === 0 ? [] : [kept(staying.map(({ name }) => name))];
+  if (policy === "keep" || volumes.length === 0) return { ...nothing, warnings };
   const others = otherContainers(pod, peer).map((container) => ({ container, mounted: mountedOf(container, names) }));
   const shared = new Set(others.flatMap(({ mounted }) => mounted));
   return {
     volumes: volumes.flatMap(({ volume, index }) => (shared.has(volume.name) ? [] : [index])),
     mounts: (peer.container.volumeMounts ?? []).flatMap(({ name }, index) => (names.includes(name) ? [index] : [])),
-    warnings: others.flatMap(({ container, mounted }) => (mounted.length === 0 ? [] : [sharedBy(container)])),
+    warnings: [
+      ...others.flatMap(({ container, mounted }) => (mounted.length === 0 ? [] : [sharedBy(container)])),
+      ...warnings,
+    ],
   };
 }
 
@@ -53,20 +91,27 @@ function denied(volumes: readonly string[]): Denial {
   const problem = {
     key,
     value: "deny",
-    allowed: "no volume of the node's docker.sock",
+    allowed: "no volume that leads to a container runtime of the node",
     documentation: documentationOf(key),
   };
   return new Denial(
     "docker-socket",
     problem,
-    `the node's docker.sock is not allowed (${key}: deny): remove the volumes ${volumes.join(", ")}`,
+    `the node's container runtime is not to be reached (${key}: deny): remove the volumes ${volumes.join(", ")}`,
   );
+}
+
+/** A Pod may have very many, and a warning has 256 characters. */
+function listed(names: readonly string[]): string {
+  const [first = "", second, ...others] = names;
+  if (second === undefined) return first;
+  return others.length === 0 ? `${first}, ${second}` : `${first}, ${second} and ${others.length} more`;
 }
 
 function kept(volumes: readonly string[]): Warning {
   return {
     reason: "docker-socket-kept",
-    message: `the node's docker.sock stays mounted (volumes ${volumes.join(", ")}): whoever reaches it owns the node`,
+    message: `the node's container runtime stays within reach (volumes ${listed(volumes)}): whoever reaches it owns the node`,
   };
 }
 

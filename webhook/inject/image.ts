@@ -8,13 +8,16 @@ export interface Image {
   readonly digest: string | undefined;
 }
 
-// distribution/reference: the grammar of references, without its length limits.
+/** distribution/reference: 255 characters of a name, 128 of a tag, and a digest. */
+const LONGEST = 512;
+
+// distribution/reference: the grammar of references.
 const REFERENCE =
   /^(?<repository>(?:[a-zA-Z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:(?:[._-]+|\/)[a-z0-9]+)*)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<digest>[a-zA-Z0-9]+:[0-9a-fA-F]{32,}))?$/;
 
 /** Reads an image reference; undefined when it is none. */
 export function parseImage(reference: string): Image | undefined {
-  const groups = REFERENCE.exec(reference)?.groups;
+  const groups = reference.length > LONGEST ? undefined : REFERENCE.exec(reference)?.groups;
   if (groups?.["repository"] === undefined) return undefined;
   return { repository: fullRepository(groups["repository"]), tag: groups["tag"], digest: groups["digest"] };
 }
@@ -44,18 +47,29 @@ export function imageVersion({ tag }: Image): Version | undefined {
 }
 
 /**
- * Whether an image is covered by an operator's entry. An entry without tag and digest allows every version of a repository;
- * `*` stands for any characters. Where an image has a digest its tag decides nothing, for it does not decide what is pulled.
+ * Whether an image is covered by an operator's entry; `*` stands for any characters. An entry without tag and digest allows every
+ * version of a repository. An entry with a tag covers no digest: what is pulled then is not what the tag says.
  */
 export function imageMatches({ repository, tag, digest }: Image, entry: string): boolean {
+  const last = entry.slice(entry.lastIndexOf("/") + 1);
+  if (!/[:@]/.test(last)) return isLike(repository, entry);
   const tagged = tag === undefined ? repository : `${repository}:${tag}`;
-  const exact = digest === undefined ? [tagged] : [`${repository}@${digest}`, `${tagged}@${digest}`];
-  const pinned = /[:@]/.test(entry.slice(entry.lastIndexOf("/") + 1));
-  const pattern = wildcard(entry);
-  return (pinned ? exact : [repository]).some((form) => pattern.test(form));
+  if (digest === undefined) return !last.includes("@") && isLike(tagged, entry);
+  return last.includes("@") && [`${repository}@${digest}`, `${tagged}@${digest}`].some((form) => isLike(form, entry));
 }
 
-function wildcard(entry: string): RegExp {
-  const literal = entry.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${literal.join(".*")}$`);
+/** Each part is taken where it comes first, which is enough, and takes no more than linear time for each. */
+function isLike(text: string, pattern: string): boolean {
+  const [first = "", ...parts] = pattern.split("*");
+  const last = parts.pop();
+  if (last === undefined) return text === first;
+  if (!text.startsWith(first) || text.length < first.length + last.length || !text.endsWith(last)) return false;
+  const middle = text.slice(first.length, text.length - last.length);
+  let from = 0;
+  for (const part of parts) {
+    const at = middle.indexOf(part, from);
+    if (at === -1) return false;
+    from = at + part.length;
+  }
+  return true;
 }

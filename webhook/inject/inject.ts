@@ -5,27 +5,26 @@ import jsonPatch, { escapePathComponent, type Operation } from "fast-json-patch"
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
 import type { ClusterFacts } from "./cluster.ts";
 import { removeNodeSockets } from "./docker-socket.ts";
+import { checkFound, contentOf, nameOfOurs, type PlannedInjection } from "./found-injection.ts";
 import { idleContainer } from "./idle.ts";
 import { listOperations } from "./list-edit.ts";
 import { Denial, DENIAL_STATUS, type Outcome, type SkipReason, type Warning } from "./outcome.ts";
-import { findOwnDaemon } from "./own-daemon.ts";
-import { findPeerContainer, type PeerContainer } from "./peer-container.ts";
+import { findOwnDaemon, notAllowed } from "./own-daemon.ts";
+import { checkPeerImage, findPeerContainer, type PeerContainer } from "./peer-container.ts";
 import { commandWarnings, dockerWarnings, fabricWarnings, wirePeer } from "./peer-wiring.ts";
-import { checkNames, checkPod, checkProfile, podWarnings } from "./pod-checks.ts";
+import { checkPod, checkProfile, podWarnings, reservedName } from "./pod-checks.ts";
 import { checkShape } from "./pod-shape.ts";
-import { preloadOf, type Preload } from "./preload.ts";
+import { preloadOf } from "./preload.ts";
 import { ENDPOINT, SOCKET_GROUP } from "./profile.ts";
 import { parseRequest, type InjectionRequest } from "./request.ts";
 import type { InjectionSettings } from "./settings.ts";
 import {
-  hasSidecar,
   peerMount,
   preloadContainer,
   sidecarContainer,
   sidecarForm,
   sidecarVolumes,
   SOCKET_VOLUME,
-  type SidecarForm,
 } from "./sidecar.ts";
 
 /** What the injection depends on beside the Pod. */
@@ -83,8 +82,9 @@ function decide(pod: V1Pod, context: InjectionContext): Outcome {
   const request = parseRequest(annotations, context.settings);
   checkPod(pod);
   const peer = findPeerContainer(pod, request.peerContainer);
+  checkPeerImage(peer, context.settings);
   const plan = planFor(pod, peer, request, context);
-  const marked = annotations[ANNOTATIONS.injected] !== undefined;
+  const marked = annotations[ANNOTATIONS.injected]?.endsWith(`/${fingerprint(plan)}`) === true;
   if (marked && plan.operations.length === 0) return { kind: "untouched", reason: "already-injected" };
   const mark: Operation = {
     op: "add",
@@ -110,7 +110,7 @@ function rejectWish(value: string): void {
 interface Plan {
   readonly operations: readonly Operation[];
   readonly warnings: readonly Warning[];
-  /** What was injected, told apart by its hash. */
+  /** What is in the Pod then, told apart by its hash. */
   readonly content: unknown;
 }
 
@@ -120,9 +120,14 @@ function fingerprint({ content }: Plan): string {
 }
 
 function planFor(pod: V1Pod, peer: PeerContainer, request: InjectionRequest, context: InjectionContext): Plan {
+  const ours = nameOfOurs(pod, peer);
+  const marked = pod.metadata?.annotations?.[ANNOTATIONS.injected] !== undefined;
+  if (ours !== undefined && !marked) throw reservedName(ours);
   const daemon = findOwnDaemon(pod, peer.container, request.dockerSocket === "deny");
   const warnings = [...fabricWarnings(peer.container), ...commandWarnings(peer.container)];
   if (daemon !== undefined) {
+    if (ours !== undefined) throw reservedName(ours);
+    if (context.settings.ownDaemon === "deny") throw notAllowed(daemon.container);
     if (request.chaincodeIdle !== undefined) {
       throw noIdling(
         pod,
@@ -135,35 +140,36 @@ function planFor(pod: V1Pod, peer: PeerContainer, request: InjectionRequest, con
     const found = [...warnings, ...daemon.warnings, ...dockerWarnings(peer.container, image)];
     return { ...wired, warnings: [...found, ...wired.warnings], content: { endpoint, wiring: request.wiring } };
   }
-  return withSidecar(pod, peer, request, context, warnings);
+  return withSidecar(pod, peer, request, context, { warnings, found: ours !== undefined });
 }
 
 function withSidecar(
   pod: V1Pod,
   peer: PeerContainer,
   request: InjectionRequest,
-  { cluster }: InjectionContext,
-  warnings: readonly Warning[],
+  { cluster, settings }: InjectionContext,
+  { warnings, found }: { readonly warnings: readonly Warning[]; readonly found: boolean },
 ): Plan {
   const { profile } = request;
   checkProfile(pod, profile, cluster);
-  const injectedBefore = pod.metadata?.annotations?.[ANNOTATIONS.injected] !== undefined;
-  if (!injectedBefore) checkNames(pod, peer);
   const spec = pod.spec ?? { containers: [] };
   const form = sidecarForm(cluster);
   if (form === "container" && request.chaincodeIdle !== undefined) {
     throw noIdling(pod, "needs native sidecars: expected Kubernetes 1.29 or newer on every node");
   }
-  const preload = preloadOf(request, spec, cluster);
-  const sidecar = sidecarContainer(request, form, spec, preload, cluster.mtu);
-  const volumes = sidecarVolumes(request, preload);
-  const known = new Set((spec.volumes ?? []).map(({ name }) => name));
+  const plan = plannedInjection(spec, peer, request, cluster);
+  if (found) {
+    // `kubectl fabric inject` knows no cluster unless it is told.
+    const offline = sidecarForm({}) === form ? [plannedInjection(spec, peer, request, {})] : [];
+    checkFound(pod, peer, [plan, ...offline], { ...settings, images: settings.images[profile.name] });
+  }
   const mounted = (peer.container.volumeMounts ?? []).some(({ name }) => name === SOCKET_VOLUME);
   const wired = wire(pod, peer, request, ENDPOINT, {
-    volumes: volumes.filter(({ name }) => !known.has(name)),
+    volumes: found ? [] : [...plan.volumes],
     mounts: mounted ? [] : [peerMount()],
   });
-  const added = hasSidecar(pod) ? [] : sidecarOperations(pod, peer, request, { sidecar, preload, form });
+  const added = found ? [] : sidecarOperations(pod, peer, plan);
+  const there = found ? spec : plan;
   return {
     operations: [...wired.operations, ...podOperations(spec, request), ...added],
     warnings: [
@@ -173,13 +179,30 @@ function withSidecar(
       ...wired.warnings,
     ],
     content: {
-      sidecar,
-      volumes,
       wiring: request.wiring,
-      preload: request.preload,
-      ...(request.chaincodeIdle === undefined ? {} : { idle: idleContainer(request, peer) }),
+      injected: contentOf([...(there.initContainers ?? []), ...there.containers], there.volumes ?? []),
     },
   };
+}
+
+/** The containers and volumes of one injection, in the lists that they go into. */
+function plannedInjection(
+  spec: V1PodSpec,
+  peer: PeerContainer,
+  request: InjectionRequest,
+  cluster: ClusterFacts,
+): PlannedInjection {
+  const form = sidecarForm(cluster);
+  const preload = preloadOf(request, spec, cluster);
+  const sidecar = sidecarContainer(request, form, spec, preload, cluster.mtu);
+  const volumes = sidecarVolumes(request, preload);
+  if (form === "container") return { initContainers: [], containers: [sidecar], volumes };
+  const initContainers = [
+    sidecar,
+    ...(preload.script === "" ? [] : [preloadContainer(request, preload)]),
+    ...(request.chaincodeIdle === undefined ? [] : [idleContainer(request, peer)]),
+  ];
+  return { initContainers, containers: [], volumes };
 }
 
 function noIdling({ metadata }: V1Pod, why: string): Denial {
@@ -243,21 +266,15 @@ const DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container";
 function sidecarOperations(
   { metadata, spec }: V1Pod,
   peer: PeerContainer,
-  request: InjectionRequest,
-  { sidecar, preload, form }: { readonly sidecar: V1Container; readonly preload: Preload; readonly form: SidecarForm },
+  { initContainers, containers }: PlannedInjection,
 ): readonly Operation[] {
-  if (form === "native") {
-    const first = [
-      sidecar,
-      ...(preload.script === "" ? [] : [preloadContainer(request, preload)]),
-      ...(request.chaincodeIdle === undefined ? [] : [idleContainer(request, peer)]),
-    ];
-    return listOperations("/spec/initContainers", spec?.initContainers, { prepend: first });
-  }
+  const first = listOperations("/spec/initContainers", spec?.initContainers, { prepend: initContainers });
+  if (containers.length === 0) return first;
   const named = metadata?.annotations?.[DEFAULT_CONTAINER] !== undefined;
   const path = `/metadata/annotations/${escapePathComponent(DEFAULT_CONTAINER)}`;
   return [
+    ...first,
     ...(named ? [] : [{ op: "add" as const, path, value: peer.container.name }]),
-    ...listOperations("/spec/containers", spec?.containers, { prepend: [sidecar] }),
+    ...listOperations("/spec/containers", spec?.containers, { prepend: containers }),
   ];
 }

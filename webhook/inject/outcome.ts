@@ -19,6 +19,7 @@ export const DENIAL_STATUS = {
   "peer-not-found": 422,
   "peer-ambiguous": 422,
   "reserved-name": 422,
+  "altered-injection": 403,
   "docker-socket": 403,
   "own-daemon": 422,
   "host-namespace": 403,
@@ -95,19 +96,25 @@ export class Denial extends Error {
   readonly problem: Problem;
 
   constructor(reason: DenialReason, problem: Problem, sentence?: string) {
-    super(sentence === undefined ? sentenceOf(problem) : `${sentence} (${problem.documentation})`);
+    super(sentence === undefined ? sentenceOf(problem) : `${cut(sentence, 1000)} (${problem.documentation})`);
     this.reason = reason;
-    this.problem = problem;
+    this.problem = {
+      ...problem,
+      key: cut(problem.key, 1000),
+      value: cut(problem.value, 1000),
+      allowed: cut(problem.allowed, 1000),
+    };
   }
 }
 
 /** "<key>: expected <allowed>, found <value> (<which setting, where documented>)" */
 export function sentenceOf({ key, value, allowed, documentation, setting }: Problem): string {
   const decided = setting === undefined ? "" : `set by ${setting} in ${SETTINGS_PLACE}; `;
-  return `${key}: expected ${allowed}, found ${JSON.stringify(cut(value))} (${decided}${documentation})`;
+  const expected = `${cut(key, 100)}: expected ${cut(allowed, 1000)}`;
+  return `${expected}, found ${JSON.stringify(cut(value, 100))} (${decided}${documentation})`;
 }
 
-/** An annotation may be 256 KiB long: a message tells enough of it. */
-function cut(value: string): string {
-  return value.length > 100 ? `${value.slice(0, 100)}…` : value;
+/** An annotation may be 256 KiB long, and names in a Pod that nobody has validated yet as long as a review: a part tells enough. */
+export function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }

@@ -4,7 +4,7 @@ import { isNodeSocket } from "./docker-socket.ts";
 import { literal } from "./environment.ts";
 import { imageName, parseImage } from "./image.ts";
 import { below } from "./mount-path.ts";
-import { Denial, type Warning } from "./outcome.ts";
+import { Denial, SETTINGS_PLACE, type Warning } from "./outcome.ts";
 import { IDLER, SIDECAR } from "./sidecar.ts";
 
 /** A Docker daemon that the Pod brings along: it is wired, not doubled. */
@@ -149,6 +149,17 @@ function unreachable(container: V1Container): Denial {
   const allowed = "a Docker socket on a volume that both containers mount, or Docker without TLS on localhost";
   const sentence = `container ${container.name} runs Docker where the peer cannot reach it: expected ${allowed}; or remove that container to get a sidecar of ours`;
   return new Denial("own-daemon", problemOf(container, allowed), sentence);
+}
+
+/** Where the operator allows no other daemon than ours. */
+export function notAllowed(container: V1Container): Denial {
+  const allowed = "no daemon but the injected one";
+  const problem = { ...problemOf(container, allowed), setting: "ownDaemon" };
+  return new Denial(
+    "own-daemon",
+    problem,
+    `container ${container.name} runs Docker, and a daemon of the Pod's own is not allowed (ownDaemon: deny in ${SETTINGS_PLACE}): remove that container to get a sidecar of ours`,
+  );
 }
 
 function refused(container: V1Container, { message }: Warning): Denial {

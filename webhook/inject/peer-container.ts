@@ -1,8 +1,9 @@
 import type { V1Container, V1Pod } from "@kubernetes/client-node";
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
-import { imageName, parseImage } from "./image.ts";
+import { imageMatches, imageName, parseImage } from "./image.ts";
 import { Denial, type DenialReason } from "./outcome.ts";
 import { isDaemon } from "./own-daemon.ts";
+import type { InjectionSettings } from "./settings.ts";
 
 /** The container that runs the Fabric peer, and its place in the Pod's containers. */
 export interface PeerContainer {
@@ -44,6 +45,21 @@ export function findPeerContainer(pod: V1Pod, named: string | undefined): PeerCo
     if (another !== undefined) throw undecided("peer-ambiguous", "several containers look like a Fabric peer", found);
   }
   throw undecided("peer-not-found", "no container looks like a Fabric peer", all);
+}
+
+/** Whether the operator takes the peer's image for a peer: what runs in it reaches the daemon. @throws Denial */
+export function checkPeerImage({ container }: PeerContainer, { peerImages }: InjectionSettings): void {
+  const reference = container.image ?? "";
+  const image = parseImage(reference);
+  if (peerImages.includes("*") || (image !== undefined && peerImages.some((entry) => imageMatches(image, entry))))
+    return;
+  throw new Denial("not-allowed", {
+    key: `image of ${container.name}`,
+    value: reference,
+    allowed: `an image that matches one of ${peerImages.join(", ")}`,
+    documentation: documentationOf("settings"),
+    setting: "peerImages",
+  });
 }
 
 function namedContainer(all: readonly PeerContainer[], named: string): PeerContainer {

@@ -1,14 +1,11 @@
 import type { V1Pod, V1PodSpec } from "@kubernetes/client-node";
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
 import { oldestVersion, type ClusterFacts } from "./cluster.ts";
-import { withoutEndSlashes } from "./mount-path.ts";
 import { Denial, type DenialReason, type Warning } from "./outcome.ts";
-import type { PeerContainer } from "./peer-container.ts";
 import { restrictedViolations } from "./pod-security.ts";
-import { ARCHIVES_VOLUME, PULL_SECRETS_VOLUME } from "./preload.ts";
-import { POD_SECURITY_LEVELS, SOCKET_DIRECTORY, type Profile } from "./profile.ts";
+import { POD_SECURITY_LEVELS, type Profile } from "./profile.ts";
 import type { InjectionRequest } from "./request.ts";
-import { GRAPH_VOLUME, IDLER, PRELOADER, SIDECAR, SOCKET_VOLUME, type SidecarForm } from "./sidecar.ts";
+import type { SidecarForm } from "./sidecar.ts";
 import { isOlder, printVersion } from "./version.ts";
 
 function denial(
@@ -41,20 +38,10 @@ function hostNamespace(field: string, why: string, heading: string): Denial {
   return denial("host-namespace", `spec.${field}`, "true", "false", sentence, heading);
 }
 
-/** A name of ours in a Pod that was never injected. @throws Denial */
-export function checkNames({ spec }: V1Pod, { container }: PeerContainer): void {
-  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ name }) => name);
-  const volumes = (spec?.volumes ?? []).map(({ name }) => name);
-  const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => withoutEndSlashes(mountPath));
-  const taken =
-    containers.find((name) => [SIDECAR, PRELOADER, IDLER].includes(name)) ??
-    volumes.find(
-      (name) => [SOCKET_VOLUME, GRAPH_VOLUME, PULL_SECRETS_VOLUME].includes(name) || name.startsWith(ARCHIVES_VOLUME),
-    ) ??
-    mounts.find((path) => path === SOCKET_DIRECTORY || path.startsWith(`${SOCKET_DIRECTORY}/`));
-  if (taken === undefined) return;
+/** A name of ours in a Pod that was never injected, or that has a daemon of its own. */
+export function reservedName(taken: string): Denial {
   const sentence = `${taken} is a name of the injection's own, but this Pod was never injected: give yours another name`;
-  throw denial("reserved-name", "spec", taken, "any other name", sentence, "names");
+  return denial("reserved-name", "spec", taken, "any other name", sentence, "names");
 }
 
 /** What a profile needs of the Pod, of its namespace and of the cluster. @throws Denial */

@@ -122,14 +122,18 @@ function choice<T extends string>(
   return found;
 }
 
+/** Whether an operator allows an image: it is the default one, or one of the patterns covers it. */
+export function imageAllowed(reference: string, { default: fallback, allowed }: Choice<string>): boolean {
+  const parsed = parseImage(reference);
+  return reference === fallback || (parsed !== undefined && allowed.some((entry) => imageMatches(parsed, entry)));
+}
+
 function image(annotations: Annotations, { default: fallback, allowed }: Choice<string>, setting: string): string {
   const key = ANNOTATIONS.image;
   const value = annotations[key];
   if (value === undefined) return fallback;
-  const parsed = parseImage(value);
-  if (parsed === undefined) throw deny("invalid-value", key, value, "an image reference");
-  const permitted = value === fallback || allowed.some((entry) => imageMatches(parsed, entry));
-  if (!permitted)
+  if (parseImage(value) === undefined) throw deny("invalid-value", key, value, "an image reference");
+  if (!imageAllowed(value, { default: fallback, allowed }))
     throw beyond("not-allowed", key, value, `an image that matches one of ${allowed.join(", ")}`, setting);
   return value;
 }

@@ -8,6 +8,9 @@ export const DOCKER_SOCKET_POLICIES = ["replace", "keep", "deny"] as const;
 /** What happens to a docker.sock of the node that the Pod brings. */
 export type DockerSocketPolicy = (typeof DOCKER_SOCKET_POLICIES)[number];
 
+export const OWN_DAEMON_POLICIES = ["allow", "deny"] as const;
+export type OwnDaemonPolicy = (typeof OWN_DAEMON_POLICIES)[number];
+
 /** What the operator takes when a user says nothing, and what users may say. */
 export interface Choice<T extends string> {
   readonly default: T;
@@ -40,6 +43,10 @@ export interface InjectionSettings {
   readonly chaincodeNetwork: Choice<ChaincodeNetwork>;
   /** URLs; an empty default means none. */
   readonly registryMirror: Choice<string>;
+  /** Images that may be a peer, and so reach a daemon: patterns (image.ts), `*` for any. */
+  readonly peerImages: readonly string[];
+  /** Whether a Pod may bring a Docker daemon of its own, which is wired and not looked into. */
+  readonly ownDaemon: OwnDaemonPolicy;
 }
 
 export const DEFAULT_SETTINGS: InjectionSettings = {
@@ -60,6 +67,8 @@ export const DEFAULT_SETTINGS: InjectionSettings = {
   dockerSocket: { default: "replace", allowed: DOCKER_SOCKET_POLICIES },
   chaincodeNetwork: { default: "host", allowed: CHAINCODE_NETWORKS },
   registryMirror: { default: "", allowed: [] },
+  peerImages: ["*"],
+  ownDaemon: "allow",
 };
 
 export const SETTINGS_API_VERSION = `${PREFIX}v1alpha1`;
@@ -106,6 +115,8 @@ class SettingsReader {
         CHAINCODE_NETWORKS,
       ),
       registryMirror: this.#mirror(root["registryMirror"]),
+      peerImages: this.#strings(root["peerImages"], "peerImages", defaults.peerImages),
+      ownDaemon: this.#word(root["ownDaemon"], "ownDaemon", defaults.ownDaemon, OWN_DAEMON_POLICIES),
     };
   }
 
@@ -149,6 +160,12 @@ class SettingsReader {
     if (typeof value === "string") return value;
     this.#reject(key, value, "a string");
     return fallback;
+  }
+
+  #word<T extends string>(value: unknown, key: string, fallback: T, words: readonly T[]): T {
+    const found = words.find((known) => known === value);
+    if (value !== undefined && found === undefined) this.#reject(key, value, words.join(", "));
+    return found ?? fallback;
   }
 
   /** A default and a list out of a closed set of words. */

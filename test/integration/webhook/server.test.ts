@@ -1,5 +1,6 @@
 // The HTTPS server with real reviews, over real TLS, on loopback.
 import { once } from "node:events";
+import { request } from "node:https";
 import { connect } from "node:net";
 import jsonPatch, { type Operation } from "fast-json-patch";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -193,6 +194,41 @@ describe("what is no review", () => {
     const big = (bytes: number) => reviewOf(peerPod({ note: "x".repeat(bytes) }));
     expect((await caller.call(big(7 * 2 ** 20))).status).toBe(413);
     expect((await caller.call(big(7 * 2 ** 20 - 4096))).status).toBe(200);
+  });
+
+  test("bodies under way are bounded together: until they have their answers", async () => {
+    const annotations = { "kubectl-fabric.io/inject": "true", note: "x".repeat(6.3 * 2 ** 20) };
+    const body = reviewOf(peerPod(annotations));
+    const release = Promise.withResolvers<void>();
+    held = release.promise;
+    const underWay = Array.from({ length: 5 }, () => caller.call(body));
+    await expect.poll(() => waiting, patience).toBe(5);
+    expect((await caller.call(body)).status).toBe(503);
+    expect(await metrics.text()).toContain('kubectl_fabric_admissions_total{result="invalid",reason="busy"} 1');
+    // What is small still passes beside them.
+    expect((await caller.call(reviewOf(peerPod({})))).status).toBe(200);
+    release.resolve();
+    expect((await Promise.all(underWay)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect((await caller.call(body)).status).toBe(200);
+  });
+
+  test("a body that does not come is not waited for", async () => {
+    const headers = { "Content-Type": "application/json", "Content-Length": 1000 };
+    const address = { host: "127.0.0.1", port: server.port, path: "/inject", ca: trusted, servername: SERVER_NAME };
+    const unfinished = request({ ...address, method: "POST", headers });
+    unfinished.write("{");
+    await expect(once(unfinished, "response")).rejects.toThrow("socket hang up");
+  });
+
+  test("a denial and its line are short, however long what was reviewed", async () => {
+    const pod = peerPod();
+    const name = "x".repeat(2 ** 20);
+    const containers = [pod.spec.containers[0], pod.spec.containers[0]].map((container) => ({ ...container, name }));
+    const { text } = await caller.call(reviewOf({ ...pod, metadata: { ...pod.metadata, name }, spec: { containers } }));
+    expect(responseOf(text).status?.message).toContain("several containers look like a Fabric peer");
+    expect(text.length).toBeLessThan(3000);
+    expect(lines.join("").length).toBeLessThan(6000);
+    expect((await caller.call(reviewOf(pod, { uid: name }))).status).toBe(400);
   });
 
   test("another content type, path or method is refused", async () => {

@@ -117,6 +117,30 @@ test("several replicas that start at the same moment end with the same certifica
   expect(replicas.flatMap(({ steps }) => steps).filter((step) => step === "issue-authority written")).toHaveLength(1);
 });
 
+test("two replicas whose clocks differ do not replace each other's certificates", async () => {
+  const store = new MemoryStore();
+  const ahead = replica(store).at(at(DAY));
+  const behind = replica(store);
+  await ahead.reconcile();
+  const state = await stateOf(store);
+  for (let turn = 0; turn < 3; turn++) {
+    await expect(behind.reconcile()).rejects.toThrow(
+      "the CA begins at 2026-01-01T23:55:00.000Z, by this clock it is 2026-01-01T00:00:00.000Z: the clock of this node",
+    );
+    await ahead.reconcile();
+  }
+  expect(await stateOf(store)).toEqual(state);
+  // A leaf alone that is not yet valid, of a CA that is.
+  const later = new MemoryStore();
+  await replica(later).reconcile();
+  const { authority } = await stateOf(later);
+  const young = await issuer.leaf(authority, at(90 * DAY), HOSTS, at(DAY));
+  await later.writeLeaf(young, (await later.readLeaf()).resourceVersion);
+  await expect(replica(later).reconcile()).rejects.toThrow("the certificate begins at");
+  await replica(later).at(at(DAY)).reconcile();
+  expect((await later.readLeaf()).value).toEqual(young);
+});
+
 test("rotation: the new CA is trusted beside the old, then the leaf follows, then the old one goes", async () => {
   const store = new MemoryStore();
   const one = replica(store);

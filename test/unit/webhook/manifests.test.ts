@@ -30,6 +30,8 @@ interface Rule {
 interface PodTemplate {
   readonly spec: {
     readonly terminationGracePeriodSeconds: number;
+    readonly priorityClassName: string;
+    readonly topologySpreadConstraints: readonly object[];
     readonly securityContext: object;
     readonly containers: readonly {
       readonly image: string;
@@ -130,11 +132,22 @@ test("rights are the least: named Secrets and its own configuration, and reading
 test("two replicas, spread, of the image of this version, under Pod Security restricted", () => {
   const { spec } = only("Deployment");
   expect(spec?.replicas).toBe(2);
-  expect(only("PodDisruptionBudget").spec).toMatchObject({ minAvailable: 1 });
+  expect(only("PodDisruptionBudget").spec).toMatchObject({
+    minAvailable: 1,
+    unhealthyPodEvictionPolicy: "AlwaysAllow",
+  });
   const pod = spec?.template?.spec;
   if (pod === undefined) throw new Error("no Pod");
   const packaged = JSON.parse(readFileSync(join(BASE, "../../package.json"), "utf8")) as { version: string };
   expect(VERSION).toContain("dev");
+  expect(pod.topologySpreadConstraints).toContainEqual(
+    expect.objectContaining({
+      topologyKey: "kubernetes.io/hostname",
+      whenUnsatisfiable: "DoNotSchedule",
+      nodeTaintsPolicy: "Honor",
+    }),
+  );
+  expect(only("ResourceQuota").spec).toHaveProperty("scopeSelector.matchExpressions.0.values", [pod.priorityClassName]);
   expect(pod.containers.map(({ image }) => image)).toEqual([`docker.io/kubectlfabric/webhook:${packaged.version}`]);
   expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
   expect(pod.containers[0]?.securityContext).toEqual({

@@ -45,14 +45,14 @@ test.each([
   [
     "profil: {default: x}",
     [
-      "profil: profil | apiVersion, kind, profile, images, resources, storage, dockerSocket, chaincodeNetwork, registryMirror",
+      "profil: profil | apiVersion, kind, profile, images, resources, storage, dockerSocket, chaincodeNetwork, registryMirror, peerImages, ownDaemon",
     ],
   ],
   ["kind: Deployment", ["kind: Deployment | InjectionSettings"]],
   [
     "[1]",
     [
-      "settings: [1] | an object with apiVersion, kind, profile, images, resources, storage, dockerSocket, chaincodeNetwork, registryMirror",
+      "settings: [1] | an object with apiVersion, kind, profile, images, resources, storage, dockerSocket, chaincodeNetwork, registryMirror, peerImages, ownDaemon",
     ],
   ],
   ["profile: {allowed: [root]}", ["profile.allowed: root | privileged, userns, sysbox, gvisor, rootless, restricted"]],

@@ -73,10 +73,22 @@ test.each([
   [`docker:28-dind@${DIGEST}`, "docker.io/library/docker:28-dind", false],
   [`docker:28-dind@${DIGEST}`, `docker.io/library/docker@${DIGEST}`, true],
   [`docker@${DIGEST}`, "docker.io/library/docker", true],
+  [`docker:28-dind@${DIGEST}`, "docker.io/library/docker:*", false],
+  [`docker:28-dind@${DIGEST}`, "docker.io/library/docker:*-dind@sha256:*", true],
+  ["docker:28-dind", "docker.io/library/docker*@sha256:*", false],
+  ["registry.local/a/b:1-x", "registry.local/*/b:*-x", true],
+  ["registry.local/ab:1", "registry.local/a*ab:1", false],
+  ["registry.local/a:1", "registry.local/*a*a:1", false],
 ])("whether %s is within %s: %s", (image, entry, expected) => {
   const parsed = parseImage(image);
   if (parsed === undefined) throw new Error(image);
   expect(imageMatches(parsed, entry)).toBe(expected);
+});
+
+test("a pattern of many stars takes linear time over the longest image", () => {
+  const longest = { repository: `a/${"ab".repeat(120_000)}c`, tag: undefined, digest: undefined };
+  expect(imageMatches(longest, `${"*ab".repeat(10)}*d`)).toBe(false);
+  expect(parseImage(`${"a/".repeat(300)}a`)).toBeUndefined();
 });
 
 test("the version of an image is told by its tag alone", () => {

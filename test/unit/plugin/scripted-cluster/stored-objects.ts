@@ -67,6 +67,7 @@ const servedResources: readonly ServedResource[] = [
     persistentvolumeclaims: "PersistentVolumeClaim",
     serviceaccounts: "ServiceAccount",
     events: "Event",
+    resourcequotas: "ResourceQuota",
   }),
   ...served("apps/v1", true, { deployments: "Deployment", statefulsets: "StatefulSet" }),
   ...served("networking.k8s.io/v1", true, { networkpolicies: "NetworkPolicy" }),

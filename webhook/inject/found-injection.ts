@@ -1,0 +1,321 @@
+import { isDeepStrictEqual } from "node:util";
+import type { V1Container, V1Pod, V1Volume } from "@kubernetes/client-node";
+import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { withoutEndSlashes } from "./mount-path.ts";
+import { Denial } from "./outcome.ts";
+import type { PeerContainer } from "./peer-container.ts";
+import { ARCHIVES_VOLUME, PULL_SECRETS_VOLUME } from "./preload.ts";
+import { SOCKET_DIRECTORY } from "./profile.ts";
+import { quantity } from "./quantity.ts";
+import { imageAllowed } from "./request.ts";
+import type { Choice, InjectionSettings } from "./settings.ts";
+import { GRAPH_VOLUME, IDLER, peerMount, PRELOADER, SIDECAR, SOCKET_VOLUME } from "./sidecar.ts";
+
+/** What the injection puts into a Pod, as it would be put there now. */
+export interface PlannedInjection {
+  readonly initContainers: readonly V1Container[];
+  readonly containers: readonly V1Container[];
+  readonly volumes: readonly V1Volume[];
+}
+
+/** What an operator lets pass in what is found, besides what would be injected now. */
+export interface FoundLimits extends Pick<InjectionSettings, "resources" | "storage" | "registryMirror"> {
+  readonly images: Choice<string>;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function isOurVolume(name: string): boolean {
+  return [SOCKET_VOLUME, GRAPH_VOLUME, PULL_SECRETS_VOLUME].includes(name) || name.startsWith(ARCHIVES_VOLUME);
+}
+
+function isOurContainer({ name }: V1Container): boolean {
+  return [SIDECAR, PRELOADER, IDLER].includes(name);
+}
+
+function allContainers({ spec }: V1Pod): readonly V1Container[] {
+  return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+}
+
+/** Volumes by name: mounted, or given as a block device. */
+function volumesOf({ volumeMounts, volumeDevices }: V1Container): readonly string[] {
+  const devices: unknown = volumeDevices;
+  const named = Array.isArray(devices) ? devices.map((device) => String(fieldsOf(device)["name"])) : [];
+  return [...(volumeMounts ?? []).map(({ name }) => name), ...named];
+}
+
+/** The first thing in a Pod that goes by a name of ours: a container, a volume, what a container mounts, or where the peer mounts it. */
+export function nameOfOurs(pod: V1Pod, { container }: PeerContainer): string | undefined {
+  return (
+    allContainers(pod).find(isOurContainer)?.name ??
+    (pod.spec?.volumes ?? []).find(({ name }) => isOurVolume(name))?.name ??
+    allContainers(pod).flatMap(volumesOf).find(isOurVolume) ??
+    (container.volumeMounts ?? []).map(({ mountPath }) => withoutEndSlashes(mountPath)).find(isOurPath)
+  );
+}
+
+function isOurPath(path: string): boolean {
+  return path === SOCKET_DIRECTORY || path.startsWith(`${SOCKET_DIRECTORY}/`);
+}
+
+/**
+ * Believes what says that it was injected only where it is what would be injected: whoever writes the Pod writes the mark, too.
+ * Other admission webhooks may have added what cannot change what runs: proxies, identities of clouds, tokens.
+ * @throws Denial that names the first difference
+ */
+export function checkFound(
+  pod: V1Pod,
+  peer: PeerContainer,
+  plans: readonly PlannedInjection[],
+  limits: FoundLimits,
+): void {
+  checkMounts(pod, peer);
+  const differences = plans.map((plan) => differenceOf(pod, plan, limits));
+  const [first] = differences;
+  if (first !== undefined && !differences.includes(undefined)) throw altered(first.name, first.field);
+}
+
+/** What is ours is mounted by the peer, as we mount it, and by containers of ours, which are looked at whole. */
+function checkMounts(pod: V1Pod, peer: PeerContainer): void {
+  const others = allContainers(pod).filter((container) => !isOurContainer(container) && container !== peer.container);
+  const stranger = others.find((container) => volumesOf(container).some(isOurVolume));
+  if (stranger !== undefined) throw altered(stranger.name, "volumeMounts");
+  const mounts = (peer.container.volumeMounts ?? []).filter(
+    ({ name, mountPath }) => isOurVolume(name) || isOurPath(withoutEndSlashes(mountPath)),
+  );
+  const same = mounts.every((mount) => isDeepStrictEqual(plainMount(mount), plainMount(peerMount())));
+  const devices = volumesOf(peer.container).filter(isOurVolume).length - mounts.length;
+  if (!same || devices > 0) throw altered(peer.container.name, "volumeMounts");
+}
+
+interface Difference {
+  /** Of a container or a volume. */
+  readonly name: string;
+  readonly field: string;
+}
+
+function differenceOf(pod: V1Pod, plan: PlannedInjection, limits: FoundLimits): Difference | undefined {
+  const lists = [
+    [pod.spec?.initContainers ?? [], plan.initContainers],
+    [pod.spec?.containers ?? [], plan.containers],
+  ] as const;
+  for (const [all, planned] of lists) {
+    const found = all.filter(isOurContainer);
+    const missing = planned.find(({ name }) => found.filter((one) => one.name === name).length !== 1);
+    if (missing !== undefined) return { name: missing.name, field: "place" };
+    for (const container of found) {
+      const field = containerDifference(
+        container,
+        planned.find(({ name }) => name === container.name),
+        limits,
+      );
+      if (field !== undefined) return { name: container.name, field };
+    }
+  }
+  return volumeDifference(pod, plan, limits);
+}
+
+/** What another webhook, an autoscaler or the API server's defaults may set, and what is compared apart. */
+const NOT_COMPARED: ReadonlySet<string> = new Set([
+  "name",
+  "image",
+  "imagePullPolicy",
+  "args",
+  "env",
+  "resources",
+  "resizePolicy",
+  "terminationMessagePath",
+  "terminationMessagePolicy",
+  "securityContext",
+  "startupProbe",
+  "livenessProbe",
+  "volumeMounts",
+]);
+
+/** The first field in which a container is not what was planned. */
+function containerDifference(
+  found: V1Container,
+  planned: V1Container | undefined,
+  limits: FoundLimits,
+): string | undefined {
+  if (planned === undefined) return "place";
+  const [given, wanted] = [fieldsOf(found), fieldsOf(planned)];
+  const compared = [...new Set([...Object.keys(given), ...Object.keys(wanted)])].filter(
+    (field) => !NOT_COMPARED.has(field),
+  );
+  const checks: Readonly<Record<string, boolean>> = {
+    image: found.image === planned.image || imageAllowed(found.image ?? "", limits.images),
+    args: sameArguments(found.args ?? [], planned.args ?? [], limits),
+    env: sameEnvironment(found, planned),
+    securityContext: isDeepStrictEqual(plainContext(found), plainContext(planned)),
+    startupProbe: sameProbe(given["startupProbe"], wanted["startupProbe"]),
+    livenessProbe: sameProbe(given["livenessProbe"], wanted["livenessProbe"]),
+    volumeMounts: sameMounts(found, planned),
+    resources: withinBounds(found, limits),
+    ...Object.fromEntries(
+      compared.map((field) => [field, isDeepStrictEqual(plain(given[field]), plain(wanted[field]))]),
+    ),
+  };
+  return Object.keys(checks).find((field) => checks[field] === false);
+}
+
+/** Nothing, null, and what is empty say the same. */
+function plain(value: unknown): unknown {
+  if (value === null) return undefined;
+  return Array.isArray(value) && value.length === 0 ? undefined : value;
+}
+
+/** The MTU is the node's, and a mirror one of the operator's: a Pod that was injected elsewhere may have others. */
+function sameArguments(
+  found: readonly string[],
+  planned: readonly string[],
+  { registryMirror }: Pick<FoundLimits, "registryMirror">,
+): boolean {
+  const mirrors = [registryMirror.default, ...registryMirror.allowed];
+  const own = (argument: string): boolean => {
+    const mirror = /^--registry-mirror=(.+)$/.exec(argument)?.[1];
+    return /^--mtu=\d{3,5}$/.test(argument) || (mirror !== undefined && mirrors.includes(mirror));
+  };
+  const rest = (list: readonly string[]) => list.filter((argument) => !own(argument));
+  return isDeepStrictEqual(rest(found), rest(planned));
+}
+
+/** Variables that other webhooks give to every container, and that no program of ours is steered by. */
+const TOLERATED_VARIABLE = /^(?:(?:HTTPS?|NO|ALL|FTP)_PROXY|(?:AWS|AZURE|GOOGLE|KUBERNETES)_[A-Z0-9_]+)$/i;
+
+function sameEnvironment({ env }: V1Container, planned: V1Container): boolean {
+  const wanted = planned.env ?? [];
+  const mine = (env ?? []).filter(({ name }) => !TOLERATED_VARIABLE.test(name));
+  return (
+    mine.length === wanted.length &&
+    wanted.every(({ name, value }) => mine.some((variable) => isDeepStrictEqual(variable, { name, value })))
+  );
+}
+
+/** As the API server completes it. */
+function plainContext({ securityContext }: V1Container): Fields {
+  const entries = Object.entries(fieldsOf(securityContext)).filter(
+    ([name, value]) => value !== null && !(name === "procMount" && value === "Default"),
+  );
+  return Object.fromEntries(entries);
+}
+
+/** How a container is asked decides what runs in it; how often does not. */
+function sameProbe(found: unknown, planned: unknown): boolean {
+  const asked = (probe: unknown): Fields => {
+    const { exec, httpGet, tcpSocket, grpc } = fieldsOf(probe);
+    return {
+      exec: exec ?? undefined,
+      httpGet: httpGet ?? undefined,
+      tcpSocket: tcpSocket ?? undefined,
+      grpc: grpc ?? undefined,
+    };
+  };
+  return isDeepStrictEqual(asked(found), asked(planned));
+}
+
+function plainMount(mount: object): Fields {
+  const { readOnly, ...rest } = fieldsOf(mount);
+  const given = Object.entries(rest).filter(([, value]) => value !== null && value !== "");
+  return Object.fromEntries([...given, ["readOnly", readOnly === true]]);
+}
+
+/** Tokens, which Kubernetes and clouds mount into every container. */
+function isToken({ mountPath, readOnly }: { readonly mountPath: string; readonly readOnly?: boolean }): boolean {
+  return readOnly === true && /^\/(?:var\/)?run\/secrets\//.test(mountPath) && !mountPath.includes("..");
+}
+
+/** Pull secrets depend on the service account, which a manifest does not tell. */
+function sameMounts({ volumeMounts }: V1Container, planned: V1Container): boolean {
+  const wanted = planned.volumeMounts ?? [];
+  const mine = (volumeMounts ?? []).filter((mount) => isOurVolume(mount.name) || !isToken(mount));
+  const known = mine.every((mount) => wanted.some((one) => isDeepStrictEqual(plainMount(one), plainMount(mount))));
+  const needed = wanted.filter(({ name }) => name !== PULL_SECRETS_VOLUME);
+  return known && needed.every(({ name }) => mine.some((mount) => mount.name === name));
+}
+
+function withinBounds({ resources }: V1Container, { resources: bounds }: FoundLimits): boolean {
+  const limits = fieldsOf(fieldsOf(resources)["limits"]);
+  const within = (found: unknown, maximum: string): boolean =>
+    (quantity(String(found)) ?? Infinity) <= (quantity(maximum) ?? 0);
+  return within(limits["cpu"], bounds.cpuLimit.maximum) && within(limits["memory"], bounds.memoryLimit.maximum);
+}
+
+function volumeDifference({ spec }: V1Pod, { volumes }: PlannedInjection, limits: FoundLimits): Difference | undefined {
+  for (const planned of volumes) {
+    const { name } = planned;
+    const found = (spec?.volumes ?? []).filter((volume) => volume.name === name);
+    const [only] = found;
+    if (only === undefined && name === PULL_SECRETS_VOLUME) continue;
+    if (only === undefined || found.length > 1 || !sameVolume(fieldsOf(only), fieldsOf(planned), limits))
+      return { name, field: "source" };
+  }
+  return undefined;
+}
+
+function sameVolume(found: Fields, planned: Fields, { storage }: FoundLimits): boolean {
+  const sources = (volume: Fields) =>
+    Object.keys(volume)
+      .filter((key) => plain(volume[key]) !== undefined)
+      .toSorted();
+  if (!isDeepStrictEqual(sources(found), sources(planned))) return false;
+  const claim = (volume: Fields) => fieldsOf(volume["persistentVolumeClaim"])["claimName"];
+  if (claim(found) !== claim(planned)) return false;
+  if (planned["image"] !== undefined) return isDeepStrictEqual(found["image"], planned["image"]);
+  const size = (volume: Fields) => fieldsOf(volume["emptyDir"])["sizeLimit"];
+  if (size(planned) === undefined) return true;
+  return (quantity(String(size(found))) ?? Infinity) <= (quantity(storage.limit.maximum) ?? 0);
+}
+
+function altered(name: string, field: string): Denial {
+  const key = ANNOTATIONS.injected;
+  const allowed = "what the injection itself would make";
+  const what = field === "place" || field === "source" ? name : `${field} of ${name}`;
+  const sentence = `the Pod says that it was injected, but ${what} is not as it would be`;
+  return new Denial(
+    "altered-injection",
+    { key, value: `${name}: ${field}`, allowed, documentation: documentationOf("names") },
+    `${sentence}: take the annotation ${key} and all that is called kubectl-fabric-… out of the Pod (a manifest of an older version: kubectl fabric eject -f, then inject -f)`,
+  );
+}
+
+/** What tells two injections apart, without what the API server, other webhooks and the way of writing a quantity add. */
+export function contentOf(containers: readonly V1Container[], volumes: readonly V1Volume[]): unknown {
+  return {
+    containers: containers.filter(isOurContainer).map((container) => ({
+      name: container.name,
+      image: container.image,
+      command: plain(container.command),
+      args: plain(container.args),
+      env: (container.env ?? []).filter(({ name }) => !TOLERATED_VARIABLE.test(name)),
+      mounts: (container.volumeMounts ?? [])
+        .filter((mount) => isOurVolume(mount.name) || !isToken(mount))
+        .map(plainMount),
+      security: Object.entries(plainContext(container)).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      resources: sizes(container),
+    })),
+    volumes: volumes
+      .filter(({ name }) => isOurVolume(name))
+      .map((volume) => {
+        const { emptyDir, persistentVolumeClaim } = volume;
+        return {
+          name: volume.name,
+          claim: persistentVolumeClaim?.claimName,
+          size: quantity(String(fieldsOf(emptyDir)["sizeLimit"])),
+        };
+      }),
+  };
+}
+
+function sizes({ resources }: V1Container): unknown {
+  const { requests, limits } = fieldsOf(resources);
+  const read = (amounts: unknown) =>
+    Object.entries(fieldsOf(amounts))
+      .map(([name, value]) => [name, quantity(String(value))] as const)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return [read(requests), read(limits)];
+}
