@@ -18,25 +18,38 @@ export const webhook: CommandDefinition = (program, terminal) => {
     )
     .option("--image <image>", "instead of the image of this version")
     .option("--replicas <count>", "Pods of the webhook (default: 2)", positiveInteger)
+    .option(
+      "--policy",
+      "have the API server check Pods, too: Pod Security baseline in namespaces that opted in, save for the\n" +
+        "daemon as it is injected (Kubernetes 1.30; docs/security.md). Kept up to date once it is there",
+    )
     .addHelpText(
       "after",
       `
 Examples:
   kubectl fabric webhook install
   kubectl fabric webhook install --dry-run
-  kubectl apply -k manifests/base                the same without this plugin`,
+  kubectl fabric webhook install --policy
+  kubectl apply -k manifests/base                the same without this plugin
+  kubectl apply -k manifests/overlays/policy     with the policy`,
     );
   planOptions(install, "5m").action(async () => {
     const options = optionsOf<PlanOptions & WebhookOptions>(install);
-    const [{ connect }, { webhookInstallSteps }, { printResult }, { afterWebhook }] = await Promise.all([
-      import("./connect.ts"),
-      import("../network/webhook.ts"),
-      import("../terminal/output.ts"),
-      import("./next-command.ts"),
-    ]);
+    const [{ connect }, { checkPolicyServed, hasPolicy, webhookInstallSteps }, { printResult }, { afterWebhook }] =
+      await Promise.all([
+        import("./connect.ts"),
+        import("../network/webhook.ts"),
+        import("../terminal/output.ts"),
+        import("./next-command.ts"),
+      ]);
     const cluster = await connect(options, terminal);
+    if (options.policy) await checkPolicyServed(cluster, terminal.signal);
     const report = await runPlans(terminal, options, [
-      { title: "webhook", steps: () => webhookInstallSteps(cluster, options) },
+      {
+        title: "webhook",
+        steps: async (signal) =>
+          webhookInstallSteps(cluster, { ...options, policy: options.policy ?? (await hasPolicy(cluster, signal)) }),
+      },
     ]);
     const next = options.dryRun ? undefined : await afterWebhook(cluster, terminal.signal);
     await printResult(terminal, options.output, {

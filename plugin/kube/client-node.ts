@@ -14,6 +14,7 @@ export type {
   V1DaemonSet,
   V1Deployment,
   V1EndpointSlice,
+  V1EphemeralContainer,
   V1Ingress,
   V1Job,
   V1LabelSelector,

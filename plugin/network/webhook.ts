@@ -1,10 +1,13 @@
+import { isOlder, parseVersion } from "../../webhook/inject/version.ts";
 import { FabricError } from "../error.ts";
+import { ifAllowed } from "../kube/allowed.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import type { KubernetesObject, V1Deployment } from "../kube/client-node.ts";
+import type { KubernetesObject, V1Deployment, VersionInfo } from "../kube/client-node.ts";
 import { gone, rolledOut } from "../kube/conditions.ts";
 import { createOrGet, describeRef, get, list, type ObjectRef, refOf, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step } from "../steps/step.ts";
+import { injectionPolicyObjects } from "./injection-policy.ts";
 import { hasLabels, injectionLabel, managedBy } from "./labels.ts";
 import { webhookManifests } from "./manifests.ts";
 import { appliedStep, readyStep } from "./object-steps.ts";
@@ -13,6 +16,8 @@ import { heldCertificates, readWebhookCertificates, type HeldCertificate } from 
 export interface WebhookOptions {
   readonly image?: string;
   readonly replicas?: number;
+  /** Whether the API server is to check Pods, too (injection-policy.ts). */
+  readonly policy?: boolean;
 }
 
 export const webhookNamespace = "kubectl-fabric-system";
@@ -23,12 +28,33 @@ const registration = { kind: "MutatingWebhookConfiguration", name: webhookName }
 
 /** How the webhook is installed, for those who leave it as it is; nothing where it is not. */
 export async function installedWebhook(cluster: Cluster, signal: AbortSignal): Promise<WebhookOptions> {
-  const { spec } = (await get(cluster, deployment, signal)) ?? {};
+  const [found, policy] = await Promise.all([get(cluster, deployment, signal), hasPolicy(cluster, signal)]);
+  const { spec } = found ?? {};
   const image = spec?.template.spec?.containers[0]?.image;
   return {
     ...(image === undefined ? {} : { image }),
     ...(spec?.replicas === undefined ? {} : { replicas: spec.replicas }),
+    policy,
   };
+}
+
+/** Whether the policy is there, which then has to go with what the webhook injects. */
+export async function hasPolicy(cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+  const refs = injectionPolicyObjects().filter(isPolicy).map(refOf);
+  const found = await Promise.all(refs.map((ref) => ifAllowed(get(cluster, ref, signal))));
+  return found.some((object) => object !== undefined);
+}
+
+const isPolicy = ({ kind }: KubernetesObject): boolean => kind === "ValidatingAdmissionPolicy";
+
+/** Throws `invalid` where the API server has no such policies. */
+export async function checkPolicyServed(cluster: Cluster, signal: AbortSignal): Promise<void> {
+  const { gitVersion } = (await cluster.call({ method: "GET", path: "/version", signal })) as VersionInfo;
+  const version = parseVersion(gitVersion);
+  if (version === undefined || !isOlder(version, "1.30")) return;
+  throw new FabricError("invalid", `--policy: expected Kubernetes 1.30 or newer, found ${gitVersion}`, {
+    hint: "kubectl fabric webhook install, without --policy",
+  });
 }
 
 /** The webhook is installed as manifests/base says, runs, and the API server trusts it. */
@@ -55,6 +81,22 @@ export function webhookInstallSteps(cluster: Cluster, options: WebhookOptions): 
     }),
     readyStep(cluster, { id: "webhook/ready", title: "webhook is ready", after: ["webhook/objects"], ref: deployment }),
     trustedStep(cluster, "webhook/ready"),
+    ...(options.policy === true ? policySteps(cluster) : []),
+  ];
+}
+
+/** The lists are the operator's, as the settings are. A policy goes before what binds it. */
+function policySteps(cluster: Cluster): readonly Step[] {
+  const objects = injectionPolicyObjects();
+  const lists = objects.filter(({ kind }) => kind === "ConfigMap");
+  return [
+    ...lists.map((object) => presentStep(cluster, object, "webhook/namespace")),
+    appliedStep(cluster, {
+      id: "webhook/policy",
+      title: "policy of what Pods may be",
+      after: ["webhook/objects", ...lists.map(settingsStepId)],
+      objects: objects.filter((object) => !lists.includes(object)),
+    }),
   ];
 }
 
@@ -64,7 +106,7 @@ const settingsStepId = ({ metadata }: KubernetesObject): string => `webhook/sett
 function presentStep(cluster: Cluster, object: KubernetesObject, after: string): Step {
   return {
     id: settingsStepId(object),
-    title: "settings",
+    title: object.metadata?.name === webhookName ? "settings" : "lists of the policy",
     after: [after],
     async observe({ signal }) {
       return (await get(cluster, refOf(object), signal))
@@ -122,7 +164,7 @@ export interface InstalledObject {
 
 /** Throws `conflict` for objects of these names that somebody else has made, and while namespaces still ask for injection. */
 export async function installedObjects(cluster: Cluster, signal: AbortSignal): Promise<readonly InstalledObject[]> {
-  const refs = webhookManifests()
+  const refs = [...webhookManifests(), ...injectionPolicyObjects()]
     .filter((object) => object.metadata?.namespace === undefined)
     .map(refOf);
   const found = await Promise.all([...refs, deployment].map((ref) => get(cluster, ref, signal)));

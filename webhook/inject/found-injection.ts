@@ -185,7 +185,7 @@ function sameArguments(
 }
 
 /** Variables that other webhooks give to every container, and that no program of ours is steered by. */
-const TOLERATED_VARIABLE = /^(?:(?:HTTPS?|NO|ALL|FTP)_PROXY|(?:AWS|AZURE|GOOGLE|KUBERNETES)_[A-Z0-9_]+)$/i;
+export const TOLERATED_VARIABLE = /^(?:(?:HTTPS?|NO|ALL|FTP)_PROXY|(?:AWS|AZURE|GOOGLE|KUBERNETES)_[A-Z0-9_]+)$/i;
 
 function sameEnvironment({ env }: V1Container, planned: V1Container): boolean {
   const wanted = planned.env ?? [];

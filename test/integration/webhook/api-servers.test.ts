@@ -20,6 +20,7 @@ import { create, get } from "../../../plugin/kube/objects.ts";
 import { webhookManifests } from "../../../plugin/network/manifests.ts";
 import { peerObjects } from "../../../plugin/network/peer.ts";
 import { networkFromOptions, peerNodes } from "../../../plugin/network/spec.ts";
+import { checkPolicyServed, hasPolicy } from "../../../plugin/network/webhook.ts";
 import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
 import { PROFILES, type ProfileName } from "../../../webhook/inject/profile.ts";
 import { DEFAULT_SETTINGS } from "../../../webhook/inject/settings.ts";
@@ -188,6 +189,18 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
         spec: { containers: [plain] },
       }),
     ).rejects.toThrow(/violates PodSecurity "restricted:latest": privileged/);
+  });
+
+  test("has policies of what Pods may be, or says that it has none", async () => {
+    const { signal } = new AbortController();
+    const served = checkPolicyServed(cluster, signal).then(
+      () => "",
+      (error: unknown) => (error as Error).message,
+    );
+    expect(await served).toMatch(
+      version === "1.36" ? /^$/ : /^--policy: expected Kubernetes 1.30 or newer, found v1.29/,
+    );
+    expect(await hasPolicy(cluster, signal)).toBe(false);
   });
 
   test("a LimitRange holds for the sidecar, too, and its annotations keep it", async () => {

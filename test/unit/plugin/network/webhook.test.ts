@@ -1,5 +1,13 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { installedObjects, webhookInstallSteps, webhookUninstallSteps } from "../../../../plugin/network/webhook.ts";
+import { get, patch } from "../../../../plugin/kube/objects.ts";
+import {
+  hasPolicy,
+  installedObjects,
+  installedWebhook,
+  webhookInstallSteps,
+  webhookUninstallSteps,
+  type WebhookOptions,
+} from "../../../../plugin/network/webhook.ts";
 import { runSteps } from "../../../../plugin/steps/run.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 import { linesOf } from "./network-cluster.ts";
@@ -9,10 +17,10 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()));
 });
 
-async function installed(): Promise<ScriptedCluster> {
+async function installed(options: WebhookOptions = {}): Promise<ScriptedCluster> {
   const cluster = await scriptedCluster();
   opened.push(cluster);
-  await runSteps(webhookInstallSteps(cluster.connect(), {}));
+  await runSteps(webhookInstallSteps(cluster.connect(), options));
   return cluster;
 }
 
@@ -21,6 +29,32 @@ async function uninstall(cluster: ScriptedCluster) {
   const connected = cluster.connect();
   return runSteps(webhookUninstallSteps(connected, await installedObjects(connected, signal)));
 }
+
+describe("webhook install --policy", () => {
+  test("applies the policies before their bindings, and is remembered", async () => {
+    const cluster = await installed({ policy: true });
+    const kinds = linesOf(cluster, 0).filter((line) => line.includes("ValidatingAdmissionPolicy"));
+    expect(kinds).toEqual([
+      "apply ValidatingAdmissionPolicy kubectl-fabric-pods",
+      "apply ValidatingAdmissionPolicy kubectl-fabric-webhook-registration",
+      "apply ValidatingAdmissionPolicyBinding kubectl-fabric-pods",
+      "apply ValidatingAdmissionPolicyBinding kubectl-fabric-webhook-registration",
+    ]);
+    expect(await hasPolicy(cluster.connect(), signal)).toBe(true);
+    expect(await installedWebhook(cluster.connect(), signal)).toMatchObject({ policy: true });
+    expect(await hasPolicy((await installed()).connect(), signal)).toBe(false);
+  });
+
+  test("leaves the operator's lists, and goes with the webhook", async () => {
+    const cluster = await installed({ policy: true });
+    const lists = { kind: "ConfigMap", namespace: "kubectl-fabric-system", name: "kubectl-fabric-policy" } as const;
+    await patch(cluster.connect(), lists, { type: "merge", patch: { data: { peerImages: "mine\n" } } });
+    await runSteps(webhookInstallSteps(cluster.connect(), { policy: true }));
+    expect(await get(cluster.connect(), lists, signal)).toMatchObject({ data: { peerImages: "mine\n" } });
+    await uninstall(cluster);
+    expect(cluster.objects()).toEqual([]);
+  });
+});
 
 describe("webhook uninstall", () => {
   test("the registration goes first, the Pods before their namespace; nothing is left", async () => {

@@ -79,6 +79,8 @@ const servedResources: readonly ServedResource[] = [
   }),
   ...served("admissionregistration.k8s.io/v1", false, {
     mutatingwebhookconfigurations: "MutatingWebhookConfiguration",
+    validatingadmissionpolicies: "ValidatingAdmissionPolicy",
+    validatingadmissionpolicybindings: "ValidatingAdmissionPolicyBinding",
   }),
 ];
 
