@@ -1,6 +1,8 @@
 import { joinOrderer, ordererChannel } from "../fabric/channel-participation.ts";
 import { readBlock } from "../fabric/block.ts";
 import { checkChannelName } from "../fabric/channel-name.ts";
+import { consenters } from "../fabric/config-change.ts";
+import { configOf } from "../fabric/config.ts";
 import { genesisBlock } from "../fabric/genesis.ts";
 import { joinPeer, peerChannels } from "../fabric/peer-channels.ts";
 import { FabricError } from "../error.ts";
@@ -68,14 +70,22 @@ function ordererStep(network: OpenNetwork, channel: string, node: FabricNode, af
     after: [after],
     async observe({ signal }) {
       const found = await ordererChannel(await endpoint(signal), channel, { signal });
-      return found
-        ? { done: true, detail: `${found.height} blocks` }
-        : { done: false, change: "it orders the channel" };
+      if (!found) return { done: false, change: partIn(await readGenesis(network, channel, signal), node) };
+      const blocks = `${found.height} blocks`;
+      return { done: true, detail: found.consensusRelation === "follower" ? `${blocks}; ${followsOnly}` : blocks };
     },
     async act({ signal }) {
       await joinOrderer(await endpoint(signal), await genesisOf(network, channel, signal), { signal });
     },
   };
+}
+
+const followsOnly = "it only follows the channel, which does not name it as a consenter";
+
+/** What an orderer does in a channel that it joins: one that is added to the network later is no consenter of a channel from before. */
+export function partIn(genesis: Uint8Array | undefined, node: FabricNode): string {
+  const named = genesis && consenters(configOf(readBlock(genesis))).map(({ host }) => host);
+  return named?.includes(hostOf(node)) === false ? followsOnly : "it orders the channel";
 }
 
 function peerStep(network: OpenNetwork, channel: string, node: FabricNode, after: string): Step {

@@ -6,9 +6,9 @@ import { readBlock } from "../../../../plugin/fabric/block.ts";
 import { anchorPeers, consenters } from "../../../../plugin/fabric/config-change.ts";
 import { configOf, organizationsOf } from "../../../../plugin/fabric/config.ts";
 import { channelOf } from "../../../../plugin/fabric/peer-channels.ts";
-import { joinSteps } from "../../../../plugin/network/join.ts";
+import { joinSteps, partIn } from "../../../../plugin/network/join.ts";
 import { openNetwork } from "../../../../plugin/network/open-network.ts";
-import { networkFromOptions, type PeerOrganization } from "../../../../plugin/network/spec.ts";
+import { networkFromOptions, ordererNodes, type PeerOrganization } from "../../../../plugin/network/spec.ts";
 import { runSteps, type RunOptions, type RunReport } from "../../../../plugin/steps/run.ts";
 import type { Step } from "../../../../plugin/steps/step.ts";
 import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
@@ -74,6 +74,21 @@ describe("the genesis block", () => {
       },
       annotations: { "kubectl-fabric.io/channel": "mychannel" },
     });
+  });
+
+  test("an orderer that came after it only follows, and that is what is said", async () => {
+    const cluster = await initialized();
+    await join(cluster, { only: genesisOnly });
+    const { "genesis.block": text = "" } = genesisMap(cluster)["binaryData"] as Readonly<Record<string, string>>;
+    const parts = ordererNodes(networkFromOptions({ orderers: 2 })).map((node) => [
+      partIn(Buffer.from(text, "base64"), node),
+      partIn(undefined, node),
+    ]);
+    const follows = "it only follows the channel, which does not name it as a consenter";
+    expect(parts).toEqual([
+      ["it orders the channel", "it orders the channel"],
+      [follows, "it orders the channel"],
+    ]);
   });
 
   test("names every orderer as a consenter with its certificate, and each organization's first peer", async () => {
