@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { once } from "node:events";
-import { chmod, rm, stat } from "node:fs/promises";
+import { chmod, readdir, rm } from "node:fs/promises";
 import type { Server } from "node:http";
+import { join } from "node:path";
 import { containerRoutes } from "./api/containers.ts";
 import { diskUsageRoutes } from "./api/disk-usage.ts";
 import { imageRoutes } from "./api/images.ts";
@@ -13,6 +14,7 @@ import { registryPorts } from "./confinement/policy.ts";
 import { openContainers, type ContainerLimits } from "./containers/containers.ts";
 import { watchContainers } from "./containers/watch.ts";
 import { openImageStore } from "./images/image-store.ts";
+import { keepModes, modesOf } from "./kept-modes.ts";
 import { newMetrics } from "./metrics.ts";
 import { newProbesServer } from "./probes.ts";
 import { openStoreDirectory } from "./state.ts";
@@ -48,7 +50,8 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
 
   const limits = limitsOf(configuration);
   const toolchains = await readToolchains(configuration.toolchains);
-  const store = await openImageStore(await openStoreDirectory(configuration.state), {
+  const storeDirectory = await openStoreDirectory(configuration.state);
+  const store = await openImageStore(storeDirectory, {
     limits: limits.archive,
     quota: () => configuration.imageLimit,
   });
@@ -90,6 +93,9 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
     toolchains: toolchains.all.map(({ name }) => name).join(","),
     images: store.list().length,
   });
+  const folders = (await readdir(storeDirectory, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const inStore = folders.map(({ name }) => join(storeDirectory, name));
+  const kept = await modesOf([configuration.socket, configuration.state, storeDirectory, ...inStore]);
   const background = watchContainers(
     {
       containers: () => containers.list(),
@@ -97,7 +103,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
       log,
       measured: (measured) => {
         metrics.measured(measured, store.list().length, store.used(), containers.prepared());
-        void keepSocket(configuration.socket, log);
+        void keepModes(kept, log);
       },
     },
     ending.signal,
@@ -139,14 +145,6 @@ function limitsOf(configuration: Configuration): ContainerLimits {
 function inherited(environment: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
   const entries = Object.entries(environment).filter(([name]) => BUILD_VARIABLES.test(name));
   return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
-}
-
-/** A build runs as our user and may change modes: a socket that peers cannot open is put right. */
-async function keepSocket(socket: string, log: Log): Promise<void> {
-  const mode = (await stat(socket).catch(() => undefined))?.mode;
-  if (mode === undefined || (mode & 0o777) === SOCKET_MODE) return;
-  log.warn("the socket's mode was changed", { mode: (mode & 0o777).toString(8) });
-  await chmod(socket, SOCKET_MODE).catch(() => undefined);
 }
 
 async function listen(server: Server, where: string | number): Promise<void> {

@@ -11,6 +11,7 @@ import type { Containers } from "../containers/containers.ts";
 import { frame, selectLog, type LogSelection, type OutputChunk } from "../containers/output.ts";
 import { isRecord, labels, strings } from "../images/image-config.ts";
 import { filterValues, isTrue, readJson, type Call, type Route } from "./call.ts";
+import { newReader } from "./reader.ts";
 
 export interface ContainerRouteSettings {
   readonly containers: Containers;
@@ -229,9 +230,8 @@ async function logs({ query, response }: Call, container: Container): Promise<vo
     return;
   }
   await new Promise<void>((resolve) => {
-    const write = (chunk: OutputChunk) => {
-      for (const part of selectLog([chunk], { ...selection, tail: undefined })) response.write(frame(part));
-    };
+    const read = newReader(response);
+    const write = (chunk: OutputChunk) => selectLog([chunk], { ...selection, tail: undefined }).forEach(read);
     const stop = container.output.follow(write, resolve);
     response.once("close", () => {
       stop();

@@ -2,9 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import { ApiError } from "../api-error.ts";
 import type { Containers } from "../containers/containers.ts";
-import { frame, type OutputStream } from "../containers/output.ts";
+import type { OutputChunk, OutputStream } from "../containers/output.ts";
 import { isTrue, parseTarget, type Route } from "./call.ts";
 import { MULTIPLEXED } from "./containers.ts";
+import { newReader } from "./reader.ts";
 import { reasonOf, type Log } from "../../webhook/log.ts";
 
 export interface ApiServerSettings {
@@ -73,11 +74,10 @@ function attach(request: IncomingMessage, socket: Duplex, containers: Containers
     socket.write(
       `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${MULTIPLEXED}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
     );
-    if (isTrue(query, "logs")) for (const chunk of output.kept) if (wanted(chunk.stream)) socket.write(frame(chunk));
-    const stop = output.follow(
-      (chunk) => void (wanted(chunk.stream) && socket.write(frame(chunk))),
-      () => socket.end(),
-    );
+    const read = newReader(socket);
+    const readWanted = (chunk: OutputChunk) => void (wanted(chunk.stream) && read(chunk));
+    if (isTrue(query, "logs")) output.kept.forEach(readWanted);
+    const stop = output.follow(readWanted, () => socket.end());
     socket.once("close", stop).resume();
   } catch (error) {
     const status = error instanceof ApiError && error.status === 404 ? "404 Not Found" : "400 Bad Request";

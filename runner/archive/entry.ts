@@ -48,14 +48,16 @@ export function entryKind(header: EntryHeader): EntryKind {
   }
 }
 
+/** Up first, then down: what is behind a name may be a link itself, and ".." after it leads from there. */
 function checkTarget(name: string, target: string): void {
   if (target.startsWith("/")) throw refused(name, `a relative link, not one to ${JSON.stringify(target)}`);
-  let depth = entryPath(name).split("/").length - 1;
-  for (const part of target.split("/")) {
-    if (part === "..") depth -= 1;
-    else if (part !== "" && part !== ".") depth += 1;
-    if (depth < 0) throw refused(name, `a link that stays within the archive, not one to ${JSON.stringify(target)}`);
-  }
+  const parts = target.split("/").filter((part) => part !== "" && part !== ".");
+  const down = parts.findIndex((part) => part !== "..");
+  if (down !== -1 && parts.includes("..", down))
+    throw refused(name, `a link without ".." after a name, not one to ${JSON.stringify(target)}`);
+  const up = down === -1 ? parts.length : down;
+  if (up > entryPath(name).split("/").length - 1)
+    throw refused(name, `a link that stays within the archive, not one to ${JSON.stringify(target)}`);
 }
 
 /** Readable and, where it was, executable by its owner; never setuid, setgid or for everyone to write. */

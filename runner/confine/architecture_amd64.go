@@ -15,3 +15,5 @@ var foreignCalls = []bpf.Instruction{
 
 // Calls that newer architectures never had.
 var oldByName = []uint32{unix.SYS_CHMOD, unix.SYS_CHOWN, unix.SYS_LCHOWN, unix.SYS_UTIME, unix.SYS_UTIMES, unix.SYS_FUTIMESAT}
+
+var oldAbsent = []uint32{unix.SYS_INOTIFY_INIT}

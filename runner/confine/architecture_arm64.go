@@ -10,3 +10,5 @@ const auditArchitecture = unix.AUDIT_ARCH_AARCH64
 var foreignCalls []bpf.Instruction
 
 var oldByName []uint32
+
+var oldAbsent []uint32

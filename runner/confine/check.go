@@ -41,7 +41,7 @@ func checkKernel() Kernel {
 		}
 	}
 	if !kernel.Seccomp {
-		kernel.Missing = append(kernel.Missing, "nothing denies the runner's socket, UDP, io_uring and shared memory (seccomp filters)")
+		kernel.Missing = append(kernel.Missing, "nothing denies the runner's socket, UDP, listening, io_uring, file names and shared memory (seccomp filters)")
 	}
 	return kernel
 }

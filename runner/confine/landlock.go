@@ -16,10 +16,10 @@ const (
 		ll.AccessFSRemoveDir | ll.AccessFSRemoveFile | ll.AccessFSMakeDir | ll.AccessFSMakeReg | ll.AccessFSMakeSym | ll.AccessFSMakeFifo
 )
 
-// What programs expect to be there: no harm in any.
+// What programs expect to be there: no harm in any. A mapping of /dev/zero that may be written would be shared memory that counts for nobody.
 var (
-	writableDevices = []string{"/dev/null", "/dev/zero", "/dev/full"}
-	readableDevices = []string{"/dev/random", "/dev/urandom"}
+	writableDevices = []string{"/dev/null", "/dev/full"}
+	readableDevices = []string{"/dev/zero", "/dev/random", "/dev/urandom"}
 )
 
 // applyLandlock takes from this process all files, TCP ports, signals and abstract sockets but those of the policy; also ptrace of

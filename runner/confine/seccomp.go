@@ -11,7 +11,7 @@ import (
 )
 
 // Landlock (up to ABI 8) lets every process connect to sockets of the file system, use UDP and other protocols than plain TCP, and
-// connect by the first packet of TCP Fast Open. Memory shared by number or by memfd counts for no process. A seccomp filter closes
+// connect by the first packet of TCP Fast Open, and listen without a name. Memory that is shared counts for no process. A seccomp filter closes
 // these. It needs no privilege besides no_new_privs, which Landlock's rules have set.
 
 // Offsets in struct seccomp_data; of arguments the lower half, which is all that the kernel takes of an int.
@@ -32,17 +32,21 @@ func refuse(errno unix.Errno) bpf.Instruction {
 var allow = bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}
 
 // Programs fall back to something else when these do not exist.
-var absent = []uint32{
+var absent = append([]uint32{
 	unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, // does socket work of its own, unseen by filters
 	unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET,
 	unix.SYS_CLONE3, // its flags are out of a filter's sight: C libraries take clone then
-}
+	// They tell the names of files to whoever may not list them (Landlock does not see them), and names are what is kept secret.
+	unix.SYS_INOTIFY_INIT1, unix.SYS_INOTIFY_ADD_WATCH, unix.SYS_FANOTIFY_INIT, unix.SYS_FANOTIFY_MARK,
+}, oldAbsent...)
 
 var forbidden = []uint32{
 	unix.SYS_SHMGET, unix.SYS_SEMGET, unix.SYS_MSGGET, unix.SYS_MQ_OPEN,
 	unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_KEYCTL,
 	unix.SYS_UNSHARE, unix.SYS_SETNS, unix.SYS_MOUNT, unix.SYS_PIVOT_ROOT, unix.SYS_OPEN_BY_HANDLE_AT,
-	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_FANOTIFY_INIT,
+	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD,
+	// Landlock sees bind, and a socket that was never bound gets a port of the kernel's choice when it listens.
+	unix.SYS_LISTEN, unix.SYS_ACCEPT, unix.SYS_ACCEPT4,
 }
 
 // Landlock does not see who changes modes, owners, times and attributes by name, and everything here has the same user. What is open
@@ -102,6 +106,7 @@ func filter(policy Policy) []bpf.Instruction {
 		rules = append(rules, on(unix.SYS_UTIMENSAT, onlyOpen()...)...)
 	}
 	rules = append(rules, on(unix.SYS_SOCKET, sockets(policy.Datagrams)...)...)
+	rules = append(rules, on(unix.SYS_MMAP, sharedMemory()...)...)
 	rules = append(rules, on(unix.SYS_CLONE, unless(0, unix.CLONE_NEWUSER, unix.EPERM)...)...)
 	rules = append(rules, on(unix.SYS_SENDTO, unless(3, unix.MSG_FASTOPEN, unix.EOPNOTSUPP)...)...)
 	rules = append(rules, on(unix.SYS_SENDMSG, unless(2, unix.MSG_FASTOPEN, unix.EOPNOTSUPP)...)...)
@@ -121,6 +126,18 @@ func unless(n uint32, bits uint32, errno unix.Errno) []bpf.Instruction {
 		argument(n),
 		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: bits, SkipFalse: 1},
 		refuse(errno),
+		allow,
+	}
+}
+
+// sharedMemory refuses memory that several processes share and no file holds: it stays when those who have used it are gone, and
+// counts for nobody (RLIMIT_DATA, resident memory).
+func sharedMemory() []bpf.Instruction {
+	return []bpf.Instruction{
+		argument(3),
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: unix.MAP_SHARED | unix.MAP_ANONYMOUS},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.MAP_SHARED | unix.MAP_ANONYMOUS, SkipFalse: 1},
+		refuse(unix.EACCES),
 		allow,
 	}
 }

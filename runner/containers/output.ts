@@ -24,7 +24,10 @@ interface Follower {
   readonly end: () => void;
 }
 
-/** Keeps the last `most` bytes. */
+/** One a byte would take far more memory than the bytes. */
+const MOST_CHUNKS = 8192;
+
+/** Keeps the last `most` bytes, of so many chunks at most. */
 export function newOutput(most: number, now: () => number): Output {
   const kept: OutputChunk[] = [];
   const followers = new Set<Follower>();
@@ -39,7 +42,7 @@ export function newOutput(most: number, now: () => number): Output {
       const chunk = { stream, time: now(), data };
       kept.push(chunk);
       bytes += data.length;
-      while (bytes > most && kept.length > 1) bytes -= kept.shift()?.data.length ?? 0;
+      while ((bytes > most || kept.length > MOST_CHUNKS) && kept.length > 1) bytes -= kept.shift()?.data.length ?? 0;
       for (const follower of followers) follower.chunk(chunk);
     },
     end() {

@@ -46,16 +46,23 @@ function readStat(pid: string): string {
   }
 }
 
-/** A process with its descendants, itself counted. */
-export function usageOf(root: number, table: readonly ProcessEntry[]): Usage {
+/** A process with its descendants, itself first. */
+export function familyOf(root: number, table: readonly ProcessEntry[]): readonly ProcessEntry[] {
   const children = Map.groupBy(table, ({ parent }) => parent);
-  let usage: Usage = { processes: 0, threads: 0, resident: 0 };
+  const family: ProcessEntry[] = [];
   let next = table.filter(({ pid }) => pid === root);
   while (next.length > 0) {
-    for (const { threads, resident } of next) {
-      usage = { processes: usage.processes + 1, threads: usage.threads + threads, resident: usage.resident + resident };
-    }
+    family.push(...next);
     next = next.flatMap(({ pid }) => children.get(pid) ?? []);
   }
-  return usage;
+  return family;
+}
+
+/** What they have together. */
+export function usageOf(family: readonly ProcessEntry[]): Usage {
+  return {
+    processes: family.length,
+    threads: family.reduce((sum, { threads }) => sum + threads, 0),
+    resident: family.reduce((sum, { resident }) => sum + resident, 0),
+  };
 }

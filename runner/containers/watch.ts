@@ -3,7 +3,8 @@ import { reasonOf, type Log } from "../../webhook/log.ts";
 import type { Container } from "./container.ts";
 import type { ContainerLimits } from "./containers.ts";
 import { diskUsage } from "./disk-usage.ts";
-import { readProcesses, usageOf, type Usage } from "./process-table.ts";
+import { familyOf, readProcesses, usageOf, type ProcessEntry, type Usage } from "./process-table.ts";
+import { unlinkedBytes } from "./unlinked-files.ts";
 
 /** The kernel gives an unprivileged container no groups of processes with limits of their own: what it cannot bound is watched. */
 export interface WatchSettings {
@@ -35,8 +36,9 @@ async function measure({ containers, limits, log, measured }: WatchSettings, wal
   const table = running.length === 0 ? [] : readProcesses();
   for (const container of running) {
     if (container.state.status !== "running") continue;
-    container.usage = usageOf(container.state.process.pid, table);
-    const disk = walk ? await diskUsage(container.root, limits.disk) : 0;
+    const family = familyOf(container.state.process.pid, table);
+    container.usage = usageOf(family);
+    const disk = walk ? await diskOf(container, family, limits.disk) : 0;
     const verdict = excess(container.usage, disk, container.memoryLimit, limits);
     if (verdict === undefined || container.verdict !== "") continue;
     container.verdict = verdict;
@@ -45,6 +47,13 @@ async function measure({ containers, limits, log, measured }: WatchSettings, wal
     container.state.process.end();
   }
   measured(containers());
+}
+
+/** What has a name, and what has none any more. */
+async function diskOf({ root }: Container, family: readonly ProcessEntry[], enough: number): Promise<number> {
+  const named = await diskUsage(root, enough);
+  const pids = family.map(({ pid }) => pid);
+  return named > enough ? named : named + (await unlinkedBytes(pids, enough - named));
 }
 
 /** What there is too much of, in words; undefined when nothing is. */

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo, type Server } from "node:net";
+import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { createSocket } from "node:dgram";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -270,6 +270,33 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       ]);
     });
 
+    it("in the disk of files that have no name any more", async () => {
+      const code =
+        'const fs=require("fs");for(let i=0;i<4;i++){const f=fs.openSync("f"+i,"w");fs.unlinkSync("f"+i);fs.writeSync(f,Buffer.alloc(20<<20,1))}setTimeout(()=>{},60000)';
+      expect(await tries(`exec node -e '${code}'`)).toEqual({
+        code: 137,
+        output: expect.stringMatching(/ended by the runner: disk: expected at most 67108864 bytes/),
+      });
+    });
+
+    it("in what it writes to somebody who does not read", async () => {
+      await createShell(runner, image, "chatty", "head -c 100000000 /dev/zero; echo; exec sleep 600");
+      const socket = connect(runner.socket);
+      socket.write(
+        "POST /containers/chatty/attach?stream=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+      );
+      await once(socket, "readable");
+      await start(runner, "chatty");
+      // All of it has come to the runner when its last byte has.
+      await expect.poll(async () => (await outputOf(runner, "chatty")).endsWith("\n"), patience).toBe(true);
+      const text: Buffer[] = [];
+      socket.on("data", (data: Buffer) => text.push(data));
+      expect((await callApi(runner.socket, "POST", "/containers/chatty/stop?t=0")).status).toBe(204);
+      await once(socket, "close");
+      expect(Buffer.concat(text).length).toBeLessThan(20_000_000);
+      expect((await callApi(runner.socket, "DELETE", "/containers/chatty?force=1")).status).toBe(204);
+    });
+
     // Bounded in number and in time by itself, should nothing else bound it.
     it("in its processes: a fork bomb", async () => {
       const { code, output } = await tries(
@@ -299,19 +326,27 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
     });
   });
 
+  it.skipIf(!existsSync("/usr/bin/perl"))("cannot listen on a socket that was never bound", async () => {
+    const listening =
+      'use Socket; socket(S, AF_INET, SOCK_STREAM, 0) or die; print listen(S, 1) ? "listening" : $! + 0';
+    expect(execFileSync("/usr/bin/perl", ["-e", listening], { encoding: "utf8" })).toBe("listening");
+    expect(await tries(`exec perl -e '${listening}'`)).toEqual({ code: 0, output: "1" });
+  });
+
   /*
    * Calls by their numbers, made by perl, which systems have: on x86-64 of arch/x86/entry/syscalls/syscall_64.tbl, on arm64 of
    * include/uapi/asm-generic/unistd.h. Each is seen to be answered otherwise where nothing forbids it.
    */
   const architectures: Readonly<Partial<Record<NodeJS.Architecture, readonly number[]>>> = {
-    x64: [41, 44, 425, 319, 250, 29, 272, 321, 298, 165],
-    arm64: [198, 206, 425, 279, 219, 194, 97, 280, 241, 40],
+    x64: [41, 44, 425, 319, 250, 29, 272, 321, 298, 165, 50, 43, 288, 294, 254, 300, 9],
+    arm64: [198, 206, 425, 279, 219, 194, 97, 280, 241, 40, 201, 202, 242, 26, 27, 262, 222],
   };
   const calls = architectures[process.arch];
 
   describe.skipIf(calls === undefined || !existsSync("/usr/bin/perl"))("cannot make calls of the kernel:", () => {
     const [EPERM, EACCES, ENOSYS, EPROTONOSUPPORT, EOPNOTSUPP] = [1, 13, 38, 93, 95];
-    const [socket, sendto, ioUring, memfd, keyctl, shmget, unshare, bpf, perf, mount] = calls ?? [];
+    const [socket, sendto, ioUring, memfd, keyctl, shmget, unshare, bpf, perf, mount, ...later] = calls ?? [];
+    const [listen, accept, accept4, inotify, addWatch, fanotify, mmap] = later;
     const perl = (call: string) =>
       `my ($s, $t) = ("a", "tmpfs"); my $r = syscall(${call}); print $r < 0 ? $! + 0 : "done"`;
 
@@ -330,6 +365,13 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       ["bpf", `${bpf}, 99, 0, 0`, EPERM],
       ["perf", `${perf}, 0, 0, -1, -1, 0`, EPERM],
       ["a mount", `${mount}, $s, $s, $t, 0, 0`, EPERM],
+      ["listening", `${listen}, -1, 1`, EPERM],
+      ["accepting", `${accept}, -1, 0, 0`, EPERM],
+      ["accepting with flags", `${accept4}, -1, 0, 0, 0`, EPERM],
+      ["inotify", `${inotify}, 0`, ENOSYS],
+      ["a watch", `${addWatch}, -1, $s, 1`, ENOSYS],
+      ["fanotify", `${fanotify}, 0, 0`, ENOSYS],
+      ["shared memory without a file", `${mmap}, 0, 4096, 3, 0x21, -1, 0`, EACCES],
     ])("%s", async (_, call, errno) => {
       const free = execFileSync("/usr/bin/perl", ["-e", perl(call)], { encoding: "utf8" });
       expect(free).not.toBe(String(errno));
@@ -355,14 +397,21 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       expect(output).toBe("15\n");
     });
 
-    it("a build that changes the mode of the API's socket, which is put right", async () => {
-      const build = { Image: "hyperledger/fabric-nodeenv:2.5", Cmd: ["/bin/sh", "-c", `chmod 000 ${runner.socket}`] };
+    it("a build that changes modes of what it knows by name, which are put right", async () => {
+      const [store = ""] = (await readdir(runner.state)).filter((name) => name.startsWith("store-"));
+      const known = [join(runner.state, store, "images"), join(runner.state, store), runner.socket];
+      const modes = await Promise.all(known.map(async (path) => (await stat(path)).mode));
+      const build = {
+        Image: "hyperledger/fabric-nodeenv:2.5",
+        Cmd: ["/bin/sh", "-c", `chmod 000 ${known.join(" ")}`],
+      };
       await callApi(runner.socket, "POST", "/containers/create?name=rude", build);
       const end = ended(runner, "rude");
       await start(runner, "rude");
       expect(await end).toBe(0);
-      await expect.poll(async () => (await stat(runner.socket)).mode & 0o777, patience).toBe(0o660);
       expect((await callApi(runner.socket, "DELETE", "/containers/rude")).status).toBe(204);
+      const now = () => Promise.all(known.map(async (path) => (await stat(path)).mode));
+      await expect.poll(now, patience).toEqual(modes);
     });
 
     it("the processor: chaincode is nicer than the runner, which has our niceness, and no more", async () => {

@@ -5,7 +5,7 @@ import { checkIsolation } from "../../../runner/confinement/kernel.ts";
 import { buildPolicy, chaincodePolicy, chaincodePort, registryPorts } from "../../../runner/confinement/policy.ts";
 import { rewritePaths } from "../../../runner/containers/fabric-path.ts";
 import { frame, newOutput, selectLog } from "../../../runner/containers/output.ts";
-import { parseStat, usageOf } from "../../../runner/containers/process-table.ts";
+import { familyOf, parseStat, usageOf } from "../../../runner/containers/process-table.ts";
 import { excess } from "../../../runner/containers/watch.ts";
 import { baseName, imageName, matches } from "../../../runner/images/image-name.ts";
 
@@ -168,7 +168,7 @@ describe("processes", () => {
   it("are counted with their descendants, not their neighbours", () => {
     const entry = (pid: number, parent: number) => ({ pid, parent, threads: 2, resident: 10 });
     const table = [entry(1, 0), entry(2, 1), entry(3, 2), entry(4, 3), entry(5, 1)];
-    expect(usageOf(2, table)).toEqual({ processes: 3, threads: 6, resident: 30 });
+    expect(usageOf(familyOf(2, table))).toEqual({ processes: 3, threads: 6, resident: 30 });
   });
 
   it("are too much by memory, threads or disk", () => {
