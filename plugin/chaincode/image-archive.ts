@@ -21,6 +21,8 @@ interface ManifestEntry {
 
 /** Configurations and the manifest are small; layers pass unread. */
 const largestRead = 1024 * 1024;
+/** Of all of them together. */
+const mostRead = 64 * 1024 * 1024;
 
 /**
  * The images of a docker-archive, plain or gzipped, without loading it (moby image/spec/v1.2). Throws `usage` when the file cannot
@@ -34,21 +36,32 @@ export async function archivedImages(file: string): Promise<readonly ArchivedIma
       hint: "docker save IMAGE > FILE makes one",
     });
   }
-  const entries = JSON.parse(manifest.toString()) as readonly ManifestEntry[];
-  return entries.map(({ Config, RepoTags }) => {
+  return manifestEntries(manifest, file).map(({ Config, RepoTags }) => {
     const config = small.get(Config);
     if (!config) throw new FabricError("usage", `expected ${Config} in ${file}, found none`);
     return { id: `sha256:${createHash("sha256").update(config).digest("hex")}`, names: RepoTags ?? [] };
   });
 }
 
+function manifestEntries(manifest: Buffer, file: string): readonly ManifestEntry[] {
+  try {
+    const entries = JSON.parse(manifest.toString()) as readonly ManifestEntry[];
+    if (Array.isArray(entries) && entries.every((entry) => typeof entry?.Config === "string")) return entries;
+  } catch {
+    // As below.
+  }
+  throw new FabricError("usage", `expected a list of images in manifest.json of ${file}, found something else`);
+}
+
 async function smallFiles(file: string): Promise<ReadonlyMap<string, Buffer>> {
   const files = new Map<string, Buffer>();
   const tar = extract();
+  let kept = 0;
   const read = async () => {
     for await (const entry of tar) {
       const { name, type, size } = entry.header;
-      if (type === "file" && size <= largestRead) files.set(name, await buffer(entry));
+      const wanted = type === "file" && size <= largestRead && (kept += size) <= mostRead;
+      if (wanted) files.set(name, await buffer(entry));
       else entry.resume();
     }
   };

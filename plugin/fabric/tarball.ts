@@ -1,5 +1,6 @@
-import { gunzip } from "node:zlib";
-import { promisify } from "node:util";
+import { Readable, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
 import { gzipSync } from "fflate";
 import { extract, pack } from "tar-stream";
 import { FabricError } from "../error.ts";
@@ -33,25 +34,59 @@ export async function packTarball(
   return gzipSync(Buffer.concat(chunks), { mtime: 0, level });
 }
 
-/** The regular files of a tar.gz. Throws `invalid` when it is none, or has other entries than files and folders. */
+/** The regular files of a tar.gz. Throws `invalid` when it is none, is too large, or has other entries than files and folders. */
 export async function unpackTarball(bytes: Uint8Array, what: string): Promise<readonly ArchiveFile[]> {
   const files: ArchiveFile[] = [];
-  try {
-    const reader = extract();
-    reader.end(await promisify(gunzip)(bytes));
-    for await (const entry of reader) {
-      const { name, type } = entry.header;
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of entry as AsyncIterable<Uint8Array>) chunks.push(chunk);
-      if (type === "file") files.push({ name, content: Buffer.concat(chunks) });
-      else if (type !== "directory")
-        throw new FabricError("invalid", `expected files in ${what}, found ${name}, a ${type}`);
-    }
-  } catch (cause) {
-    if (cause instanceof FabricError) throw cause;
-    throw new FabricError("invalid", `expected ${what} to be a tar.gz archive, found something else`, { cause });
-  }
+  await readTarball(bytes, what, async (entry) => {
+    const { name, type } = entry.header;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of entry as AsyncIterable<Uint8Array>) chunks.push(chunk);
+    if (type === "file") files.push({ name, content: Buffer.concat(chunks) });
+    else if (type !== "directory")
+      throw new FabricError("invalid", `expected files in ${what}, found ${name}, a ${type}`);
+  });
   return files;
+}
+
+type TarEntry = ReturnType<typeof extract> extends AsyncIterable<infer Found> ? Found : never;
+
+/** More than any chaincode has. */
+const mostBytes = 1024 * 1024 * 1024;
+const mostEntries = 500_000;
+/** Code becomes a tenth, or a twentieth; what becomes less than a hundredth was made to fill the memory of who reads it. */
+const mostGrowth = 100;
+const alwaysAllowed = 16 * 1024 * 1024;
+
+/** Reads entry by entry, within bounds that are looked at before anything is kept. */
+async function readTarball(bytes: Uint8Array, what: string, use: (entry: TarEntry) => Promise<void>): Promise<void> {
+  const most = Math.min(mostBytes, Math.max(alwaysAllowed, bytes.length * mostGrowth));
+  const tooLarge = (found: string): FabricError =>
+    new FabricError("invalid", `expected at most ${found} in ${what} of ${bytes.length} bytes, found more`);
+  const tar = extract();
+  let unpacked = 0;
+  const counted = async function* (source: AsyncIterable<Uint8Array>) {
+    for await (const chunk of source) {
+      unpacked += chunk.length;
+      if (unpacked > most) throw tooLarge(`${most} bytes`);
+      yield chunk;
+    }
+  };
+  const entries = async (): Promise<void> => {
+    let count = 0;
+    for await (const entry of tar) {
+      if (++count > mostEntries) throw tooLarge(`${mostEntries} entries`);
+      await use(entry);
+    }
+  };
+  const unpacking = pipeline(Readable.from([bytes]), createGunzip(), counted, tar as unknown as Writable);
+  const ends = await Promise.allSettled([entries(), unpacking]);
+  // One that ends the other tells why.
+  const reasons: unknown[] = ends.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
+  const [cause] = reasons;
+  const own = reasons.find((reason) => reason instanceof FabricError);
+  if (own !== undefined) throw own;
+  if (cause !== undefined)
+    throw new FabricError("invalid", `expected ${what} to be a tar.gz archive, found something else`, { cause });
 }
 
 /** By code units: the same everywhere, whatever the language of the machine. */
@@ -70,19 +105,13 @@ export interface ArchiveEntry {
   readonly mode: number;
 }
 
-/** Every entry of a tar.gz, without its content. Throws `invalid` when it is none. */
+/** Every entry of a tar.gz, without its content. Throws `invalid` when it is none, or is too large. */
 export async function listTarball(bytes: Uint8Array, what: string): Promise<readonly ArchiveEntry[]> {
   const entries: ArchiveEntry[] = [];
-  try {
-    const reader = extract();
-    reader.end(await promisify(gunzip)(bytes));
-    for await (const entry of reader) {
-      const { name, type, size, mode } = entry.header;
-      entries.push({ name, kind: type, size, mode });
-      entry.resume();
-    }
-  } catch (cause) {
-    throw new FabricError("invalid", `expected ${what} to be a tar.gz archive, found something else`, { cause });
-  }
+  await readTarball(bytes, what, async (entry) => {
+    const { name, type, size, mode } = entry.header;
+    entries.push({ name, kind: type, size, mode });
+    for await (const _ of entry as AsyncIterable<Uint8Array>);
+  });
   return entries;
 }

@@ -35,6 +35,8 @@ describe("archivedImages", () => {
     await writeFile(file("zipped.tar.gz"), gzipSync(whole));
     await writeFile(file("oci.tar"), await archive({ "index.json": "{}" }));
     await writeFile(file("half.tar"), await archive({ "manifest.json": manifest }));
+    await writeFile(file("broken.tar"), await archive({ "manifest.json": "[" }));
+    await writeFile(file("other.tar"), await archive({ "manifest.json": '[{"Config":1}]' }));
     await writeFile(file("text"), "hello");
   });
   afterAll(() => rm(folder, { recursive: true }));
@@ -46,6 +48,8 @@ describe("archivedImages", () => {
   test.each([
     ["oci.tar", "usage", /no manifest\.json/],
     ["half.tar", "usage", /expected blobs\/config/],
+    ["broken.tar", "usage", /expected a list of images in manifest\.json/],
+    ["other.tar", "usage", /expected a list of images in manifest\.json/],
     ["text", "usage", /manifest\.json|cannot read/],
     ["missing.tar", "usage", /cannot read/],
   ])("%s is refused", async (name, code, message) => {

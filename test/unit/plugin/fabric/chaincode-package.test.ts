@@ -8,7 +8,7 @@ import { checkChaincodeLabel } from "../../../../plugin/fabric/chaincode-label.t
 import { chaincodeFiles, checkPackageSize, readChaincodePackage } from "../../../../plugin/fabric/chaincode-package.ts";
 import { packageChaincodeFolder } from "../../../../plugin/fabric/chaincode-source.ts";
 import { packServiceChaincode } from "../../../../plugin/fabric/service-chaincode.ts";
-import { packTarball, unpackTarball } from "../../../../plugin/fabric/tarball.ts";
+import { listTarball, packTarball, unpackTarball } from "../../../../plugin/fabric/tarball.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -54,6 +54,18 @@ describe("a chaincode package", () => {
     expect(header).toEqual({ mode: "000644 ", time: "00000000000", type: "0" });
     // gzip: no time, no name.
     expect([...bytes.subarray(0, 8)]).toEqual([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+  });
+
+  it("that would fill the memory of its reader is refused", async () => {
+    const large = new Uint8Array(64 * 1024 * 1024);
+    const bomb = await packTarball([{ name: "big", content: large }]);
+    expect(bomb.length).toBeLessThan(512 * 1024);
+    const message = `expected at most 16777216 bytes in it of ${bomb.length} bytes, found more`;
+    await expect(unpackTarball(bomb, "it")).rejects.toMatchObject({ code: "invalid", message });
+    await expect(listTarball(bomb, "it")).rejects.toMatchObject({ code: "invalid", message });
+    // What does not shrink so much is as large as it likes.
+    const stored = await packTarball([{ name: "big", content: large }], { level: 0 });
+    expect(await listTarball(stored, "it")).toMatchObject([{ name: "big", size: large.length }]);
   });
 
   it("reads back with the same ID", async () => {
