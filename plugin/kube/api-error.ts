@@ -24,6 +24,11 @@ export function isConflict(error: unknown): error is ApiError {
   return error instanceof ApiError && error.httpStatus === 409;
 }
 
+/** Whether the API server answered that what was begun with is too old by now: a version, or the place in a list. */
+export function isExpired(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.httpStatus === 410;
+}
+
 /** The Status of an answer's body; a proxy in between may have sent anything else. */
 export function parseStatus(httpStatus: number, body: string): V1Status {
   try {

@@ -67,6 +67,8 @@ const ANSWER_MILLISECONDS = 65_000;
 const CONNECT_MILLISECONDS = 15_000;
 const TCP_KEEP_ALIVE_MILLISECONDS = 30_000;
 const RETRIES = 5;
+/** Whoever says an hour, or a day, is asked again all the same. */
+const LONGEST_PAUSE_SECONDS = 10;
 
 class ApiServer implements Cluster {
   readonly context: string;
@@ -108,7 +110,8 @@ class ApiServer implements Cluster {
       const seconds = Number(answer.headers["retry-after"]);
       // API priority and fairness (KEP-1040) asks clients to come back; so does a server that shuts down.
       if (!(seconds >= 0) || attempt >= RETRIES) throw this.#refusal(status, parseStatus(status, body));
-      await delay(Math.max(seconds, 0.1) * 1000, anySignal(this.#signal, request.signal));
+      const pause = Math.min(Math.max(seconds, 0.1), LONGEST_PAUSE_SECONDS);
+      await delay(pause * 1000, anySignal(this.#signal, request.signal));
     }
   }
 

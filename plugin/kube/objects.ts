@@ -1,5 +1,5 @@
 import type { Cluster } from "./cluster.ts";
-import { isConflict, isNotFound } from "./api-error.ts";
+import { isConflict, isExpired, isNotFound } from "./api-error.ts";
 import { findResource } from "./discovery.ts";
 import { knownResources, resourcePath, type ObjectOf, type Resource } from "./resources.ts";
 import { fromWire, toWire } from "./serialization.ts";
@@ -61,14 +61,23 @@ export async function listWithVersion<K extends string>(
   selection: Selection<K>,
   signal?: AbortSignal,
 ): Promise<{ readonly items: readonly ObjectOf<K>[]; readonly resourceVersion: string }> {
-  const items: ObjectOf<K>[] = [];
-  let resourceVersion = "";
-  for await (const page of listPages(cluster, selection, { signal })) {
-    items.push(...page.items);
-    ({ resourceVersion } = page);
+  for (let attempt = 1; ; attempt++) {
+    const items: ObjectOf<K>[] = [];
+    let resourceVersion = "";
+    try {
+      for await (const page of listPages(cluster, selection, { signal })) {
+        items.push(...page.items);
+        ({ resourceVersion } = page);
+      }
+      return { items, resourceVersion };
+    } catch (error) {
+      if (!isExpired(error) || attempt === LISTINGS) throw error;
+    }
   }
-  return { items, resourceVersion };
 }
+
+/** The version that a list has begun with is kept for five minutes (etcd's compaction): a list that takes longer begins anew. */
+const LISTINGS = 3;
 
 export interface Page<T> {
   readonly items: readonly T[];
@@ -81,7 +90,10 @@ export interface PageOptions {
   readonly limit?: number | undefined;
 }
 
-/** The objects of a selection one page at a time: what the caller does not keep is not kept. Complete, or it throws. */
+/**
+ * The objects of a selection one page at a time: what the caller does not keep is not kept. Complete, or it throws: also ApiError 410 when the
+ * pages are no longer of one version, as the caller may have kept some.
+ */
 export async function* listPages<K extends string>(
   cluster: Cluster,
   selection: Selection<K>,

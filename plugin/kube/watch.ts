@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInterface } from "node:readline";
-import { ApiError } from "./api-error.ts";
+import { ApiError, isExpired } from "./api-error.ts";
 import { abortError } from "./abort.ts";
 import { FabricError } from "../error.ts";
 import type { KubernetesObject, V1Status } from "./client-node.ts";
@@ -52,7 +52,7 @@ export async function* watch<K extends string>(
         }
       } catch (error) {
         if (signal.aborted) throw abortError(signal, `watching ${selection.kind}`);
-        if (error instanceof ApiError && error.httpStatus === 410) version = undefined;
+        if (isExpired(error)) version = undefined;
         else if (!isPassing(error) || ++failures > 5) throw told(error, cluster);
         else await pause(failures, signal);
       }

@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -239,6 +239,27 @@ describe("objects", () => {
     const pods = await list(cluster, { kind: "Pod", namespace: "a" });
     expect(pods.map(({ kind, metadata }) => `${kind} ${metadata?.name}`)).toEqual(["Pod p1", "Pod p2", "Pod p3"]);
     expect(asked).toEqual(["", "page1", "page2"]);
+  });
+
+  test("a list whose pages have grown too old begins anew, and not for ever", async () => {
+    let asked = 0;
+    const expired = (response: ServerResponse) =>
+      answerJson(response, { kind: "Status", code: 410, message: "The provided continue parameter is too old" }, 410);
+    const { cluster } = await serving({
+      onRequest: (request, response) => {
+        const next = new URL(request.url ?? "", "http://x").searchParams.get("continue");
+        asked++;
+        if (next === null)
+          answerJson(response, { metadata: { continue: `a${asked}` }, items: [{ metadata: { name: "p1" } }] });
+        else if (next === "a1" || request.url?.includes("/b/")) expired(response);
+        else answerJson(response, { metadata: { resourceVersion: "9" }, items: [{ metadata: { name: "p2" } }] });
+      },
+    });
+    const pods = await list(cluster, { kind: "Pod", namespace: "a" });
+    expect(pods.map(({ metadata }) => metadata?.name)).toEqual(["p1", "p2"]);
+    expect(asked).toBe(4);
+    await expect(list(cluster, { kind: "Pod", namespace: "b" })).rejects.toMatchObject({ httpStatus: 410 });
+    expect(asked).toBe(10);
   });
 
   test("an object without our label is not applied", async () => {
