@@ -26,7 +26,7 @@ export const init: CommandDefinition = (program, terminal) => {
     .option("--peers <count>", "peers of each organization (default: 1)", positiveInteger)
     .option("--orderer-org <name>", "the orderer organization (default: orderer)")
     .option("--orderers <count>", "Raft orderers (default: 3)", positiveInteger)
-    .option("--storage-class <name>", "StorageClass of ledgers and Docker graphs (default: the cluster's own)")
+    .option("--storage-class <name>", "StorageClass of new ledgers and Docker graphs (default: the cluster's own)")
     .addOption(
       new Option(
         "--profile <name>",

@@ -45,17 +45,22 @@ export function explainController(events: readonly CoreV1Event[]): PodProblem | 
     };
   }
   if (message.includes("exceeded quota"))
-    return { text: message, hint: "kubectl describe resourcequota", final: false };
+    return {
+      text: message,
+      hint: `kubectl describe resourcequota -n ${refused.involvedObject.namespace ?? ""}`,
+      final: false,
+    };
   return { text: message, final: false };
 }
 
 function unscheduled(pod: V1Pod, claims: readonly V1PersistentVolumeClaim[]): PodProblem | undefined {
   const scheduled = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
   if (scheduled?.status !== "False") return undefined;
+  const where = pod.metadata?.namespace === undefined ? "" : ` -n ${pod.metadata.namespace}`;
   const pending = claims.filter(({ status }) => status?.phase !== "Bound").map(describeClaim);
   const text = `no node takes the Pod: ${scheduled.message ?? scheduled.reason ?? "unschedulable"}`;
   return pending.length > 0
-    ? { text: `${text}; ${pending.join("; ")}`, hint: "kubectl get storageclass,pvc", final: false }
+    ? { text: `${text}; ${pending.join("; ")}`, hint: `kubectl get storageclass,pvc${where}`, final: false }
     : { text, hint: "kubectl describe nodes: what is allocated, which taints", final: false };
 }
 

@@ -132,5 +132,12 @@ export async function definitionFor(
       },
     );
   }
+  if (first) noteStorageClass(first.definition, network, notice);
   return network;
+}
+
+function noteStorageClass(existing: FabricNetwork, { spec: { storage } }: FabricNetwork, notice: Notice): void {
+  if (storage.className === existing.spec.storage.className) return;
+  const wanted = storage.className ?? "the cluster's default";
+  notice(`storage class ${wanted} is for claims that have no volume yet; those that have one keep theirs`);
 }

@@ -6,6 +6,7 @@ import { keysStep } from "./key-check.ts";
 import { namespaceStep } from "./namespace-step.ts";
 import { nodeSteps, type CaughtUp } from "./node-steps.ts";
 import { nodesOf, organizations, type FabricNetwork, type Organization } from "./spec.ts";
+import { storageClassStep } from "./storage-class.ts";
 import { webhookReadyStep } from "./webhook.ts";
 
 /**
@@ -20,10 +21,13 @@ export function initSteps(
 ): readonly Step[] {
   const webhook = webhookReadyStep(cluster);
   const keys = keysStep(cluster, network, webhook.id);
-  const images = imagesStep(cluster, network, keys.id);
+  const { className } = network.spec.storage;
+  const storage = className ? [storageClassStep(cluster, network, className, keys.id)] : [];
+  const images = imagesStep(cluster, network, storage[0]?.id ?? keys.id);
   return [
     webhook,
     keys,
+    ...storage,
     images,
     ...organizations(network).flatMap((organization) =>
       organizationSteps({ cluster, network, caughtUp, now }, organization, images.id),

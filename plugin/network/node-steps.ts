@@ -1,11 +1,12 @@
 import { FabricError, messageOf } from "../error.ts";
-import { apply, applyDryRun } from "../kube/apply.ts";
+import { apply, applyDryRun, type DryRun } from "../kube/apply.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import type { KubernetesObject } from "../kube/client-node.ts";
+import type { KubernetesObject, V1PersistentVolumeClaim } from "../kube/client-node.ts";
 import { podReady } from "../kube/conditions.ts";
 import { get } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step, StepContext } from "../steps/step.ts";
+import { isClaim, lookAtClaim, removeUnbound } from "./claims.ts";
 import { listed, readyStep } from "./object-steps.ts";
 import { ordererObjects } from "./orderer.ts";
 import { peerObjects } from "./peer.ts";
@@ -24,7 +25,7 @@ export function nodeSteps(
   after: string,
 ): readonly Step[] {
   const { organization, name, component } = node;
-  const objects = component === "orderer" ? ordererObjects(network, node) : peerObjects(network, node);
+  const objects = nodeObjects(network, node);
   const id = `${organization.name}/${name}`;
   const ref = { kind: "StatefulSet", namespace: organization.namespace, name } as const;
   return [
@@ -34,14 +35,18 @@ export function nodeSteps(
       after: [after],
       takesTurns: true,
       async observe({ signal }) {
-        const { differing, isRestart } = await look(cluster, objects, node, signal);
-        return differing.length === 0 ? { done: true } : { done: false, change: listed(differing), inTurn: isRestart };
+        const { looks, isRestart } = await look(cluster, objects, node, signal);
+        const change = changeOf(looks);
+        return change === "" ? { done: true } : { done: false, change, inTurn: isRestart };
       },
       async act(context) {
         const { signal } = context;
-        const { isRestart } = await look(cluster, objects, node, signal);
+        const { looks, isRestart } = await look(cluster, objects, node, signal);
         if (isRestart) await othersReady(cluster, node, context);
-        for (const object of objects) await apply(cluster, object, { signal });
+        for (const { object, obsolete } of looks) {
+          if (obsolete) await removeUnbound(cluster, obsolete, context);
+          await apply(cluster, object, { signal });
+        }
         if (!isRestart) return;
         try {
           await rollOut(cluster, ref, context);
@@ -73,9 +78,18 @@ function failedRestart(node: FabricNode, cause: FabricError): FabricError {
   });
 }
 
+/** All of a node but its identity. */
+export const nodeObjects = (network: FabricNetwork, node: FabricNode): readonly KubernetesObject[] =>
+  node.component === "orderer" ? ordererObjects(network, node) : peerObjects(network, node);
+
+/** What applying one object would do. */
+interface ObjectLook extends Pick<DryRun<KubernetesObject>, "change" | "fields"> {
+  readonly object: KubernetesObject;
+  readonly obsolete?: V1PersistentVolumeClaim;
+}
+
 interface Look {
-  /** What is not as wanted. */
-  readonly differing: readonly KubernetesObject[];
+  readonly looks: readonly ObjectLook[];
   /** Its Pod is ready, and would be replaced. */
   readonly isRestart: boolean;
 }
@@ -87,16 +101,28 @@ async function look(
   signal: AbortSignal,
 ): Promise<Look> {
   const looks = await Promise.all(
-    objects.map(async (object) => ({ ...(await applyDryRun(cluster, object, signal)), object })),
+    objects.map(async (object): Promise<ObjectLook> => {
+      if (isClaim(object)) return lookAtClaim(cluster, object, signal);
+      const { change, fields } = await applyDryRun(cluster, object, signal);
+      return { change, fields, object };
+    }),
   );
-  const changed = looks.filter(({ change }) => change !== "none");
-  const isReplaced = changed.some(
+  const isReplaced = looks.some(
     ({ change, fields }) => change === "update" && fields.some((field) => field.startsWith("/spec/template/")),
   );
-  return {
-    differing: changed.map(({ object }) => object),
-    isRestart: isReplaced && podReady(await get(cluster, podOf(node), signal)).so === true,
-  };
+  return { looks, isRestart: isReplaced && podReady(await get(cluster, podOf(node), signal)).so === true };
+}
+
+/** What is not as wanted, in a few words; nothing when all is. */
+function changeOf(looks: readonly ObjectLook[]): string {
+  const changed = looks.filter(({ change }) => change !== "none");
+  const [anew, others] = [true, false].map((isAnew) =>
+    changed.filter(({ obsolete }) => (obsolete !== undefined) === isAnew).map(({ object }) => object),
+  );
+  return [
+    ...(others?.length ? [listed(others)] : []),
+    ...(anew?.length ? [`${listed(anew)} made anew, for ${anew.length === 1 ? "it has" : "they have"} no volume`] : []),
+  ].join("; ");
 }
 
 /** The one Pod of a node's StatefulSet. */

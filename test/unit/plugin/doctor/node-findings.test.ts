@@ -38,7 +38,7 @@ test("a claim that has lost its volume", async () => {
       level: "problem",
       about: "network fabric",
       text: expect.stringMatching(/^peer0\.org1 is not ready: .*claim peer0-ledger is Lost/),
-      hint: "kubectl get storageclass,pvc",
+      hint: "kubectl get storageclass,pvc -n org1",
     },
   ]);
 });

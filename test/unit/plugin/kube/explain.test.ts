@@ -59,7 +59,7 @@ describe("explainController", () => {
     const message = 'pods "peer0-0" is forbidden: exceeded quota: small, requested: cpu=1';
     expect(explainController([refused(message)])).toMatchObject({
       text: message,
-      hint: "kubectl describe resourcequota",
+      hint: "kubectl describe resourcequota -n org1",
     });
   });
 });

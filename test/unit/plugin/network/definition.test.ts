@@ -135,6 +135,16 @@ describe("definitionFor", () => {
     expect(await definitionFor(clusterWith([]), {}, notice, signal)).toEqual(networkFromOptions({}));
   });
 
+  test("another storage class is for new claims, and it says so once", async () => {
+    await definitionFor(clusterWith([ship]), { storageClass: "fast" }, notice, signal);
+    expect(told).toEqual(["storage class fast is for claims that have no volume yet; those that have one keep theirs"]);
+    told = [];
+    await definitionFor(clusterWith([]), { storageClass: "fast" }, notice, signal);
+    const fast = networkFromOptions({ storageClass: "fast" });
+    await definitionFor(clusterWith([fast]), { storageClass: "fast" }, notice, signal);
+    expect(told).toEqual([]);
+  });
+
   test("what would take a node away is refused, and says which", async () => {
     await expect(definitionFor(clusterWith([ship]), { peers: 1 }, notice, signal)).rejects.toMatchObject({
       code: "usage",

@@ -35,6 +35,18 @@ export function conflict(resource: string, group: string, name: string, why: str
   return new ApiRefusal(409, "Conflict", message, { name, group, kind: resource });
 }
 
+/** ValidatePersistentVolumeClaimUpdate (pkg/apis/core/validation/validation.go), without the difference that it appends. */
+export function immutableClaim(name: string): ApiRefusal {
+  const why =
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n";
+  const message = `PersistentVolumeClaim "${name}" is invalid: spec: Forbidden: ${why}`;
+  return new ApiRefusal(422, "Invalid", message, {
+    name,
+    kind: "PersistentVolumeClaim",
+    causes: [{ reason: "FieldValueForbidden", message: `Forbidden: ${why}`, field: "spec" }],
+  });
+}
+
 /** plugin/pkg/admission/namespace/lifecycle: nothing new in a namespace that is on its way out. */
 export function terminating(resource: string, group: string, name: string, namespace: string): ApiRefusal {
   const why = `unable to create new content in namespace ${namespace} because it is being terminated`;

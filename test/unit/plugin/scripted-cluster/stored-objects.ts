@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { alreadyExists, ApiRefusal, conflict, notFound, terminating } from "./api-refusal.ts";
+import { alreadyExists, ApiRefusal, conflict, immutableClaim, notFound, terminating } from "./api-refusal.ts";
 import { managedFields, mergeApplied, ownersAfterWrite, type Owners, type Tree } from "./server-side-apply.ts";
 
 /** An object as it is on the wire. */
@@ -71,6 +71,7 @@ const servedResources: readonly ServedResource[] = [
   }),
   ...served("apps/v1", true, { deployments: "Deployment", statefulsets: "StatefulSet" }),
   ...served("networking.k8s.io/v1", true, { networkpolicies: "NetworkPolicy" }),
+  ...served("storage.k8s.io/v1", false, { storageclasses: "StorageClass" }),
   ...served("policy/v1", true, { poddisruptionbudgets: "PodDisruptionBudget" }),
   ...served("rbac.authorization.k8s.io/v1", true, { roles: "Role", rolebindings: "RoleBinding" }),
   ...served("rbac.authorization.k8s.io/v1", false, {
@@ -238,6 +239,7 @@ export class StoredObjects {
     if (before && isDeepStrictEqual(bare(before.object), bare(object)) && isDeepStrictEqual(before.owners, owners)) {
       return before.object;
     }
+    if (before && object.kind === "PersistentVolumeClaim") checkClaim(before.object, object);
     const specChanged = before !== undefined && !isDeepStrictEqual(before.object["spec"], object["spec"]);
     const { generation = 0 } = object.metadata;
     const counted = {
@@ -261,6 +263,23 @@ export class StoredObjects {
     this.#changes.push(change);
     for (const listener of this.#listeners) listener(change);
   }
+}
+
+/**
+ * ValidatePersistentVolumeClaimUpdate (pkg/apis/core/validation): a claim gets its volume once, a class where it had none, and grows only
+ * when it has its volume.
+ */
+function checkClaim(before: WireObject, after: WireObject): void {
+  const fixed = ({ spec }: WireObject, { spec: old }: WireObject) => {
+    const { volumeName, storageClassName, resources, ...rest } = spec as Tree;
+    const { volumeName: hadVolume, storageClassName: hadClass } = old as Tree;
+    return {
+      ...rest,
+      ...(hadVolume === undefined ? { resources } : { volumeName }),
+      ...(hadClass === undefined ? {} : { storageClassName }),
+    };
+  };
+  if (!isDeepStrictEqual(fixed(before, before), fixed(after, before))) throw immutableClaim(before.metadata.name);
 }
 
 const keyOf = (plural: string, group: string, namespace: string | undefined, name: string): string =>
