@@ -25,21 +25,23 @@ export function namespaceStep(
     ...step,
     objects: [namespaceOf(network, organization), networkConfigMap(network, organization)],
   });
-  const isEnding = async (signal: AbortSignal): Promise<boolean> => {
+  const look = async (signal: AbortSignal): Promise<"ending" | "there" | "absent"> => {
     const found = await get(cluster, ref, signal);
-    if (found?.metadata?.deletionTimestamp !== undefined) return true;
+    if (found?.metadata?.deletionTimestamp !== undefined) return "ending";
     checkNetwork(network, ref.name, found);
-    return false;
+    return found ? "there" : "absent";
   };
   return {
     ...applied,
     async observe(context) {
-      if (await isEnding(context.signal)) return { done: false, change: "wait until the old one is gone" };
-      return applied.observe(context);
+      const found = await look(context.signal);
+      if (found === "ending") return { done: false, change: "wait until the old one is gone" };
+      const observation = await applied.observe(context);
+      return observation.done ? observation : { ...observation, isThere: found === "there" };
     },
     async act(context) {
       const { signal, progress } = context;
-      if (await isEnding(signal)) await waitFor(cluster, ref, gone, { signal, progress });
+      if ((await look(signal)) === "ending") await waitFor(cluster, ref, gone, { signal, progress });
       await applied.act(context);
     },
   };

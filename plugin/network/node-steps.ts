@@ -36,8 +36,11 @@ export function nodeSteps(
       takesTurns: true,
       async observe({ signal }) {
         const { looks, isRestart } = await look(cluster, objects, node, signal);
-        const change = changeOf(looks);
-        return change === "" ? { done: true } : { done: false, change, inTurn: isRestart };
+        const differing = changeOf(looks);
+        if (differing === "") return { done: true };
+        const change = isRestart ? `${differing}; restarts ${hostOf(node)}` : differing;
+        const isThere = looks.every(({ change: kind, object }) => kind !== "create" || object.kind !== "StatefulSet");
+        return { done: false, change, inTurn: isRestart, isThere };
       },
       async act(context) {
         const { signal } = context;

@@ -9,8 +9,13 @@ import { newTurns } from "./turns.ts";
 export type Outcome =
   | { readonly result: "unchanged"; readonly detail?: string | undefined }
   | { readonly result: "changed"; readonly detail?: string | undefined }
-  /** Dry run: it would act, or it comes after one that would. */
-  | { readonly result: "would-change"; readonly detail?: string | undefined }
+  /** Dry run: it would act, or it comes after one that would make what it needs to be looked at. */
+  | {
+      readonly result: "would-change";
+      readonly detail?: string | undefined;
+      /** What comes after it is looked at all the same. */
+      readonly isThere?: true;
+    }
   | { readonly result: "failed"; readonly error: unknown }
   /** Not finished: one that it comes after failed, or the run was interrupted. */
   | { readonly result: "skipped"; readonly because: string; readonly failure?: unknown };
@@ -137,7 +142,11 @@ async function attempt(
     // What was done before the connection was lost was done by us.
     if (observation.done)
       return { result: acted && !step.isCheck ? "changed" : "unchanged", detail: observation.detail };
-    if (dryRun) return { result: step.isCheck ? "unchanged" : "would-change", detail: observation.change };
+    if (dryRun) {
+      const { change: detail, isThere = false } = observation;
+      if (step.isCheck) return { result: "unchanged", detail };
+      return { result: "would-change", detail, ...(isThere ? { isThere } : {}) };
+    }
     if (observation.inTurn === true) {
       const failed = await turn.take();
       if (failed !== undefined) return { result: "skipped", because: `${failed} failed` };
@@ -170,7 +179,7 @@ function readiness(step: Step, outcomes: ReadonlyMap<string, Outcome>): string {
     if (outcome === undefined) return "pending";
     const stopped = outcome.result === "failed" || outcome.result === "skipped";
     if (stopped && step.despite?.(failureOf(outcome)) !== true) return id;
-    if (outcome.result === "would-change") answer = "would-change";
+    if (outcome.result === "would-change" && outcome.isThere !== true) answer = "would-change";
   }
   return answer;
 }

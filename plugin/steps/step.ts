@@ -6,6 +6,8 @@ export type Observation =
       readonly change?: string;
       /** Acting interrupts what runs, a node for example: only of a step with `takesTurns`. */
       readonly inTurn?: boolean;
+      /** What it makes is there and only differs, so that a dry run can look at what comes after it all the same. */
+      readonly isThere?: boolean;
     };
 
 /** What a running step may use. */

@@ -1,7 +1,9 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
 import type { V1StatefulSet } from "../../../../plugin/kube/client-node.ts";
+import { remove } from "../../../../plugin/kube/objects.ts";
 import { networkFromOptions, organizations, nodesOf } from "../../../../plugin/network/spec.ts";
+import type { RunReport } from "../../../../plugin/steps/run.ts";
 import { ApiRefusal } from "../scripted-cluster/api-refusal.ts";
 import {
   held,
@@ -21,6 +23,9 @@ async function opening(cluster: Promise<ScriptedCluster>): Promise<ScriptedClust
   return cluster;
 }
 const fresh = () => opening(clusterWithWebhook());
+
+const wouldChange = ({ outcomes }: RunReport): readonly string[] =>
+  [...outcomes].flatMap(([id, { result }]) => (result === "would-change" ? [id] : [])).toSorted();
 
 /** What one organization's part comes to, in order. */
 const ordererLines = [
@@ -149,6 +154,31 @@ describe("init", () => {
     const report = await init(cluster, other, { dryRun: true });
     expect(report.outcomes.get("org1/namespace")).toMatchObject({ detail: "ConfigMap org1/fabric-network" });
     expect(cluster.objects()).toEqual(before);
+  });
+
+  test("a dry run of more nodes looks at those that are there, and names only what is new", async () => {
+    const cluster = await fresh();
+    await init(cluster, small);
+    const more = networkFromOptions({ orderers: 2 }, small);
+    const dry = await init(cluster, more, { dryRun: true });
+    const added = ["orderer/namespace", "org1/namespace", "orderer/identity/orderer1", "orderer/orderer1"];
+    expect(wouldChange(dry)).toEqual([...added, "orderer/orderer1/ready"].toSorted());
+    expect(dry.outcomes.get("orderer/authorities")).toEqual({ result: "unchanged" });
+    const real = await init(cluster, more);
+    expect(real.changed + real.unchanged).toBe(dry.wouldChange + dry.unchanged);
+    for (const id of added) expect(real.outcomes.get(id)).toMatchObject({ result: "changed" });
+  });
+
+  test("a dry run does not look into a namespace that is on its way out: all in it is made anew", async () => {
+    const namespaces = held(namespaceController);
+    const cluster = await opening(
+      clusterWithWebhook({ controllers: usualControllersBut(namespaceController, namespaces.controller) }),
+    );
+    await init(cluster, small);
+    await remove(cluster.connect(), { kind: "Namespace", name: "org1" });
+    const dry = await init(cluster, small, { dryRun: true });
+    const ofOrg1 = [...dry.outcomes.keys()].filter((id) => id.startsWith("org1/"));
+    expect(wouldChange(dry)).toEqual(ofOrg1.toSorted());
   });
 
   test("without the webhook it says so before anything is written", async () => {

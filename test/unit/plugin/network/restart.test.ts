@@ -165,11 +165,16 @@ describe("a change of nodes that run", () => {
     expect(Object.values(imagesOf(cluster)).filter((tag) => tag === "3.2")).toHaveLength(2);
   });
 
-  test("a dry run touches none", async () => {
+  test("a dry run touches none, and says which it would restart", async () => {
     const cluster = await running();
     const count = cluster.writes.length;
-    const report = await init(cluster, changed({ fabricVersion: "3.2" }), { dryRun: true });
-    expect(report.outcomes.get("org2/peer1")).toMatchObject({ result: "would-change" });
+    const report = await init(cluster, changed({ peerImage: "example.com/peer:3.2" }), { dryRun: true });
+    expect(report.outcomes.get("org2/peer1")).toMatchObject({
+      result: "would-change",
+      detail: "StatefulSet org2/peer1; restarts peer1.org2",
+    });
+    for (const id of ["org2/peer1/ready", "org2/authorities", "org2/identity/peer1", "orderer/orderer0"])
+      expect(report.outcomes.get(id)).toEqual({ result: "unchanged" });
     expect(linesOf(cluster, count)).toEqual([]);
   });
 

@@ -105,6 +105,11 @@ describe("another storage class", () => {
     offer("slow");
     await init(cluster, withClass("slow"));
     const count = cluster.writes.length;
+    const dry = await init(cluster, right, { dryRun: true });
+    expect(dry.outcomes.get("orderer/orderer0")).toMatchObject({
+      detail: "PersistentVolumeClaim orderer/orderer0-ledger made anew, for it has no volume",
+    });
+    expect(linesOf(cluster, count)).toEqual([]);
     await init(cluster, right);
     expect(found()).toEqual(claims.map((name) => [name, className, undefined]));
     expect(

@@ -40,6 +40,25 @@ describe("runSteps", () => {
     expect(report.outcomes.get("b")).toEqual({ result: "would-change", detail: "make b" });
   });
 
+  test("a dry run looks at what comes after a change of what is there already", async () => {
+    const facts = new Set(["b", "c"]);
+    const there = steps(diamond, facts).map((step): Step => {
+      const observe = async () =>
+        facts.has(step.id)
+          ? ({ done: true } as const)
+          : ({ done: false, change: `change ${step.id}`, isThere: step.id === "a" } as const);
+      return { ...step, observe };
+    });
+    const report = await runSteps(there, { dryRun: true });
+    expect([...report.outcomes].map(([id, { result }]) => `${id} ${result}`)).toEqual([
+      "a would-change",
+      "b unchanged",
+      "c unchanged",
+      "d would-change",
+    ]);
+    expect(report).toMatchObject({ changed: 0, unchanged: 2, wouldChange: 2 });
+  });
+
   test("a check changes nothing, and in a dry run hides nothing behind it", async () => {
     const looked: string[] = [];
     const acted: string[] = [];
