@@ -96,7 +96,7 @@ Examples:
       const title = `network ${definition.metadata.name}`;
       const steps = () => initSteps(cluster, definition, (node, context) => caughtUp(network, node, context));
       const report = await runPlans(terminal, options, [{ title, steps }]);
-      const next = options.dryRun ? undefined : await afterInit(cluster, definition, terminal.signal);
+      const next = options.dryRun ? undefined : await afterInit(network, terminal.signal);
       await printResult(terminal, options.output, {
         data: options.dryRun && options.output === "yaml" ? definition : { network: definition, ...report },
         table: () => conclusion(report, next),

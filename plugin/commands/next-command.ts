@@ -3,9 +3,17 @@ import { committedDefinitions } from "../fabric/lifecycle.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { channelNames } from "../network/channel.ts";
 import { findNetworks } from "../network/definition.ts";
+import { channelHeights, type Heights } from "../network/heights.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachOrganization } from "../network/reach.ts";
-import type { FabricNetwork } from "../network/spec.ts";
+import {
+  hostOf,
+  nodesOf,
+  organizations,
+  type FabricNetwork,
+  type FabricNode,
+  type Organization,
+} from "../network/spec.ts";
 
 /** What to type after a command, as long as that is still to be done; undefined also where the user may not look. */
 export type NextCommand = Promise<string | undefined>;
@@ -19,10 +27,38 @@ export function afterWebhook(cluster: Cluster, signal: AbortSignal): NextCommand
   );
 }
 
-/** A channel, where there is none. */
-export function afterInit(cluster: Cluster, network: FabricNetwork, signal: AbortSignal): NextCommand {
-  const there = async () => (await channelNames(cluster, network, signal)).length > 0;
-  return unlessThere("kubectl fabric join mychannel", there, signal);
+/** A channel, where there is none; where there are some, those that new nodes have not joined as others of their organization have. */
+export async function afterInit(
+  network: OpenNetwork,
+  signal: AbortSignal,
+  heightsOf: typeof channelHeights = channelHeights,
+): NextCommand {
+  const { cluster, definition } = network;
+  const commands = async () => {
+    if ((await channelNames(cluster, definition, signal)).length === 0) return ["kubectl fabric join mychannel"];
+    const nodes = organizations(definition).flatMap(nodesOf);
+    const heights = await Promise.all(nodes.map((node) => unlessUnknown(heightsOf(network, node, signal), signal)));
+    return joinsLeft(definition, new Map(nodes.map((node, index) => [hostOf(node), heights[index]])));
+  };
+  return (await unlessUnknown(commands(), signal))?.join("; ") || undefined;
+}
+
+/** What joins nodes that are in no channel to those of others of their organization; of a node that did not answer nothing is known. Pure. */
+export function joinsLeft(
+  network: FabricNetwork,
+  heights: ReadonlyMap<string, Heights | undefined>,
+): readonly string[] {
+  const joined = (organization: Organization) =>
+    new Set(nodesOf(organization).flatMap((node) => [...(heights.get(hostOf(node))?.keys() ?? [])]));
+  const isNew = (node: FabricNode) => heights.get(hostOf(node))?.size === 0;
+  const withNew = organizations(network).filter((organization) => nodesOf(organization).some(isNew));
+  const channels = new Set(withNew.flatMap((organization) => [...joined(organization)]));
+  return [...channels].toSorted().map((channel) => {
+    const all = network.spec.peerOrganizations;
+    const members = all.filter((organization) => joined(organization).has(channel)).map(({ name }) => name);
+    const isPart = members.length > 0 && members.length < all.length;
+    return `kubectl fabric join ${channel}${isPart ? ` --orgs ${members.join(",")}` : ""}`;
+  });
 }
 
 /** A chaincode, where the channel has none. */
@@ -37,10 +73,14 @@ export function afterJoin(network: OpenNetwork, channel: string, signal: AbortSi
 }
 
 async function unlessThere(command: string, there: () => Promise<boolean>, signal: AbortSignal): NextCommand {
+  return (await unlessUnknown(there(), signal)) === false ? command : undefined;
+}
+
+/** The command itself is done: what cannot be looked at is not told. */
+async function unlessUnknown<T>(answer: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   try {
-    return (await there()) ? undefined : command;
+    return await answer;
   } catch (error) {
-    // The command itself is done: what cannot be looked at is not told.
     if (signal.aborted || !(error instanceof FabricError)) throw error;
     return undefined;
   }

@@ -1,5 +1,10 @@
 // "next:" names what is to be done next, or is not there.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterInit, joinsLeft } from "../../../../plugin/commands/next-command.ts";
+import { FabricError } from "../../../../plugin/error.ts";
+import type { Heights } from "../../../../plugin/network/heights.ts";
+import { openNetwork } from "../../../../plugin/network/open-network.ts";
+import { hostOf, networkFromOptions, type FabricNode } from "../../../../plugin/network/spec.ts";
 import { init, small } from "../network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
@@ -41,6 +46,49 @@ describe("after init", () => {
       kind === "ConfigMap" && namespace === "orderer" && verb === "list" ? "forbidden" : undefined,
     );
     expect(await closing("init")).toBe("nothing to do: all is as wanted\n");
+  });
+});
+
+describe("after init with more nodes", () => {
+  const network = networkFromOptions({ peers: 2, orderers: 2 });
+  const one = new Map([["trade", 7]]);
+  const none = new Map<string, number>();
+  const hosts = ["orderer0.orderer", "orderer1.orderer", "peer0.org1", "peer1.org1", "peer0.org2", "peer1.org2"];
+  const all = new Map<string, Heights>(hosts.map((host) => [host, one]));
+
+  test("comes the channel that others of their organization have joined", () => {
+    expect(joinsLeft(network, all)).toEqual([]);
+    expect(joinsLeft(network, new Map([...all, ["peer1.org2", none]]))).toEqual(["kubectl fabric join trade"]);
+    expect(joinsLeft(network, new Map([...all, ["orderer1.orderer", none]]))).toEqual(["kubectl fabric join trade"]);
+  });
+
+  test("come all of them, and only for the organizations that are members", () => {
+    const two = new Map([...one, ["art", 3]]);
+    const heights = new Map([...all, ["peer0.org1", two], ["peer1.org1", none]]);
+    expect(joinsLeft(network, heights)).toEqual(["kubectl fabric join art --orgs org1", "kubectl fabric join trade"]);
+  });
+
+  test("comes nothing for an organization that is in no channel, nor for a node that does not answer", () => {
+    expect(joinsLeft(network, new Map([...all, ["peer0.org2", none], ["peer1.org2", none]]))).toEqual([]);
+    expect(joinsLeft(network, new Map([...all, ["peer1.org2", undefined]]))).toEqual([]);
+  });
+
+  test("the nodes are asked only where there is a channel, and those that do not answer are passed over", async () => {
+    const { signal } = new AbortController();
+    const asked: string[] = [];
+    const opened = openNetwork(cluster.connect(), small);
+    const heightsOf = (_: unknown, node: FabricNode) => {
+      asked.push(hostOf(node));
+      return Promise.reject(new FabricError("not-ready", "no answer"));
+    };
+    expect(await afterInit(opened, signal, heightsOf)).toBe("kubectl fabric join mychannel");
+    expect(asked).toEqual([]);
+    await session.run("webhook", "install");
+    await init(cluster, small, { now: new Date() });
+    await session.run("join", "trade");
+    expect(await afterInit(opened, signal, heightsOf)).toBeUndefined();
+    expect(asked).toEqual(["orderer0.orderer", "peer0.org1"]);
+    await opened.close();
   });
 });
 
