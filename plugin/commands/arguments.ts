@@ -4,10 +4,17 @@ import { parseCallArguments } from "../fabric/chaincode-arguments.ts";
 
 /** Parsers of option values; commander turns what they throw into a usage error that names the option. */
 
-export function positiveInteger(value: string): number {
-  if (!/^[1-9][0-9]{0,5}$/.test(value)) throw new InvalidArgumentError("Expected a positive whole number.");
-  return Number(value);
-}
+const wholeNumberTo =
+  (most: number) =>
+  (value: string): number => {
+    if (/^[1-9][0-9]*$/.test(value) && Number(value) <= most) return Number(value);
+    throw new InvalidArgumentError(`Expected a whole number from 1 to ${most}.`);
+  };
+
+export const positiveInteger = wholeNumberTo(999_999);
+
+/** Peers or orderers of an organization (plugin/network/spec.ts). */
+export const nodeCount = wholeNumberTo(99);
 
 const secondsOf = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 type Unit = keyof typeof secondsOf;

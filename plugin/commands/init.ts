@@ -2,7 +2,7 @@ import { Option } from "commander";
 import { PROFILE_NAMES } from "../../webhook/inject/profile.ts";
 import type { NetworkOptions } from "../network/spec.ts";
 import { noticeOn } from "../terminal/notice.ts";
-import { idleTime, list, positiveInteger } from "./arguments.ts";
+import { idleTime, list, nodeCount } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
@@ -23,9 +23,9 @@ export const init: CommandDefinition = (program, terminal) => {
     .option("-f, --file <file>", "a FabricNetwork (YAML) instead of the options below; - for standard input")
     .option("--fabric-version <tag>", "tag of Fabric's images (default: 3.1)")
     .option("--peer-orgs <names>", "peer organizations (default: org1,org2)", list)
-    .option("--peers <count>", "peers of each organization (default: 1)", positiveInteger)
+    .option("--peers <count>", "peers of each organization (default: 1)", nodeCount)
     .option("--orderer-org <name>", "the orderer organization (default: orderer)")
-    .option("--orderers <count>", "Raft orderers (default: 3)", positiveInteger)
+    .option("--orderers <count>", "Raft orderers (default: 3)", nodeCount)
     .option("--storage-class <name>", "StorageClass of new ledgers and Docker graphs (default: the cluster's own)")
     .addOption(
       new Option(

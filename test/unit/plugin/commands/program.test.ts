@@ -58,7 +58,7 @@ describe("the command line", () => {
   test.each([
     ["an unknown command", ["innit"], /unknown command 'innit'[^]*Did you mean init/],
     ["an unknown option", ["init", "--peer", "2"], /unknown option '--peer'/],
-    ["a count that is none", ["init", "--peers", "many"], /Expected a positive whole number/],
+    ["a count that is none", ["init", "--peers", "many"], /Expected a whole number from 1 to 99\./],
     ["a duration that is none", ["join", "c", "--timeout", "soon"], /Expected a time like 30s, 5m, 1h or 7d/],
     ["an empty name in a list", ["init", "--peer-orgs", "a,,b"], /names separated by commas/],
     ["a missing channel", ["join"], /missing required argument 'channel'/],

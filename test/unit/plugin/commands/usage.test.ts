@@ -42,7 +42,8 @@ describe("wrong usage ends with 2", () => {
   test.each([
     // What the command line alone shows.
     ["innit", /unknown command/],
-    ["init --peers many", /positive whole number/],
+    ["init --peers many", /whole number from 1 to 99\./],
+    ["init --peers 1000000", /whole number from 1 to 99\./],
     ["init --peer-orgs Org_1", /name: expected a DNS label/],
     ["init --fabric-version a/b", /fabricVersion: expected an image tag/],
     ["init --profile restricted --chaincode-idle 10m", /chaincodeIdle needs Docker/],
