@@ -18,8 +18,16 @@ export function statusTable({ network, fabricVersion, upToDate, nodes }: Network
     ),
   ).map(({ about, reason }) => `${about.join(", ")}: ${reason}\n`);
   const headings = ["organization", "node", "ready", "version", "channels (blocks)", "chaincode", "certificates"];
-  const wanted = upToDate ? "" : " is wanted, and not what every node runs";
-  return `network ${network}, Fabric ${fabricVersion}${wanted}\n${table(headings, rows, width)}${problems.join("")}`;
+  const others = byReason(
+    nodes.flatMap(({ name, namespace, image, wantedImage }) =>
+      image === undefined || wantedImage === undefined
+        ? []
+        : [{ about: `${name}.${namespace}`, reason: `expected to run ${wantedImage}, found ${image}` }],
+    ),
+  ).map(({ about, reason }) => `${about.join(", ")}: ${reason}\n`);
+  const wanted = upToDate ? "" : "; not every node runs what is wanted";
+  const told = [...problems, ...others].join("");
+  return `network ${network}, Fabric ${fabricVersion}${wanted}\n${table(headings, rows, width)}${told}`;
 }
 
 /** Of an image: its tag, or all of it where it has none. */

@@ -7,7 +7,7 @@ import { eventually } from "../steps/eventually.ts";
 import { agreedDefinition, countedCopies, type Copies } from "./copies.ts";
 import { managedBy } from "./labels.ts";
 import { networkConfigMapName } from "./namespace.ts";
-import { networkFromOptions, removals, type FabricNetwork, type NetworkOptions } from "./spec.ts";
+import { fabricImage, networkFromOptions, removals, type FabricNetwork, type NetworkOptions } from "./spec.ts";
 
 /** Told what was passed over. */
 export type Notice = (line: string) => void;
@@ -133,6 +133,7 @@ export async function definitionFor(
     );
   }
   if (first) noteStorageClass(first.definition, network, notice);
+  if (!("spec" in wanted)) noteImages(wanted, network, notice);
   return network;
 }
 
@@ -140,4 +141,15 @@ function noteStorageClass(existing: FabricNetwork, { spec: { storage } }: Fabric
   if (storage.className === existing.spec.storage.className) return;
   const wanted = storage.className ?? "the cluster's default";
   notice(`storage class ${wanted} is for claims that have no volume yet; those that have one keep theirs`);
+}
+
+/** A version that is asked for changes no image that was named by itself. */
+function noteImages(asked: NetworkOptions, { spec: { images, fabricVersion } }: FabricNetwork, notice: Notice): void {
+  if (asked.fabricVersion === undefined) return;
+  const named = { peer: asked.peerImage, orderer: asked.ordererImage };
+  for (const component of ["peer", "orderer"] as const) {
+    const [image, usual] = [images[component], fabricImage(component, fabricVersion)];
+    if (named[component] !== undefined || image === usual) continue;
+    notice(`images.${component} of the definition stays ${image}; the version's own: --${component}-image ${usual}`);
+  }
 }

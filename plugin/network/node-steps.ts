@@ -11,7 +11,7 @@ import { listed, readyStep } from "./object-steps.ts";
 import { ordererObjects } from "./orderer.ts";
 import { peerObjects } from "./peer.ts";
 import { rollOut, type StatefulSetRef } from "./rollout.ts";
-import { hostOf, nodesOf, type FabricNetwork, type FabricNode } from "./spec.ts";
+import { fabricImage, hostOf, nodesOf, type FabricNetwork, type FabricNode } from "./spec.ts";
 
 /** Waits until a node that was restarted has what the others have; tells how it went. */
 export type CaughtUp = (node: FabricNode, context: StepContext) => Promise<string>;
@@ -54,31 +54,56 @@ export function nodeSteps(
         try {
           await rollOut(cluster, ref, context);
         } catch (error) {
-          throw error instanceof FabricError && !signal.aborted ? failedRestart(node, error) : error;
+          throw error instanceof FabricError && !signal.aborted ? failedRestart(network, node, error) : error;
         }
         return caughtUp(node, context);
       },
     },
-    nodeReadyStep(cluster, node, ref, id),
+    nodeReadyStep(cluster, network, node, ref, id),
   ];
 }
 
-function nodeReadyStep(cluster: Cluster, node: FabricNode, ref: StatefulSetRef, after: string): Step {
+function nodeReadyStep(
+  cluster: Cluster,
+  network: FabricNetwork,
+  node: FabricNode,
+  ref: StatefulSetRef,
+  after: string,
+): Step {
   return {
     ...readyStep(cluster, { id: `${after}/ready`, title: `${hostOf(node)} is ready`, after: [after], ref }),
     async act(context) {
-      await rollOut(cluster, ref, context);
+      try {
+        await rollOut(cluster, ref, context);
+      } catch (error) {
+        if (!(error instanceof FabricError) || !["not-ready", "timeout"].includes(error.code)) throw error;
+        const hint = joinedHints([error.hint, whatToChange(network, node, error.message)]);
+        throw new FabricError(error.code, error.message, { hint, cause: error });
+      }
       return "";
     },
   };
 }
 
-function failedRestart(node: FabricNode, cause: FabricError): FabricError {
+function failedRestart(network: FabricNetwork, node: FabricNode, cause: FabricError): FabricError {
   const goOn = "no further node is restarted; init again with what is right replaces its Pod";
   return new FabricError(cause.code, `${hostOf(node)} did not come up again: ${cause.message}`, {
-    hint: [cause.hint, goOn].filter((part) => part !== undefined).join("; "),
+    hint: joinedHints([cause.hint, whatToChange(network, node, cause.message), goOn]),
     cause,
   });
+}
+
+const joinedHints = (hints: readonly (string | undefined)[]): string =>
+  hints.filter((hint) => hint !== undefined).join("; ");
+
+/** The option that holds what may be wrong with a node: an image that was named by itself stays whatever the version. */
+function whatToChange({ spec }: FabricNetwork, { component }: FabricNode, failure: string): string | undefined {
+  if (/claim \S+ is Pending/.test(failure)) return "another storage class: kubectl fabric init --storage-class NAME";
+  const image = spec.images[component];
+  const isNamed = image !== fabricImage(component, spec.fabricVersion);
+  if (!isNamed && !failure.includes(image)) return undefined;
+  const option = isNamed ? `--${component}-image IMAGE` : "--fabric-version TAG";
+  return `the definition names the image ${image}; another: kubectl fabric init ${option}`;
 }
 
 /** All of a node but its identity. */

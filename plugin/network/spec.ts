@@ -74,6 +74,10 @@ function checkIdle({ spec: { profile, chaincodeIdle } }: FabricNetwork, source: 
   });
 }
 
+/** The image that a version of Fabric comes with. */
+export const fabricImage = (component: FabricNode["component"], fabricVersion: string): string =>
+  `docker.io/hyperledger/fabric-${component}:${fabricVersion}`;
+
 /** What `init` takes from the command line; everything has a default. */
 export interface NetworkOptions {
   readonly name?: string | undefined;
@@ -99,7 +103,7 @@ export function networkFromOptions(options: NetworkOptions, existing?: FabricNet
   const fabricVersion = options.fabricVersion ?? before?.fabricVersion ?? "3.1";
   const sameVersion = fabricVersion === before?.fabricVersion;
   const image = (component: "peer" | "orderer", asked: string | undefined) =>
-    asked ?? (sameVersion ? before.images[component] : `docker.io/hyperledger/fabric-${component}:${fabricVersion}`);
+    asked ?? (sameVersion ? before.images[component] : fabricImage(component, fabricVersion));
   const chaincodeIdle = options.chaincodeIdle ?? before?.chaincodeIdle;
   const className = options.storageClass ?? before?.storage.className;
   const profile = options.profile ?? before?.profile;

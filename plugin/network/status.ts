@@ -25,6 +25,8 @@ export interface NodeStatus {
   readonly ready: boolean;
   /** What its Pod runs, whatever is wanted; undefined when it has none. */
   readonly image?: string;
+  /** What it is to run instead; undefined when it runs that. */
+  readonly wantedImage?: string;
   /** Why it is not ready, or could not be asked. */
   readonly problem?: string;
   readonly channels: readonly ChannelStatus[];
@@ -57,7 +59,7 @@ export async function networkStatus(
   return {
     network: metadata.name,
     fabricVersion: spec.fabricVersion,
-    upToDate: nodes.every(({ component, image }) => image === spec.images[component]),
+    upToDate: nodes.every(({ wantedImage }) => wantedImage === undefined),
     ready: nodes.every(({ ready }) => ready),
     nodes,
   };
@@ -68,6 +70,7 @@ async function nodeStatus(network: OpenNetwork, node: FabricNode, signal: AbortS
     lookAtPod(network, node, signal),
     certificateDays(network, node, signal, now),
   ]);
+  const wantedImage = network.definition.spec.images[node.component];
   const channels = problem === undefined ? await channelsOf(network, node, signal) : { problem };
   return {
     organization: node.organization.name,
@@ -76,6 +79,7 @@ async function nodeStatus(network: OpenNetwork, node: FabricNode, signal: AbortS
     component: node.component,
     ready: Array.isArray(channels),
     ...(image === undefined ? {} : { image }),
+    ...(image === wantedImage ? {} : { wantedImage }),
     channels: Array.isArray(channels) ? channels : [],
     ...("problem" in channels ? { problem: channels.problem } : {}),
     ...(certificateDaysLeft === undefined ? {} : { certificateDaysLeft }),

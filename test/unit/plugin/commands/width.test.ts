@@ -56,6 +56,19 @@ test("status tells a reason once, with the nodes that it is about", () => {
   expect(text.split("\n").slice(6)).toEqual([`peer0.org1, peer0.org2: ${problem}`, "peer1.org2: no Pod yet", ""]);
 });
 
+test("status says of each node that runs another image than wanted which, and nothing of those that run it", () => {
+  const node = (name: string, wantedImage?: string) => ({
+    ...({ organization: "org1", namespace: "org1", name, component: "peer", ready: true, channels: [] } as const),
+    image: wantedImage === undefined ? "local/node:1" : "fabric-peer:3.1",
+    ...(wantedImage === undefined ? {} : { wantedImage }),
+  });
+  const nodes = [node("peer0"), node("peer1", "local/node:1"), node("peer2", "local/node:1")];
+  const text = statusTable({ network: "fabric", fabricVersion: "3.1", upToDate: false, ready: true, nodes });
+  const lines = text.split("\n");
+  expect(lines[0]).toBe("network fabric, Fabric 3.1; not every node runs what is wanted");
+  expect(lines.slice(5)).toEqual(["peer1.org1, peer2.org1: expected to run local/node:1, found fabric-peer:3.1", ""]);
+});
+
 describe("findings of doctor", () => {
   const findings: readonly Finding[] = [
     { level: "ok", about: "nodes", text: "one node that can run all of it" },

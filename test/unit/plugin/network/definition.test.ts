@@ -135,6 +135,21 @@ describe("definitionFor", () => {
     expect(await definitionFor(clusterWith([]), {}, notice, signal)).toEqual(networkFromOptions({}));
   });
 
+  test("an image that was named by itself stays when a version is asked for, and it says so", async () => {
+    const own = networkFromOptions({ peerImage: "local/node:1" });
+    expect((await definitionFor(clusterWith([own]), { fabricVersion: "3.1" }, notice, signal)).spec.images.peer).toBe(
+      "local/node:1",
+    );
+    expect(told).toEqual([
+      "images.peer of the definition stays local/node:1; the version's own: --peer-image docker.io/hyperledger/fabric-peer:3.1",
+    ]);
+    told = [];
+    await definitionFor(clusterWith([own]), { fabricVersion: "3.2" }, notice, signal);
+    await definitionFor(clusterWith([own]), { peers: 2 }, notice, signal);
+    await definitionFor(clusterWith([own]), { fabricVersion: "3.1", peerImage: "local/node:2" }, notice, signal);
+    expect(told).toEqual([]);
+  });
+
   test("another storage class is for new claims, and it says so once", async () => {
     await definitionFor(clusterWith([ship]), { storageClass: "fast" }, notice, signal);
     expect(told).toEqual(["storage class fast is for claims that have no volume yet; those that have one keep theirs"]);

@@ -108,7 +108,9 @@ describe("a change of nodes that run", () => {
     expect(failure).toMatchObject({
       code: "not-ready",
       message: expect.stringContaining("orderer0"),
-      hint: expect.stringContaining("no further node is restarted"),
+      hint: expect.stringMatching(
+        /fabric-orderer:9\.9; another: .* --fabric-version TAG; no further node is restarted/,
+      ),
     });
     const images = imagesOf(cluster);
     expect(Object.keys(images).filter((host) => images[host] !== "3.1")).toEqual(["orderer0.orderer"]);
@@ -120,6 +122,18 @@ describe("a change of nodes that run", () => {
     const count = cluster.writes.length;
     expect(await init(cluster, network)).toMatchObject({ changed: 0 });
     expect(linesOf(cluster, count)).toEqual([]);
+  });
+
+  test("an image that was named by itself is told with the option that holds it, at the first run and at the next", async () => {
+    const cluster = await running({ broken: ":9.9" });
+    const other = changed({ peerImage: "local/peer:9.9" });
+    const named = "the definition names the image local/peer:9.9; another: kubectl fabric init --peer-image IMAGE";
+    await expect(init(cluster, other)).rejects.toMatchObject({
+      message: expect.stringContaining("peer0.org1 did not come up again"),
+      hint: expect.stringContaining(named),
+    });
+    const again = init(cluster, networkFromOptions({ fabricVersion: "3.1" }, other));
+    await expect(again).rejects.toMatchObject({ hint: expect.stringContaining(named) });
   });
 
   test("an image that is not there is known before anything is written", async () => {
