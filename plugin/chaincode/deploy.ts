@@ -2,7 +2,7 @@ import { FabricError } from "../error.ts";
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { configOf } from "../fabric/config.ts";
 import { checkDefinition } from "../fabric/definition-check.ts";
-import { approvedDefinition, committedDefinition, type ApprovedDefinition } from "../fabric/lifecycle.ts";
+import { approvedDefinition, type ApprovedDefinition } from "../fabric/lifecycle.ts";
 import { enoughApprovals } from "../fabric/lifecycle-endorsement.ts";
 import { peerConfigBlock } from "../fabric/peer-channels.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
@@ -20,6 +20,7 @@ import {
   type Target,
 } from "./deployment.ts";
 import { checkAgreed, disagreements } from "./disagreement.ts";
+import { furthest } from "./furthest-peer.ts";
 import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
@@ -57,14 +58,14 @@ export async function deploymentFor(
 ): Promise<Deployment> {
   checkRequest(request);
   const collections = request.collections === undefined ? undefined : await readCollections(request.collections);
-  const places = await chosenPlaces(network, request, signal);
-  const runtime = await runtimeFor(network, request, places, signal);
-  const [first] = places;
+  const chosen = await chosenPlaces(network, request, signal);
+  const runtime = await runtimeFor(network, request, chosen, signal);
+  const [first] = chosen;
   if (!first) throw new FabricError("usage", "expected at least one organization, found none");
   const { connection, identity } = await reachPeer(network, first.gateway, signal);
-  const [config, committed] = await Promise.all([
+  const [config, { committed, places }] = await Promise.all([
     peerConfigBlock(connection, identity, request.channel, { signal }).then(configOf),
-    committedDefinition(connection, identity, request.channel, request.name, { signal }),
+    furthest(network, chosen, request, signal),
   ]).catch(async (failure: unknown) => {
     throw (await notJoined({ connection, identity }, request.channel, signal)) ?? failure;
   });
@@ -103,7 +104,8 @@ export async function deploymentFor(
   };
   if (definition.sequence !== committed?.sequence) {
     const own = places.map(({ organization }) => organization.mspId);
-    const found = await disagreements(deployment, own, { connection, identity }, signal);
+    const speaker = await reachPeer(network, places[0]?.gateway ?? first.gateway, signal);
+    const found = await disagreements(deployment, own, speaker, signal);
     checkAgreed(deployment, request, first.organization.name, found);
   }
   return deployment;

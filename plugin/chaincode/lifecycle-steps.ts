@@ -10,6 +10,7 @@ import {
   committedDefinition,
   installChaincode,
   installedChaincodes,
+  isSequenceTaken,
 } from "../fabric/lifecycle.ts";
 import { reachGateway, reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
@@ -104,7 +105,14 @@ export function commitStep(deployment: Deployment, after: readonly string[]): St
           ? { done: true }
           : { done: false, change: "endorsed by all that approved" };
       },
-      act: (context) => commit(deployment, node, context),
+      async act(context) {
+        try {
+          return await commit(deployment, node, context);
+        } catch (error) {
+          if (!isSequenceTaken(error, definition.sequence)) throw error;
+          return { unchanged: await committedByAnother(deployment, node, error, context) };
+        }
+      },
     }),
   });
 }
@@ -128,6 +136,33 @@ async function commit(deployment: Deployment, node: FabricNode, { signal, progre
   await patiently(() => commitDefinition(gateway, channel, approved, definition, { signal }), signal);
   const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
   return `approved by ${approved.join(", ")}${rest}`;
+}
+
+/** What it comes to that the sequence is taken, as this peer tells once it has that block. Throws `conflict` when it is another definition. */
+async function committedByAnother(
+  { network, channel, definition }: Deployment,
+  node: FabricNode,
+  cause: unknown,
+  { signal, progress }: StepContext,
+): Promise<string> {
+  progress(`another command has committed sequence ${definition.sequence}: ${hostOf(node)} receives its block`);
+  const look = async () => {
+    const { connection, identity } = await reachPeer(network, node, signal);
+    const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
+    if (committed && committed.sequence >= definition.sequence) return committed;
+    const hint = "type the same command again when it has: kubectl fabric status shows how far each peer is";
+    throw new FabricError("not-ready", `${hostOf(node)} has not yet received ${described(definition)}`, {
+      hint,
+      cause,
+    });
+  };
+  const committed = await eventually(look, { signal, retry: ["not-ready", "connection"] });
+  if (agree(committed, definition)) return "another command has committed it";
+  throw new FabricError(
+    "conflict",
+    `expected ${channel} to commit ${described(definition)}, found ${described(committed)} committed meanwhile`,
+    { hint: "type the same command again: it goes on from there, with the next sequence", cause },
+  );
 }
 
 const approvedBy = ({ approvals }: CommitReadiness): readonly string[] =>

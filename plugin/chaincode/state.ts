@@ -5,7 +5,6 @@ import { printEndorsementPolicy } from "../fabric/endorsement-policy.ts";
 import {
   approvedDefinition,
   committedDefinition,
-  committedDefinitions,
   installedChaincodes,
   type ApprovedDefinition,
 } from "../fabric/lifecycle.ts";
@@ -17,6 +16,7 @@ import { hostOf, nodesOf, peerNodes, type FabricNode, type PeerOrganization } fr
 import { byReason } from "../steps/reasons.ts";
 import { againWhenLost } from "../steps/again.ts";
 import { containerOf, containersOf, type ChaincodeContainer } from "./containers.ts";
+import { definitionsOn } from "./furthest-peer.ts";
 import { runningServices, serviceOf, type RunningService } from "./runtime/running-service.ts";
 import { unknownChannel } from "./unknown-name.ts";
 
@@ -220,14 +220,16 @@ async function statesOn(
   signal: AbortSignal,
 ): Promise<readonly ChaincodeState[]> {
   const joined = surveys.filter(({ channels }) => channels.includes(channel));
-  const [first] = joined;
-  if (!first) return [];
-  const { connection, identity } = await reachPeer(network, first.node, signal);
-  const definitions = await committedDefinitions(connection, identity, channel, { signal });
+  const told = await definitionsOn(
+    network,
+    channel,
+    joined.map(({ node }) => node),
+    signal,
+  );
   return Promise.all(
-    definitions
-      .filter((definition) => name === undefined || definition.name === name)
-      .map(async (definition) => {
+    told
+      .filter(({ definition }) => name === undefined || definition.name === name)
+      .map(async ({ definition, by: { connection, identity } }) => {
         const [committed, peers] = await Promise.all([
           committedDefinition(connection, identity, channel, definition.name, { signal }),
           peersWith(network, channel, definition, surveys, signal),
@@ -281,7 +283,7 @@ async function peersWith(
   return found.flat();
 }
 
-/** What an organization runs: its own peers alone know. */
+/** What an organization runs: its own peers alone know, and one that lags behind does not yet. */
 async function packageOf(
   network: OpenNetwork,
   channel: string,
@@ -289,10 +291,13 @@ async function packageOf(
   surveys: readonly Survey[],
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const asked = surveys.find(({ channels }) => channels.includes(channel));
-  if (!asked) return undefined;
-  const { connection, identity } = await reachPeer(network, asked.node, signal);
-  return (await approvedDefinition(connection, identity, channel, { name, sequence }, { signal }))?.packageId;
+  for (const { node, channels } of surveys) {
+    if (!channels.includes(channel)) continue;
+    const { connection, identity } = await reachPeer(network, node, signal);
+    const approved = await approvedDefinition(connection, identity, channel, { name, sequence }, { signal });
+    if (approved) return approved.packageId;
+  }
+  return undefined;
 }
 
 function peerWith(

@@ -1,5 +1,5 @@
 import { peer } from "@hyperledger/fabric-protos";
-import { FabricError } from "../error.ts";
+import { FabricError, messageOf } from "../error.ts";
 import type { CallOptions } from "./call-options.ts";
 import { type ChaincodeDefinition, checkChaincodeName, checkChaincodeVersion } from "./chaincode-definition.ts";
 import type { ChaincodePackage } from "./chaincode-package.ts";
@@ -261,6 +261,12 @@ export async function commitDefinition(
   const args = new lifecycle.CommitChaincodeDefinitionArgs();
   setDefinition(args, definition);
   return transact(gateway, channel, "CommitChaincodeDefinition", args, endorsingOrganizations, options);
+}
+
+/** Whether a definition was refused because another command has committed one of its sequence (core/chaincode/lifecycle/lifecycle.go, CheckCommitReadiness). */
+export function isSequenceTaken(error: unknown, sequence: number): boolean {
+  const next = messageOf(error).matchAll(/requested sequence is \d+, but new definition must be sequence (\d+)/g);
+  return [...next].some(([, found]) => Number(found) > sequence);
 }
 
 interface Message {

@@ -1,11 +1,12 @@
 import { FabricError } from "../../error.ts";
-import { approvedDefinition, committedDefinitions, installedChaincodes } from "../../fabric/lifecycle.ts";
+import { approvedDefinition, installedChaincodes } from "../../fabric/lifecycle.ts";
 import { peerChannels } from "../../fabric/peer-channels.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
 import { reachPeer } from "../../network/reach.ts";
 import { hostOf, nodesOf, type FabricNode } from "../../network/spec.ts";
 import type { Step } from "../../steps/step.ts";
-import type { PackageToDeploy } from "../deployment.ts";
+import { isLate, type PackageToDeploy } from "../deployment.ts";
+import { definitionsOn } from "../furthest-peer.ts";
 import { installStep, shortId } from "../lifecycle-steps.ts";
 import { atPeer } from "../peer-step.ts";
 import { packageOnPeers } from "../package-source.ts";
@@ -72,7 +73,7 @@ export async function lateSteps(
   const places = await chosenPlaces(network, { organizations }, signal);
   const wanted = await Promise.all(
     places.map(async (place): Promise<readonly Wanted[]> => {
-      const ids = await approvedByAnyOf(network, place.peers, channel, signal);
+      const ids = await approvedOn(network, place.peers, channel, () => true, signal);
       if (ids.length === 0) return [];
       const peers = await Promise.all(
         place.peers.map(async (node) => ({ node, installed: await installedOn(network, node, signal) })),
@@ -141,9 +142,10 @@ async function packagesOf(
 ): Promise<readonly PackageToDeploy[]> {
   const { connection, identity } = await reachPeer(network, place.gateway, signal);
   const ids = new Set<string>();
+  const asked = [place.gateway, ...place.peers.filter((node) => !isLate(place, node))];
   for (const channel of await peerChannels(connection, identity, { signal })) {
     const isWanted = (chaincode: string): boolean => name === undefined || chaincode === name;
-    for (const id of await approvedOn(network, place.gateway, channel, isWanted, signal)) ids.add(id);
+    for (const id of await approvedOn(network, asked, channel, isWanted, signal)) ids.add(id);
   }
   const peers = nodesOf(place.organization);
   return Promise.all(
@@ -155,33 +157,18 @@ async function packagesOf(
   );
 }
 
-/** As the first peer says that knows: one that has just joined has yet to read the channel's blocks. */
-async function approvedByAnyOf(
-  network: OpenNetwork,
-  peers: readonly FabricNode[],
-  channel: string,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  for (const node of peers) {
-    const ids = await approvedOn(network, node, channel, () => true, signal);
-    if (ids.length > 0) return ids;
-  }
-  return [];
-}
-
-/** IDs of the packages by which a peer's organization runs what a channel has committed. */
+/** IDs of the packages by which an organization runs what a channel has committed, as those of its peers say that are furthest. */
 async function approvedOn(
   network: OpenNetwork,
-  node: FabricNode,
+  peers: readonly FabricNode[],
   channel: string,
   isWanted: (chaincode: string) => boolean,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { connection, identity } = await reachPeer(network, node, signal);
   const ids = new Set<string>();
-  const definitions = await committedDefinitions(connection, identity, channel, { signal });
-  for (const definition of definitions.filter(({ name }) => isWanted(name))) {
-    const approved = await approvedDefinition(connection, identity, channel, definition, { signal });
+  for (const { definition, by } of await definitionsOn(network, channel, peers, signal)) {
+    if (!isWanted(definition.name)) continue;
+    const approved = await approvedDefinition(by.connection, by.identity, channel, definition, { signal });
     if (approved?.packageId !== undefined) ids.add(approved.packageId);
   }
   return [...ids];

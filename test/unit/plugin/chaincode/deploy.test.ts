@@ -4,6 +4,7 @@ import { collectionsBytes } from "../../../../plugin/fabric/collections.ts";
 import { parseEndorsementPolicy } from "../../../../plugin/fabric/endorsement-policy.ts";
 import { FabricError } from "../../../../plugin/error.ts";
 import type { ApprovedDefinition } from "../../../../plugin/fabric/lifecycle.ts";
+import { hostOf } from "../../../../plugin/network/spec.ts";
 import { assetDefinition, scriptedPeers, type LifecycleScript } from "./scripted-peers.ts";
 
 const { signal } = new AbortController();
@@ -32,7 +33,11 @@ describe("going back", () => {
       code: "usage",
       message,
     });
-    expect(asked.toSorted()).toEqual(["peer0.org1 GetConfigBlock", "peer0.org1 QueryChaincodeDefinition"]);
+    expect(asked.toSorted()).toEqual([
+      "peer0.org1 GetConfigBlock",
+      "peer0.org1 QueryChaincodeDefinition",
+      "peer0.org2 QueryChaincodeDefinition",
+    ]);
   });
 });
 
@@ -134,5 +139,55 @@ describe("an organization alone", () => {
     });
     const both = { ...own, organizations: ["org1", "org2"] };
     expect((await deploymentFor(network, both, signal)).definition.collections).toHaveLength(0);
+  });
+});
+
+describe("what is committed", () => {
+  const approvals = [2, 3].map((sequence) => {
+    return { ...committed, version: String(sequence), sequence, packageId: `asset:${sequence}` };
+  });
+  const script = { committed, peers: 2, approved: { org1: approvals, org2: approvals } };
+
+  test("tell the peers that are furthest, and they speak for their organization", async () => {
+    const { network } = scriptedPeers({ ...script, lags: (host) => (host === "peer0.org1" ? 2 : undefined) });
+    const { definition, targets } = await deploymentFor(network, { ...request, packageId: "asset:3" }, signal);
+    expect(definition).toMatchObject({ version: "3", sequence: 3 });
+    expect(targets.map(({ gateway }) => hostOf(gateway))).toEqual(["peer1.org1", "peer0.org2"]);
+  });
+
+  test("is not what one organization knows, whose peers all lag: they are waited for", async () => {
+    let asked = 0;
+    const { network } = scriptedPeers({
+      ...script,
+      lags: (host) => (host.endsWith("org1") && (asked += 1) < 5 ? 2 : undefined),
+    });
+    const notices: string[] = [];
+    const told = { ...request, organizations: ["org1"], notice: (text: string) => notices.push(text) };
+    const { definition, targets } = await deploymentFor(network, told, signal);
+    expect(definition).toMatchObject({ version: "3", sequence: 3 });
+    expect(targets.map(({ pkg }) => pkg.id)).toEqual(["asset:3"]);
+    expect(notices).toEqual(["waits for peer0.org1: it knows asset at sequence 2, other peers of mychannel at 3"]);
+  });
+
+  test("is waited for no longer than the command may take", async () => {
+    const { network } = scriptedPeers({ ...script, lags: (host) => (host.endsWith("org1") ? 2 : undefined) });
+    const deadline = new AbortController();
+    const give = () => deadline.abort(new FabricError("timeout", "gave up after 1 s"));
+    await expect(deploymentFor(network, { ...request, notice: give }, deadline.signal)).rejects.toMatchObject({
+      code: "not-ready",
+      message: "expected peer0.org1 to know asset at sequence 3, as other peers of mychannel do, found it at 2",
+      hint: "kubectl fabric status shows how far each peer is; type the same command again when it has caught up",
+    });
+  });
+
+  test("does not hang on peers that cannot be asked", async () => {
+    const lost = new FabricError("connection", "refused");
+    const { network } = scriptedPeers({
+      ...script,
+      forbidden: { org2: new FabricError("forbidden", "you may not read its Secrets") },
+      fails: (host) => (host === "peer1.org1" ? lost : undefined),
+    });
+    const { definition } = await deploymentFor(network, { ...request, organizations: ["org1"] }, signal);
+    expect(definition.sequence).toBe(3);
   });
 });

@@ -28,6 +28,10 @@ export const assetDefinition: ChaincodeDefinition = {
 /** What peers of org1 and org2 know of one chaincode on mychannel. */
 export interface LifecycleScript {
   readonly committed?: ChaincodeDefinition;
+  /** Of each organization; one unless told. */
+  readonly peers?: number;
+  /** The newest sequence that a peer knows, if it lags behind. Asked at each question. */
+  readonly lags?: (host: string) => number | undefined;
   /** By organization, newest last. */
   readonly approved?: Readonly<Record<string, readonly ApprovedDefinition[]>>;
   /** What a peer says of a definition that may be committed, as it says it: MSP ID -> "approved", or Fabric's names of what differs. */
@@ -48,9 +52,9 @@ export interface ScriptedPeers {
   readonly asked: readonly string[];
 }
 
-/** A network of two organizations with a peer each, whose peers answer what lifecycle queries ask. Their Pods are ready. */
+/** A network of two organizations, whose peers answer what lifecycle queries ask. Their Pods are ready. */
 export function scriptedPeers(script: LifecycleScript): ScriptedPeers {
-  const definition = networkFromOptions({ peerOrganizations: ["org1", "org2"] });
+  const definition = networkFromOptions({ peerOrganizations: ["org1", "org2"], peers: script.peers });
   const asked: string[] = [];
   const connection: OpenNetwork["connection"] = async (node) => {
     const host = hostOf(node);
@@ -60,12 +64,16 @@ export function scriptedPeers(script: LifecycleScript): ScriptedPeers {
       const failure = script.fails?.(host, question);
       if (failure) return void setImmediate(() => done(failure as never));
       const response = new peer.ProposalResponse();
-      response.setResponse(answerTo(script, node.organization.name, question, argument));
+      response.setResponse(answerTo(asKnownBy(script, host), node.organization.name, question, argument));
       setImmediate(() => done(null, response));
     };
     return { endpoint: { serverName: host }, stub: () => ({ processProposal: answer }) } as unknown as NodeConnection;
   };
-  const identity = { creator: new Uint8Array(), sign: async () => new Uint8Array() } as unknown as SigningIdentity;
+  const identity = {
+    creator: new Uint8Array(),
+    sign: async () => new Uint8Array(),
+    gateway: { identity: { mspId: "Org1MSP", credentials: new Uint8Array() }, signer: async () => new Uint8Array() },
+  } as unknown as SigningIdentity;
   const network = {
     definition,
     connection,
@@ -87,6 +95,19 @@ function questionOf(signed: peer.SignedProposal): readonly [string, Uint8Array] 
   const invocation = peer.ChaincodeInvocationSpec.deserializeBinary(payload.getInput_asU8());
   const [name, argument = new Uint8Array()] = invocation.getChaincodeSpec()?.getInput()?.getArgsList_asU8() ?? [];
   return [Buffer.from(name ?? []).toString(), argument];
+}
+
+/** What a peer that lags behind knows of a script: the definition that was committed before is like the newest. */
+function asKnownBy(script: LifecycleScript, host: string): LifecycleScript {
+  const newest = script.lags?.(host);
+  if (newest === undefined) return script;
+  const { committed, approved = {}, ...rest } = script;
+  const before = committed && { ...committed, version: String(newest), sequence: newest };
+  const known = Object.entries(approved).map(([organization, all]) => [
+    organization,
+    all.filter(({ sequence }) => sequence <= newest),
+  ]);
+  return { ...rest, ...(before && newest > 0 && { committed: before }), approved: Object.fromEntries(known) };
 }
 
 function answerTo(
@@ -116,6 +137,18 @@ function answerTo(
       setDefinition(result, committed);
       return success(result);
     }
+    case "QueryChaincodeDefinitions": {
+      const result = new lifecycle.QueryChaincodeDefinitionsResult();
+      if (committed) {
+        const one = new lifecycle.QueryChaincodeDefinitionsResult.ChaincodeDefinition();
+        one.setName(committed.name);
+        setDefinition(one, committed);
+        result.setChaincodeDefinitionsList([one]);
+      }
+      return success(result);
+    }
+    case "QueryInstalledChaincodes":
+      return success(new lifecycle.QueryInstalledChaincodesResult());
     case "QueryApprovedChaincodeDefinition": {
       const sequence = lifecycle.QueryApprovedChaincodeDefinitionArgs.deserializeBinary(argument).getSequence();
       const found = approved?.[organization]?.findLast((one) => sequence === 0 || one.sequence === sequence);
@@ -147,7 +180,9 @@ function answerTo(
 }
 
 type DefinitionResult =
-  peer.lifecycle.QueryChaincodeDefinitionResult | peer.lifecycle.QueryApprovedChaincodeDefinitionResult;
+  | peer.lifecycle.QueryChaincodeDefinitionResult
+  | peer.lifecycle.QueryChaincodeDefinitionsResult.ChaincodeDefinition
+  | peer.lifecycle.QueryApprovedChaincodeDefinitionResult;
 
 function setDefinition(result: DefinitionResult, definition: ChaincodeDefinition): void {
   result.setVersion(definition.version);

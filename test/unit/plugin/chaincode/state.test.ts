@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { chaincodeState } from "../../../../plugin/chaincode/state.ts";
+import { assetDefinition, scriptedPeers } from "./scripted-peers.ts";
+
+const { signal } = new AbortController();
+const committed = { ...assetDefinition, version: "3", sequence: 3 };
+const approved = [2, 3].map((sequence) => ({ ...committed, sequence, packageId: `asset:${sequence}` }));
+
+test("a peer that lags behind does not say what is committed, nor what its organization runs", async () => {
+  const { network } = scriptedPeers({
+    committed,
+    peers: 2,
+    approved: { org1: approved, org2: approved },
+    channels: ["mychannel"],
+    lags: (host) => (host === "peer0.org1" ? 2 : undefined),
+  });
+  const { sequence, peers } = await chaincodeState(network, { channel: "mychannel", name: "asset" }, signal);
+  expect(sequence).toBe(3);
+  expect(peers.map(({ peer, packageId }) => `${peer} ${packageId}`)).toEqual([
+    "peer0.org1 asset:3",
+    "peer1.org1 asset:3",
+    "peer0.org2 asset:3",
+    "peer1.org2 asset:3",
+  ]);
+});
