@@ -2,11 +2,11 @@ import { FabricError } from "../error.ts";
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { configOf } from "../fabric/config.ts";
 import { checkDefinition } from "../fabric/definition-check.ts";
-import { approvedDefinition, type ApprovedDefinition } from "../fabric/lifecycle.ts";
+import { approvedDefinition, commitReadiness, type ApprovedDefinition } from "../fabric/lifecycle.ts";
 import { enoughApprovals } from "../fabric/lifecycle-endorsement.ts";
 import { peerConfigBlock } from "../fabric/peer-channels.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
-import { reachPeer } from "../network/reach.ts";
+import { reachPeer, type Reached } from "../network/reach.ts";
 import { hostOf, peerNodes } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";
 import { deployCommand } from "./deploy-command.ts";
@@ -19,12 +19,13 @@ import {
   type PackageToDeploy,
   type Target,
 } from "./deployment.ts";
+import { differentPackages } from "./different-packages.ts";
 import { checkAgreed, disagreements } from "./disagreement.ts";
 import { furthest } from "./furthest-peer.ts";
 import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
-import { agree, nextDefinition } from "./next-definition.ts";
+import { agree, described, nextDefinition, withNewPackage } from "./next-definition.ts";
 import { packageOnPeers, preparePackage } from "./package-source.ts";
 import { atPeer } from "./peer-step.ts";
 import { chooseRuntime } from "./runtime/choice.ts";
@@ -84,13 +85,20 @@ export async function deploymentFor(
   }
   const standing = { name: request.name, committed, former: former && agreedFormer(former) };
   const wanted = wantedTerms({ ...request, collections }, standing);
-  const definition = nextDefinition(
+  const planned = nextDefinition(
     wanted,
     committed,
     targets.map(({ organization, pkg: { id } }, index) => {
       return { organization: organization.name, approved: approved[index]?.packageId, wanted: id };
     }),
   );
+  const speaker = await reachPeer(network, places[0]?.gateway ?? first.gateway, signal);
+  const pending = committed && withNewPackage(wanted, committed);
+  const isPending =
+    pending &&
+    !agree(planned, pending) &&
+    (await isApprovedElsewhere(network, request, pending, places, speaker, signal));
+  const definition = isPending === true ? pending : planned;
   checkDefinition(config, definition);
   const deployment: Deployment = {
     network,
@@ -104,11 +112,36 @@ export async function deploymentFor(
   };
   if (definition.sequence !== committed?.sequence) {
     const own = places.map(({ organization }) => organization.mspId);
-    const speaker = await reachPeer(network, places[0]?.gateway ?? first.gateway, signal);
     const found = await disagreements(deployment, own, speaker, signal);
     checkAgreed(deployment, request, first.organization.name, found);
   }
+  const different = await differentPackages(deployment, signal);
+  if (different !== undefined) request.notice?.(different);
   return deployment;
+}
+
+/**
+ * Whether another organization has approved this already, to bring a package of its own under the terms that are wanted here, too. It
+ * waits for those whose package stays: who runs the command for these has nothing to change, and agrees. Says so.
+ */
+async function isApprovedElsewhere(
+  network: OpenNetwork,
+  { channel, notice }: DeployRequest,
+  pending: ChaincodeDefinition,
+  places: readonly Place[],
+  { connection, identity }: Reached,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const others = network.definition.spec.peerOrganizations.filter(
+    ({ mspId }) => !places.some(({ organization }) => organization.mspId === mspId),
+  );
+  if (others.length === 0) return false;
+  const { approvals } = await commitReadiness(connection, identity, channel, pending, { signal });
+  const names = others.filter(({ mspId }) => approvals.get(mspId) === true).map(({ name }) => name);
+  if (names.length === 0) return false;
+  const own = places.map(({ organization }) => organization.name).join(", ");
+  notice?.(`${names.join(", ")} has approved ${described(pending)} under the same terms: ${own} approves it, too`);
+  return true;
 }
 
 /** A deployment as a plan; asks nobody. */

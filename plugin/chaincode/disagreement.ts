@@ -72,7 +72,7 @@ const termsOf = {
 } as const satisfies Record<ApprovedPart, readonly Term[]>;
 
 /** Of another organization's own peer. Undefined when it has approved nothing, or we may not ask, or nobody answers. */
-async function approvalOf(
+export async function approvalOf(
   network: OpenNetwork,
   channel: string,
   { name, sequence }: ChaincodeDefinition,

@@ -25,21 +25,24 @@ export function nextDefinition(
   committed: ChaincodeDefinition | undefined,
   packages: readonly PackageChange[],
 ): ChaincodeDefinition {
-  const { name, endorsementPolicy, collections, initRequired } = wanted;
-  const at = (sequence: number, version: string): ChaincodeDefinition => ({
-    name,
-    version: wanted.version ?? version,
-    sequence,
-    endorsementPolicy,
-    collections,
-    initRequired,
-  });
-  if (!committed) return at(1, "1");
+  if (!committed) return definitionAt(wanted, 1, "1");
   const otherPackage = packages.some((change) => change.approved !== undefined && change.approved !== change.wanted);
-  const next = committed.sequence + 1;
-  if (otherPackage) return at(next, String(next));
-  const same = at(committed.sequence, committed.version);
-  return agree(same, committed) ? same : at(next, committed.version);
+  if (otherPackage) return withNewPackage(wanted, committed);
+  const same = definitionAt(wanted, committed.sequence, committed.version);
+  return agree(same, committed) ? same : definitionAt(wanted, committed.sequence + 1, committed.version);
+}
+
+/** What brings a new package of some organization, under the wanted terms. */
+export function withNewPackage(
+  wanted: WantedDefinition,
+  { sequence }: Pick<ChaincodeDefinition, "sequence">,
+): ChaincodeDefinition {
+  return definitionAt(wanted, sequence + 1, String(sequence + 1));
+}
+
+function definitionAt(wanted: WantedDefinition, sequence: number, version: string): ChaincodeDefinition {
+  const { name, endorsementPolicy, collections, initRequired } = wanted;
+  return { name, version: wanted.version ?? version, sequence, endorsementPolicy, collections, initRequired };
 }
 
 /** Whether two definitions are the same to the organizations of a channel. */

@@ -1,5 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deploymentFor } from "../../../../plugin/chaincode/deploy.ts";
+import type { DeployRequest } from "../../../../plugin/chaincode/deploy-request.ts";
 import { collectionsBytes } from "../../../../plugin/fabric/collections.ts";
 import { parseEndorsementPolicy } from "../../../../plugin/fabric/endorsement-policy.ts";
 import { FabricError } from "../../../../plugin/error.ts";
@@ -139,6 +143,80 @@ describe("an organization alone", () => {
     });
     const both = { ...own, organizations: ["org1", "org2"] };
     expect((await deploymentFor(network, both, signal)).definition.collections).toHaveLength(0);
+  });
+});
+
+describe("a next sequence that another organization has approved", () => {
+  const approved = { ...committed, packageId: "asset:3" };
+  const own = { ...request, packageId: "asset:3", organizations: ["org2"] };
+  const pending = (mspId: string) => (sequence: number) => ({
+    Org1MSP: [],
+    Org2MSP: [],
+    ...(sequence === 4 && { [mspId]: "approved" as const }),
+  });
+
+  test.each([
+    ["has nothing else to do", {}],
+    ["wants other terms, as that other does, for the package that it has", { policy: "OR('Org1MSP.peer')" }],
+  ])("is approved by one that %s", async (_, terms) => {
+    const { network } = scriptedPeers({ committed, approved: { org2: [approved] }, readiness: pending("Org1MSP") });
+    const notices: string[] = [];
+    const told = { ...own, ...terms, notice: (text: string) => notices.push(text) };
+    const { definition, targets } = await deploymentFor(network, told, signal);
+    expect(definition).toMatchObject({ version: "4", sequence: 4 });
+    expect(targets.map(({ pkg }) => pkg.id)).toEqual(["asset:3"]);
+    expect(notices).toEqual(["org1 has approved asset 4, sequence 4 under the same terms: org2 approves it, too"]);
+  });
+
+  test.each([
+    ["one that nobody has approved", own, "nobody"],
+    ["its own", own, "Org2MSP"],
+    ["that of an organization which the command is about, too", { ...own, organizations: undefined }, "Org1MSP"],
+  ])("is not %s", async (_, asked, mspId) => {
+    const { network } = scriptedPeers({
+      committed,
+      approved: { org1: [approved], org2: [approved] },
+      readiness: pending(mspId),
+    });
+    expect((await deploymentFor(network, asked, signal)).definition).toEqual(committed);
+  });
+});
+
+describe("packages of organizations", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "deploy-"));
+    await writeFile(join(folder, "package.json"), JSON.stringify({ name: "asset", scripts: { start: "node a.js" } }));
+    await writeFile(join(folder, "a.js"), "");
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  async function noticesWith(packageId: string, script: LifecycleScript = {}, asked: Partial<DeployRequest> = {}) {
+    const other = { ...committed, packageId };
+    const { network } = scriptedPeers({ committed, approved: { org1: [other] }, ...script });
+    const notices: string[] = [];
+    const notice = (text: string) => notices.push(text);
+    const { targets } = await deploymentFor(
+      network,
+      { ...request, path: folder, organizations: ["org2"], ...asked, notice },
+      signal,
+    );
+    return { notices: notices.filter((text) => text.includes("packages")), id: targets[0]?.pkg.id ?? "" };
+  }
+
+  test("are told of where they differ", async () => {
+    const { notices, id } = await noticesWith("asset:0123456789abcdef");
+    expect(notices).toEqual([
+      `the organizations run different packages of asset: org1 asset:0123456789ab, org2 ${id.slice(0, 18)}; ` +
+        "the same source gives the same package",
+    ]);
+  });
+
+  test("are not told of where they are the same, or nobody may look", async () => {
+    const { id } = await noticesWith("asset:1");
+    expect(await noticesWith(id)).toMatchObject({ notices: [] });
+    const forbidden = { org1: new FabricError("forbidden", "you may not read its Secrets") };
+    expect(await noticesWith("asset:1", { forbidden })).toMatchObject({ notices: [] });
   });
 });
 
