@@ -54,7 +54,17 @@ export function checkRequest(request: DeployRequest): void {
   if (request.include !== undefined && request.path === undefined) {
     throw new FabricError("usage", "expected --include together with --path only: it names files of that folder");
   }
-  if (request.runtime === "service") rejectDaemonOptions(request);
+  const isService = request.runtime === "service";
+  if (request.offline === true && (request.path === undefined || isService)) {
+    throw new FabricError("usage", "expected --offline together with --path only: it looks at what that folder lacks");
+  }
+  if (request.label !== undefined && request.path === undefined && request.image === undefined) {
+    throw new FabricError(
+      "usage",
+      "expected --label together with --path or --image only: a package has the label that it was made with",
+    );
+  }
+  if (isService) rejectDaemonOptions(request);
   if (request.initArguments && request.initRequired === false) {
     throw new FabricError("usage", "expected no --init-args together with --no-init");
   }

@@ -99,6 +99,7 @@ export async function deploymentFor(
     !agree(planned, pending) &&
     (await isApprovedElsewhere(network, request, pending, places, speaker, signal));
   const definition = isPending === true ? pending : planned;
+  checkInit(request, definition);
   checkDefinition(config, definition);
   const deployment: Deployment = {
     network,
@@ -142,6 +143,18 @@ async function isApprovedElsewhere(
   const own = places.map(({ organization }) => organization.name).join(", ");
   notice?.(`${names.join(", ")} has approved ${described(pending)} under the same terms: ${own} approves it, too`);
   return true;
+}
+
+/** Arguments of a call that would not be made: the user takes them for done. */
+function checkInit({ name, channel, initArguments }: DeployRequest, definition: ChaincodeDefinition): void {
+  if (!initArguments || definition.initRequired) return;
+  throw new FabricError(
+    "usage",
+    `expected --init with --init-args: ${described(definition)} asks for no call of Init`,
+    {
+      hint: `--init makes it ask for one; a function that is no Init: kubectl fabric invoke ${name} FUNCTION -C ${channel}`,
+    },
+  );
 }
 
 /** A deployment as a plan; asks nobody. */

@@ -182,6 +182,39 @@ describe("a next sequence that another organization has approved", () => {
   });
 });
 
+describe("arguments of Init", () => {
+  const initArguments = ["InitLedger"];
+  const approved = { org1: [{ ...committed, packageId: "asset:3" }], org2: [{ ...committed, packageId: "asset:3" }] };
+
+  test("are refused where nothing asks for Init", async () => {
+    const { network } = scriptedPeers({ committed, approved });
+    await expect(deploymentFor(network, { ...request, initArguments }, signal)).rejects.toMatchObject({
+      code: "usage",
+      message: "expected --init with --init-args: asset 3, sequence 3 asks for no call of Init",
+      hint: "--init makes it ask for one; a function that is no Init: kubectl fabric invoke asset FUNCTION -C mychannel",
+    });
+  });
+
+  test.each([
+    ["the request", committed, true],
+    ["what is kept of the definition", { ...committed, initRequired: true }, undefined],
+  ])("are taken where %s asks for it", async (_, present, initRequired) => {
+    const { network } = scriptedPeers({ committed: present, approved });
+    const { definition } = await deploymentFor(network, { ...request, initArguments, initRequired }, signal);
+    expect(definition.initRequired).toBe(true);
+  });
+});
+
+test.each<[string, Partial<DeployRequest>, string]>([
+  ["--offline", { offline: true, packageId: "asset:3" }, "expected --offline together with --path only"],
+  ["--label", { label: "other", packageId: "asset:3" }, "expected --label together with --path or --image only"],
+])("%s is refused where it says nothing", async (_, said, message) => {
+  const { network, asked } = scriptedPeers({ committed });
+  const failure = deploymentFor(network, { ...request, ...said }, signal);
+  await expect(failure).rejects.toMatchObject({ code: "usage", message: expect.stringContaining(message) as string });
+  expect(asked).toEqual([]);
+});
+
 describe("packages of organizations", () => {
   let folder: string;
   beforeAll(async () => {
