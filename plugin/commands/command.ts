@@ -31,6 +31,17 @@ export function optionsOf<T = object>(command: Command): GlobalOptions & T {
   return options;
 }
 
+/** Refuses an option that is said and denied: else the last one wins, without a word. */
+export function neverBoth(command: Command, name: string): void {
+  let first: string | undefined;
+  for (const said of [name, `no-${name}`]) {
+    command.on(`option:${said}`, () => {
+      first ??= said;
+      if (first !== said) throw new FabricError("usage", `expected --${name} or --no-${name}, found both`);
+    });
+  }
+}
+
 /** A command whose result has not all the forms: others are refused before it does anything. */
 export function printsOnly(command: Command, formats: readonly OutputFormat[]): Command {
   return command.hook("preAction", () => expectFormat(command, formats));

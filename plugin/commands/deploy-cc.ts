@@ -1,7 +1,8 @@
 import { Option } from "commander";
+import { FabricError } from "../error.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { callArguments, collect, list, positiveInteger } from "./arguments.ts";
-import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 interface DeployOptions extends PlanOptions {
@@ -112,8 +113,12 @@ Examples:
   kubectl fabric deploy-cc asset --path ./chaincode -C mychannel --load-image fabric-nodeenv.tar     no registry
   kubectl fabric deploy-cc asset --runtime service --image registry.example.com/asset:1 -C mychannel`,
     );
+  neverBoth(command, "init");
   planOptions(command, "15m").action(async (name: string) => {
     const options = optionsOf<DeployOptions>(command);
+    if (options.build && options.path === undefined) {
+      throw new FabricError("usage", "expected --build together with --path only: it builds that folder");
+    }
     const [{ openNetwork }, { deploySteps }, { stateAfter }, { chaincodesTable }, { printResult }] = await Promise.all([
       import("./connect.ts"),
       import("../chaincode/deploy.ts"),

@@ -3,7 +3,7 @@ import { PROFILE_NAMES } from "../../webhook/inject/profile.ts";
 import type { NetworkOptions } from "../network/spec.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { idleTime, list, nodeCount } from "./arguments.ts";
-import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 interface InitOptions extends PlanOptions, Omit<NetworkOptions, "name"> {
@@ -20,7 +20,23 @@ export const init: CommandDefinition = (program, terminal) => {
         "What is there already is left as it is; run it again after anything that stopped it.\n" +
         "What changes nodes that run restarts them one at a time, and ends with the first that does not come up.",
     )
-    .option("-f, --file <file>", "a FabricNetwork (YAML) instead of the options below; - for standard input")
+    .addOption(
+      new Option(
+        "-f, --file <file>",
+        "a FabricNetwork (YAML) instead of the options below; - for standard input",
+      ).conflicts([
+        "fabricVersion",
+        "peerOrgs",
+        "peers",
+        "ordererOrg",
+        "orderers",
+        "storageClass",
+        "profile",
+        "chaincodeIdle",
+        "peerImage",
+        "ordererImage",
+      ]),
+    )
     .option("--fabric-version <tag>", "tag of Fabric's images (default: 3.1)")
     .option("--peer-orgs <names>", "peer organizations (default: org1,org2)", list)
     .option("--peers <count>", "peers of each organization (default: 1)", nodeCount)
@@ -51,6 +67,7 @@ Examples:
   kubectl fabric init --dry-run -o yaml > network.yaml     the complete definition, to edit
   kubectl fabric init -f network.yaml`,
     );
+  neverBoth(command, "chaincode-idle");
   planOptions(command, "10m").action(async () => {
     const options = optionsOf<InitOptions & { peerOrgs?: readonly string[]; ordererOrg?: string }>(command);
     const [

@@ -52,6 +52,10 @@ describe("wrong usage ends with 2", () => {
     ["query asset -C mychannel", /expected a function/],
     ["query asset Read -C mychannel --args []", /found both/],
     ["deploy-cc asset --path . --package-id a:b -C mychannel", /found several/],
+    ["deploy-cc asset --path . --init --no-init -C mychannel", /expected --init or --no-init, found both/],
+    ["deploy-cc asset --build -C mychannel", /expected --build together with --path/],
+    ["init --no-chaincode-idle --chaincode-idle 5m", /expected --chaincode-idle or --no-chaincode-idle, found both/],
+    ["init -f FOLDER/other.yaml --peers 3", /-f, --file <file>' cannot be used with option '--peers <count>'/],
     ["deploy-cc asset --include .npmrc --package-id a:b -C mychannel", /expected --include together with --path/],
     [
       "chaincode package FOLDER/text.tar.gz --include .npmrc",
