@@ -13,12 +13,32 @@ const noise = /^npm (notice|timing|verb|http)|A complete log of this run|^\s*$/;
  */
 export function readableBuildFailure(error: unknown): unknown {
   if (!(error instanceof FabricError)) return error;
+  const [, image, because] = missingImage.exec(error.message) ?? [];
+  if (image !== undefined && because !== undefined) return withoutImage(image, because, error);
   const match = /^([^]*?)Error returned from build: (\d+) "([^]*)"\s*$/.exec(error.message);
   if (!match) return error;
   const [, before = "", code = "", output = ""] = match;
   const lines = relevantLines(output).map((line) => `  ${line}`);
   const message = [`${before}the build ended with ${code}:`, ...lines].join("\n");
   return new FabricError("rejected", message, { hint: hintFor(output), cause: error });
+}
+
+/** What a peer says that has to build, and neither has what to build with nor can pull it (core/chaincode/platforms/util/utils.go, DockerBuild). */
+const missingImage = /Failed to (?:wait )?pull (\S+): ([^]*)$/;
+
+/** Without the peer's name, and the port by which its daemon asked: all peers say the same. */
+function withoutImage(image: string, because: string, cause: FabricError): FabricError {
+  const [, name = "image"] = /([^/:@]+)(?::[^/]*|@.*)?$/.exec(image) ?? [];
+  const file = `${name.replace(/^fabric-/, "")}.tar`;
+  const reason = because.trimEnd().replaceAll(/ [\d.]+:\d+->[\d.]+:\d+/g, "");
+  return new FabricError(
+    "rejected",
+    `expected the image ${image} in the peer's Docker daemon, which cannot pull it: ${reason}`,
+    {
+      hint: `where there is a registry: docker save ${image} -o ${file}; then the same command with --load-image ${file}`,
+      cause,
+    },
+  );
 }
 
 /** The lines that tell why, and what stands around the end; in order. */

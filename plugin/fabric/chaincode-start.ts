@@ -1,4 +1,5 @@
 import { FabricError } from "../error.ts";
+import { readableBuildFailure } from "./build-log.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { NodeConnection } from "./node-connection.ts";
 import { propose } from "./proposal.ts";
@@ -32,7 +33,7 @@ export async function startChaincode(
   } catch (error) {
     const verdict = verdictOf(error);
     if (verdict) return verdict;
-    throw error;
+    throw readableBuildFailure(error);
   }
 }
 

@@ -37,6 +37,27 @@ describe("a failed build", () => {
     expect(shown.at(-1)).toBe("line 499");
   });
 
+  test.each([
+    [
+      'Failed to pull hyperledger/fabric-nodeenv:2.5: API error (500): Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io on 10.96.0.10:53: read udp 10.244.0.7:41718->10.96.0.10:53: i/o timeout',
+      "expected the image hyperledger/fabric-nodeenv:2.5 in the peer's Docker daemon, which cannot pull it: API error (500): " +
+        'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io on 10.96.0.10:53: read udp: i/o timeout',
+      "docker save hyperledger/fabric-nodeenv:2.5 -o nodeenv.tar",
+    ],
+    [
+      "Failed to wait pull registry:5000/own/javaenv@sha256:0a: toomanyrequests",
+      "expected the image registry:5000/own/javaenv@sha256:0a in the peer's Docker daemon, which cannot pull it: toomanyrequests",
+      "docker save registry:5000/own/javaenv@sha256:0a -o javaenv.tar",
+    ],
+  ])("that is for want of the image to build with is the same for all peers: %s", (said, message, hint) => {
+    const at = "_lifecycle InstallChaincode at peer0.org1: could not build chaincode: docker build failed: ";
+    expect(readableBuildFailure(new FabricError("rejected", `${at}platform builder failed: ${said}`))).toMatchObject({
+      code: "rejected",
+      message,
+      hint: `where there is a registry: ${hint}; then the same command with --load-image ${hint.split(" ").at(-1)}`,
+    });
+  });
+
   test("any other failure stays as it is", () => {
     const other = new FabricError("rejected", "access denied");
     expect(readableBuildFailure(other)).toBe(other);
