@@ -51,7 +51,7 @@ export function submitOptions(command: Command): Command {
 export async function runTransaction(command: Command, terminal: Terminal, kind: "invoke" | "query"): Promise<void> {
   const options = optionsOf<TransactionOptions>(command);
   const [chaincode = "", ...words] = command.args;
-  const [name = "", ...parameters] = calledWith(words, options.args);
+  const [name = "", ...parameters] = calledWith(words, options);
   const [{ openNetwork }, { transact }, { readTransient }, { printResult }] = await Promise.all([
     import("./connect.ts"),
     import("../chaincode/transact.ts"),
@@ -88,8 +88,12 @@ export async function runTransaction(command: Command, terminal: Terminal, kind:
   }
 }
 
-function calledWith(words: readonly string[], args: readonly string[] | undefined): readonly string[] {
-  if (args === undefined && words.length === 0) {
+/** Function and arguments. Init alone may be called without a function: what it wants only the chaincode knows. */
+function calledWith(
+  words: readonly string[],
+  { args, init = false }: Pick<TransactionOptions, "args" | "init">,
+): readonly string[] {
+  if (words.length === 0 && (args === undefined || (args.length === 0 && !init))) {
     throw new FabricError("usage", "expected a function, found none", {
       hint: `name it after the chaincode, or say --args '{"Args":["ReadAsset","a1"]}'`,
     });

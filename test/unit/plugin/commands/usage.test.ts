@@ -51,6 +51,8 @@ describe("wrong usage ends with 2", () => {
     ["join My_Channel", /expected a channel name/],
     ["query asset -C mychannel", /expected a function/],
     ["query asset Read -C mychannel --args []", /found both/],
+    ["query asset -C mychannel --args []", /expected a function/],
+    ["invoke asset -C mychannel --args []", /expected a function/],
     ["deploy-cc asset --path . --package-id a:b -C mychannel", /found several/],
     ["deploy-cc asset --path . --init --no-init -C mychannel", /expected --init or --no-init, found both/],
     ["deploy-cc asset --build -C mychannel", /expected --build together with --path/],
