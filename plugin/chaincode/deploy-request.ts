@@ -48,6 +48,11 @@ export function checkRequest(request: DeployRequest): void {
   if (request.runtime !== "service" && sources.length > 1) {
     throw new FabricError("usage", "expected one of --path, --image, --package-id and --rollback-to, found several");
   }
+  if (request.packageId !== undefined && !/^[^:]+:[^:]+$/.test(request.packageId)) {
+    throw new FabricError("usage", `expected a package ID, as ${request.name}:0a1b2c…, found ${request.packageId}`, {
+      hint: `kubectl fabric chaincode inspect ${request.name} -C ${request.channel} shows those that were approved`,
+    });
+  }
   if (request.language !== undefined && request.image === undefined) {
     throw new FabricError("usage", "expected --language together with --image only: sources say it themselves");
   }

@@ -26,7 +26,7 @@ import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
 import { agree, described, nextDefinition, withNewPackage } from "./next-definition.ts";
-import { packageOnPeers, preparePackage } from "./package-source.ts";
+import { checkInstalled, packageOnPeers, preparePackage } from "./package-source.ts";
 import { atPeer } from "./peer-step.ts";
 import { chooseRuntime } from "./runtime/choice.ts";
 import { checkServed } from "./runtime/former-service.ts";
@@ -75,6 +75,9 @@ export async function deploymentFor(
     approvals(network, request, places, committed?.sequence, signal),
     before === undefined ? undefined : approvals(network, request, places, before, signal),
   ]);
+  if (request.packageId !== undefined) {
+    await checkInstalled(network, request.packageId, peerNodes(network.definition), signal);
+  }
   const packages = packageOnce(network);
   const targets = places.map((place, index): Target => {
     const choice = { place, approved: approved[index], former: former?.[index], committed };

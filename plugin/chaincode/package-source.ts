@@ -8,7 +8,7 @@ import {
   type ChaincodePackage,
 } from "../fabric/chaincode-package.ts";
 import { readChaincodeSource, type ChaincodeLanguage, type SourceOptions } from "../fabric/chaincode-source.ts";
-import { installedPackage } from "../fabric/lifecycle.ts";
+import { installedChaincodes, installedPackage } from "../fabric/lifecycle.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachPeer } from "../network/reach.ts";
 import type { FabricNode } from "../network/spec.ts";
@@ -136,6 +136,31 @@ export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly
       return finding;
     },
   };
+}
+
+/** Throws `usage` when all these peers say that they have no package of this ID. What one of them does not tell may yet be so. */
+export async function checkInstalled(
+  network: OpenNetwork,
+  id: string,
+  peers: readonly FabricNode[],
+  signal: AbortSignal,
+): Promise<void> {
+  const answers = await Promise.allSettled(
+    peers.map(async (node) => {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      return installedChaincodes(connection, identity, { signal });
+    }),
+  );
+  signal.throwIfAborted();
+  if (answers.some(({ status }) => status === "rejected")) return;
+  const installed = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+  const ids = [...new Set(installed.map(({ packageId }) => packageId))].sort();
+  if (ids.includes(id)) return;
+  throw new FabricError(
+    "usage",
+    `expected a package that a peer has installed (${listed(ids) || "none"}), found ${id}`,
+    { hint: "name its source with --path" },
+  );
 }
 
 async function contentOf(path: string): Promise<Buffer> {

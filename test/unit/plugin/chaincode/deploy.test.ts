@@ -182,6 +182,31 @@ describe("a next sequence that another organization has approved", () => {
   });
 });
 
+describe("a package that peers have", () => {
+  const own = { ...request, packageId: "asset:2" };
+
+  test("is refused where none of them has it, with those that there are", async () => {
+    const { network } = scriptedPeers({ committed, installed: ["asset:1", "token:1"] });
+    await expect(deploymentFor(network, own, signal)).rejects.toMatchObject({
+      code: "usage",
+      message: "expected a package that a peer has installed (asset:1, token:1), found asset:2",
+      hint: "name its source with --path",
+    });
+  });
+
+  test.each<[string, LifecycleScript]>([
+    ["one has it", { installed: ["asset:2"] }],
+    [
+      "not all can be asked",
+      { fails: (host) => (host === "peer0.org2" ? new FabricError("connection", "") : undefined) },
+    ],
+  ])("is taken where %s", async (_, script) => {
+    const { network } = scriptedPeers({ installed: [], committed, ...script });
+    const { targets } = await deploymentFor(network, { ...own, organizations: ["org1"] }, signal);
+    expect(targets.map(({ pkg }) => pkg.id)).toEqual(["asset:2"]);
+  });
+});
+
 describe("arguments of Init", () => {
   const initArguments = ["InitLedger"];
   const approved = { org1: [{ ...committed, packageId: "asset:3" }], org2: [{ ...committed, packageId: "asset:3" }] };

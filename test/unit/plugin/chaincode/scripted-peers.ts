@@ -40,6 +40,8 @@ export interface LifecycleScript {
   readonly forbidden?: Readonly<Record<string, Error>>;
   /** What chaincode says to a call, as a peer passes it on. */
   readonly called?: string;
+  /** IDs of packages that every peer has installed; nobody tells unless told. */
+  readonly installed?: readonly string[];
   /** That peers have joined; none unless told. */
   readonly channels?: readonly string[];
   /** Questions that fail. */
@@ -147,8 +149,18 @@ function answerTo(
       }
       return success(result);
     }
-    case "QueryInstalledChaincodes":
-      return success(new lifecycle.QueryInstalledChaincodesResult());
+    case "QueryInstalledChaincodes": {
+      if (!script.installed) return refusal("nobody has told what is installed");
+      const result = new lifecycle.QueryInstalledChaincodesResult();
+      result.setInstalledChaincodesList(
+        script.installed.map((id) => {
+          const one = new lifecycle.QueryInstalledChaincodesResult.InstalledChaincode();
+          one.setPackageId(id);
+          return one;
+        }),
+      );
+      return success(result);
+    }
     case "QueryApprovedChaincodeDefinition": {
       const sequence = lifecycle.QueryApprovedChaincodeDefinitionArgs.deserializeBinary(argument).getSequence();
       const found = approved?.[organization]?.findLast((one) => sequence === 0 || one.sequence === sequence);

@@ -12,6 +12,7 @@ test("a peer that lags behind does not say what is committed, nor what its organ
     peers: 2,
     approved: { org1: approved, org2: approved },
     channels: ["mychannel"],
+    installed: [],
     lags: (host) => (host === "peer0.org1" ? 2 : undefined),
   });
   const { sequence, peers } = await chaincodeState(network, { channel: "mychannel", name: "asset" }, signal);

@@ -53,6 +53,7 @@ describe("wrong usage ends with 2", () => {
     ["query asset Read -C mychannel --args []", /found both/],
     ["query asset -C mychannel --args []", /expected a function/],
     ["invoke asset -C mychannel --args []", /expected a function/],
+    ["deploy-cc asset --package-id foo -C mychannel", /expected a package ID, as asset:0a1b2c…, found foo/],
     ["deploy-cc asset --path . --package-id a:b -C mychannel", /found several/],
     ["deploy-cc asset --path . --init --no-init -C mychannel", /expected --init or --no-init, found both/],
     ["deploy-cc asset --build -C mychannel", /expected --build together with --path/],
