@@ -14,19 +14,24 @@ const longestPause = 2000;
 
 /**
  * Tries until it works, with growing pauses: for what nobody can watch (a Raft leader, gossip between peers).
- * Throws the last failure when time is over, any other failure at once.
+ * Throws the last failure when time is over or the signal is aborted, any other failure at once.
  */
 export async function eventually<T>(
   attempt: () => Promise<T>,
   { signal, within = 60_000, retry }: Patience,
 ): Promise<T> {
   const end = performance.now() + within;
+  let before: FabricError | undefined;
   for (let pause = firstPause; ; pause = Math.min(2 * pause, longestPause)) {
     try {
       return await attempt();
     } catch (error) {
+      // That it was cut off says less than what it was waiting for.
+      const isCut = error instanceof FabricError && error.code === "interrupted";
+      if (signal.aborted && isCut && before) throw before;
       const again = error instanceof FabricError && retry.includes(error.code);
       if (!again || signal.aborted || performance.now() + pause > end) throw error;
+      before = error;
     }
     // Aborted while asleep: the next attempt says so in its own words.
     await sleep(pause, undefined, { signal }).catch(() => {});

@@ -90,3 +90,15 @@ test("an abort during a pause ends it: one attempt more says why", async () => {
   expect(end).toMatchObject({ message: "attempt 3" });
   expect(at).toEqual([0, 100, 150]);
 });
+
+test("cut off it throws what failed before: that tells why it took so long", async () => {
+  const cut = new AbortController();
+  const { attempt } = failing("not-ready", "not-ready", "interrupted");
+  const counted = async () => {
+    const end = attempt();
+    await end.catch(({ code }: FabricError) => code === "interrupted" && cut.abort());
+    return end;
+  };
+  const end = await endOf(eventually(counted, { signal: cut.signal, retry: ["not-ready"] }));
+  expect(end).toMatchObject({ code: "not-ready", message: "attempt 2" });
+});
