@@ -49,7 +49,7 @@ export async function transact(
   const { gateway } = reached;
   const options = { signal, timeout };
   const explained = async (failure: unknown): Promise<never> => {
-    throw await transactionFailure(network.definition, reached, request, failure, signal);
+    throw tooSlow(await transactionFailure(network.definition, reached, request, failure, signal));
   };
   if (kind === "query") return { payload: await gateway.evaluate(call, options).catch(explained) };
   const { result, transactionId, blockNumber } = await gateway.submit(call, options).catch(explained);
@@ -62,6 +62,15 @@ export async function transact(
     ...committed,
     event: await eventOf(events, wanted, AbortSignal.any([signal, AbortSignal.timeout(timeout)])),
   };
+}
+
+/** The time is the user's own. */
+function tooSlow(failure: unknown): unknown {
+  if (!(failure instanceof FabricError) || failure.code !== "timeout" || failure.hint !== undefined) return failure;
+  return new FabricError("timeout", failure.message, {
+    hint: "--timeout gives it longer, as --timeout 5m",
+    cause: failure,
+  });
 }
 
 function callOf(network: OpenNetwork, request: TransactionRequest): TransactionCall {

@@ -1,6 +1,6 @@
-import { CommitError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
+import { CommitError, EndorseError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
 import { type ErrorCode, FabricError } from "../error.ts";
-import { grpcErrorCode, grpcErrorHint } from "./grpc-error.ts";
+import { grpcDetails, grpcErrorCode, grpcErrorHint } from "./grpc-error.ts";
 
 /** A failed gateway call as a user meets it, with what every endorser said. `what` was to be done. */
 export function gatewayFailure(what: string, thrown: unknown): unknown {
@@ -8,8 +8,22 @@ export function gatewayFailure(what: string, thrown: unknown): unknown {
   if (!(thrown instanceof GatewayError)) return thrown;
   const { details, cause } = thrown;
   const reasons = details.map(({ address, mspId, message }) => `  ${address} (${mspId}): ${message}`);
-  const text = [cause.details || thrown.message, ...reasons].join("\n");
-  return new FabricError(codeOf(thrown, text), `${what}: ${text}`, { hint: hintOf(thrown, text), cause: thrown });
+  const text = [grpcDetails(cause) || thrown.message, ...reasons].join("\n");
+  const code = codeOf(thrown, text);
+  const message = nobodyOrders.test(text)
+    ? `expected orderers that order the channel's transactions, found none: ${text}`
+    : `${text}${code === "timeout" || code === "interrupted" ? fateOf(thrown) : ""}`;
+  return new FabricError(code, `${what}: ${message}`, { hint: hintOf(thrown, text), cause: thrown });
+}
+
+/** The gateway's words when it finds no orderer, none of them takes the transaction, or too few do (internal/pkg/gateway, submit.go). */
+const nobodyOrders = /no orderer nodes available|no orderers could|insufficient number of orderers/;
+
+/** What may yet become of a transaction that nobody has waited for to the end. */
+function fateOf(error: GatewayError): string {
+  if (error instanceof EndorseError) return "; nothing is written";
+  // SubmitError, which fabric-gateway exports as a type alone, and CommitStatusError; what is evaluated has no transaction.
+  return "transactionId" in error ? `; the transaction ${String(error.transactionId)} may still be committed` : "";
 }
 
 /**
@@ -52,7 +66,9 @@ const chaincodeAnswer = /chaincode response \d+/;
 
 function codeOf(error: GatewayError, text: string): ErrorCode {
   if (chaincodeAnswer.test(text)) return "chaincode";
-  if (/no combination of peers|failed to (select|find)|no peers available|no orderers? /.test(text)) return "not-ready";
+  if (/no combination of peers|failed to (select|find)|no peers available/.test(text) || nobodyOrders.test(text)) {
+    return "not-ready";
+  }
   return grpcErrorCode(error.code);
 }
 
@@ -65,6 +81,17 @@ function hintOf(error: GatewayError, text: string): string | undefined {
   }
   if (/no peers available to evaluate chaincode/.test(text)) {
     return "no such chaincode is committed on the channel, or no peer runs it: kubectl fabric deploy-cc";
+  }
+  if (nobodyOrders.test(text)) {
+    return "kubectl fabric status shows which orderers are ready: most of them have to be, and to have elected a leader";
+  }
+  // core/chaincode/chaincode_support.go, CheckInvocation
+  if (/does not require initialization but called as init/.test(text)) {
+    return "leave --init out: the definition asks for no call of Init";
+  }
+  if (/is already initialized but called as init/.test(text)) return "leave --init out: Init has been called";
+  if (/has not been initialized for this version/.test(text)) {
+    return "the definition asks for a call of Init before: kubectl fabric invoke with --init, and what Init wants";
   }
   return grpcErrorHint({ code: error.code, details: text });
 }

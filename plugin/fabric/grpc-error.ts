@@ -9,11 +9,16 @@ export function isServiceError(thrown: unknown): thrown is ServiceError {
 
 /** A failed gRPC call as a user meets it. `what` was to be done: "joining mychannel at peer0.org1". */
 export function grpcError(what: string, error: ServiceError): FabricError {
-  const message = `${what}: ${error.details || error.message}`;
+  const message = `${what}: ${grpcDetails(error)}`;
   const details = { hint: grpcErrorHint(error), cause: error };
   return isCut(error)
     ? new LostConnection(message, details)
     : new FabricError(grpcErrorCode(error.code), message, details);
+}
+
+/** What it failed with, in words. grpc-js tells of each part of its waiting how long it took (client_call.ts, "Deadline exceeded after"). */
+export function grpcDetails({ details, message }: Pick<ServiceError, "details" | "message">): string {
+  return (details || message).replace(/^(\d+ \w+: )?Deadline exceeded\b.*$/s, "no answer in time");
 }
 
 /** Cut while the call was under way; a channel that cannot connect at all says so first (grpc-js, subchannel and pick_first). */

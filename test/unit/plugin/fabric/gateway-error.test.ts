@@ -1,5 +1,5 @@
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
-import { CommitError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
+import { CommitError, CommitStatusError, EndorseError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
 import { describe, expect, it } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
 import { gatewayFailure, isStateRace } from "../../../../plugin/fabric/gateway-error.ts";
@@ -48,7 +48,17 @@ describe("a failed transaction", () => {
       /find each other by gossip/,
     ],
     [status.FAILED_PRECONDITION, "no peers available to evaluate chaincode x in channel y", "not-ready", /deploy-cc/],
-    [status.UNAVAILABLE, "no orderers could successfully process transaction", "not-ready", undefined],
+    [status.UNAVAILABLE, "no orderers could successfully process transaction", "not-ready", /status .*which orderers/],
+    [status.UNAVAILABLE, "no orderer nodes available", "not-ready", /status .*which orderers/],
+    [status.UNAVAILABLE, "insufficient number of orderers could successfully", "not-ready", /status .*which orderers/],
+    [
+      status.ABORTED,
+      "chaincode 'asset' does not require initialization but called as init",
+      "rejected",
+      /leave --init/,
+    ],
+    [status.ABORTED, "chaincode 'asset' is already initialized but called as init", "rejected", /leave --init/],
+    [status.ABORTED, "chaincode 'asset' has not been initialized for this version", "rejected", /--init/],
     [status.UNAVAILABLE, "connection refused", "connection", undefined],
     [status.DEADLINE_EXCEEDED, "Deadline exceeded", "timeout", undefined],
     [status.CANCELLED, "interrupted", "interrupted", undefined],
@@ -59,6 +69,43 @@ describe("a failed transaction", () => {
     const failure = gatewayFailure("it", gatewayError(code, text));
     expect(failure).toMatchObject({ code: expected });
     expect(failure instanceof FabricError ? (failure.hint ?? "") : "").toMatch(hint ?? /^$/);
+  });
+
+  it("for want of a quorum says that nobody orders, and what each orderer said", () => {
+    const error = new GatewayError({
+      code: status.UNAVAILABLE,
+      details: [{ address: "orderer0:7050", mspId: "OrdererMSP", message: "no Raft leader" }],
+      cause: serviceError(status.UNAVAILABLE, "no orderers could successfully process transaction"),
+    });
+    expect(gatewayFailure("asset Create on mychannel", error)).toMatchObject({
+      code: "not-ready",
+      message:
+        "asset Create on mychannel: expected orderers that order the channel's transactions, found none: " +
+        "no orderers could successfully process transaction\n  orderer0:7050 (OrdererMSP): no Raft leader",
+    });
+  });
+
+  const late = "Deadline exceeded after 2.888s,name resolution: 0.005s,metadata filters: 0.001s,LB pick: 0.001s";
+  const failed = { code: status.DEADLINE_EXCEEDED, details: [], cause: serviceError(status.DEADLINE_EXCEEDED, late) };
+  it.each([
+    ["while it is asked", new GatewayError(failed), "no answer in time"],
+    [
+      "while it is endorsed",
+      new EndorseError({ ...failed, transactionId: "t1" }),
+      "no answer in time; nothing is written",
+    ],
+    [
+      "while it is sent to be ordered",
+      Object.assign(new GatewayError(failed), { transactionId: "t1" }),
+      "no answer in time; the transaction t1 may still be committed",
+    ],
+    [
+      "before it is committed",
+      new CommitStatusError({ ...failed, transactionId: "t1" }),
+      "no answer in time; the transaction t1 may still be committed",
+    ],
+  ])("whose time is over %s says what may yet become of it", (_, error, said) => {
+    expect(gatewayFailure("it", error)).toMatchObject({ code: "timeout", message: `it: ${said}` });
   });
 
   it("that only came too late may be tried again", () => {
@@ -91,6 +138,11 @@ describe("a failed transaction", () => {
 });
 
 describe("a failed call", () => {
+  it("says no more of its time than that it is over", () => {
+    const error = serviceError(status.DEADLINE_EXCEEDED, "Deadline exceeded after 2.888s,name resolution: 0.005s");
+    expect(grpcError("asking", error)).toMatchObject({ code: "timeout", message: "asking: no answer in time" });
+  });
+
   it.each([
     ["self-signed certificate in certificate chain", /TLS authority vouches for/],
     ["Hostname/IP does not match certificate's altnames", /TLS authority vouches for/],
