@@ -32,7 +32,7 @@ export function deployCommand(request: DeployRequest, organization: string, term
     said.name,
     "-C",
     said.channel,
-    ...words.flatMap(([option, value]) => (value === undefined ? [] : [`${option} ${quoted(String(value))}`])),
+    ...words.flatMap(([option, value]) => (value === undefined ? [] : [`${option} ${shellWord(String(value))}`])),
     ...(initRequired === undefined ? [] : [initRequired ? "--init" : "--no-init"]),
     ...(said.clientAuth ? ["--client-auth"] : []),
     "--org",
@@ -40,5 +40,6 @@ export function deployCommand(request: DeployRequest, organization: string, term
   ].join(" ");
 }
 
-const quoted = (word: string): string =>
-  /^[\w./:@+-]+$/.test(word) ? word : `"${word.replace(/(["$`\\])/g, "\\$1")}"`;
+/** A word as a shell takes it. */
+export const shellWord = (word: string): string =>
+  /^[\w./:@+,=-]+$/.test(word) ? word : `"${word.replace(/(["$`\\])/g, "\\$1")}"`;

@@ -42,6 +42,13 @@ export function age(value: string): number {
   return count * secondsOf[unit];
 }
 
+/** Seconds as these options take them, in the largest unit: 604800 is "7d". */
+export function timeOf(seconds: number): string {
+  const units = Object.entries(secondsOf).toReversed();
+  const [unit, length] = units.find(([, each]) => seconds >= each && seconds % each === 0) ?? ["s", 1];
+  return `${seconds / length}${unit}`;
+}
+
 /** How long chaincode may be idle, in the words of the annotation, which knows no days (webhook/inject/idle.ts). */
 export function idleTime(value: string): string {
   const { count, unit } = time(value, 5);

@@ -1,8 +1,10 @@
+import { shellWord } from "../chaincode/deploy-command.ts";
 import type { Cleanup, Leftovers } from "../orphans/cleanup.ts";
 import { findingKey, type Finding } from "../orphans/finding.ts";
 import { startBefore, type PeerStart } from "../orphans/peer-start.ts";
 import type { Survey } from "../orphans/survey.ts";
 import type { Step } from "../steps/step.ts";
+import { timeOf } from "./arguments.ts";
 import type { Plan, PlansReport } from "./plan-run.ts";
 
 /**
@@ -40,18 +42,40 @@ export function together(first: Survey, later: Survey): Survey {
   return { ...later, findings: [...first.findings, ...fresh] };
 }
 
-/**
- * What to type to remove what came back. Without an age: what is built anew is young. With the sources and identities of this run.
- */
-export function againCommand({
-  source = [],
-  mspDir = [],
-}: {
+/** The options of a cleanup that decide what goes. */
+export interface CleanupScope {
+  /** Seconds. */
+  readonly olderThan?: number | undefined;
+  readonly org?: readonly string[];
+  readonly peer?: readonly string[];
   readonly source?: readonly string[];
   readonly mspDir?: readonly string[];
-}): string {
-  const sources = source.length === 0 ? [] : ["--source", source.join(",")];
-  return ["kubectl fabric cleanup --yes", ...sources, ...mspDir.flatMap((told) => ["--msp-dir", told])].join(" ");
+  readonly gonePeer?: readonly string[];
+  readonly nodeNamespace?: string;
+  readonly nodeImage?: string;
+  readonly nodeSocket?: string;
+}
+
+/** What to type to remove what was shown, and nothing else. */
+export function removeCommand(scope: CleanupScope): string {
+  const words: readonly (readonly [string, string | undefined])[] = [
+    ["--older-than", scope.olderThan === undefined ? undefined : timeOf(scope.olderThan)],
+    ["--org", scope.org?.join(",")],
+    ["--peer", scope.peer?.join(",")],
+    ["--source", scope.source?.join(",")],
+    ...(scope.mspDir ?? []).map((told) => ["--msp-dir", told] as const),
+    ["--gone-peer", scope.gonePeer?.join(",")],
+    ["--node-namespace", scope.nodeNamespace],
+    ["--node-image", scope.nodeImage],
+    ["--node-socket", scope.nodeSocket],
+  ];
+  const given = words.flatMap(([option, value]) => (value === undefined ? [] : [`${option} ${shellWord(value)}`]));
+  return ["kubectl fabric cleanup --yes", ...given].join(" ");
+}
+
+/** What to type to remove what came back. Without an age: what is built anew is young. */
+export function againCommand(scope: CleanupScope): string {
+  return removeCommand({ ...scope, olderThan: undefined });
 }
 
 /** A peer of which images were removed, and which may build them again. */

@@ -27,11 +27,12 @@ export function cleanupTable(
   ].join("");
 }
 
-/** The last sentences: what was done, whether it lasts, and what to type next. */
+/** The last sentences: what was done, whether it lasts, and what to type next: `remove`, where nothing was. */
 export function cleanupClosing(
   { findings }: Survey,
   report: PlansReport | undefined,
   mayComeBack: readonly Doubt[],
+  remove: string,
 ): string {
   if (report) {
     const [doubt] = mayComeBack;
@@ -40,7 +41,7 @@ export function cleanupClosing(
     return `${conclusion(report, undefined)}a second run may be needed:\n${lines.join("")}next: ${doubt.hint}\n`;
   }
   if (!findings.some(({ verdict }) => verdict === "orphan")) return "";
-  return "nothing was changed\nnext: kubectl fabric cleanup --yes\n";
+  return `nothing was changed\nnext: ${remove}\n`;
 }
 
 function orphanTable(orphans: readonly Finding[], width: number | undefined): string {

@@ -5,21 +5,12 @@ import type { Survey } from "../orphans/survey.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { age, collect, list } from "./arguments.ts";
-import type { Doubt } from "./cleanup-plans.ts";
+import type { CleanupScope, Doubt } from "./cleanup-plans.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
 
-interface CleanupOptions extends PlanOptions {
+interface CleanupOptions extends PlanOptions, CleanupScope {
   readonly yes: boolean;
-  readonly olderThan?: number;
-  readonly org?: readonly string[];
-  readonly peer?: readonly string[];
-  readonly source?: readonly string[];
-  readonly mspDir?: readonly string[];
-  readonly gonePeer?: readonly string[];
-  readonly nodeNamespace?: string;
-  readonly nodeImage?: string;
-  readonly nodeSocket?: string;
 }
 
 export const cleanup: CommandDefinition = (program, terminal) => {
@@ -73,7 +64,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     { connectCluster },
     { agreedNetworks, findNetwork },
     { openCleanup },
-    { againCommand, cleanupPlans, doubts, isIncomplete, together },
+    { againCommand, cleanupPlans, doubts, isIncomplete, removeCommand, together },
     { readToldIdentity },
     { nodeAccessDefaults },
     { cleanupClosing, cleanupTable },
@@ -140,7 +131,9 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
         bytes: orphans.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
         ...(report ? { removed: report, mayComeBack } : {}),
       },
-      table: (width) => cleanupTable(found, options.verbose, width) + cleanupClosing(found, report, mayComeBack),
+      table: (width) =>
+        cleanupTable(found, options.verbose, width) +
+        cleanupClosing(found, report, mayComeBack, removeCommand(options)),
       names: () => orphans.map(({ source, place, kind, name }) => `${source}/${place}/${kind}/${name}`),
     });
     if (isIncomplete(blind, mayComeBack)) process.exitCode = exitCodes.notReady;

@@ -4,6 +4,7 @@ import {
   cleanupPlans,
   doubts,
   isIncomplete,
+  removeCommand,
   together,
 } from "../../../../plugin/commands/cleanup-plans.ts";
 import { cleanupClosing } from "../../../../plugin/commands/cleanup-table.ts";
@@ -194,8 +195,8 @@ describe("a cleanup", () => {
   test("ends with the statement, in words and by its exit code", () => {
     const report = { changed: 2, unchanged: 0, wouldChange: 0, steps: [] };
     const doubt = { peer: "org3/peer-0", because: "you may not exec", hint: "kubectl fabric cleanup --yes" };
-    expect(cleanupClosing(opened([]), report, [])).toBe("done: 2 steps\n");
-    expect(cleanupClosing(opened([]), report, [doubt])).toBe(
+    expect(cleanupClosing(opened([]), report, [], "")).toBe("done: 2 steps\n");
+    expect(cleanupClosing(opened([]), report, [doubt], "")).toBe(
       "done: 2 steps\na second run may be needed:\norg3/peer-0 may build again what was removed: you may not exec\n" +
         "next: kubectl fabric cleanup --yes\n",
     );
@@ -214,7 +215,29 @@ describe("a cleanup", () => {
       { source: ["dind", "host-docker"], mspDir: ["Org3MSP=./msp"] },
       "kubectl fabric cleanup --yes --source dind,host-docker --msp-dir Org3MSP=./msp",
     ],
+    [
+      { olderThan: 60, org: ["org1"], peer: ["peer0.org1"], gonePeer: ["fabric/peer1.org1"] },
+      "kubectl fabric cleanup --yes --org org1 --peer peer0.org1 --gone-peer fabric/peer1.org1",
+    ],
   ])("says what to type then: %j", (options, command) => {
     expect(againCommand(options)).toBe(command);
+  });
+
+  test.each([
+    [{}, "kubectl fabric cleanup --yes"],
+    [{ peer: ["peer0.org1"] }, "kubectl fabric cleanup --yes --peer peer0.org1"],
+    [{ org: ["org1"], olderThan: 60 }, "kubectl fabric cleanup --yes --older-than 1m --org org1"],
+    [{ olderThan: 604_800 }, "kubectl fabric cleanup --yes --older-than 7d"],
+    [{ olderThan: 0 }, "kubectl fabric cleanup --yes --older-than 0s"],
+    [{ mspDir: ["A=./a b", "B=./b"] }, 'kubectl fabric cleanup --yes --msp-dir "A=./a b" --msp-dir B=./b'],
+    [
+      { source: ["host-docker"], nodeNamespace: "kube-system", nodeImage: "docker:28-cli", nodeSocket: "/d.sock" },
+      "kubectl fabric cleanup --yes --source host-docker --node-namespace kube-system --node-image docker:28-cli " +
+        "--node-socket /d.sock",
+    ],
+  ])("of what was only shown says what to type, with what it was narrowed by: %j", (options, command) => {
+    expect(cleanupClosing(opened([]), undefined, [], removeCommand(options))).toBe(
+      `nothing was changed\nnext: ${command}\n`,
+    );
   });
 });
