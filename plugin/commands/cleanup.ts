@@ -7,6 +7,7 @@ import { noticeOn } from "../terminal/notice.ts";
 import { age, collect, list } from "./arguments.ts";
 import type { CleanupScope, Doubt } from "./cleanup-plans.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
+import { onSameCluster } from "./same-cluster.ts";
 import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
 
 interface CleanupOptions extends PlanOptions, CleanupScope {
@@ -114,12 +115,16 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
       if (options.yes && !options.dryRun) {
         const plans = cleanupPlans(opened, (later: Leftovers) => (found = together(opened, later)));
         report = await runPlans(terminal, options, plans);
-        mayComeBack = await doubts(opened.starts, found.findings, report, againCommand(options), signal);
+        const again = onSameCluster(againCommand(options), options);
+        mayComeBack = await doubts(opened.starts, found.findings, report, again, signal);
       }
     } finally {
       await opened.close();
     }
-    const { findings, uncommitted, blind } = found;
+    const { findings, uncommitted } = found;
+    const blind = found.blind.map(({ hint, ...place }) =>
+      hint === undefined ? place : { ...place, hint: onSameCluster(hint, options) },
+    );
     const orphans = findings.filter(({ verdict }) => verdict === "orphan");
     await printResult(terminal, options.output, {
       data: {
@@ -132,8 +137,8 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
         ...(report ? { removed: report, mayComeBack } : {}),
       },
       table: (width) =>
-        cleanupTable(found, options.verbose, width) +
-        cleanupClosing(found, report, mayComeBack, removeCommand(options)),
+        cleanupTable({ ...found, blind }, options.verbose, width) +
+        cleanupClosing(found, report, mayComeBack, onSameCluster(removeCommand(options), options)),
       names: () => orphans.map(({ source, place, kind, name }) => `${source}/${place}/${kind}/${name}`),
     });
     if (isIncomplete(blind, mayComeBack)) process.exitCode = exitCodes.notReady;
@@ -214,7 +219,8 @@ Examples:
       const items = organizations.flatMap((organization) => scheduleObjects(definition, organization, schedule));
       await printResult(terminal, options.output, {
         data: { apiVersion: "v1", kind: "List", items },
-        table: () => conclusion(report, "kubectl get cronjobs -A -l app.kubernetes.io/component=cleanup-schedule"),
+        table: () =>
+          conclusion(report, "kubectl get cronjobs -A -l app.kubernetes.io/component=cleanup-schedule", options),
         names: () => organizations.map(({ namespace }) => `${namespace}/fabric-cleanup`),
       });
     } finally {

@@ -144,7 +144,7 @@ Examples:
       const next = `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`;
       await printResult(terminal, options.output, {
         data: { chaincode: name, channel: options.channel, ...report, ...(state ? { state } : {}) },
-        table: (width) => `${state ? chaincodesTable([state], width) : ""}${conclusion(report, next)}`,
+        table: (width) => `${state ? chaincodesTable([state], width) : ""}${conclusion(report, next, options)}`,
         names: () => [name],
       });
     } finally {

@@ -1,5 +1,6 @@
 import { list } from "./arguments.ts";
 import { optionsOf, printsOnly, type CommandDefinition } from "./command.ts";
+import { onSameCluster } from "./same-cluster.ts";
 
 export const doctor: CommandDefinition = (program, terminal) => {
   const command = program
@@ -39,7 +40,11 @@ Examples:
         ],
       );
       const cluster = await connect(options, terminal);
-      const report = await examine(cluster, options.namespace, options.network, terminal.signal);
+      const examined = await examine(cluster, options.namespace, options.network, terminal.signal);
+      const findings = examined.findings.map(({ hint, ...finding }) =>
+        hint === undefined ? finding : { ...finding, hint: onSameCluster(hint, options) },
+      );
+      const report = { ...examined, findings };
       await printResult(terminal, options.output, {
         data: report,
         painted: true,

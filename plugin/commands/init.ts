@@ -116,7 +116,7 @@ Examples:
       const next = options.dryRun ? undefined : await afterInit(network, terminal.signal);
       await printResult(terminal, options.output, {
         data: options.dryRun && options.output === "yaml" ? definition : { network: definition, ...report },
-        table: () => conclusion(report, next),
+        table: () => conclusion(report, next, options),
         names: () => [definition.metadata.name],
       });
     } finally {

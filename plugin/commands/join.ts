@@ -42,7 +42,7 @@ Examples:
       const next = options.dryRun ? undefined : await afterJoin(network, channel, terminal.signal);
       await printResult(terminal, options.output, {
         data: { channel, ...report },
-        table: () => conclusion(report, next),
+        table: () => conclusion(report, next, options),
         names: () => [channel],
       });
     } finally {

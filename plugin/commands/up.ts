@@ -93,7 +93,7 @@ Examples:
       const next = `kubectl fabric invoke ${deployment.name} FUNCTION [ARGUMENT...] --channel ${channel}`;
       await printResult(terminal, options.output, {
         data: { chaincode: deployment.name, channel, ...report },
-        table: () => conclusion(report, next),
+        table: () => conclusion(report, next, options),
         names: () => [deployment.name],
       });
     } finally {

@@ -54,7 +54,7 @@ Examples:
     const next = options.dryRun ? undefined : await afterWebhook(cluster, terminal.signal);
     await printResult(terminal, options.output, {
       data: report,
-      table: () => conclusion(report, next),
+      table: () => conclusion(report, next, options),
       names: () => report.steps.map(({ id }) => id),
     });
   });

@@ -39,7 +39,7 @@ function headersOf(user: NonNullable<UserEntry["user"]>, source: string): Impers
       "invalid",
       `expected as beside as-uid, as-groups and as-user-extra of ${source}, found none`,
       {
-        hint: "kubectl refuses it, too: name whom to impersonate",
+        hint: "so does kubectl: name whom to impersonate",
       },
     );
   }

@@ -28,9 +28,15 @@ export function defectOf(thrown: unknown): FabricError {
   return new FabricError("internal", first, { cause: thrown });
 }
 
-/** Two lines: `error:` and, when there is something to type next, `hint:`; as JSON for scripts that asked for it. */
-export function formatFailure(thrown: unknown, format: OutputFormat | undefined, debug: boolean): string {
-  const { code, hint } = thrown instanceof FabricError ? thrown : { code: "internal", hint: undefined };
+/** Two lines: `error:` and, when there is something to type next, `hint:`, as `typed` has it; as JSON for scripts that asked for it. */
+export function formatFailure(
+  thrown: unknown,
+  format: OutputFormat | undefined,
+  debug: boolean,
+  typed = (hint: string): string => hint,
+): string {
+  const { code, hint: said } = thrown instanceof FabricError ? thrown : { code: "internal", hint: undefined };
+  const hint = said === undefined ? undefined : typed(said);
   if (format === "json") return `${JSON.stringify({ error: { code, message: messageOf(thrown), hint } })}\n`;
   const lines = [`error: ${visible(messageOf(thrown))}`];
   if (hint) lines.push(`hint: ${visible(hint)}`);

@@ -376,7 +376,7 @@ describe.each(fabrics)("an hour with Fabric $version", ({ tag }) => {
       await output(["init", "--peer-orgs", `org1,org2,${network}-late`]);
       const joined = await run(["join", "mychannel"]);
       expect(joined.stderr).toMatch(/expected members of mychannel \(Org1MSP, Org2MSP\), found hour-\S+-late/);
-      expect(joined.stderr).toMatch(/hint: kubectl fabric join mychannel --orgs org1,org2/);
+      expect(joined.stderr).toMatch(/hint: kubectl fabric --network \S+ join mychannel --orgs org1,org2/);
       expect(joined.code).toBe(1);
       expect(await json(["join", "mychannel", "--orgs", "org1,org2"])).toMatchObject({ changed: 0 });
       await output(["join", "third"]);

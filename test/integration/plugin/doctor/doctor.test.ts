@@ -164,7 +164,7 @@ describe("kubectl fabric doctor", () => {
       const text = await run("doctor", "-n", "org1");
       expect(text.code).toBe(3); // no webhook
       expect(text.stdout).toMatch(
-        /^problem {2}webhook +it is not installed.*\n +hint: kubectl fabric webhook install$/m,
+        /^problem {2}webhook +it is not installed.*\n +hint: kubectl fabric --kubeconfig \S+ webhook install$/m,
       );
       expect(text.stdout).toMatch(/^context c: \d+ ok, \d+ warning, 1 problem, \d+ unknown$/m);
       const { stdout } = await run("doctor", "-n", "org1", "-o", "json");

@@ -40,11 +40,11 @@ export async function commandSession({ url }: ScriptedCluster): Promise<CommandS
       stdout: collect("stdout"),
       stderr: collect("stderr"),
       stdin: Readable.from([]),
-      env,
+      env: { KUBECONFIG: kubeconfig, ...env },
       signal: new AbortController().signal,
     };
     const error: unknown = await newProgram(terminal)
-      .parseAsync(["--kubeconfig", kubeconfig, ...argv], { from: "user" })
+      .parseAsync(argv, { from: "user" })
       .then(
         () => undefined,
         (thrown: unknown) => thrown,

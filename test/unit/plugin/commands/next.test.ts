@@ -33,6 +33,13 @@ describe("after init", () => {
     expect(await closing("init")).toBe(`nothing to do: all is as wanted\n${next}`);
   });
 
+  test("it is on the same cluster", async () => {
+    const told = ["--context", "c", "--network", "trade"];
+    expect(await closing("init", "--orderers", "1", "--peer-orgs", "org1", ...told)).toContain(
+      "next: kubectl fabric --context c --network trade join mychannel\n",
+    );
+  });
+
   test("comes nothing once there is a channel", async () => {
     await init(cluster, small, { now: new Date() });
     // The genesis block is made; there are no nodes to join it.
