@@ -1,5 +1,5 @@
 import { Option, type Command } from "commander";
-import type { CommandDefinition } from "./commands/command.ts";
+import { refuseEmpty, type CommandDefinition } from "./commands/command.ts";
 import { cleanup } from "./commands/cleanup.ts";
 import { chaincode } from "./commands/chaincode.ts";
 import { deployCc } from "./commands/deploy-cc.ts";
@@ -59,6 +59,7 @@ export function newProgram(terminal: Terminal): Command {
       outputError: (text, write) => write(`${text.trimEnd()}\nhint: add --help to see what is possible\n`),
     })
     .exitOverride()
+    .hook("preAction", refuseEmpty)
     .addHelpText(
       "after",
       `

@@ -47,6 +47,25 @@ export function printsOnly(command: Command, formats: readonly OutputFormat[]): 
   return command.hook("preAction", () => expectFormat(command, formats));
 }
 
+/** Refuses an option or a name that is empty: mostly a variable of the shell that is not set. Of a chaincode's arguments one may be. */
+export function refuseEmpty(_: Command, command: Command): void {
+  for (let each: Command | null = command; each; each = each.parent) {
+    for (const option of each.options) {
+      const value: unknown = each.getOptionValue(option.attributeName());
+      if (value === "" || (Array.isArray(value) && value.includes(""))) throw emptyValue(option.flags);
+    }
+  }
+  for (const [index, argument] of command.registeredArguments.entries()) {
+    const shown = argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
+    if (!argument.variadic && command.args[index] === "") throw emptyValue(shown);
+  }
+}
+
+const emptyValue = (name: string): FabricError =>
+  new FabricError("usage", `expected a value of ${name}, found ""`, {
+    hint: "is a variable of the shell not set? Without a value leave it out",
+  });
+
 /** Throws `usage` when another form was asked for. `doing`: with which options it has these forms only. */
 export function expectFormat(command: Command, formats: readonly OutputFormat[], doing = ""): void {
   const { output } = optionsOf(command);

@@ -10,6 +10,25 @@ interface InitOptions extends PlanOptions, Omit<NetworkOptions, "name"> {
   readonly file?: string;
 }
 
+interface OrganizationOptions {
+  readonly peerOrgs?: readonly string[];
+  readonly ordererOrg?: string;
+}
+
+/** What a file says instead. */
+const definingOptions = [
+  "fabricVersion",
+  "peerOrgs",
+  "peers",
+  "ordererOrg",
+  "orderers",
+  "storageClass",
+  "profile",
+  "chaincodeIdle",
+  "peerImage",
+  "ordererImage",
+] as const satisfies readonly (keyof (InitOptions & OrganizationOptions))[];
+
 export const init: CommandDefinition = (program, terminal) => {
   const command = program
     .command("init")
@@ -24,18 +43,7 @@ export const init: CommandDefinition = (program, terminal) => {
       new Option(
         "-f, --file <file>",
         "a FabricNetwork (YAML) instead of the options below; - for standard input",
-      ).conflicts([
-        "fabricVersion",
-        "peerOrgs",
-        "peers",
-        "ordererOrg",
-        "orderers",
-        "storageClass",
-        "profile",
-        "chaincodeIdle",
-        "peerImage",
-        "ordererImage",
-      ]),
+      ).conflicts([...definingOptions]),
     )
     .option("--fabric-version <tag>", "tag of Fabric's images (default: 3.1)")
     .option("--peer-orgs <names>", "peer organizations (default: org1,org2)", list)
@@ -69,7 +77,7 @@ Examples:
     );
   neverBoth(command, "chaincode-idle");
   planOptions(command, "10m").action(async () => {
-    const options = optionsOf<InitOptions & { peerOrgs?: readonly string[]; ordererOrg?: string }>(command);
+    const options = optionsOf<InitOptions & OrganizationOptions>(command);
     const [
       { connect, networkOn },
       { definitionFor },
@@ -90,8 +98,8 @@ Examples:
     const cluster = await connect(options, terminal);
     const definition = await definitionFor(
       cluster,
-      options.file
-        ? await readNetworkFile(options.file, terminal.stdin)
+      options.file !== undefined
+        ? await readNetworkFile(options.file, terminal.stdin, options.network)
         : {
             name: options.network,
             fabricVersion: options.fabricVersion,

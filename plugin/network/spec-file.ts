@@ -4,11 +4,19 @@ import { parse } from "yaml";
 import { FabricError, givenByUser, messageOf } from "../error.ts";
 import { parseNetwork, type FabricNetwork } from "./spec.ts";
 
-/** Reads a FabricNetwork from a YAML file, or from `stdin` for "-". Throws `usage`. */
-export async function readNetworkFile(file: string, stdin: NodeJS.ReadableStream): Promise<FabricNetwork> {
+/** Reads a FabricNetwork from a YAML file, or from `stdin` for "-". Throws `usage`, also where it is not that of the name. */
+export async function readNetworkFile(
+  file: string,
+  stdin: NodeJS.ReadableStream,
+  name?: string,
+): Promise<FabricNetwork> {
   const source = file === "-" ? "standard input" : file;
   const content = await (file === "-" ? text(stdin) : read(file));
-  return givenByUser(() => parseNetwork(parseYaml(content, source), source));
+  const network = givenByUser(() => parseNetwork(parseYaml(content, source), source));
+  if (name === undefined || name === network.metadata.name) return network;
+  throw new FabricError("usage", `expected the network ${name} in ${source}, found ${network.metadata.name}`, {
+    hint: "leave --network out, or change metadata.name in the file",
+  });
 }
 
 async function read(file: string): Promise<string> {

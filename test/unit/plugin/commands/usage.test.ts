@@ -23,6 +23,8 @@ beforeAll(async () => {
   await writeFile(join(folder, "text.yaml"), "a: [b\n");
   await writeFile(join(folder, "other.yaml"), "a: b\n");
   await writeFile(join(folder, "text.tar.gz"), "no archive");
+  const defined = await session.run("init", "--dry-run", "-o", "yaml");
+  await writeFile(join(folder, "network.yaml"), defined.stdout);
   await writeFile(join(folder, "empty.json"), "{");
   await writeFile(join(folder, "service.yaml"), "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n");
 });
@@ -34,7 +36,8 @@ afterAll(async () => {
 
 /** What a command line ends with: FOLDER stands for the one with the files. */
 async function run(line: string) {
-  const { error, stderr } = await session.run(...line.split(" ").map((word) => word.replace("FOLDER", folder)));
+  const words = line.split(" ").map((word) => (word === "''" ? "" : word.replace("FOLDER", folder)));
+  const { error, stderr } = await session.run(...words);
   return { code: error === undefined ? 0 : exitCodeOf(error), text: `${stderr}${String(error)}` };
 }
 
@@ -48,6 +51,22 @@ describe("wrong usage ends with 2", () => {
     ["init --fabric-version a/b", /fabricVersion: expected an image tag/],
     ["init --profile restricted --chaincode-idle 10m", /chaincodeIdle needs Docker/],
     ["status -o xml", /Allowed choices/],
+    ["init -f FOLDER/network.yaml --peers 3", /'-f, --file <file>' cannot be used with option '--peers <count>'/],
+    ["init -f FOLDER/network.yaml --storage-class a", /cannot be used with option '--storage-class <name>'/],
+    ["init -f FOLDER/network.yaml --no-chaincode-idle", /cannot be used with option '--no-chaincode-idle'/],
+    ["init -f FOLDER/network.yaml --network trade", /expected the network trade in .*network\.yaml, found fabric/],
+    // A variable of the shell that is not set.
+    ["init -f ''", /expected a value of -f, --file <file>, found ""/],
+    ["init --peer-orgs ''", /names separated by commas/],
+    ["deploy-cc asset --path '' -C mychannel", /expected a value of --path <dir>, found ""/],
+    ["deploy-cc asset --path . -C mychannel --load-image ''", /expected a value of --load-image <file>, found ""/],
+    ["deploy-cc '' --path . -C mychannel", /expected a value of <name>, found ""/],
+    ["chaincode seed ''", /expected a value of \[name\], found ""/],
+    ["status --network ''", /expected a value of --network <name>, found ""/],
+    ["status --kubeconfig ''", /expected a value of --kubeconfig <file>, found ""/],
+    ["webhook install --image ''", /expected a value of --image <image>, found ""/],
+    ["cleanup schedule --image ''", /expected a value of --image <image>, found ""/],
+    ["eject ''", /expected deployment\/NAME/],
     ["join My_Channel", /expected a channel name/],
     ["query asset -C mychannel", /expected a function/],
     ["query asset Read -C mychannel --args []", /found both/],
