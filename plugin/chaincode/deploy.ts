@@ -1,6 +1,7 @@
 import { FabricError } from "../error.ts";
 import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { configOf } from "../fabric/config.ts";
+import { checkChannelName } from "../fabric/channel-name.ts";
 import { checkDefinition } from "../fabric/definition-check.ts";
 import { approvedDefinition, commitReadiness, type ApprovedDefinition } from "../fabric/lifecycle.ts";
 import { enoughApprovals } from "../fabric/lifecycle-endorsement.ts";
@@ -22,6 +23,7 @@ import {
 import { differentPackages } from "./different-packages.ts";
 import { checkAgreed, disagreements } from "./disagreement.ts";
 import { furthest } from "./furthest-peer.ts";
+import { archivedImages } from "./image-archive.ts";
 import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
 import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
@@ -37,6 +39,14 @@ import { seedPeer } from "./seed/seed-peer.ts";
 import { chosenOrganizations, chosenPlaces, type Place } from "./targets.ts";
 import { readCollections, wantedTerms } from "./terms.ts";
 import { notJoined } from "./unknown-name.ts";
+
+/** Throws `usage` for what is wrong about a request and its files whatever the network is: asks nobody. */
+export async function checkBeforehand(request: DeployRequest): Promise<void> {
+  checkRequest(request);
+  checkChannelName(request.channel);
+  if (request.path !== undefined) await preparePackage(request.path, request.label ?? request.name, request);
+  await Promise.all((request.loadImage ?? []).map(archivedImages));
+}
 
 /** The channel runs this chaincode: installed everywhere, approved by each organization, committed, started. */
 export async function deploySteps(

@@ -61,7 +61,7 @@ Examples:
       { initSteps },
       { caughtUp },
       { joinSteps },
-      { deploySteps },
+      { checkBeforehand, deploySteps },
       { installedWebhook, webhookInstallSteps },
       { printResult },
     ] = await Promise.all([
@@ -74,6 +74,8 @@ Examples:
       import("../network/webhook.ts"),
       import("../terminal/output.ts"),
     ]);
+    // It comes last, and may be wrong from the beginning.
+    await checkBeforehand(deployment);
     const cluster = await connect(options, terminal);
     const definition = await definitionFor(cluster, request.network, noticeOn(terminal), terminal.signal);
     const network = networkOn(cluster, definition);

@@ -34,7 +34,7 @@ spec:
 `;
 
 const cases: Readonly<Record<string, Case>> = {
-  up: { line: "up --chaincode FOLDER --name asset --dry-run" },
+  up: { line: "up --chaincode test/chaincode/counter --dry-run" },
   doctor: { line: "doctor", formats: ["table", "json", "yaml"] },
   "webhook install": { line: "webhook install --dry-run" },
   "webhook uninstall": { line: "webhook uninstall --dry-run" },

@@ -1,5 +1,8 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { Readable, Writable } from "node:stream";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { optionsOf } from "../../../../plugin/commands/command.ts";
 import type { PlansReport } from "../../../../plugin/commands/plan-run.ts";
 import { upRequest, type UpOptions, type UpRequest } from "../../../../plugin/commands/up.ts";
@@ -8,6 +11,19 @@ import { newProgram } from "../../../../plugin/program.ts";
 import { entry, init, linesOf } from "../network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
+
+/** The folder of a chaincode. */
+let asset: string;
+beforeAll(async () => {
+  asset = join(await mkdtemp(join(tmpdir(), "up-")), "asset");
+  await mkdir(asset);
+  await writeFile(
+    join(asset, "package.json"),
+    JSON.stringify({ name: "asset", scripts: { start: "fabric-chaincode-node start" } }),
+  );
+  await writeFile(join(asset, "index.js"), "");
+});
+afterAll(() => rm(dirname(asset), { recursive: true, force: true }));
 
 let cluster: ScriptedCluster;
 let session: CommandSession;
@@ -23,15 +39,7 @@ afterEach(async () => {
 /** `kubectl fabric up --dry-run -o json` */
 async function dryRun(...argv: readonly string[]) {
   const count = cluster.writes.length;
-  const { stdout, stderr, error } = await session.run(
-    "up",
-    "--chaincode",
-    "./asset",
-    "--dry-run",
-    "-o",
-    "json",
-    ...argv,
-  );
+  const { stdout, stderr, error } = await session.run("up", "--chaincode", asset, "--dry-run", "-o", "json", ...argv);
   expect(error).toBeUndefined();
   expect(linesOf(cluster, count)).toEqual([]);
   const report = JSON.parse(stdout) as PlansReport & { readonly chaincode: string; readonly channel: string };
@@ -83,7 +91,7 @@ describe("up --dry-run", () => {
   });
 
   test("for people: what would be done, and that nothing was", async () => {
-    const { stdout, stderr } = await session.run("up", "--chaincode", "./asset", "--dry-run");
+    const { stdout, stderr } = await session.run("up", "--chaincode", asset, "--dry-run");
     expect(stdout).toBe("dry run: 5 steps to do; nothing was changed\n");
     expect(stderr).toContain("  + namespace kubectl-fabric-system: Namespace kubectl-fabric-system\n");
     expect(linesOf(cluster)).toEqual([]);
@@ -124,7 +132,7 @@ describe("what is there already is left as it is", () => {
 describe("up", () => {
   test("does webhook, network and channel one after another, until there is no node to talk to", async () => {
     // Pods of the scripted cluster run nothing: what comes after the channel's genesis block is left to tests with nodes.
-    const { error, stderr } = await session.run("up", "--chaincode", "./asset", "--channel", "trade");
+    const { error, stderr } = await session.run("up", "--chaincode", asset, "--channel", "trade");
     expect(error).toMatchObject({ code: "steps-failed" });
     const lines = linesOf(cluster);
     const planOf = (line: string) => {
@@ -140,13 +148,13 @@ describe("up", () => {
     expect(stderr).not.toContain("chaincode asset");
     // And again: what is done stays done.
     const count = cluster.writes.length;
-    await session.run("up", "--chaincode", "./asset", "--channel", "trade");
+    await session.run("up", "--chaincode", asset, "--channel", "trade");
     expect(linesOf(cluster, count)).toEqual([]);
   });
 
   test("a plan that fails is the last one", async () => {
     cluster.interfere(({ kind }) => (kind === "Deployment" ? "forbidden" : undefined));
-    const { error, stderr } = await session.run("up", "--chaincode", "./asset");
+    const { error, stderr } = await session.run("up", "--chaincode", asset);
     expect(error).toMatchObject({
       code: "forbidden",
       hint: "kubectl auth can-i get deployments.apps -n kubectl-fabric-system",
@@ -156,12 +164,29 @@ describe("up", () => {
   });
 
   test("its options reach the network that it makes", async () => {
-    await session.run("up", "--chaincode", "./asset", "--network", "trade", "--fabric-version", "2.5");
+    await session.run("up", "--chaincode", asset, "--network", "trade", "--fabric-version", "2.5");
     const definition = entry(cluster.read("ConfigMap", "fabric-network", "org1"), "network.yaml");
     expect(definition).toContain("name: trade");
     expect(cluster.read("StatefulSet", "peer0", "org1")).toMatchObject({
       spec: { template: { spec: { containers: [{ image: "docker.io/hyperledger/fabric-peer:2.5" }] } } },
     });
+  });
+});
+
+describe("what is wrong about the chaincode is said before anything is done, or planned", () => {
+  test.each([
+    ["no such folder", ["--chaincode", "nosuchdir"], /cannot read nosuchdir/],
+    ["a folder without chaincode", ["--chaincode", "docs", "--name", "a"], /expected package\.json, go\.mod/],
+    ["a name that Fabric does not take", ["--chaincode", ".", "--name", "bad name"], /found "bad name"/],
+    ["a channel's name", ["--chaincode", ".", "--name", "a", "-C", "Bad_Name"], /expected a channel name/],
+    ["an archive that is none", ["--chaincode", "test/chaincode/counter", "--load-image", "nosuch"], /nosuch/],
+  ])("%s", async (_, argv, message) => {
+    for (const more of [[], ["--dry-run"]]) {
+      const { error, stderr } = await session.run("up", ...argv, ...more);
+      expect(error).toMatchObject({ code: "usage", message: expect.stringMatching(message) });
+      expect(stderr).toBe("");
+      expect(cluster.requests).toEqual([]);
+    }
   });
 });
 
