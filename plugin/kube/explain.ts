@@ -13,6 +13,8 @@ export interface PodProblem {
   readonly hint?: string | undefined;
   /** No time will cure it: somebody has to change something. */
   readonly final: boolean;
+  /** The name of a claim that the Pod needs and that is not there. */
+  readonly missingClaim?: string;
   /** Whose last lines tell more: a container that has ended. */
   readonly log?: { readonly container: string; readonly previous: boolean };
 }
@@ -47,7 +49,7 @@ export function explainController(events: readonly CoreV1Event[]): PodProblem | 
   if (message.includes("exceeded quota"))
     return {
       text: message,
-      hint: `kubectl describe resourcequota -n ${refused.involvedObject.namespace ?? ""}`,
+      hint: `kubectl describe resourcequota${inNamespace(refused.involvedObject)}`,
       final: false,
     };
   return { text: message, final: false };
@@ -56,12 +58,22 @@ export function explainController(events: readonly CoreV1Event[]): PodProblem | 
 function unscheduled(pod: V1Pod, claims: readonly V1PersistentVolumeClaim[]): PodProblem | undefined {
   const scheduled = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
   if (scheduled?.status !== "False") return undefined;
-  const where = pod.metadata?.namespace === undefined ? "" : ` -n ${pod.metadata.namespace}`;
   const pending = claims.filter(({ status }) => status?.phase !== "Bound").map(describeClaim);
-  const text = `no node takes the Pod: ${scheduled.message ?? scheduled.reason ?? "unschedulable"}`;
+  // Of a claim that is not there the scheduler says so twice.
+  const said = scheduled.message?.replace(/\bnot found\. not found\b/, "not found");
+  const text = `no node takes the Pod: ${said ?? scheduled.reason ?? "unschedulable"}`;
+  const where = inNamespace(pod.metadata);
+  const missingClaim = /persistentvolumeclaim "([^"]+)" not found/.exec(text)?.[1];
+  if (missingClaim !== undefined) {
+    return { text, hint: `kubectl get pvc${where}: the claim has to be made anew`, final: false, missingClaim };
+  }
   return pending.length > 0
     ? { text: `${text}; ${pending.join("; ")}`, hint: `kubectl get storageclass,pvc${where}`, final: false }
     : { text, hint: "kubectl describe nodes: what is allocated, which taints", final: false };
+}
+
+function inNamespace(about: { readonly namespace?: string } | undefined): string {
+  return about?.namespace === undefined ? "" : ` -n ${about.namespace}`;
 }
 
 function describeClaim({ metadata, spec, status }: V1PersistentVolumeClaim): string {

@@ -43,6 +43,34 @@ test("a claim that has lost its volume", async () => {
   ]);
 });
 
+test("a claim that is not there", async () => {
+  const message = '0/1 nodes are available: persistentvolumeclaim "peer0-docker" not found. not found';
+  peerPod({ phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", message }] });
+  const [, problem] = await findings();
+  expect(problem).toMatchObject({
+    text: expect.stringMatching(/persistentvolumeclaim "peer0-docker" not found$/),
+    hint: "kubectl fabric init makes what is missing",
+  });
+});
+
+test("a peer that was ejected", async () => {
+  const set = cluster.read("StatefulSet", "peer0", "org1");
+  const spec = set["spec"] as { readonly template: { readonly metadata: object } };
+  const metadata = { ...spec.template.metadata, annotations: { "kubectl-fabric.io/inject": null } };
+  cluster.put({ ...set, spec: { ...spec, template: { ...spec.template, metadata } } });
+  const state = { waiting: { reason: "CrashLoopBackOff" } };
+  const container = { name: "peer", image: "x", restartCount: 7, state, lastState: { terminated: { exitCode: 1 } } };
+  peerPod({ phase: "Running", conditions: [{ type: "Ready", status: "False" }], containerStatuses: [container] });
+  const [, problem] = await findings();
+  expect(problem).toMatchObject({
+    level: "problem",
+    text:
+      "peer0.org1 is not ready: it was ejected, and has no daemon any more: " +
+      "Pod peer0-0: container peer ended 7 times, last with exit code 1",
+    hint: "kubectl fabric init gives it back",
+  });
+});
+
 test("a container that ends again and again", async () => {
   const state = { waiting: { reason: "CrashLoopBackOff" } };
   const lastState = { terminated: { exitCode: 2, reason: "Error" } };
