@@ -33,6 +33,8 @@ export interface PeerChaincode {
   readonly service?: RunningService | undefined;
   /** Why the peer could not be asked. */
   readonly problem?: string | undefined;
+  /** The user has no right to ask it. */
+  readonly forbidden?: true | undefined;
 }
 
 /** One chaincode on one channel, wherever it is. */
@@ -159,6 +161,7 @@ interface Survey {
   /** Undefined: no daemon to look into. */
   readonly containers: readonly ChaincodeContainer[] | undefined;
   readonly problem?: string;
+  readonly forbidden?: true;
 }
 
 async function survey(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Survey> {
@@ -166,7 +169,8 @@ async function survey(network: OpenNetwork, node: FabricNode, signal: AbortSigna
     return await againWhenLost(() => askPeer(network, node, signal), { signal, onLost: () => {} });
   } catch (error) {
     if (signal.aborted) throw error;
-    return unasked(node, messageOf(error));
+    const forbidden = error instanceof FabricError && error.code === "forbidden";
+    return { ...unasked(node, messageOf(error)), ...(forbidden ? { forbidden } : {}) };
   }
 }
 
@@ -309,7 +313,8 @@ function peerWith(
   const seen = surveys.find((each) => hostOf(each.node) === hostOf(node));
   const peer = hostOf(node);
   if (!seen || seen.problem !== undefined) {
-    return { peer, organization, packageId, installed: false, container: "unknown", problem: seen?.problem };
+    const { problem, forbidden } = seen ?? {};
+    return { peer, organization, packageId, installed: false, container: "unknown", problem, forbidden };
   }
   if (packageId === undefined) return { peer, organization, installed: false, container: "none" };
   const container = seen.containers === undefined ? "unknown" : (containerOf(seen.containers, packageId) ?? "none");

@@ -14,7 +14,10 @@ export interface Chosen {
 /** A target whose package is still open. */
 export type Place = Omit<Target, "pkg">;
 
-/** Who has to do something, and through which of its peers. Throws `usage` for names that the network does not know. */
+/**
+ * Who has to do something, and through which of its peers. Throws `usage` for names that the network does not know, `forbidden` where
+ * the user may not act for one of them.
+ */
 export async function chosenPlaces(
   network: OpenNetwork,
   chosen: Chosen,
@@ -22,12 +25,26 @@ export async function chosenPlaces(
 ): Promise<readonly Place[]> {
   const organizations = chosenOrganizations(network, chosen.organizations);
   const peers = chosenPeers(network, organizations, chosen.peers);
-  return Promise.all(
+  const found = await Promise.all(
     organizations.map((organization) => {
       const own = peers.filter((node) => node.organization === organization);
-      return placeOf(network, organization, own, signal);
+      return placeOf(network, organization, own, signal).catch(ifForbidden);
     }),
   );
+  const places = found.flatMap((each) => (each instanceof FabricError ? [] : [each]));
+  const refusal = found.find((each) => each instanceof FabricError);
+  if (refusal === undefined) return places;
+  if (places.length === 0) throw refusal;
+  const names = places.map(({ organization }) => organization.name);
+  throw new FabricError("forbidden", refusal.message, {
+    hint: `you have the rights for ${names.join(", ")} alone: --orgs ${names.join(",")}`,
+    cause: refusal,
+  });
+}
+
+function ifForbidden(error: unknown): FabricError {
+  if (error instanceof FabricError && error.code === "forbidden") return error;
+  throw error;
 }
 
 async function placeOf(

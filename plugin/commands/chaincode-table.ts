@@ -52,7 +52,8 @@ const missing = ({ approvals }: ChaincodeState): readonly string[] =>
     .sort();
 
 /** In one word: how far the chaincode is at a peer. */
-export function where({ problem, packageId, installed, container, service }: PeerChaincode): string {
+export function where({ problem, forbidden, packageId, installed, container, service }: PeerChaincode): string {
+  if (forbidden) return "forbidden";
   if (problem !== undefined) return "unreachable";
   if (packageId === undefined) return "not-approved";
   if (!installed) return "not-installed";

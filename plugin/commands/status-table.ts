@@ -6,7 +6,7 @@ export function statusTable({ network, fabricVersion, upToDate, nodes }: Network
   const rows = nodes.map((node) => [
     node.organization,
     node.name,
-    node.ready ? "yes" : "no",
+    node.forbidden ? "?" : node.ready ? "yes" : "no",
     node.image === undefined ? "-" : tagOf(node.image),
     node.channels.map(({ name, height }) => `${name}:${height}`).join(",") || "-",
     node.channels.flatMap(({ chaincodes }) => chaincodes).join(", ") || "-",

@@ -6,7 +6,7 @@ export const status: CommandDefinition = (program, terminal) => {
     .summary("show organizations, Pods, channels, chaincode and certificates")
     .description(
       "Shows the state of a network: each orderer and peer, its Pod, its channels with their height, the chaincode\n" +
-        "committed on them, and the days that certificates have left. Ends with 3 when something is not ready.",
+        "committed on them, and the days that certificates have left. Ends with 3 when something that you may look at is not ready.",
     )
     .addHelpText(
       "after",

@@ -19,12 +19,24 @@ export type Notice = (line: string) => void;
 export async function findNetworks(cluster: Cluster, notice: Notice, signal: AbortSignal): Promise<Copies["networks"]> {
   const selection = { kind: "ConfigMap", labels: managedBy, fields: `metadata.name=${networkConfigMapName}` } as const;
   const found = await ifAllowed(list(cluster, selection, signal));
-  const configMaps = found ?? (await list(cluster, { ...selection, namespace: cluster.namespace }, signal));
+  const own = () => list(cluster, { ...selection, namespace: cluster.namespace }, signal);
+  const configMaps = found ?? (await own().catch(ownNamespaceAnother(cluster)));
   const places = configMaps.flatMap(({ metadata }) => metadata?.namespace ?? []);
   const { networks, passedOver } = countedCopies(configMaps, await namespaceLabels(cluster, places, signal));
   for (const line of passedOver) notice(line);
   return networks;
 }
+
+/** Whoever has rights in one organization only has to have named its namespace. */
+const ownNamespaceAnother =
+  ({ context }: Cluster) =>
+  (error: unknown): never => {
+    if (!(error instanceof FabricError) || error.code !== "forbidden") throw error;
+    throw new FabricError("forbidden", error.message, {
+      hint: `name the namespace of your organization: kubectl config set-context ${context} --namespace NAMESPACE`,
+      cause: error,
+    });
+  };
 
 /** Who may not see a namespace believes what is in the one that the context names, and nothing elsewhere. */
 async function namespaceLabels(

@@ -23,6 +23,8 @@ export interface NodeStatus {
   readonly name: string;
   readonly component: "orderer" | "peer";
   readonly ready: boolean;
+  /** The user may not look at it: nobody knows whether it is ready. */
+  readonly forbidden?: true;
   /** What its Pod runs, whatever is wanted; undefined when it has none. */
   readonly image?: string;
   /** What it is to run instead; undefined when it runs that. */
@@ -38,8 +40,9 @@ export interface NetworkStatus {
   readonly network: string;
   /** What is wanted. */
   readonly fabricVersion: string;
-  /** Whether every node runs the image that is wanted. */
+  /** Whether every node that the user may look at runs the image that is wanted. */
   readonly upToDate: boolean;
+  /** Whether every node that the user may look at is ready, and there is one. */
   readonly ready: boolean;
   readonly nodes: readonly NodeStatus[];
 }
@@ -56,20 +59,22 @@ export async function networkStatus(
       .map((node) => nodeStatus(network, node, signal, now)),
   );
   const { metadata, spec } = network.definition;
+  const seen = nodes.filter(({ forbidden }) => !forbidden);
   return {
     network: metadata.name,
     fabricVersion: spec.fabricVersion,
-    upToDate: nodes.every(({ wantedImage }) => wantedImage === undefined),
-    ready: nodes.every(({ ready }) => ready),
+    upToDate: seen.every(({ wantedImage }) => wantedImage === undefined),
+    ready: seen.length > 0 && seen.every(({ ready }) => ready),
     nodes,
   };
 }
 
 async function nodeStatus(network: OpenNetwork, node: FabricNode, signal: AbortSignal, now: Date): Promise<NodeStatus> {
-  const [{ problem, image }, certificateDaysLeft] = await Promise.all([
-    lookAtPod(network, node, signal),
+  const [look, certificateDaysLeft] = await Promise.all([
+    lookAtPod(network, node, signal).then((found): Look => found, refused),
     certificateDays(network, node, signal, now),
   ]);
+  const { problem, image, forbidden } = look;
   const wantedImage = network.definition.spec.images[node.component];
   const channels = problem === undefined ? await channelsOf(network, node, signal) : { problem };
   return {
@@ -78,12 +83,20 @@ async function nodeStatus(network: OpenNetwork, node: FabricNode, signal: AbortS
     name: node.name,
     component: node.component,
     ready: Array.isArray(channels),
+    ...(forbidden ? { forbidden } : {}),
     ...(image === undefined ? {} : { image }),
-    ...(image === wantedImage ? {} : { wantedImage }),
+    ...(forbidden === true || image === wantedImage ? {} : { wantedImage }),
     channels: Array.isArray(channels) ? channels : [],
     ...("problem" in channels ? { problem: channels.problem } : {}),
     ...(certificateDaysLeft === undefined ? {} : { certificateDaysLeft }),
   };
+}
+
+type Look = Partial<Awaited<ReturnType<typeof lookAtPod>>> & { readonly forbidden?: true };
+
+function refused(error: unknown): Look {
+  if (!(error instanceof FabricError) || error.code !== "forbidden") throw error;
+  return { problem: `you may not look: ${error.message}`, forbidden: true };
 }
 
 async function certificateDays(

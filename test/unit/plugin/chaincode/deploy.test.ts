@@ -9,7 +9,7 @@ import { parseEndorsementPolicy } from "../../../../plugin/fabric/endorsement-po
 import { FabricError } from "../../../../plugin/error.ts";
 import type { ApprovedDefinition } from "../../../../plugin/fabric/lifecycle.ts";
 import { hostOf } from "../../../../plugin/network/spec.ts";
-import { assetDefinition, scriptedPeers, type LifecycleScript } from "./scripted-peers.ts";
+import { assetDefinition, scriptedPeers, withRightsIn, type LifecycleScript } from "./scripted-peers.ts";
 
 const { signal } = new AbortController();
 const request = { name: "asset", channel: "mychannel" };
@@ -42,6 +42,19 @@ describe("going back", () => {
       "peer0.org1 QueryChaincodeDefinition",
       "peer0.org2 QueryChaincodeDefinition",
     ]);
+  });
+});
+
+test("rights in one organization only: the other one is told how to be left out", async () => {
+  const { network } = scriptedPeers({ committed });
+  await expect(deploymentFor(withRightsIn(network, "org1"), request, signal)).rejects.toMatchObject({
+    code: "forbidden",
+    message: "no right",
+    hint: "you have the rights for org1 alone: --orgs org1",
+  });
+  // Nothing that they could choose.
+  await expect(deploymentFor(withRightsIn(network, "nobody"), request, signal)).rejects.toMatchObject({
+    hint: "kubectl auth can-i list pods",
   });
 });
 

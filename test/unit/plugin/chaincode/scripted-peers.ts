@@ -220,6 +220,16 @@ function refusal(message: string): peer.Response {
   return response;
 }
 
+/** The same for who has rights in the namespace of one organization only. */
+export function withRightsIn(network: OpenNetwork, organization: string): OpenNetwork {
+  const { cluster } = network;
+  const call: Cluster["call"] = (asked) =>
+    asked.path.includes(`/namespaces/${organization}/`)
+      ? cluster.call(asked)
+      : Promise.reject(new FabricError("forbidden", "no right", { hint: "kubectl auth can-i list pods" }));
+  return { ...network, cluster: { ...cluster, call } };
+}
+
 async function noDaemon(): Promise<never> {
   throw new FabricError("not-found", "expected a daemon, found none");
 }

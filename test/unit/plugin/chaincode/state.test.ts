@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { chaincodeState } from "../../../../plugin/chaincode/state.ts";
-import { assetDefinition, scriptedPeers } from "./scripted-peers.ts";
+import { chaincodeState, chaincodeStates } from "../../../../plugin/chaincode/state.ts";
+import { where } from "../../../../plugin/commands/chaincode-table.ts";
+import { assetDefinition, scriptedPeers, withRightsIn } from "./scripted-peers.ts";
 
 const { signal } = new AbortController();
 const committed = { ...assetDefinition, version: "3", sequence: 3 };
@@ -23,4 +24,14 @@ test("a peer that lags behind does not say what is committed, nor what its organ
     "peer0.org2 asset:3",
     "peer1.org2 asset:3",
   ]);
+});
+
+test("a peer that one may not ask is forbidden, not unreachable", async () => {
+  const { network } = scriptedPeers({ committed: assetDefinition, channels: ["mychannel"], installed: [] });
+  const [state] = await chaincodeStates(withRightsIn(network, "org1"), {}, signal);
+  expect(state?.peers.map((peer) => `${peer.peer}:${where(peer)}`)).toEqual([
+    "peer0.org1:not-approved",
+    "peer0.org2:forbidden",
+  ]);
+  expect(state?.peers[1]).toMatchObject({ problem: "no right" });
 });

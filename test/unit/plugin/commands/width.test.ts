@@ -69,6 +69,25 @@ test("status says of each node that runs another image than wanted which, and no
   expect(lines.slice(5)).toEqual(["peer1.org1, peer2.org1: expected to run local/node:1, found fabric-peer:3.1", ""]);
 });
 
+test("status of a node that one may not look at says that it is not known", async () => {
+  const cluster = await scriptedCluster();
+  const session = await commandSession(cluster);
+  try {
+    await session.run("webhook", "install");
+    await init(cluster, small, { now: new Date() });
+    cluster.interfere(({ namespace, kind }) => (namespace === "orderer" && kind === "Pod" ? "forbidden" : undefined));
+    const { stdout, error } = await session.run("status");
+    expect(error).toBeUndefined();
+    expect(stdout).toMatch(/^orderer +orderer0 +\? +- /m);
+    expect(stdout).toMatch(/^org1 +peer0 +no +3\.1 /m);
+    expect(stdout).toMatch(/^orderer0\.orderer: you may not look: /m);
+  } finally {
+    process.exitCode = undefined;
+    await session.close();
+    await cluster.close();
+  }
+});
+
 describe("findings of doctor", () => {
   const findings: readonly Finding[] = [
     { level: "ok", about: "nodes", text: "one node that can run all of it" },

@@ -101,6 +101,15 @@ describe("findNetwork", () => {
     expect(await findNetwork(clusterWith([trade], { all: false }), undefined, notice, signal)).toEqual(trade);
   });
 
+  test("who may not look there either is told how to name a namespace of theirs", async () => {
+    const cluster = { ...clusterWith([trade]), call: () => Promise.reject(new FabricError("forbidden", "no right")) };
+    await expect(findNetwork(cluster, undefined, notice, signal)).rejects.toMatchObject({
+      code: "forbidden",
+      message: "no right",
+      hint: "name the namespace of your organization: kubectl config set-context test --namespace NAMESPACE",
+    });
+  });
+
   test("of several one has to be named", async () => {
     expect(await findNetwork(clusterWith([trade, ship]), "ship", notice, signal)).toEqual(ship);
     await expect(findNetwork(clusterWith([trade, ship]), undefined, notice, signal)).rejects.toMatchObject({
