@@ -55,6 +55,41 @@ export function idleTime(value: string): string {
   return unit === "d" ? `${count * 24}h` : `${count}${unit}`;
 }
 
+const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const weekdays = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+/** The fields of a CronJob's schedule: first and last value, and names from the first on. */
+const cronFields: readonly { readonly first: number; readonly last: number; readonly names?: readonly string[] }[] = [
+  { first: 0, last: 59 },
+  { first: 0, last: 23 },
+  { first: 1, last: 31 },
+  { first: 1, last: 12, names: months },
+  { first: 0, last: 6, names: weekdays },
+];
+
+/** When, as the API server takes it in a CronJob (github.com/robfig/cron v3, ParseStandard): "17 3 * * *", "@daily". */
+export function cronSchedule(value: string): string {
+  const fields = value.trim().split(/\s+/);
+  const isShort = /^@(yearly|annually|monthly|weekly|daily|midnight|hourly|every ([0-9.]+(h|m|s))+)$/.test(value);
+  const isLong =
+    fields.length === cronFields.length && cronFields.every((field, index) => isCronField(fields[index] ?? "", field));
+  if (isShort || isLong) return value;
+  throw new InvalidArgumentError('Expected a schedule of five fields like "17 3 * * *", or one like @daily.');
+}
+
+function isCronField(text: string, { first, last, names = [] }: (typeof cronFields)[number]): boolean {
+  const valueOf = (word: string): number => {
+    const named = names.indexOf(word.toLowerCase());
+    return named >= 0 ? first + named : /^[0-9]{1,2}$/.test(word) ? Number(word) : NaN;
+  };
+  return text.split(",").every((part) => {
+    const [, range = "", step] = /^([^/]+)(?:\/([0-9]{1,4}))?$/.exec(part) ?? [];
+    if (range === "" || Number(step ?? 1) === 0) return false;
+    if (range === "*" || range === "?") return true;
+    const [from = NaN, to = from, ...more] = range.split("-").map(valueOf);
+    return more.length === 0 && from >= first && from <= to && to <= last;
+  });
+}
+
 /** "a,b" given once or several times. */
 export function list(value: string, before: readonly string[] | undefined): readonly string[] {
   const items = value.split(",").map((item) => item.trim());

@@ -4,7 +4,7 @@ import type { Source } from "../orphans/finding.ts";
 import type { Survey } from "../orphans/survey.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { noticeOn } from "../terminal/notice.ts";
-import { age, collect, list } from "./arguments.ts";
+import { age, collect, cronSchedule, list } from "./arguments.ts";
 import type { CleanupScope, Doubt } from "./cleanup-plans.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { onSameCluster } from "./same-cluster.ts";
@@ -174,7 +174,7 @@ function scheduleCommand(group: Command, terminal: Terminal): void {
         "organization's administrator and remove what is left over there, nothing else. Its image is this plugin's:\n" +
         "docker build -f plugin/Dockerfile. --dry-run -o yaml prints the manifests.",
     )
-    .option("--cron <schedule>", "when, in a CronJob's words", "17 3 * * *")
+    .option("--cron <schedule>", "when, in a CronJob's words", cronSchedule, "17 3 * * *")
     .option("--older-than <time>", "only what is at least so old (default: 1d)", age)
     .option("--org <names>", "only these organizations", list)
     .option("--source <names>", "dind, service, builder-k8s (default: dind,service)", list)

@@ -34,14 +34,14 @@ export interface LoadedKubeconfig {
  * ~/.kube/config, else the service account of the Pod. Of several files the first that names a thing wins; files of KUBECONFIG that
  * do not exist are passed over.
  * Throws `cluster-unreachable` when there is no configuration or no current context, `usage` when there is no such file or context as
- * was told, `invalid` when a file is not a kubeconfig (`usage` when it was told).
+ * was told, or none in the file that was told, `invalid` when a file is not a kubeconfig (`usage` when it was told).
  */
 export function loadKubeconfig({ kubeconfig, context, env = process.env }: KubeconfigSource = {}): LoadedKubeconfig {
   const files = kubeconfigFiles(kubeconfig, env);
   try {
     const config = files.length > 0 ? mergeFirstWins(files.map(readKubeconfig)) : inCluster(env);
     if (context !== undefined) config.setCurrentContext(context);
-    const loaded = chosen(withoutTraps(config, files), files, context !== undefined);
+    const loaded = chosen(withoutTraps(config, files), files, context !== undefined || kubeconfig !== undefined);
     return { ...loaded, impersonation: impersonated(loaded.user, files) };
   } catch (error) {
     throw kubeconfig === undefined ? error : asUsage(error);

@@ -46,8 +46,16 @@ export async function seedSteps(
     places.map(async (place) => ({ place, packages: await packagesOf(network, place, request.name, signal) })),
   );
   if (wanted.every(({ packages }) => packages.length === 0)) {
-    const what = request.name === undefined ? "chaincode" : `the chaincode ${request.name}`;
-    throw new FabricError("not-found", `expected ${what} on a channel, approved with a package, found none`, {
+    if (request.name !== undefined) {
+      throw new FabricError(
+        "usage",
+        `expected a chaincode that is on a channel, approved with a package, found ${request.name}`,
+        {
+          hint: `kubectl fabric chaincode list; kubectl fabric deploy-cc ${request.name} --path DIR --channel CHANNEL`,
+        },
+      );
+    }
+    throw new FabricError("not-found", "expected chaincode on a channel, approved with a package, found none", {
       hint: "kubectl fabric deploy-cc NAME --path DIR --channel CHANNEL",
     });
   }

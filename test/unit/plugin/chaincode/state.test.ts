@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { seedSteps } from "../../../../plugin/chaincode/seed/seed-plan.ts";
 import { chaincodeState, chaincodeStates } from "../../../../plugin/chaincode/state.ts";
 import { where } from "../../../../plugin/commands/chaincode-table.ts";
 import { assetDefinition, scriptedPeers, withRightsIn } from "./scripted-peers.ts";
@@ -34,4 +35,14 @@ test("a peer that one may not ask is forbidden, not unreachable", async () => {
     "peer0.org2:forbidden",
   ]);
   expect(state?.peers[1]).toMatchObject({ problem: "no right" });
+});
+
+test("a name that chaincode seed does not find is wrong usage; that there is nothing at all is not", async () => {
+  const { network } = scriptedPeers({ channels: ["mychannel"] });
+  const { signal } = new AbortController();
+  await expect(seedSteps(network, { name: "nope" }, signal)).rejects.toMatchObject({
+    code: "usage",
+    message: "expected a chaincode that is on a channel, approved with a package, found nope",
+  });
+  await expect(seedSteps(network, {}, signal)).rejects.toMatchObject({ code: "not-found" });
 });

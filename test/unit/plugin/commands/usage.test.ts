@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cronSchedule } from "../../../../plugin/commands/arguments.ts";
 import { exitCodeOf } from "../../../../plugin/terminal/failure.ts";
 import { networkFromOptions } from "../../../../plugin/network/spec.ts";
 import { clusterWithWebhook, init, linesOf } from "../network/network-cluster.ts";
@@ -67,7 +68,14 @@ describe("wrong usage ends with 2", () => {
     ["webhook install --image ''", /expected a value of --image <image>, found ""/],
     ["cleanup schedule --image ''", /expected a value of --image <image>, found ""/],
     ["eject ''", /expected deployment\/NAME/],
-    ["join My_Channel", /expected a channel name/],
+    ["join My_Channel", /expected a channel name of lower case letters, digits, "\." and "-", found "My_Channel"/],
+    [`join ${"a".repeat(250)}`, /expected a channel name of at most 249 characters, found 250/],
+    ["deploy-cc asset --path . -C c --label ü", /expected a label of letters, digits and "_\.\+-", found "ü"/],
+    [
+      `deploy-cc asset --path . -C c --label ${"a".repeat(184)}`,
+      /expected a label of at most 183 characters, found 184/,
+    ],
+    ["cleanup schedule --cron foo", /Expected a schedule of five fields/],
     ["query asset -C mychannel", /expected a function/],
     ["query asset Read -C mychannel --args []", /found both/],
     ["query asset -C mychannel --args []", /expected a function/],
@@ -107,6 +115,7 @@ describe("wrong usage ends with 2", () => {
     ["status --context nosuch", /expected a context named "nosuch"/],
     ["status --kubeconfig FOLDER/nosuch", /expected a kubeconfig at/],
     ["status --kubeconfig FOLDER/text.yaml", /expected a kubeconfig in/],
+    ["status --kubeconfig FOLDER/other.yaml", /expected a current context, found no context/],
     ["status --network nosuch", /expected the Fabric network nosuch .* found fabric/],
     ["init --peers 1", /has peer1\.org1, peer1\.org2, which the new definition lacks/],
     ["invoke asset Create -C mychannel --org org9", /expected a peer organization of the network \(org1, org2\)/],
@@ -128,6 +137,20 @@ describe("wrong usage ends with 2", () => {
       cluster.interfere(() => undefined);
     }
   });
+});
+
+describe("a schedule", () => {
+  test.each(["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 7"])(
+    "%j is none",
+    (text) => expect(() => cronSchedule(text)).toThrow("five fields"),
+  );
+  test.each(["5-1 * * * *", "*/0 * * * *", "1, * * * *", "@nightly", "@every", "a * * * *"])("%j is none", (text) =>
+    expect(() => cronSchedule(text)).toThrow("five fields"),
+  );
+  test.each(["17 3 * * *", "*/5 0-6,22 1 JAN-mar sun", "0/15 * ? * 1-5", "@daily", "@every 12h", " 0  4 * * * "])(
+    "%j is one",
+    (text) => expect(cronSchedule(text)).toBe(text),
+  );
 });
 
 describe("a time", () => {
