@@ -1,6 +1,7 @@
 import type { WebhookOptions } from "../network/webhook.ts";
 import { positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { onSameCluster } from "./same-cluster.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
 export const webhook: CommandDefinition = (program, terminal) => {
@@ -136,18 +137,20 @@ Examples:
               ],
               width,
             ),
-            table(
-              ["certificate", "held by", "fingerprint", "authority", "days left", "problem"],
-              found.certificates.map(({ role, holder, fingerprint, authority, daysLeft, problem }) => [
-                role,
-                holder,
-                fingerprint ?? "-",
-                authority ?? "-",
-                daysLeft === undefined ? "-" : String(daysLeft),
-                problem ?? "",
-              ]),
-              width,
-            ),
+            found.installed || found.certificates.length > 0
+              ? table(
+                  ["certificate", "held by", "fingerprint", "authority", "days left", "problem"],
+                  found.certificates.map(({ role, holder, fingerprint, authority, daysLeft, problem }) => [
+                    role,
+                    holder,
+                    fingerprint ?? "-",
+                    authority ?? "-",
+                    daysLeft === undefined ? "-" : String(daysLeft),
+                    problem ?? "",
+                  ]),
+                  width,
+                )
+              : `the webhook is not installed\nnext: ${onSameCluster("kubectl fabric webhook install", options)}\n`,
           ].join("\n"),
         names: () => found.namespaces,
       });

@@ -107,6 +107,18 @@ describe("after webhook install", () => {
   });
 });
 
+describe("webhook status", () => {
+  afterEach(() => void (process.exitCode = undefined));
+
+  test("names the webhook's installation where there is none, and shows no empty table", async () => {
+    expect(await closing("webhook", "status")).toMatch(
+      /^READY .*\nno .*\n\nthe webhook is not installed\nnext: kubectl fabric webhook install\n$/,
+    );
+    await session.run("webhook", "install");
+    expect(await closing("webhook", "status")).toMatch(/\n\nCERTIFICATE .*HELD BY/);
+  });
+});
+
 describe("down", () => {
   test("says that there is no network", async () => {
     expect(await closing("down", "--yes")).toBe("nothing to do: there is no network\n");
