@@ -20,6 +20,8 @@ export interface ClusterReading {
 /** What was read of one namespace. */
 export interface NamespaceReading {
   readonly name: string;
+  /** There is none of the name: nothing else is known of it. */
+  readonly missing?: true;
   readonly labels: Known<Readonly<Record<string, string>>>;
   /** What the API server said to a Pod of each profile, had it been created. */
   readonly trials: Readonly<Record<ProfileName, Trial>>;

@@ -26,6 +26,7 @@ export function namespaceReport(cluster: ClusterReading, namespace: NamespaceRea
   const choice = settings.known ? settings.value.profile : DEFAULT_SETTINGS.profile;
   const profiles = profileVerdicts(cluster, namespace, choice.allowed);
   const best = recommended(profiles, choice.default);
+  if (namespace.missing) return { name, profiles, findings: [missingFinding(name)] };
   const findings = [
     ...existence(namespace),
     profileFinding(name, profiles, best, choice.default),
@@ -35,6 +36,16 @@ export function namespaceReport(cluster: ClusterReading, namespace: NamespaceRea
     ...peerFindings(namespace),
   ];
   return { name, profiles, ...(best === undefined ? {} : { recommended: best }), findings };
+}
+
+function missingFinding(name: string): Finding {
+  const hint = `kubectl fabric init makes those of a network; else kubectl create namespace ${name}`;
+  return {
+    level: "problem",
+    about: `namespace ${name}`,
+    text: `expected the namespace ${name}, found none`,
+    hint,
+  };
 }
 
 function existence({ name, labels }: NamespaceReading): readonly Finding[] {

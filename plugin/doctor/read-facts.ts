@@ -38,8 +38,8 @@ export async function readNamespace(
   signal: AbortSignal,
 ): Promise<NamespaceReading> {
   const settings = reading.settings.known ? reading.settings.value : DEFAULT_SETTINGS;
-  const [labels, trials, pods, missingRights] = await Promise.all([
-    told(readLabels(cluster, name, signal)),
+  const [namespace, trials, pods, missingRights] = await Promise.all([
+    told(get(cluster, { kind: "Namespace", name }, signal)),
     eachBounded(
       PROFILE_NAMES,
       3,
@@ -49,7 +49,18 @@ export async function readNamespace(
     told(list(cluster, { kind: "Pod", namespace: name }, signal)),
     told(missingPermissions(cluster, wantedIn(name), signal).then((missing) => missing.map(describe))),
   ]);
-  return { name, labels, trials: Object.fromEntries(trials) as Record<ProfileName, Trial>, pods, missingRights };
+  const labels = namespace.known
+    ? ({ known: true, value: namespace.value?.metadata?.labels ?? {} } as const)
+    : namespace;
+  const missing = namespace.known && namespace.value === undefined;
+  return {
+    name,
+    ...(missing ? { missing } : {}),
+    labels,
+    trials: Object.fromEntries(trials) as Record<ProfileName, Trial>,
+    pods,
+    missingRights,
+  };
 }
 
 /** An unreachable cluster and Ctrl-C end it all; every other failure is a fact. */
@@ -76,20 +87,6 @@ async function readSettings(cluster: Cluster, signal: AbortSignal): Promise<Inje
   const where = { kind: "ConfigMap", namespace: webhookNamespace, name: webhookName } as const;
   const found = await get(cluster, where, signal);
   return settingsOf(found?.data?.[SETTINGS_KEY], `ConfigMap ${webhookNamespace}/${webhookName}`);
-}
-
-async function readLabels(
-  cluster: Cluster,
-  name: string,
-  signal: AbortSignal,
-): Promise<Readonly<Record<string, string>>> {
-  const found = await get(cluster, { kind: "Namespace", name }, signal);
-  if (found === undefined) {
-    throw new FabricError("not-found", `expected the namespace ${name}, found none`, {
-      hint: `kubectl fabric init makes those of a network; else kubectl create namespace ${name}`,
-    });
-  }
-  return found.metadata?.labels ?? {};
 }
 
 /** Asks the API server to create a Pod and to keep nothing: all of its admission answers, Pod Security, quotas and limits among it. */
