@@ -9,7 +9,7 @@ export function statusTable({ network, fabricVersion, upToDate, nodes }: Network
     node.forbidden ? "?" : node.ready ? "yes" : "no",
     node.image === undefined ? "-" : tagOf(node.image),
     node.channels.map(({ name, height }) => `${name}:${height}`).join(",") || "-",
-    node.channels.flatMap(({ chaincodes }) => chaincodes).join(", ") || "-",
+    chaincodesOf(node) || "-",
     node.certificateDaysLeft === undefined ? "?" : `${node.certificateDaysLeft} days`,
   ]);
   const problems = byReason(
@@ -28,6 +28,13 @@ export function statusTable({ network, fabricVersion, upToDate, nodes }: Network
   const wanted = upToDate ? "" : "; not every node runs what is wanted";
   const told = [...problems, ...others].join("");
   return `network ${network}, Fabric ${fabricVersion}${wanted}\n${table(headings, rows, width)}${told}`;
+}
+
+/** With the channel, where there are several. */
+function chaincodesOf({ channels }: NetworkStatus["nodes"][number]): string {
+  return channels
+    .flatMap(({ name, chaincodes }) => chaincodes.map((each) => (channels.length > 1 ? `${name}: ${each}` : each)))
+    .join(", ");
 }
 
 /** Of an image: its tag, or all of it where it has none. */

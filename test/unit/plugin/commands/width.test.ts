@@ -88,6 +88,18 @@ test("status of a node that one may not look at says that it is not known", asyn
   }
 });
 
+test("status says of which channel a chaincode is, where a node has several", () => {
+  const channel = (name: string, ...chaincodes: string[]) => ({ name, height: 9, chaincodes });
+  const node = (name: string, ...channels: ReturnType<typeof channel>[]) => {
+    return { organization: "org1", namespace: "org1", name, component: "peer" as const, ready: true, channels };
+  };
+  const one = channel("mychannel", "asset 18 (sequence 18)");
+  const nodes = [node("peer0", one, channel("second", "asset 7 (sequence 4)", "b 1 (sequence 1)")), node("peer1", one)];
+  const text = statusTable({ network: "fabric", fabricVersion: "3.1", upToDate: true, ready: true, nodes });
+  expect(text).toContain("mychannel: asset 18 (sequence 18), second: asset 7 (sequence 4), second: b 1 (sequence 1)");
+  expect(text).toMatch(/peer1 .*mychannel:9 +asset 18 \(sequence 18\) /);
+});
+
 describe("findings of doctor", () => {
   const findings: readonly Finding[] = [
     { level: "ok", about: "nodes", text: "one node that can run all of it" },
