@@ -39,8 +39,9 @@ Examples:
   kubectl -n kubectl-fabric-system get configmap kubectl-fabric-webhook -o yaml > settings.yaml
   kubectl fabric inject -f peer.yaml --settings settings.yaml --kubernetes-version 1.28
 
-The manifest goes to standard output, what happened to each template to standard error. -o json prints the objects,
--o name the names of what was injected.`,
+The manifest goes to standard output, what happened to each template to standard error. ` +
+        // One paragraph: where it breaks is the terminal's.
+        "-o json prints the objects, -o name the names of what was injected.",
     );
   command.action(async () => {
     const options = optionsOf<InjectOptions>(command);

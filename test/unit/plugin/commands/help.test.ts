@@ -51,6 +51,18 @@ describe.each([60, 80, 100, 140])("in %i columns", (columns) => {
   });
 });
 
+describe.each([60, 80, 100, 140])("in %i columns, below the examples", (columns) => {
+  test("the text of inject is not ragged", async () => {
+    const lines = await helpOf(["inject"], { env: { COLUMNS: String(columns) } });
+    const text = lines.slice(lines.findIndex((line) => line.startsWith("The manifest goes to")));
+    const short = text.slice(0, -2).filter((line, index) => {
+      const [word = ""] = (text[index + 1] ?? "").split(" ");
+      return word !== "" && line.length + 1 + word.length <= columns;
+    });
+    expect(short).toEqual([]);
+  });
+});
+
 describe("the width of help", () => {
   const width = async (seen: Seen) => widest((await helpOf(["cleanup"], seen)).slice(2, 8));
 
