@@ -40,6 +40,10 @@ export function deployCommand(request: DeployRequest, organization: string, term
   ].join(" ");
 }
 
+/** What to type where nobody has the image of a package that peers have installed: a peer that has built one does not build it again. */
+export const buildAnew = (chaincode: string, channel: string): string =>
+  `kubectl fabric deploy-cc ${chaincode} -C ${channel} --path DIR --label LABEL builds its source as another package`;
+
 /** A word as a shell takes it. */
 export const shellWord = (word: string): string =>
   /^[\w./:@+,=-]+$/.test(word) ? word : `"${word.replace(/(["$`\\])/g, "\\$1")}"`;

@@ -8,9 +8,9 @@ import { enoughApprovals } from "../fabric/lifecycle-endorsement.ts";
 import { peerConfigBlock } from "../fabric/peer-channels.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachPeer, type Reached } from "../network/reach.ts";
-import { hostOf, peerNodes } from "../network/spec.ts";
+import { hostOf, peerNodes, type FabricNode } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";
-import { deployCommand } from "./deploy-command.ts";
+import { buildAnew, deployCommand } from "./deploy-command.ts";
 import { checkRequest, type DeployRequest } from "./deploy-request.ts";
 import {
   installations,
@@ -26,7 +26,7 @@ import { furthest } from "./furthest-peer.ts";
 import { archivedImages } from "./image-archive.ts";
 import { imageStep } from "./image-step.ts";
 import { initStep } from "./init-step.ts";
-import { approveStep, commitStep, installStep, runningStep } from "./lifecycle-steps.ts";
+import { approveStep, commitStep, installStep, runningStep, shortId } from "./lifecycle-steps.ts";
 import { agree, described, nextDefinition, withNewPackage } from "./next-definition.ts";
 import { checkInstalled, packageOnPeers, preparePackage } from "./package-source.ts";
 import { atPeer } from "./peer-step.ts";
@@ -118,13 +118,14 @@ export async function deploymentFor(
     network,
     channel: request.channel,
     definition,
+    isNew: definition.sequence !== committed?.sequence,
     targets,
     runtime,
     enough: enoughApprovals(config),
     patience: request.patience,
     commandFor: (organization, terms) => deployCommand(request, organization, terms),
   };
-  if (definition.sequence !== committed?.sequence) {
+  if (deployment.isNew) {
     const own = places.map(({ organization }) => organization.mspId);
     const found = await disagreements(deployment, own, speaker, signal);
     checkAgreed(deployment, request, first.organization.name, found);
@@ -188,6 +189,8 @@ export async function stepsFor(
   const seeded = seededInstalls(
     network,
     targets.map(({ organization }) => organization),
+    // What the channel runs already a peer that has just started may be building.
+    deployment.isNew ? (node, pkg) => imageless(deployment, node, pkg) : undefined,
   );
   const prepared = targets.map((target) => ({ target, steps: runtime.beforehand(target.organization) }));
   const preparedFor = (target: Target) =>
@@ -233,6 +236,17 @@ export async function stepsFor(
     ...warm,
     ...afterwards,
   ];
+}
+
+/** Once the definition is committed the channel would run what this peer cannot start. */
+function imageless({ channel, definition }: Deployment, node: FabricNode, { id }: PackageToDeploy): FabricError {
+  return new FabricError(
+    "not-found",
+    `expected a daemon that has the image of ${shortId(id)}, which ${hostOf(node)} is to run, found none`,
+    {
+      hint: `${buildAnew(definition.name, channel)}; of Node with its dependencies the base image is enough: --load-image FILE`,
+    },
+  );
 }
 
 /** Steps of the peers whose gateway is used: those that are late are not waited for. */

@@ -35,6 +35,8 @@ export interface Deployment {
   readonly network: OpenNetwork;
   readonly channel: string;
   readonly definition: ChaincodeDefinition;
+  /** The channel has not committed this definition yet. */
+  readonly isNew: boolean;
   /** At least one. */
   readonly targets: readonly Target[];
   /** Where it runs. */

@@ -1,10 +1,11 @@
 import { FabricError } from "../error.ts";
-import { startChaincode } from "../fabric/chaincode-start.ts";
+import { lacksImage, startChaincode } from "../fabric/chaincode-start.ts";
 import { reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
 import type { Observation, Step } from "../steps/step.ts";
 import { containerOf, containersOf } from "./containers.ts";
+import { buildAnew } from "./deploy-command.ts";
 import type { Deployment, Target } from "./deployment.ts";
 import { startTimeout } from "./init-step.ts";
 import { isBuiltByDocker } from "./seed/seeding.ts";
@@ -44,7 +45,13 @@ export function warmStep(
       progress("the chaincode starts");
       const start = () =>
         startChaincode(connection, identity, channel, definition.name, { signal, timeout: startTimeout });
-      const { state } = await eventually(start, { signal, retry: ["connection"] });
+      const { state } = await eventually(start, { signal, retry: ["connection"] }).catch((error: unknown) => {
+        if (!lacksImage(error) || error.hint !== undefined) throw error;
+        const { code, message } = error;
+        const seed = `kubectl fabric chaincode seed ${definition.name}`;
+        const hint = `${seed} brings what another peer has; else: ${buildAnew(definition.name, channel)}`;
+        throw new FabricError(code, message, { hint, cause: error });
+      });
       return state === "running" ? "" : "to be initialized";
     },
   };

@@ -47,3 +47,15 @@ function verdictOf(error: unknown): ChaincodeAnswer | undefined {
   const refused = /transaction returned with failure/.test(error.message) || !peerFailure.test(error.message);
   return refused && !(error.cause instanceof Error) ? { state: "running", description: undefined } : undefined;
 }
+
+/**
+ * Whether a chaincode could not be started because the daemon has no image of it, or the peer's own build of one failed
+ * (core/chaincode/runtime_launcher.go and container_runtime.go; seen with 2.5 and 3.1).
+ */
+export function lacksImage(error: unknown): error is FabricError {
+  return (
+    error instanceof FabricError &&
+    error.code === "rejected" &&
+    /could not launch chaincode .*(error building image|No such image)/s.test(error.message)
+  );
+}

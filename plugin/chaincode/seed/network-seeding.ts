@@ -1,3 +1,4 @@
+import type { FabricError } from "../../error.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
 import { hostOf, nodesOf, type FabricNode, type Organization } from "../../network/spec.ts";
 import type { Step } from "../../steps/step.ts";
@@ -23,11 +24,19 @@ export function networkSeedings(
   };
 }
 
-/** Makes installations find their image. */
+/** Makes installations find their image. `whenLeft`: the failure where a peer has installed the package, and nobody has its image. */
 export function seededInstalls(
   network: OpenNetwork,
   organizations: readonly Organization[],
+  whenLeft?: (node: FabricNode, pkg: PackageToDeploy) => FabricError,
 ): (node: FabricNode, pkg: PackageToDeploy, install: Step) => Step {
   const seedings = networkSeedings(network, organizations);
-  return (node, pkg, install) => seededInstall({ install, pkg, peer: seedings.peer(node), seeding: seedings.of(pkg) });
+  return (node, pkg, install) =>
+    seededInstall({
+      install,
+      pkg,
+      peer: seedings.peer(node),
+      seeding: seedings.of(pkg),
+      whenLeft: whenLeft && (() => whenLeft(node, pkg)),
+    });
 }

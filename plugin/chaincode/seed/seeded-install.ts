@@ -12,24 +12,30 @@ export interface SeededInstallation {
   readonly seeding: Seeding;
   /** Told how the image came, once it is there. */
   readonly onProvision?: ((provision: Provision) => void) | undefined;
+  /** The failure where nobody has the image of a package that is installed; unless given, it is left to the peer's next call. */
+  readonly whenLeft?: (() => FabricError) | undefined;
 }
 
 /**
  * An installation for which the peer builds nothing, as its image is there already: composed, or copied from the one peer that
  * has built it. A peer without a daemon that we may look into does as it always did.
  */
-export function seededInstall({ install, pkg, peer, seeding, onProvision }: SeededInstallation): Step {
+export function seededInstall({ install, pkg, peer, seeding, onProvision, whenLeft }: SeededInstallation): Step {
+  const built = async (signal: AbortSignal): Promise<boolean> =>
+    isBuiltByDocker(pkg.type ?? (await pkg.load(signal)).metadata.type);
   let installed = false;
   const act = async (context: StepContext): ReturnType<Step["act"]> => {
-    const type = pkg.type ?? (await pkg.load(context.signal)).metadata.type;
-    const seeds = isBuiltByDocker(type) && (await image(seeding, peer, context.signal)) !== "unknown";
+    const seeds = (await built(context.signal)) && (await image(seeding, peer, context.signal)) !== "unknown";
     if (!seeds) return installed ? "" : install.act(context);
     let said: Awaited<ReturnType<Step["act"]>> = "";
     const installing = async (): Promise<void> => {
       said = await install.act(context);
     };
     const provision = await seeding.provide(peer, context, installed ? undefined : installing);
+    if (provision.how === "left" && whenLeft) throw whenLeft();
     if (!installed && provision.how !== "built") await installing();
+    // A peer remembers that its own build failed; told to install again it finds the image (Fabric core/chaincode/lifecycle/lifecycle.go, InstallChaincode).
+    if (installed && provision.how !== "left") await install.act(context);
     onProvision?.(provision);
     return [described(provision), typeof said === "string" ? said : ""].filter((part) => part).join(", ");
   };
@@ -38,11 +44,10 @@ export function seededInstall({ install, pkg, peer, seeding, onProvision }: Seed
     async observe(context): Promise<Observation> {
       const observation = await install.observe(context);
       installed = observation.done;
-      // Of a package that is only known by its ID nothing is said about images: then it was not this deployment that brought it.
-      if (!installed || pkg.type === undefined || !isBuiltByDocker(pkg.type)) return observation;
-      return (await image(seeding, peer, context.signal)) === "missing"
-        ? { done: false, change: "its image is gone" }
-        : observation;
+      if (!installed || (pkg.type !== undefined && !isBuiltByDocker(pkg.type))) return observation;
+      if ((await image(seeding, peer, context.signal)) !== "missing") return observation;
+      // Of a package that is only known by its ID: an external builder's has no image.
+      return (await built(context.signal)) ? { done: false, change: "its image is gone" } : observation;
     },
     act,
   };

@@ -50,6 +50,7 @@ async function planOf(runtime: Runtime): Promise<readonly Step[]> {
     network,
     channel: "mychannel",
     definition: assetDefinition,
+    isNew: true,
     targets,
     runtime,
     enough: undefined,

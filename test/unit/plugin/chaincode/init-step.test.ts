@@ -17,6 +17,7 @@ function initOf(script: LifecycleScript) {
     network,
     channel: "mychannel",
     definition: { ...assetDefinition, initRequired: true },
+    isNew: true,
     targets: [
       {
         organization,
