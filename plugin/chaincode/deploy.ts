@@ -73,7 +73,7 @@ export async function deploymentFor(
   const runtime = await runtimeFor(network, request, chosen, signal);
   const [first] = chosen;
   if (!first) throw new FabricError("usage", "expected at least one organization, found none");
-  const { connection, identity } = await reachPeer(network, first.gateway, signal);
+  const { connection, identity } = await reachPlace(network, first, chosen, signal);
   const [config, { committed, places }] = await Promise.all([
     peerConfigBlock(connection, identity, request.channel, { signal }).then(configOf),
     furthest(network, chosen, request, signal),
@@ -299,11 +299,34 @@ async function approvals(
 ): Promise<readonly (ApprovedDefinition | undefined)[]> {
   if (sequence === undefined) return places.map(() => undefined);
   return Promise.all(
-    places.map(async ({ gateway }) => {
-      const { connection, identity } = await reachPeer(network, gateway, signal);
+    places.map(async (place) => {
+      const { connection, identity } = await reachPlace(network, place, places, signal);
       return approvedDefinition(connection, identity, channel, { name, sequence }, { signal });
     }),
   );
+}
+
+/** The peer that speaks for an organization. Throws `not-ready` where none of its peers runs: without one it cannot approve. */
+async function reachPlace(
+  network: OpenNetwork,
+  { organization, gateway }: Place,
+  places: readonly Place[],
+  signal: AbortSignal,
+): Promise<Reached> {
+  try {
+    return await reachPeer(network, gateway, signal);
+  } catch (error) {
+    if (!(error instanceof FabricError) || error.code !== "not-ready") throw error;
+    const { name } = organization;
+    const others = places
+      .filter((place) => place.organization !== organization)
+      .map((place) => place.organization.name);
+    const without = `for the others: the same command with --orgs ${others.join(",")}`;
+    throw new FabricError("not-ready", `${name} cannot approve while none of its peers runs: ${error.message}`, {
+      hint: others.length > 0 ? [error.hint, without].join("\n      or ") : error.hint,
+      cause: error,
+    });
+  }
 }
 
 function formerSequence(

@@ -4,6 +4,7 @@ import { FabricError } from "../error.ts";
 import { containerLog } from "../docker/containers.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { hostOf, peerNodes, type FabricNode } from "../network/spec.ts";
+import { byReason } from "../steps/reasons.ts";
 import { containerOf, containersOf } from "./containers.ts";
 import { withDaemon } from "./daemon.ts";
 import type { RunningService } from "./runtime/running-service.ts";
@@ -33,6 +34,8 @@ export interface ServiceSource {
 export interface Whereabouts {
   readonly containers: readonly LogSource[];
   readonly services: readonly ServiceSource[];
+  /** In sentences: which peers were left out, as they could not be asked. */
+  readonly leftOut: readonly string[];
 }
 
 /** At all peers, or at the one that is named. Throws `not-ready` when it runs at none. */
@@ -54,9 +57,14 @@ export function whereabouts(
   );
   const dialling = asked.flatMap(({ node, state: { service } }) => (service ? [{ node, service }] : []));
   const services = [...Map.groupBy(dialling, ({ service }) => `${service.namespace}/${service.name}`).values()];
-  if (containers.length + services.length === 0) throw nowhere({ name, channel }, peer ?? "any peer");
+  const unasked = asked.flatMap(({ state: { peer: about, problem, service } }) =>
+    problem === undefined || service ? [] : [{ about, reason: problem }],
+  );
+  const leftOut = byReason(unasked).map(({ about, reason }) => `left out: ${about.join(", ")} (${reason})`);
+  if (containers.length + services.length === 0) throw nowhere({ name, channel }, peer ?? "any peer", leftOut);
   return {
     containers,
+    leftOut,
     services: services.flatMap((some) => {
       const [first] = some;
       return first ? [{ service: first.service, nodes: some.map(({ node }) => node) }] : [];
@@ -64,12 +72,20 @@ export function whereabouts(
   };
 }
 
-function nowhere({ name, channel }: Pick<ChaincodeState, "name" | "channel">, where: string): FabricError {
+function nowhere(
+  { name, channel }: Pick<ChaincodeState, "name" | "channel">,
+  where: string,
+  leftOut: readonly string[],
+): FabricError {
+  const found = ["none", ...leftOut].join("; ");
   return new FabricError(
     "not-ready",
-    `expected a container of ${name} at ${where}, or a Deployment of kubectl fabric that runs it, found none`,
+    `expected a container of ${name} at ${where}, or a Deployment of kubectl fabric that runs it, found ${found}`,
     {
       hint:
+        (leftOut.length > 0
+          ? "kubectl fabric doctor tells what is wrong with a peer, kubectl fabric init brings back what is gone or scaled to 0; "
+          : "") +
         `the first call starts a container: kubectl fabric query ${name} FUNCTION -C ${channel}; ` +
         "of a service that somebody else runs its operator has the log",
     },

@@ -1,4 +1,5 @@
 import { positiveInteger } from "./arguments.ts";
+import { noticeOn } from "../terminal/notice.ts";
 import { optionsOf, printsOnly, type CommandDefinition } from "./command.ts";
 
 interface LogsOptions {
@@ -54,7 +55,8 @@ Examples:
       const network = await openNetwork(options, terminal);
       try {
         const state = await chaincodeState(network, { name, channel: options.channel }, signal);
-        const { containers, services } = whereabouts(network, state, options.peer);
+        const { containers, services, leftOut } = whereabouts(network, state, options.peer);
+        for (const line of leftOut) noticeOn(terminal)(line);
         const width = Math.max(...containers.map(({ node }) => hostOf(node).length));
         const logOptions = { ...options, tailLines: options.tail };
         const alone = containers.length === 1 && services.length === 0;

@@ -1,3 +1,4 @@
+import { noticeOn } from "../terminal/notice.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
@@ -46,7 +47,8 @@ Examples:
     try {
       const steps = async (signal: AbortSignal) => {
         const state = await chaincodeState(network, { name, channel: options.channel }, signal);
-        const { containers, services } = whereabouts(network, state, options.peer);
+        const { containers, services, leftOut } = whereabouts(network, state, options.peer);
+        for (const line of leftOut) noticeOn(terminal)(line);
         return [
           ...containers.map((source) => restartStep(network, state, source)),
           ...services.map(({ service, nodes }) => serviceRestartStep(network, state, service, nodes)),

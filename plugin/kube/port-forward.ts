@@ -26,6 +26,8 @@ export type ForwardTarget =
       readonly port: number;
       /** What people call it: "peer0.org1". */
       readonly called?: string;
+      /** What to type where no Pod runs, by whether there is one at all. */
+      readonly remedy?: (isThere: boolean) => string;
     }
   | {
       readonly namespace: string;
@@ -171,8 +173,9 @@ export async function resolveTarget(cluster: Cluster, target: ForwardTarget, sig
   const pod = pods.find((candidate) => podReady(candidate).so === true) ?? pods.find(isRunning);
   if (pod?.metadata?.name) return { namespace, pod: pod.metadata.name, port };
   const found = pods.length === 0 ? "none" : `${pods.length} not running`;
+  const remedy = "labels" in target ? target.remedy?.(pods.length > 0) : undefined;
   throw new FabricError("not-ready", `expected a running Pod of ${nameOf(target)}, found ${found}`, {
-    hint: `kubectl get pods -n ${namespace}; once it runs, type the same command again`,
+    hint: remedy ?? `kubectl get pods -n ${namespace}; once it runs, type the same command again`,
   });
 }
 

@@ -54,12 +54,12 @@ async function firstThatRuns<T>(organization: Organization, reach: (node: Fabric
   throw failure ?? new FabricError("internal", `organization ${organization.name} has no node`);
 }
 
-function noneRuns({ name, namespace }: Organization, nodes: readonly FabricNode[], cause: FabricError): FabricError {
+function noneRuns({ name }: Organization, nodes: readonly FabricNode[], cause: FabricError): FabricError {
   const [first] = nodes;
   return new FabricError(
     "not-ready",
     `expected a running Pod of one of the ${first?.component}s of ${name} (${nodes.map(hostOf).join(", ")}), found none`,
-    { hint: `kubectl get pods -n ${namespace}; once one runs, type the same command again`, cause },
+    { hint: cause.hint, cause },
   );
 }
 

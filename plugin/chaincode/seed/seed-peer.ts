@@ -8,7 +8,7 @@ import type { Cluster } from "../../kube/cluster.ts";
 import { execCapture } from "../../kube/exec.ts";
 import { get } from "../../kube/objects.ts";
 import { resolveTarget } from "../../kube/port-forward.ts";
-import { nodeTarget } from "../../network/node-target.ts";
+import { nodeTarget, podRemedy } from "../../network/node-target.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
 import { hostOf, ports, type FabricNode } from "../../network/spec.ts";
 import { buildSettings, peerNames, type BuildSettings, type PeerContainerLook } from "./peer-settings.ts";
@@ -66,7 +66,7 @@ async function podOf(cluster: Cluster, node: FabricNode, signal: AbortSignal): P
   const pod = await get(cluster, { kind: "Pod", namespace, name }, signal);
   if (pod) return pod;
   throw new FabricError("not-ready", `expected a running Pod of ${hostOf(node)}, found none`, {
-    hint: `kubectl get pods -n ${namespace}; once it runs, type the same command again`,
+    hint: podRemedy(false),
   });
 }
 

@@ -71,6 +71,25 @@ test("a channel that the peer has not joined is refused, with those that it has"
   await expect(deploymentFor(network, request, signal)).rejects.toThrow("access denied");
 });
 
+describe("an organization none of whose peers runs", () => {
+  const approved = { org1: [{ ...committed, packageId: "asset:1" }], org2: [{ ...committed, packageId: "asset:1" }] };
+  const { network } = scriptedPeers({ committed, approved, away: ["org2"], readiness: () => ({}) });
+
+  test("cannot approve, which is said with both ways on", async () => {
+    await expect(deploymentFor(network, request, signal)).rejects.toMatchObject({
+      code: "not-ready",
+      message: "org2 cannot approve while none of its peers runs: expected a running Pod of peer0.org2, found none",
+      hint: "kubectl fabric init\n      or for the others: the same command with --orgs org1",
+    });
+  });
+
+  test("does not stop another one that goes on alone", async () => {
+    const policy = "AND('Org1MSP.peer', 'Org2MSP.peer')";
+    const deployment = await deploymentFor(network, { ...request, policy, organizations: ["org1"] }, signal);
+    expect(deployment.definition).toMatchObject({ sequence: 4 });
+  });
+});
+
 describe("an organization alone", () => {
   const own = { ...request, packageId: "asset:2", organizations: ["org2"] };
   const proposed: ApprovedDefinition = { ...committed, version: "1", sequence: 1, packageId: "asset:1" };

@@ -38,6 +38,8 @@ export interface LifecycleScript {
   readonly readiness?: (sequence: number) => Readonly<Record<string, "approved" | readonly string[]>>;
   /** Organizations whose administrator the user may not be. */
   readonly forbidden?: Readonly<Record<string, Error>>;
+  /** Organizations none of whose peers runs. */
+  readonly away?: readonly string[];
   /** What chaincode says to a call, as a peer passes it on. */
   readonly called?: string;
   /** IDs of packages that every peer has installed; nobody tells unless told. */
@@ -60,6 +62,11 @@ export function scriptedPeers(script: LifecycleScript): ScriptedPeers {
   const asked: string[] = [];
   const connection: OpenNetwork["connection"] = async (node) => {
     const host = hostOf(node);
+    if (script.away?.includes(node.organization.name)) {
+      throw new FabricError("not-ready", `expected a running Pod of ${host}, found none`, {
+        hint: "kubectl fabric init",
+      });
+    }
     const answer = (signed: peer.SignedProposal, _: unknown, done: Callback) => {
       const [question, argument] = questionOf(signed);
       asked.push(`${host} ${question}`);

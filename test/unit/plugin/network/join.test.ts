@@ -254,7 +254,7 @@ describe("join without nodes", () => {
       message: expect.stringMatching(
         /orderer0\.orderer has joined: expected a running Pod of orderer0\.orderer, found none\n.*peer0\.org1 has joined: expected a running Pod of peer0\.org1, found 1 not running/,
       ),
-      hint: "kubectl get pods -n orderer; once it runs, type the same command again",
+      hint: "kubectl fabric init brings back what is gone or scaled to 0; then type the same command again",
     });
     expect(genesisMap(cluster)).toBeDefined();
   });

@@ -41,7 +41,7 @@ describe("an organization is reached", () => {
     await expect(connected()).rejects.toMatchObject({
       code: "not-ready",
       message: "expected a running Pod of one of the peers of org1 (peer0.org1, peer1.org1), found none",
-      hint: "kubectl get pods -n org1; once one runs, type the same command again",
+      hint: "kubectl fabric init brings back what is gone or scaled to 0; then type the same command again",
     });
   });
 });

@@ -198,6 +198,27 @@ describe("what is said of it", () => {
     expect(() => find(peers, "peer1.org2")).toThrow(
       "expected a container of asset at peer1.org2, or a Deployment of kubectl fabric that runs it, found none",
     );
+  });
+
+  test("peers that cannot be asked are named, those of a service that answers aside", () => {
+    const away = { installed: false, problem: "no Pod yet" } as const;
+    const peers = [
+      peerState("peer0.org1", { container }),
+      peerState("peer1.org1", { ...away, service: service() }),
+      peerState("peer0.org2", away),
+      peerState("peer1.org2", away),
+    ];
+    const { leftOut } = whereabouts({ definition }, stateOf(peers), undefined);
+    expect(leftOut).toEqual(["left out: peer0.org2, peer1.org2 (no Pod yet)"]);
+    expect(() => whereabouts({ definition }, stateOf(peers), "peer1.org2")).toThrow(
+      expect.objectContaining({
+        code: "not-ready",
+        message:
+          "expected a container of asset at peer1.org2, or a Deployment of kubectl fabric that runs it, " +
+          "found none; left out: peer1.org2 (no Pod yet)",
+        hint: expect.stringMatching(/^kubectl fabric doctor .*kubectl fabric init/),
+      }) as Error,
+    );
     expect(() => find(peers, "peer9.org9")).toThrow("expected a peer (peer0.org1, peer1.org1, peer0.org2, peer1.org2)");
   });
 });
