@@ -141,6 +141,33 @@ function explainContainer(
   };
 }
 
+/** So often a container may end before it is taken for one that always will. */
+const mostEnds = 3;
+
+/** How often a Pod's containers have been started again. */
+export function restartsOf(pod: V1Pod): number {
+  return containerStatuses(pod).reduce((total, { restartCount }) => total + restartCount, 0);
+}
+
+/** Whether a Pod is broken, though its kubelet goes on trying: an image was not pulled, or a container ends again and again. Pure. */
+export function isBroken(pod: V1Pod): boolean {
+  return containerStatuses(pod).some(
+    (status) =>
+      lacksImage(status) || (status.state?.waiting?.reason === "CrashLoopBackOff" && status.restartCount >= mostEnds),
+  );
+}
+
+/**
+ * Whether what it is broken by has just been seen to fail: a try to pull, or another end of a container than those `before`. While the
+ * kubelet only waits to try again, somebody may have mended it. Pure.
+ */
+export function hasFailedAnew(pod: V1Pod, before: number): boolean {
+  const tried = containerStatuses(pod).some(
+    (status) => lacksImage(status) && status.state?.waiting?.reason !== "ImagePullBackOff",
+  );
+  return isBroken(pod) && (tried || restartsOf(pod) > before);
+}
+
 /** The kubelet has tried, and has no image for the container. */
 export function lacksImage({ state }: Pick<V1ContainerStatus, "state">): boolean {
   return imageReasons.has(state?.waiting?.reason ?? "");

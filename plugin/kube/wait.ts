@@ -5,7 +5,15 @@ import { anySignal } from "./abort.ts";
 import type { CoreV1Event, V1LabelSelector, V1Pod } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Condition } from "./conditions.ts";
-import { explainController, explainPod, timeOf, type PodProblem } from "./explain.ts";
+import {
+  explainController,
+  explainPod,
+  hasFailedAnew,
+  isBroken,
+  restartsOf,
+  timeOf,
+  type PodProblem,
+} from "./explain.ts";
 import { logLines } from "./logs.ts";
 import { describeRef, get, list, type ObjectRef, type Selection } from "./objects.ts";
 import type { ObjectOf } from "./resources.ts";
@@ -17,9 +25,19 @@ export interface WaitOptions {
   readonly timeout?: number | undefined;
   /** Told whenever what is being waited for changes. */
   readonly progress?: ((text: string) => void) | undefined;
+  /**
+   * Of a workload that needs nothing that is still to come: an image that is not pulled, or a container that ends again (three times
+   * at least) while this waits, ends the wait.
+   */
+  readonly impatient?: boolean | undefined;
+  /** Milliseconds in which a controller may replace a Pod that has failed; 5 seconds unless told. */
+  readonly patience?: number | undefined;
 }
 
-const PATIENCE = 5_000;
+interface Patience {
+  readonly impatient: boolean;
+  readonly patience: number;
+}
 
 /**
  * Waits until an object is as it should be, by watching it; gives the object then (undefined for `gone`).
@@ -30,7 +48,7 @@ export async function waitFor<K extends string>(
   cluster: Cluster,
   ref: ObjectRef<K>,
   condition: Condition<ObjectOf<K>>,
-  { signal, timeout, progress = () => {} }: WaitOptions = {},
+  { signal, timeout, progress = () => {}, impatient = false, patience = 5000 }: WaitOptions = {},
 ): Promise<ObjectOf<K> | undefined> {
   const named = { ...ref, namespace: ref.namespace ?? cluster.namespace };
   const limit = timeout === undefined ? undefined : AbortSignal.timeout(timeout);
@@ -44,7 +62,7 @@ export async function waitFor<K extends string>(
     return await Promise.race([
       settled(cluster, named, condition, within, tell),
       // Only ever ends by an error.
-      hopeless(cluster, named, within, tell),
+      hopeless(cluster, named, within, tell, { impatient, patience }),
     ]);
   } catch (error) {
     const late = isOverdue(signal, limit);
@@ -80,12 +98,13 @@ async function hopeless(
   ref: ObjectRef,
   signal: AbortSignal,
   tell: (text: string) => void,
+  patience: Patience,
 ): Promise<never> {
   try {
     const labels = workloads.has(ref.kind) ? await selectorOf(cluster, ref, signal) : undefined;
     if (labels === undefined) return await never();
     return await Promise.race([
-      hopelessPods(cluster, ref, labels, signal, tell),
+      hopelessPods(cluster, ref, labels, signal, tell, patience),
       refusedPods(cluster, ref, signal, tell),
     ]);
   } catch (error) {
@@ -107,19 +126,45 @@ async function hopelessPods(
   labels: Readonly<Record<string, string>>,
   signal: AbortSignal,
   tell: (text: string) => void,
+  { impatient, patience }: Patience,
 ): Promise<never> {
+  /** Restarts of each Pod when it was first seen. */
+  const before = new Map<string | undefined, number>();
   for await (const pods of watch(cluster, { kind: "Pod", namespace, labels }, signal)) {
     for (const pod of pods.values()) {
       const problem = problemOf(pod);
+      const restarts = before.get(pod.metadata?.uid) ?? restartsOf(pod);
+      before.set(pod.metadata?.uid, restarts);
       if (!problem) continue;
       tell(problem.text);
+      const failing = impatient && hasFailedAnew(pod, restarts);
       // A Job makes another Pod when one has failed.
-      if (!problem.final || ref.kind === "Job") continue;
-      const still = await later(cluster, pod, signal);
-      if (still?.final) throw new FabricError("not-ready", still.text, { hint: still.hint });
+      if (!(problem.final || failing) || ref.kind === "Job") continue;
+      const still = await later(cluster, pod, patience, signal);
+      if (!still) continue;
+      const now = problemOf(still);
+      if (now?.final) throw new FabricError("not-ready", now.text, { hint: now.hint });
+      if (!failing || !now || !isBroken(still) || (await isSuperseded(cluster, still, labels, signal))) continue;
+      // As it was when it failed: of a pull the kubelet says why only then.
+      const said = await lastLines(cluster, namespace, { ...problem, pod: pod.metadata?.name }, signal).catch(() => []);
+      const text = [problem.text, ...said.map((line) => `  | ${line}`)].join("\n");
+      throw new FabricError("not-ready", text, { hint: problem.hint });
     }
   }
   throw new FabricError("internal", "a watch ended by itself");
+}
+
+/** Whether a Deployment has made a Pod of another template since: a broken one of before stays until that one is ready. */
+async function isSuperseded(
+  cluster: Cluster,
+  pod: V1Pod,
+  labels: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const all = await list(cluster, { kind: "Pod", namespace: pod.metadata?.namespace, labels }, signal);
+  const template = (one: V1Pod) => one.metadata?.labels?.["pod-template-hash"];
+  const made = (one: V1Pod) => one.metadata?.creationTimestamp?.getTime() ?? 0;
+  return all.some((other) => template(other) !== template(pod) && made(other) >= made(pod));
 }
 
 function problemOf(pod: V1Pod): PodProblem | undefined {
@@ -127,12 +172,17 @@ function problemOf(pod: V1Pod): PodProblem | undefined {
   return problem && { ...problem, text: `Pod ${pod.metadata?.name}: ${problem.text}` };
 }
 
-/** What is wrong with the same Pod after a while: one that its controller is about to replace must not end a wait. */
-async function later(cluster: Cluster, { metadata }: V1Pod, signal: AbortSignal): Promise<PodProblem | undefined> {
+/** The same Pod after a while: one that its controller is about to replace must not end a wait. */
+async function later(
+  cluster: Cluster,
+  { metadata }: V1Pod,
+  patience: number,
+  signal: AbortSignal,
+): Promise<V1Pod | undefined> {
   const ref = { kind: "Pod", namespace: metadata?.namespace, name: metadata?.name ?? "" } as const;
-  await sleep(PATIENCE, undefined, { signal });
+  await sleep(patience, undefined, { signal });
   const pod = await get(cluster, ref, signal);
-  return pod && pod.metadata?.uid === metadata?.uid ? problemOf(pod) : undefined;
+  return pod?.metadata?.uid === metadata?.uid ? pod : undefined;
 }
 
 async function refusedPods(

@@ -44,9 +44,12 @@ export function readyStep(
   cluster: Cluster,
   {
     ref,
+    impatient,
     ...step
   }: Pick<Step, "id" | "title" | "after"> & {
     readonly ref: { readonly kind: "StatefulSet" | "Deployment"; readonly namespace: string; readonly name: string };
+    /** As `waitFor` has it. */
+    readonly impatient?: boolean;
   },
 ): Step {
   return {
@@ -56,7 +59,7 @@ export function readyStep(
       return verdict.so === true ? { done: true } : { done: false, change: "wait for its Pod" };
     },
     async act({ signal, progress }) {
-      await waitFor(cluster, ref, rolledOut, { signal, progress });
+      await waitFor(cluster, ref, rolledOut, { signal, progress, impatient });
       return "";
     },
   };

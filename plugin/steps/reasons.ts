@@ -11,7 +11,7 @@ export interface SharedReason {
 }
 
 /** What a reason begins with where it names the one Pod or workload that it is about (plugin/kube/wait.ts). */
-const ofOne = /^((StatefulSet|Deployment|DaemonSet|Job) \S+( was not ready after \d+ s)?: )?(Pod \S+: )?/;
+const ofOne = /^((StatefulSet|Deployment|DaemonSet|Job) \S+( was not ready( after \d+ s)?)?: )?(Pod \S+: )?/;
 
 /** A reason without the name of whom it is about: equal for all that have it. */
 export const sharedReason = (reason: string): string => reason.replace(ofOne, "");

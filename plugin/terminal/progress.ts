@@ -54,7 +54,7 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
   /** A reason that was told before is not told again: seven nodes may lack one image, and say so at length. */
   const once = (title: string, outcome: Outcome): Outcome => {
     if (outcome.result !== "failed") return outcome;
-    const reason = sharedReason(messageOf(outcome.error));
+    const reason = sharedReason(firstLine(outcome.error));
     const before = told.get(reason);
     if (before !== undefined) return { result: "failed", error: `as told of "${before}"` };
     told.set(reason, title);
@@ -92,6 +92,11 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
   };
 }
 
+function firstLine(error: unknown): string {
+  const [first = ""] = messageOf(error).split("\n", 1);
+  return first;
+}
+
 function againLine(title: string, because: string, paint: ReturnType<typeof painter>): string {
   return `  ${paint("yellow", "↻")} ${visible(`${title}: ${because}`)}; tries again`;
 }
@@ -108,7 +113,8 @@ function endedLine(title: string, outcome: Outcome, milliseconds: number, paint:
     case "would-change":
       return `  ${paint("yellow", "+")} ${told}`;
     case "failed":
-      return `  ${paint("red", "✗")} ${visible(`${title}: ${messageOf(outcome.error)}`)} ${time}`;
+      // What a build or a container said is told with the command's own failure.
+      return `  ${paint("red", "✗")} ${visible(`${title}: ${firstLine(outcome.error)}`)} ${time}`;
     case "skipped":
       return `  ${paint("dim", "-")} ${visible(`${title}: ${outcome.because}`)}`;
   }

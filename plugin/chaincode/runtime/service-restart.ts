@@ -31,7 +31,7 @@ export function serviceRestartStep(
       const annotations = { [restartedAt]: now().toISOString() };
       const change = { spec: { template: { metadata: { annotations } } } };
       await patch(network.cluster, ref, { type: "merge", patch: change }, { signal });
-      await waitFor(network.cluster, ref, rolledOut, { signal, progress });
+      await waitFor(network.cluster, ref, rolledOut, { signal, progress, impatient: true });
       progress("its peers dial it again");
       await Promise.all(
         nodes.map(async (node) => {

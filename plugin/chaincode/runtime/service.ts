@@ -104,6 +104,7 @@ function runningSteps(network: OpenNetwork, { design, client }: ServicePart): re
       title: `${name}.${design.organization.namespace} answers`,
       after: [objects.id],
       ref: { kind: "Deployment", namespace: design.organization.namespace, name },
+      impatient: true,
     }),
   );
   return [...(client ? [client.step] : []), keys, objects, ...ready];

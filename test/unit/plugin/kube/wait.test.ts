@@ -20,7 +20,7 @@ afterEach(() => cluster.close());
 const ref = { kind: "Deployment", namespace: "org1", name: "cc-asset" } as const;
 
 /** Its Pod, with a container in some state. */
-function pod(container: object): void {
+function pod(container: object, { name = "cc-asset-1", template = "1" } = {}): void {
   const status = {
     image: "example.com/asset:1",
     imageID: "",
@@ -32,7 +32,7 @@ function pod(container: object): void {
   cluster.put({
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name: "cc-asset-1", namespace: "org1", labels: { app: "cc-asset" } },
+    metadata: { name, namespace: "org1", labels: { app: "cc-asset", "pod-template-hash": template } },
     status: { phase: "Pending", containerStatuses: [status] },
   });
 }
@@ -121,4 +121,64 @@ test("without a time of its own a wait takes as long as the command has", async 
   } finally {
     limit.mockRestore();
   }
+});
+
+describe("a wait for what needs nothing that is still to come", () => {
+  const crashing = (restartCount: number) => ({
+    restartCount,
+    lastState: { terminated: { exitCode: 0, reason: "Completed" } },
+    state: { waiting: { reason: "CrashLoopBackOff" } },
+  });
+  const backOff = { state: { waiting: { reason: "ImagePullBackOff", message: "Back-off" } } };
+  const notPulled = { state: { waiting: { reason: "ErrImagePull", message: "not found" } } };
+
+  /** Ends with a failure of the wait, or as soon as it has told of that. */
+  const impatiently = async (until?: RegExp, told?: (text: string) => void) => {
+    const controller = new AbortController();
+    const stop = new FabricError("interrupted", "stopped");
+    const progress = (text: string) => {
+      told?.(text);
+      if (until?.test(text)) controller.abort(stop);
+    };
+    const options = { signal: controller.signal, progress, impatient: true, patience: 0 };
+    return waitFor(cluster.connect(), ref, rolledOut, options).catch((error: unknown) => error);
+  };
+
+  test("ends when an image is not pulled, in the kubelet's words", async () => {
+    pod(notPulled);
+    expect(await impatiently()).toMatchObject({
+      code: "not-ready",
+      message: "Pod cc-asset-1: container chaincode has no image example.com/asset:1 (ErrImagePull): not found",
+    });
+  });
+
+  test("ends when a container ends for the third time, with its last words", async () => {
+    cluster.write("org1", "cc-asset-1", "chaincode", "no --peer.address\n", true);
+    pod(crashing(2));
+    const failure = impatiently(undefined, (text) => {
+      if (text.includes("ended 2 times")) pod(crashing(3));
+    });
+    expect(await failure).toMatchObject({
+      code: "not-ready",
+      message: "Pod cc-asset-1: container chaincode ended 3 times, last with exit code 0\n  | no --peer.address",
+      hint: "kubectl logs -n org1 cc-asset-1 -c chaincode --previous",
+    });
+  });
+
+  test("goes on while the kubelet has yet to try again, as somebody may have mended it", async () => {
+    pod(backOff);
+    const seen: string[] = [];
+    const end = await impatiently(/ended 7 times/, (text) => {
+      seen.push(text);
+      if (text.includes("ImagePullBackOff")) pod(crashing(7), { name: "cc-asset-2" });
+    });
+    expect(end).toMatchObject({ code: "interrupted" });
+    expect(seen.some((text) => text.includes("ImagePullBackOff"))).toBe(true);
+  });
+
+  test("goes on beside a broken Pod of the template before", async () => {
+    pod(notPulled);
+    pod({ state: { running: {} } }, { name: "cc-asset-2", template: "2" });
+    expect(await impatiently(/cc-asset-2/)).toMatchObject({ code: "interrupted" });
+  });
 });

@@ -60,12 +60,18 @@ test("a reason is told in full once, and then by whom it was told", () => {
   ended("peer0.org2 is ready", { result: "failed", error: new Error("Pod peer0-0: container peer has no image") });
   ended("peer1.org2 is ready", { result: "failed", error: new Error("Pod peer1-0: container peer has no image") });
   ended("orderer0 is ready", { result: "failed", error: new Error("no Pod yet") });
+  const late = (org: string) =>
+    new Error(`Deployment ${org}/cc was not ready: Pod cc-${org}: container cc ended\n  | at x`);
+  ended("org1 answers", { result: "failed", error: late("org1") });
+  ended("org2 answers", { result: "failed", error: late("org2") });
   expect(lines()).toEqual([
     "network",
     "  ✗ peer0.org1 is ready: Pod peer0-0: container peer has no image (1 ms)",
     '  ✗ peer0.org2 is ready: as told of "peer0.org1 is ready" (1 ms)',
     '  ✗ peer1.org2 is ready: as told of "peer0.org1 is ready" (1 ms)',
     "  ✗ orderer0 is ready: no Pod yet (1 ms)",
+    "  ✗ org1 answers: Deployment org1/cc was not ready: Pod cc-org1: container cc ended (1 ms)",
+    '  ✗ org2 answers: as told of "org1 answers" (1 ms)',
   ]);
 });
 
