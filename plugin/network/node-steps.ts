@@ -96,8 +96,12 @@ function failedRestart(network: FabricNetwork, node: FabricNode, cause: FabricEr
 const joinedHints = (hints: readonly (string | undefined)[]): string =>
   hints.filter((hint) => hint !== undefined).join("; ");
 
-/** The option that holds what may be wrong with a node: an image that was named by itself stays whatever the version. */
-function whatToChange({ spec }: FabricNetwork, { component }: FabricNode, failure: string): string | undefined {
+/** The option that holds what may be wrong with a node: an image that was named by itself stays whatever the version. Pure. */
+export function whatToChange(
+  { spec }: FabricNetwork,
+  { component }: Pick<FabricNode, "component">,
+  failure: string,
+): string | undefined {
   if (/claim \S+ is Pending/.test(failure)) return "another storage class: kubectl fabric init --storage-class NAME";
   const image = spec.images[component];
   const isNamed = image !== fabricImage(component, spec.fabricVersion);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
-import { mayBeDown, type CaughtUp } from "../../../../plugin/network/node-steps.ts";
+import { mayBeDown, whatToChange, type CaughtUp } from "../../../../plugin/network/node-steps.ts";
 import { behind } from "../../../../plugin/network/heights.ts";
 import { hostOf, networkFromOptions, type NetworkOptions } from "../../../../plugin/network/spec.ts";
 import {
@@ -239,6 +239,18 @@ describe("a change of nodes that run", () => {
 test("orderers keep a quorum, of crashes and of liars; of peers one is away at most", () => {
   expect([1, 2, 3, 4, 5, 7, 10].map((count) => mayBeDown("orderer", count))).toEqual([1, 1, 1, 1, 1, 2, 3]);
   expect([1, 2, 5].map((count) => mayBeDown("peer", count))).toEqual([1, 1, 1]);
+});
+
+test("what to change is told of an image that was named, of any that the failure is about, and of a claim that waits", () => {
+  const peer = { component: "peer" } as const;
+  const down = "container peer runs but is not ready (its readiness probe)";
+  expect(whatToChange(network, peer, down)).toBeUndefined();
+  expect(whatToChange(changed({ peerImage: "local/node:1" }), peer, down)).toContain("--peer-image IMAGE");
+  expect(
+    whatToChange(network, peer, `container peer has no image ${network.spec.images.peer} (ErrImagePull)`),
+  ).toContain("--fabric-version TAG");
+  const waits = "no node takes the Pod: unbound; claim peer0-ledger is Pending (storage class slow)";
+  expect(whatToChange(network, peer, waits)).toContain("kubectl fabric init --storage-class NAME");
 });
 
 test("behind is who has fewer blocks of a channel that it has joined", () => {
