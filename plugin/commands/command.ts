@@ -51,7 +51,8 @@ export function printsOnly(command: Command, formats: readonly OutputFormat[]): 
 export function refuseEmpty(_: Command, command: Command): void {
   for (let each: Command | null = command; each; each = each.parent) {
     for (const option of each.options) {
-      const value: unknown = each.getOptionValue(option.attributeName());
+      const name = option.attributeName();
+      const value: unknown = chaincodeArguments.has(name) ? undefined : each.getOptionValue(name);
       if (value === "" || (Array.isArray(value) && value.includes(""))) throw emptyValue(option.flags);
     }
   }
@@ -60,6 +61,8 @@ export function refuseEmpty(_: Command, command: Command): void {
     if (!argument.variadic && command.args[index] === "") throw emptyValue(shown);
   }
 }
+
+const chaincodeArguments: ReadonlySet<string> = new Set(["args", "initArgs"]);
 
 const emptyValue = (name: string): FabricError =>
   new FabricError("usage", `expected a value of ${name}, found ""`, {

@@ -42,6 +42,13 @@ async function run(line: string) {
   return { code: error === undefined ? 0 : exitCodeOf(error), text: `${stderr}${String(error)}` };
 }
 
+test.each(['query asset -C mychannel --args {"Args":["f",""]}', "query asset f '' -C mychannel"])(
+  "an argument of a chaincode may be empty: %s",
+  async (line) => {
+    expect((await run(line)).text).not.toContain("expected a value of");
+  },
+);
+
 describe("wrong usage ends with 2", () => {
   test.each([
     // What the command line alone shows.
