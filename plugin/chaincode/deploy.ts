@@ -106,7 +106,9 @@ export async function deploymentFor(
     }),
   );
   const speaker = await reachPeer(network, places[0]?.gateway ?? first.gateway, signal);
-  const pending = committed && withNewPackage(wanted, committed);
+  // Who names what is to run agrees; who only looks after images, or peers that were away, changes no channel for another.
+  const isNamed = [request.path, request.image, request.packageId].some((source) => source !== undefined);
+  const pending = committed && isNamed ? withNewPackage(wanted, committed) : undefined;
   const isPending =
     pending &&
     !agree(planned, pending) &&

@@ -219,6 +219,15 @@ function isBaselineContext(context: string): string {
   ].join(" && ");
 }
 
+/** A probe, or a hook, that names no other host. */
+function asksThePod(handler: string): string {
+  const ways = ["httpGet", "tcpSocket"].map((way) => {
+    const asked = `${handler}.${way}`;
+    return `(!has(${asked}) || !has(${asked}.host) || ${asked}.host == "")`;
+  });
+  return `(${ways.join(" && ")})`;
+}
+
 const isPrivileged = `(has(c.securityContext) && has(c.securityContext.privileged) && c.securityContext.privileged)`;
 
 const isBaseline = [
@@ -229,6 +238,13 @@ const isBaseline = [
     isBaselineContext("c.securityContext"),
   ].join(" && ")}))`,
   `(!has(c.ports) || c.ports.all(p, !has(p.hostPort) || p.hostPort == 0))`,
+  // Since 1.34: the kubelet asks from the node's own network.
+  ...["c.livenessProbe", "c.readinessProbe", "c.startupProbe"].map(
+    (probe) => `(!has(${probe}) || ${asksThePod(probe)})`,
+  ),
+  ...["c.lifecycle.postStart", "c.lifecycle.preStop"].map(
+    (hook) => `(!has(c.lifecycle) || !has(${hook}) || ${asksThePod(hook)})`,
+  ),
 ].join(" && ");
 
 const isBaselinePod = [
@@ -303,6 +319,10 @@ function podPolicy(): V1ValidatingAdmissionPolicy {
           expression: isBaselinePod,
           message:
             'the namespace takes Pods within Pod Security "baseline" only, save for the injected daemon: no host namespaces, hostPath volumes, unsafe sysctls or unconfined profiles',
+        },
+        {
+          expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name == ${cel(GRAPH_VOLUME)} || !has(v.persistentVolumeClaim) || !object.spec.volumes.exists(g, g.name == ${cel(GRAPH_VOLUME)} && has(g.persistentVolumeClaim) && g.persistentVolumeClaim.claimName == v.persistentVolumeClaim.claimName))`,
+          message: "a second volume has the claim that the injected daemon keeps its data on",
         },
         {
           expression: "variables.beyondBaseline.size() == 0",

@@ -85,28 +85,32 @@ export function webhookInstallSteps(cluster: Cluster, options: WebhookOptions): 
   ];
 }
 
-/** The lists are the operator's, as the settings are. A policy goes before what binds it. */
+/** The lists, and whether to deny or to warn, are the operator's, as the settings are. A policy goes before what binds it. */
 function policySteps(cluster: Cluster): readonly Step[] {
   const objects = injectionPolicyObjects();
+  const policies = objects.filter(isPolicy);
   const lists = objects.filter(({ kind }) => kind === "ConfigMap");
+  const bindings = objects.filter((object) => !policies.includes(object) && !lists.includes(object));
   return [
     ...lists.map((object) => presentStep(cluster, object, "webhook/namespace")),
     appliedStep(cluster, {
       id: "webhook/policy",
       title: "policy of what Pods may be",
       after: ["webhook/objects", ...lists.map(settingsStepId)],
-      objects: objects.filter((object) => !lists.includes(object)),
+      objects: policies,
     }),
+    ...bindings.map((object) => presentStep(cluster, object, "webhook/policy")),
   ];
 }
 
-const settingsStepId = ({ metadata }: KubernetesObject): string => `webhook/settings/${metadata?.name}`;
+const settingsStepId = ({ kind, metadata }: KubernetesObject): string =>
+  kind === "ConfigMap" ? `webhook/settings/${metadata?.name}` : `webhook/${kind}/${metadata?.name}`;
 
 /** Settings are the operator's from the moment they exist: made once, never overwritten. */
 function presentStep(cluster: Cluster, object: KubernetesObject, after: string): Step {
   return {
     id: settingsStepId(object),
-    title: object.metadata?.name === webhookName ? "settings" : "lists of the policy",
+    title: presentTitle(object),
     after: [after],
     async observe({ signal }) {
       return (await get(cluster, refOf(object), signal))
@@ -117,6 +121,11 @@ function presentStep(cluster: Cluster, object: KubernetesObject, after: string):
       await createOrGet(cluster, object, { signal });
     },
   };
+}
+
+function presentTitle({ kind, metadata }: KubernetesObject): string {
+  if (kind !== "ConfigMap") return `${metadata?.name} is in force`;
+  return metadata?.name === webhookName ? "settings" : "lists of the policy";
 }
 
 const isNamespace = ({ kind }: KubernetesObject): boolean => kind === "Namespace";

@@ -229,16 +229,17 @@ async function logs({ query, response }: Call, container: Container): Promise<vo
     response.end();
     return;
   }
+  const reader = newReader(response);
   await new Promise<void>((resolve) => {
-    const read = newReader(response);
-    const write = (chunk: OutputChunk) => selectLog([chunk], { ...selection, tail: undefined }).forEach(read);
+    const write = (chunk: OutputChunk) =>
+      selectLog([chunk], { ...selection, tail: undefined }).forEach((part) => reader.read(part));
     const stop = container.output.follow(write, resolve);
     response.once("close", () => {
       stop();
       resolve();
     });
   });
-  response.end();
+  reader.end();
 }
 
 export function parseSelection(query: URLSearchParams): LogSelection {

@@ -74,10 +74,10 @@ function attach(request: IncomingMessage, socket: Duplex, containers: Containers
     socket.write(
       `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${MULTIPLEXED}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
     );
-    const read = newReader(socket);
-    const readWanted = (chunk: OutputChunk) => void (wanted(chunk.stream) && read(chunk));
+    const reader = newReader(socket);
+    const readWanted = (chunk: OutputChunk) => void (wanted(chunk.stream) && reader.read(chunk));
     if (isTrue(query, "logs")) output.kept.forEach(readWanted);
-    const stop = output.follow(readWanted, () => socket.end());
+    const stop = output.follow(readWanted, () => reader.end());
     socket.once("close", stop).resume();
   } catch (error) {
     const status = error instanceof ApiError && error.status === 404 ? "404 Not Found" : "400 Bad Request";

@@ -1,31 +1,43 @@
-import { readdirSync, statSync } from "node:fs";
+import { opendirSync, statSync } from "node:fs";
 import { setImmediate as pause } from "node:timers/promises";
 
 const BLOCK = 512;
 const FILES_A_TURN = 256;
+/** Of one container in one look: whoever has more open is not looked at further. */
+const MOST_FILES = 100_000;
 
 /**
  * Bytes on disk of files that processes have open and no name leads to any more; counting ends beyond `enough`. Not seen: those of a process that
- * shows its descriptors to nobody (prctl PR_SET_DUMPABLE), and what is mapped and closed.
+ * shows its descriptors to nobody (prctl PR_SET_DUMPABLE), what is mapped and closed, and what comes after very many.
  */
 export async function unlinkedBytes(pids: readonly number[], enough: number): Promise<number> {
   const seen = new Set<string>();
   let [bytes, files] = [0, 0];
-  for (const path of pids.flatMap(descriptorsOf)) {
-    const found = attempt(() => statSync(path));
-    if (found?.isFile() === true && found.nlink === 0 && !seen.has(`${found.dev}:${found.ino}`)) {
-      seen.add(`${found.dev}:${found.ino}`);
-      bytes += found.blocks * BLOCK;
+  for (const pid of pids) {
+    for (const path of descriptorsOf(pid)) {
+      const found = attempt(() => statSync(path));
+      if (found?.isFile() === true && found.nlink === 0 && !seen.has(`${found.dev}:${found.ino}`)) {
+        seen.add(`${found.dev}:${found.ino}`);
+        bytes += found.blocks * BLOCK;
+      }
+      if (bytes > enough || files === MOST_FILES) return bytes;
+      if ((files += 1) % FILES_A_TURN === 0) await pause();
     }
-    if (bytes > enough) break;
-    if ((files += 1) % FILES_A_TURN === 0) await pause();
   }
   return bytes;
 }
 
-function descriptorsOf(pid: number): readonly string[] {
-  const directory = `/proc/${pid}/fd`;
-  return (attempt(() => readdirSync(directory)) ?? []).map((name) => `${directory}/${name}`);
+/** One after the other: a process may have tens of thousands, and there may be hundreds of processes. */
+function* descriptorsOf(pid: number): Generator<string> {
+  const path = `/proc/${pid}/fd`;
+  const opened = attempt(() => opendirSync(path));
+  if (opened === undefined) return;
+  try {
+    for (let entry = attempt(() => opened.readSync()); entry; entry = attempt(() => opened.readSync()))
+      yield `${path}/${entry.name}`;
+  } finally {
+    opened.closeSync();
+  }
 }
 
 /** Undefined where the process has ended or closed the file meanwhile. */

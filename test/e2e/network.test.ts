@@ -151,7 +151,9 @@ describe.each(fabrics)("a network of Fabric $version", ({ tag }) => {
       "--org",
       "org2",
     ]);
-    expect(stderr).toMatch(/expected a running Pod of .*peer0.*, found none\nhint: kubectl fabric --network fabric init/);
+    expect(stderr).toMatch(
+      /expected a running Pod of .*peer0.*, found none\nhint: kubectl fabric --network fabric init/,
+    );
     expect(code).toBe(3);
     const doctor = await plugin.run(["doctor", "-n", "org2"]);
     expect(doctor.stdout).toMatch(/peer0\.org2 is scaled to 0/);

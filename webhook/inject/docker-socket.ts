@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { V1Container, V1Pod, V1Volume } from "@kubernetes/client-node";
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
 import { below, withoutEndSlashes } from "./mount-path.ts";
@@ -18,7 +19,7 @@ export interface SocketRemoval {
  */
 export function isNodeSocket({ hostPath }: V1Volume): boolean {
   if (hostPath === null || hostPath === undefined) return false;
-  const path = hostPath.path.replace(/\/+/g, "/").replace(/(?<=.)\/$/, "");
+  const path = resolved(hostPath.path);
   return path === "/var/run" || path === "/run" || path.endsWith("/docker.sock");
 }
 
@@ -46,12 +47,15 @@ const RUNTIME_SOCKETS = /\/(?:docker|containerd|crio|podman|cri-dockerd|dockersh
 /** Whether a volume leads to such a socket: it is one, lies among them, or holds them somewhere below. */
 export function reachesRuntime({ hostPath }: V1Volume): boolean {
   if (hostPath === null || hostPath === undefined) return false;
-  const written = hostPath.path.replace(/\/{2,}/g, "/");
-  const path = `/${withoutEndSlashes(written)
-    .replace(/^\/var\/run(?=\/|$)/, "/run")
-    .replace(/^\//, "")}`;
+  const path = resolved(hostPath.path).replace(/^\/var\/run(?=\/|$)/, "/run");
   const holds = RUNTIME_PLACES.some((place) => below(path, place) !== undefined || below(place, path) !== undefined);
   return holds || RUNTIME_SOCKETS.test(path);
+}
+
+/** As the kernel walks it: "//var/./run/" is "/var/run". */
+function resolved(path: string): string {
+  const normal = posix.normalize(path);
+  return normal === "/" ? normal : withoutEndSlashes(normal);
 }
 
 /** Decides on every node socket of the Pod. @throws Denial under the policy `deny`. */

@@ -33,6 +33,14 @@ function isOurVolume(name: string): boolean {
   return [SOCKET_VOLUME, GRAPH_VOLUME, PULL_SECRETS_VOLUME].includes(name) || name.startsWith(ARCHIVES_VOLUME);
 }
 
+/** Another volume of the Pod with the claim of the daemon's data: who writes there decides what the daemon starts. */
+export function secondGraph({ spec }: V1Pod, claim: string): string | undefined {
+  return (spec?.volumes ?? []).find(
+    (volume) =>
+      volume.name !== GRAPH_VOLUME && fieldsOf(fieldsOf(volume)["persistentVolumeClaim"])["claimName"] === claim,
+  )?.name;
+}
+
 function isOurContainer({ name }: V1Container): boolean {
   return [SIDECAR, PRELOADER, IDLER].includes(name);
 }
@@ -151,7 +159,8 @@ function containerDifference(
     image: found.image === planned.image || imageAllowed(found.image ?? "", limits.images),
     args: sameArguments(found.args ?? [], planned.args ?? [], limits),
     env: sameEnvironment(found, planned),
-    securityContext: isDeepStrictEqual(plainContext(found), plainContext(planned)),
+    // Who gives the Pod an AppArmor profile after the sidecar was made: that profile is the sidecar's, too.
+    securityContext: sameContext(plainContext(found), plainContext(planned)),
     startupProbe: sameProbe(given["startupProbe"], wanted["startupProbe"]),
     livenessProbe: sameProbe(given["livenessProbe"], wanted["livenessProbe"]),
     volumeMounts: sameMounts(found, planned),
@@ -202,6 +211,11 @@ function plainContext({ securityContext }: V1Container): Fields {
     ([name, value]) => value !== null && !(name === "procMount" && value === "Default"),
   );
   return Object.fromEntries(entries);
+}
+
+function sameContext(found: Fields, planned: Fields): boolean {
+  const { appArmorProfile, ...rest } = planned;
+  return isDeepStrictEqual(found, planned) || (appArmorProfile !== undefined && isDeepStrictEqual(found, rest));
 }
 
 /** How a container is asked decides what runs in it; how often does not. */

@@ -5,14 +5,14 @@ import jsonPatch, { escapePathComponent, type Operation } from "fast-json-patch"
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
 import type { ClusterFacts } from "./cluster.ts";
 import { removeNodeSockets } from "./docker-socket.ts";
-import { checkFound, contentOf, nameOfOurs, type PlannedInjection } from "./found-injection.ts";
+import { checkFound, contentOf, nameOfOurs, secondGraph, type PlannedInjection } from "./found-injection.ts";
 import { idleContainer } from "./idle.ts";
 import { listOperations } from "./list-edit.ts";
 import { Denial, DENIAL_STATUS, type Outcome, type SkipReason, type Warning } from "./outcome.ts";
 import { findOwnDaemon, notAllowed } from "./own-daemon.ts";
 import { checkPeerImage, findPeerContainer, type PeerContainer } from "./peer-container.ts";
 import { commandWarnings, dockerWarnings, fabricWarnings, wirePeer } from "./peer-wiring.ts";
-import { checkPod, checkProfile, podWarnings, reservedName } from "./pod-checks.ts";
+import { checkPod, checkProfile, podWarnings, reservedName, sharedGraph } from "./pod-checks.ts";
 import { checkShape } from "./pod-shape.ts";
 import { preloadOf } from "./preload.ts";
 import { ENDPOINT, SOCKET_GROUP } from "./profile.ts";
@@ -157,6 +157,8 @@ function withSidecar(
   if (form === "container" && request.chaincodeIdle !== undefined) {
     throw noIdling(pod, "needs native sidecars: expected Kubernetes 1.29 or newer on every node");
   }
+  const second = request.graph.kind === "claim" ? secondGraph(pod, request.graph.claim) : undefined;
+  if (second !== undefined) throw sharedGraph(second);
   const plan = plannedInjection(spec, peer, request, cluster);
   if (found) {
     // `kubectl fabric inject` knows no cluster unless it is told.

@@ -44,6 +44,19 @@ export function reservedName(taken: string): Denial {
   return denial("reserved-name", "spec", taken, "any other name", sentence, "names");
 }
 
+/** The claim of the daemon's data is the daemon's alone. */
+export function sharedGraph(volume: string): Denial {
+  const sentence = `the volume ${volume} has the claim that the daemon is to keep its data on: whoever writes there decides what it starts; take another claim for one of the two`;
+  return denial(
+    "contradiction",
+    ANNOTATIONS.storage,
+    volume,
+    "a claim that no other volume has",
+    sentence,
+    "dind-storage",
+  );
+}
+
 /** What a profile needs of the Pod, of its namespace and of the cluster. @throws Denial */
 export function checkProfile({ spec }: V1Pod, profile: Profile, cluster: ClusterFacts): void {
   checkRuntimeClass(spec, profile);

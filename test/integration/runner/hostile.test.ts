@@ -294,6 +294,9 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       expect((await callApi(runner.socket, "POST", "/containers/chatty/stop?t=0")).status).toBe(204);
       await once(socket, "close");
       expect(Buffer.concat(text).length).toBeLessThan(20_000_000);
+      expect(Buffer.concat(text).subarray(-200).toString()).toMatch(
+        /runner: \d+ bytes are left out here, which were not read in time\n$/,
+      );
       expect((await callApi(runner.socket, "DELETE", "/containers/chatty?force=1")).status).toBe(204);
     });
 

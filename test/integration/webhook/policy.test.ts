@@ -146,9 +146,14 @@ describe("forgeries of what was injected", () => {
   ];
   const theirs = FORGERIES.filter(([name]) => !NOT_THE_POLICYS.includes(name));
 
-  test.each(theirs)("%s", async (_, forge) => {
+  /** Refused by the API server itself: no valid Pod. */
+  const INVALID = ["a second one", "no graph", "a device", "another container with the graph"];
+
+  test.each(theirs)("%s", async (name, forge) => {
     const forged = changed(injected(peerPod(WHOLE)), forge);
-    expect(await refusal(forged)).toMatch(/ValidatingAdmissionPolicy 'kubectl-fabric-pods'|is invalid|spec\./);
+    const volumes = ["x"].map((unknown) => ({ name: unknown, emptyDir: {} }));
+    const whole = changed(forged, ({ spec }) => spec?.volumes?.push(...volumes));
+    expect(await refusal(whole)).toContain(INVALID.includes(name) ? "is invalid" : POLICY);
   });
 });
 
@@ -158,6 +163,23 @@ describe("what a Pod may not be beside the injection", () => {
     ["the node's processes", plain({}, { hostPID: true }), "host namespaces"],
     ["the node's network", plain({}, { hostNetwork: true }), "host namespaces"],
     ["a port of the node", plain({ ports: [{ containerPort: 80, hostPort: 80 }] }), "container main is beyond"],
+    [
+      "a probe of another host",
+      plain({ livenessProbe: { httpGet: { port: 80, host: "169.254.169.254" } } }),
+      "container main is beyond",
+    ],
+    [
+      "a hook that calls another host",
+      plain({ lifecycle: { preStop: { httpGet: { port: 80, host: "10.0.0.1" } } } }),
+      "container main is beyond",
+    ],
+    [
+      "a second volume with the daemon's claim",
+      changed(injected(peerPod({ "kubectl-fabric.io/dind-storage": "pvc:images" })), ({ spec }) =>
+        spec?.volumes?.push({ name: "other", persistentVolumeClaim: { claimName: "images" } }),
+      ),
+      "a second volume has the claim",
+    ],
     ["capabilities", plain({ securityContext: { capabilities: { add: ["SYS_ADMIN"] } } }), "container main is beyond"],
     ["no seccomp", plain({}, { securityContext: { seccompProfile: { type: "Unconfined" } } }), "unconfined profiles"],
     [

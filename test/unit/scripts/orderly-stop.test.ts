@@ -27,7 +27,8 @@ beforeEach(async () => {
   await expect.poll(() => existsSync(join(folder, "begun")), patience).toBe(true);
   vitest.kill("SIGTERM");
   await expect.poll(() => existsSync(join(folder, "clearing up")), patience).toBe(true);
-  expect(stderr).toContain("stopping: ");
+  // Written before, and heard when it has come through the pipe.
+  await expect.poll(() => stderr, patience).toContain("stopping: ");
 });
 
 const mayEnd = (): void => writeFileSync(join(folder, "may end"), "");

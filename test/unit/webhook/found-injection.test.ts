@@ -120,6 +120,13 @@ describe("what others add in good faith is no forgery", () => {
     expect(outcome.pod?.spec).toEqual(before.spec);
   });
 
+  test("an AppArmor profile that the Pod gets afterwards", () => {
+    const pod = changed(injected(peerPod()), ({ spec }) => {
+      if (spec?.securityContext) spec.securityContext.appArmorProfile = { type: "RuntimeDefault" };
+    });
+    expect(injectPod(pod, context)).toMatchObject({ kind: "untouched" });
+  });
+
   test("a manifest that was injected without knowing the cluster", () => {
     const archives = { [ANNOTATIONS.preloadArchives]: "example.com/archive:1" };
     const pod = injected(peerPod(archives), contextOf({}));

@@ -204,6 +204,7 @@ describe("a next sequence that another organization has approved", () => {
     ["one that nobody has approved", own, "nobody"],
     ["its own", own, "Org2MSP"],
     ["that of an organization which the command is about, too", { ...own, organizations: undefined }, "Org1MSP"],
+    ["agreed to by who names nothing to run", { ...own, packageId: undefined }, "Org1MSP"],
   ])("is not %s", async (_, asked, mspId) => {
     const { network } = scriptedPeers({
       committed,

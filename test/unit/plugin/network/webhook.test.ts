@@ -37,20 +37,23 @@ describe("webhook install --policy", () => {
     expect(kinds).toEqual([
       "apply ValidatingAdmissionPolicy kubectl-fabric-pods",
       "apply ValidatingAdmissionPolicy kubectl-fabric-webhook-registration",
-      "apply ValidatingAdmissionPolicyBinding kubectl-fabric-pods",
-      "apply ValidatingAdmissionPolicyBinding kubectl-fabric-webhook-registration",
+      "create ValidatingAdmissionPolicyBinding kubectl-fabric-pods",
+      "create ValidatingAdmissionPolicyBinding kubectl-fabric-webhook-registration",
     ]);
     expect(await hasPolicy(cluster.connect(), signal)).toBe(true);
     expect(await installedWebhook(cluster.connect(), signal)).toMatchObject({ policy: true });
     expect(await hasPolicy((await installed()).connect(), signal)).toBe(false);
   });
 
-  test("leaves the operator's lists, and goes with the webhook", async () => {
+  test("leaves the operator's lists, and whether it denies; and goes with the webhook", async () => {
     const cluster = await installed({ policy: true });
+    const binding = { kind: "ValidatingAdmissionPolicyBinding", name: "kubectl-fabric-pods" } as const;
+    await patch(cluster.connect(), binding, { type: "merge", patch: { spec: { validationActions: ["Warn"] } } });
     const lists = { kind: "ConfigMap", namespace: "kubectl-fabric-system", name: "kubectl-fabric-policy" } as const;
     await patch(cluster.connect(), lists, { type: "merge", patch: { data: { peerImages: "mine\n" } } });
     await runSteps(webhookInstallSteps(cluster.connect(), { policy: true }));
     expect(await get(cluster.connect(), lists, signal)).toMatchObject({ data: { peerImages: "mine\n" } });
+    expect(await get(cluster.connect(), binding, signal)).toMatchObject({ spec: { validationActions: ["Warn"] } });
     await uninstall(cluster);
     expect(cluster.objects()).toEqual([]);
   });
