@@ -16,6 +16,7 @@ export default defineConfig({
           maxWorkers: 2, // they work; vitest would leave one of two processors to others
           // Property tests on a busy machine take longer than the usual 5 s.
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       // Real servers on loopback, no cluster: they wait more than they work, so there are more of them than processors.

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
-import { onSameCluster, type Whereabouts } from "./commands/same-cluster.ts";
+import { onSameCluster, type GivenCluster } from "./commands/same-cluster.ts";
 import { FabricError } from "./error.ts";
 import { checkNodeVersion } from "./node-version.ts";
 import { newProgram } from "./program.ts";
@@ -53,8 +53,8 @@ function report(thrown: unknown): number {
   // It has said so already.
   if (thrown instanceof CommanderError) return exitCodeOf(thrown);
   if (unread && thrown instanceof FabricError && thrown.code === "interrupted") return exitCodes.done;
-  const { output, ...whereabouts } = program.opts<{ output?: OutputFormat } & Whereabouts>();
-  const typed = (hint: string) => onSameCluster(hint, whereabouts);
+  const { output, ...given } = program.opts<{ output?: OutputFormat } & GivenCluster>();
+  const typed = (hint: string) => onSameCluster(hint, given);
   stderr.write(formatFailure(thrown, output, env["KUBECTL_FABRIC_DEBUG"] === "1", typed));
   return interrupt.signal.aborted ? exitCodes.interrupted : exitCodeOf(thrown);
 }

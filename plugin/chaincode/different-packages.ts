@@ -1,4 +1,4 @@
-import { FabricError } from "../error.ts";
+import { ifAnswered } from "../steps/if-answered.ts";
 import type { Deployment, Target } from "./deployment.ts";
 import { approvalOf } from "./disagreement.ts";
 import { shortId } from "./lifecycle-steps.ts";
@@ -28,11 +28,6 @@ export async function differentPackages(
 
 /** What cannot be read is not told of. */
 async function areServices(targets: readonly Target[], signal: AbortSignal): Promise<boolean> {
-  try {
-    const types = targets.map(async ({ pkg }) => pkg.type ?? (await pkg.load(signal)).metadata.type);
-    return (await Promise.all(types)).includes("ccaas");
-  } catch (error) {
-    if (signal.aborted || !(error instanceof FabricError)) throw error;
-    return true;
-  }
+  const types = targets.map(async ({ pkg }) => pkg.type ?? (await pkg.load(signal)).metadata.type);
+  return (await ifAnswered(Promise.all(types), signal))?.includes("ccaas") ?? true;
 }

@@ -6,6 +6,7 @@ import { podProblem } from "../network/pod-problem.ts";
 import { reachPeer, type Reached } from "../network/reach.ts";
 import { hostOf, peerNodes, type FabricNode } from "../network/spec.ts";
 import { eventually } from "../steps/eventually.ts";
+import { ifAnswered } from "../steps/if-answered.ts";
 import type { DeployRequest } from "./deploy-request.ts";
 import type { Place } from "./targets.ts";
 
@@ -112,19 +113,15 @@ async function answerOf(
   return { node, committed: await committedDefinition(connection, identity, channel, name, { signal }) };
 }
 
-async function answerIfAny(
+function answerIfAny(
   network: OpenNetwork,
   node: FabricNode,
   asked: Asked,
   signal: AbortSignal,
 ): Promise<Answer | undefined> {
-  try {
-    if ((await podProblem(network, node, signal)) !== undefined) return undefined;
-    return await answerOf(network, node, asked, signal);
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return undefined;
-  }
+  const answer = async () =>
+    (await podProblem(network, node, signal)) === undefined ? answerOf(network, node, asked, signal) : undefined;
+  return ifAnswered(answer(), signal);
 }
 
 /** A peer fetches what it lacks by itself: from the orderers, or from other peers. */

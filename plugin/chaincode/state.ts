@@ -15,6 +15,7 @@ import { reachPeer } from "../network/reach.ts";
 import { hostOf, nodesOf, peerNodes, type FabricNode, type PeerOrganization } from "../network/spec.ts";
 import { byReason } from "../steps/reasons.ts";
 import { againWhenLost } from "../steps/again.ts";
+import { ifAnswered } from "../steps/if-answered.ts";
 import { containerOf, containersOf, type ChaincodeContainer } from "./containers.ts";
 import { definitionsOn } from "./furthest-peer.ts";
 import { runningServices, serviceOf, type RunningService } from "./runtime/running-service.ts";
@@ -115,12 +116,7 @@ export async function stateAfter(
   name: string,
   signal: AbortSignal,
 ): Promise<ChaincodeState | undefined> {
-  try {
-    return (await chaincodeStates(network, { channel, name }, signal))[0];
-  } catch (error) {
-    if (signal.aborted || !(error instanceof FabricError)) throw error;
-    return undefined;
-  }
+  return (await ifAnswered(chaincodeStates(network, { channel, name }, signal), signal))?.[0];
 }
 
 /** Definitions of a chaincode from the newest down, at most `limit`, from an organization that can be asked. */

@@ -1,4 +1,3 @@
-import { FabricError } from "../error.ts";
 import { committedDefinitions } from "../fabric/lifecycle.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { channelNames } from "../network/channel.ts";
@@ -14,6 +13,7 @@ import {
   type FabricNode,
   type Organization,
 } from "../network/spec.ts";
+import { ifAnswered } from "../steps/if-answered.ts";
 
 /** What to type after a command, as long as that is still to be done; undefined also where the user may not look. */
 export type NextCommand = Promise<string | undefined>;
@@ -37,10 +37,10 @@ export async function afterInit(
   const commands = async () => {
     if ((await channelNames(cluster, definition, signal)).length === 0) return ["kubectl fabric join mychannel"];
     const nodes = organizations(definition).flatMap(nodesOf);
-    const heights = await Promise.all(nodes.map((node) => unlessUnknown(heightsOf(network, node, signal), signal)));
+    const heights = await Promise.all(nodes.map((node) => ifAnswered(heightsOf(network, node, signal), signal)));
     return joinsLeft(definition, new Map(nodes.map((node, index) => [hostOf(node), heights[index]])));
   };
-  return (await unlessUnknown(commands(), signal))?.join("; ") || undefined;
+  return (await ifAnswered(commands(), signal))?.join("; ") || undefined;
 }
 
 /** What joins nodes that are in no channel to those of others of their organization; of a node that did not answer nothing is known. Pure. */
@@ -73,15 +73,5 @@ export function afterJoin(network: OpenNetwork, channel: string, signal: AbortSi
 }
 
 async function unlessThere(command: string, there: () => Promise<boolean>, signal: AbortSignal): NextCommand {
-  return (await unlessUnknown(there(), signal)) === false ? command : undefined;
-}
-
-/** The command itself is done: what cannot be looked at is not told. */
-async function unlessUnknown<T>(answer: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (signal.aborted || !(error instanceof FabricError)) throw error;
-    return undefined;
-  }
+  return (await ifAnswered(there(), signal)) === false ? command : undefined;
 }

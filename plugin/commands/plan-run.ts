@@ -5,7 +5,7 @@ import type { Step } from "../steps/step.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { duration } from "./arguments.ts";
 import type { GlobalOptions, PlanOptions } from "./command.ts";
-import { onSameCluster, type Whereabouts } from "./same-cluster.ts";
+import { onSameCluster, type GivenCluster } from "./same-cluster.ts";
 
 /** The options of every command that changes something. */
 export function planOptions(command: Command, defaultTimeout: string): Command {
@@ -97,10 +97,10 @@ function summary(plan: readonly Step[], { outcomes, changed, unchanged, wouldCha
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
 /** The last sentence of a plan for people: what came out, and what to type next on the same cluster, if that is known. */
-export function conclusion(report: PlansReport, next: string | undefined, whereabouts: Whereabouts = {}): string {
+export function conclusion(report: PlansReport, next: string | undefined, given: GivenCluster = {}): string {
   if (report.wouldChange > 0) return `dry run: ${count(report.wouldChange, "step")} to do; nothing was changed\n`;
   const done = report.changed === 0 ? "nothing to do: all is as wanted" : `done: ${count(report.changed, "step")}`;
-  return `${done}\n${next ? `next: ${onSameCluster(next, whereabouts)}\n` : ""}`;
+  return `${done}\n${next ? `next: ${onSameCluster(next, given)}\n` : ""}`;
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,7 +1,7 @@
 import { shellWord } from "../chaincode/deploy-command.ts";
 
 /** How a command line has found its cluster and its network. */
-export interface Whereabouts {
+export interface GivenCluster {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
   readonly network?: string | undefined;
@@ -11,7 +11,7 @@ export interface Whereabouts {
  * What to type next, on the cluster and the network that this command line was about: each `kubectl ...` in the text has the options
  * that were given, save for those that the text names itself. What another administrator is to type goes to their own.
  */
-export function onSameCluster(text: string, { kubeconfig, context, network }: Whereabouts): string {
+export function onSameCluster(text: string, { kubeconfig, context, network }: GivenCluster): string {
   const options = (given: readonly (readonly [string, string | undefined])[]): string =>
     given
       .flatMap(([option, value]) =>

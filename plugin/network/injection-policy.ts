@@ -278,9 +278,7 @@ function podPolicy(): V1ValidatingAdmissionPolicy {
   const isPeer = `(!has(c.volumeDevices) && has(c.volumeMounts) && c.volumeMounts.all(m, !${isOurs("m.name")} || ${isSocketOfPeer}) && ${imageIn("c.image", "peerImages")})`;
   const optional = (field: string): string => `(has(object.spec.${field}) ? object.spec.${field} : [])`;
   return {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: "ValidatingAdmissionPolicy",
-    metadata: { name: policyName, labels },
+    ...objectOf("ValidatingAdmissionPolicy", policyName),
     spec: {
       failurePolicy: "Fail",
       paramKind: { apiVersion: "v1", kind: "ConfigMap" },
@@ -374,9 +372,7 @@ function registrationPolicy(): V1ValidatingAdmissionPolicy {
     return `has(${now}) == has(${before}) && (!has(${now}) || ${now} == ${before})`;
   });
   return {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: "ValidatingAdmissionPolicy",
-    metadata: { name: registrationPolicyName, labels },
+    ...objectOf("ValidatingAdmissionPolicy", registrationPolicyName),
     spec: {
       failurePolicy: "Fail",
       matchConstraints: {
@@ -404,7 +400,7 @@ function registrationPolicy(): V1ValidatingAdmissionPolicy {
 
 function podBinding(): V1ValidatingAdmissionPolicyBinding {
   return {
-    ...bindingOf(policyName),
+    ...objectOf("ValidatingAdmissionPolicyBinding", policyName),
     spec: {
       policyName,
       validationActions: ["Deny"],
@@ -415,13 +411,13 @@ function podBinding(): V1ValidatingAdmissionPolicyBinding {
 
 function registrationBinding(): V1ValidatingAdmissionPolicyBinding {
   return {
-    ...bindingOf(registrationPolicyName),
+    ...objectOf("ValidatingAdmissionPolicyBinding", registrationPolicyName),
     spec: { policyName: registrationPolicyName, validationActions: ["Deny"] },
   };
 }
 
-const bindingOf = (name: string) => ({
+const objectOf = <Kind extends string>(kind: Kind, name: string) => ({
   apiVersion: "admissionregistration.k8s.io/v1",
-  kind: "ValidatingAdmissionPolicyBinding" as const,
+  kind,
   metadata: { name, labels },
 });

@@ -2,6 +2,7 @@ import { FabricError } from "../error.ts";
 import { readBlock } from "../fabric/block.ts";
 import { configOf, organizationsOf } from "../fabric/config.ts";
 import { peerChannels, peerConfigBlock } from "../fabric/peer-channels.ts";
+import { ifAnswered } from "../steps/if-answered.ts";
 import type { Step } from "../steps/step.ts";
 import { readGenesis } from "./channel.ts";
 import type { OpenNetwork } from "./open-network.ts";
@@ -61,14 +62,11 @@ async function membersAt(
   channel: string,
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {
-  try {
+  const members = async () => {
     const { connection, identity } = await reachOrganization(network, organization, signal);
     if (!(await peerChannels(connection, identity, { signal })).includes(channel)) return undefined;
     const block = await peerConfigBlock(connection, identity, channel, { signal });
     return organizationsOf(configOf(block).config, "application");
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof FabricError) return undefined;
-    throw error;
-  }
+  };
+  return ifAnswered(members(), signal);
 }
