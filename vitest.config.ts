@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
-          globalSetup: ["test/chaincode/install.ts", "test/integration/programs.ts"],
+          globalSetup: ["test/chaincode/install.ts", "test/integration/programs.ts", "test/contract/programs.ts"],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           maxWorkers: 3,

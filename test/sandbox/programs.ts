@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, readlink, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { FabricError } from "../../plugin/error.ts";
 import { cluster } from "./cluster.ts";
@@ -119,7 +119,8 @@ export async function buildPrograms(
   const build = goBuilds[name];
   const key = await keyOfBuild(build, sourcesOf(build));
   const programs = programsOf(build, layout);
-  if (!(await isFresh(programs, key))) {
+  const isDone = async () => (await isFresh(programs, key)) && (await isLinked(build, programs, layout.bin));
+  if (!(await isDone())) {
     const waiting = (owner: string): void => progress.say(`waiting for ${owner}`);
     const lock = await takeLock(
       `the build of ${build.what}`,
@@ -130,11 +131,11 @@ export async function buildPrograms(
     try {
       // Who waited finds what the other has built.
       if (!(await isFresh(programs, key))) await make(build, programs, key, progress, signal);
+      await linkPrograms(build, programs, layout.bin);
     } finally {
       await lock.release();
     }
   }
-  await linkPrograms(build, programs, layout.bin);
   return key;
 }
 
@@ -189,21 +190,30 @@ function goProblem(found: string, cause?: unknown): FabricError {
   });
 }
 
-/** Each program under its own name in one directory, which is all that anybody else needs to know. */
-async function linkPrograms(build: GoBuild, programs: string, bin: string): Promise<void> {
-  if (["docker", "pause", "oldest-api-server", "confine"].includes(build.name)) return; // not for the cluster itself
-  await mkdir(bin, { recursive: true });
+/** Each program under its own name in one directory, which is all that anybody else needs to know: link -> program. */
+async function linksOf(build: GoBuild, programs: string): Promise<ReadonlyMap<string, string>> {
+  if (["docker", "pause", "oldest-api-server", "confine"].includes(build.name)) return new Map(); // not for the cluster itself
   const names = await readdir(programs);
-  // Not "node": whoever puts this directory on PATH still wants Node.js.
-  await rm(join(bin, "node"), { force: true });
-  const links = [
-    ...names.map((name) => [name === "node" ? "kube-node" : name, name]),
-    ...build.links.map((link) => [link, build.name]),
-  ];
-  for (const [link = "", name = ""] of links) {
-    const [target, path] = [join(programs, name), join(bin, link)];
-    if ((await readlink(path).catch(() => undefined)) === target) continue;
-    await rm(path, { force: true, recursive: true });
-    await symlink(target, path);
+  return new Map([
+    // Not "node": whoever puts this directory on PATH still wants Node.js.
+    ...names.map((name) => [name === "node" ? "kube-node" : name, join(programs, name)] as const),
+    ...build.links.map((link) => [link, join(programs, build.name)] as const),
+  ]);
+}
+
+async function isLinked(build: GoBuild, programs: string, bin: string): Promise<boolean> {
+  const links = [...(await linksOf(build, programs))];
+  const found = await Promise.all(links.map(([link]) => readlink(join(bin, link)).catch(() => undefined)));
+  return links.every(([, target], index) => found[index] === target);
+}
+
+/** A link that is replaced is never missing: others may be running what it leads to. */
+async function linkPrograms(build: GoBuild, programs: string, bin: string): Promise<void> {
+  await mkdir(bin, { recursive: true });
+  for (const [link, target] of await linksOf(build, programs)) {
+    const unfinished = join(bin, `${link}.new`);
+    await rm(unfinished, { force: true });
+    await symlink(target, unfinished);
+    await rename(unfinished, join(bin, link));
   }
 }

@@ -1,8 +1,12 @@
+import { mkdir, mkdtemp, readlink, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { compareVersions, newestOfEachLine, releaseHomes, versionOf } from "../../sandbox/fabric-release.ts";
 import { missingPackages } from "../../sandbox/packages.ts";
-import { goArguments, goBuilds, isRecentGo, keyOfBuild } from "../../sandbox/programs.ts";
+import { newLayout } from "../../sandbox/layout.ts";
+import { buildPrograms, goArguments, goBuilds, isRecentGo, keyOfBuild, programsOf } from "../../sandbox/programs.ts";
+import { silent } from "../../sandbox/progress.ts";
 import { mountsBelow, networkResults } from "../../sandbox/teardown.ts";
 
 const sources = (name: string) => join(import.meta.dirname, "../../sandbox", name);
@@ -22,6 +26,27 @@ describe("Go builds", () => {
     expect(await keyOfBuild(goBuilds.pause, sources("pause"))).toBe(pause);
     expect(await keyOfBuild(goBuilds.pause, sources("coredns"))).not.toBe(pause);
     expect(await keyOfBuild({ ...goBuilds.pause, tags: "netgo" }, sources("pause"))).not.toBe(pause);
+  });
+
+  test("are linked once, however many ask for them at the same time", async () => {
+    const home = await mkdtemp(join(tmpdir(), "programs-"));
+    try {
+      const layout = newLayout({ SANDBOX_CACHE: home });
+      const programs = programsOf(goBuilds.containerd, layout);
+      await mkdir(programs, { recursive: true });
+      for (const name of ["containerd", "ctr"]) await writeFile(join(programs, name), "");
+      const key = await keyOfBuild(goBuilds.containerd, sources("containerd"));
+      await writeFile(`${programs}.stamp`, JSON.stringify({ key }));
+      const asked = Array.from({ length: 16 }, () => buildPrograms("containerd", layout, silent));
+      expect(new Set(await Promise.all(asked))).toEqual(new Set([key]));
+      expect(await readlink(join(layout.bin, "ctr"))).toBe(join(programs, "ctr"));
+      // As a cache of another place is.
+      await rm(join(layout.bin, "ctr"));
+      await buildPrograms("containerd", layout, silent);
+      expect(await readlink(join(layout.bin, "ctr"))).toBe(join(programs, "ctr"));
+    } finally {
+      await rm(home, { recursive: true });
+    }
   });
 
   test.each([
