@@ -62,7 +62,6 @@ Examples:
 async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOptions): Promise<void> {
   const [
     { connect, networkOn },
-    { connectCluster },
     { agreedNetworks, findNetwork },
     { openCleanup },
     { againCommand, cleanupPlans, doubts, isIncomplete, removeCommand, together },
@@ -73,7 +72,6 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     { exitCodes },
   ] = await Promise.all([
     import("./connect.ts"),
-    import("../kube/cluster.ts"),
     import("../network/definition.ts"),
     import("../orphans/cleanup.ts"),
     import("./cleanup-plans.ts"),
@@ -87,7 +85,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
   const wanted = await sourcesOf(options.source);
   const identities = await Promise.all((options.mspDir ?? []).map(readToldIdentity));
   const cluster = await connect(options, terminal);
-  const lasting = await connectCluster({ ...options, env: terminal.env });
+  const lasting = cluster.lasting();
   if (options.network !== undefined) await findNetwork(cluster, options.network, () => {}, signal);
   // Of each: what another network's peer needs is needed, whichever was named.
   const definitions = await agreedNetworks(cluster, noticeOn(terminal), signal);

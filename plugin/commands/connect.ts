@@ -3,14 +3,27 @@ import { findNetwork } from "../network/definition.ts";
 import { openNetwork as open, type OpenNetwork } from "../network/open-network.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { noticeOn } from "../terminal/notice.ts";
-import type { GlobalOptions } from "./command.ts";
+import type { GlobalOptions, PlanOptions } from "./command.ts";
 
-export async function connect({ kubeconfig, context }: GlobalOptions, { env, signal }: Terminal): Promise<Cluster> {
-  return connectCluster({ kubeconfig, context, env, signal });
+type Timed = GlobalOptions & Partial<Pick<PlanOptions, "timeout">>;
+
+/** Whoever has a deadline waits for the API server as long as that. */
+export async function connect({ kubeconfig, context, timeout }: Timed, terminal: Terminal): Promise<Cluster> {
+  const { env, signal } = terminal;
+  const patience = timeout === undefined ? undefined : timeout * 1000;
+  const notice = noticeOn(terminal);
+  return connectCluster({
+    kubeconfig,
+    context,
+    env,
+    signal,
+    patience,
+    onAway: (because) => notice(`${because}; waits for it`),
+  });
 }
 
 /** The network that the command line is about. The caller closes it. */
-export async function openNetwork(options: GlobalOptions, terminal: Terminal): Promise<OpenNetwork> {
+export async function openNetwork(options: Timed, terminal: Terminal): Promise<OpenNetwork> {
   const cluster = await connect(options, terminal);
   return open(cluster, await findNetwork(cluster, options.network, noticeOn(terminal), terminal.signal));
 }

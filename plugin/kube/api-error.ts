@@ -5,12 +5,15 @@ import type { V1Status } from "./client-node.ts";
 export class ApiError extends FabricError {
   readonly httpStatus: number;
   readonly status: V1Status;
+  /** Seconds after which it may be asked again, where it has said so. */
+  readonly retryAfter: number | undefined;
 
-  constructor(httpStatus: number, status: V1Status, context: string) {
+  constructor(httpStatus: number, status: V1Status, context: string, retryAfter?: number) {
     const { code, message, hint } = readStatus(httpStatus, status, context);
     super(code, message, { hint });
     this.httpStatus = httpStatus;
     this.status = status;
+    this.retryAfter = retryAfter;
   }
 }
 

@@ -118,6 +118,7 @@ async function send(
       contentType: "application/apply-patch+yaml",
       body: toWire(object),
       signal,
+      repeatable: true,
     });
     return answer as object;
   } catch (error) {

@@ -22,7 +22,9 @@ export interface ChannelProtocol {
 /** Bytes a message; the server allocates each. */
 const MESSAGE_BYTES = 128 * 1024;
 /** Middleboxes forget a connection that is idle for a minute or more. */
-const PING_MILLISECONDS = 30_000;
+const PING_MILLISECONDS = 10_000;
+/** Without a sign of life for so long nobody is there: as kubectl (client-go tools/remotecommand/websocket.go, pingReadDeadline). */
+const SILENT_MILLISECONDS = 60_000;
 /** How long the other side may be silent after the end of our input, when the protocol cannot tell it of that end. */
 const LINGER_MILLISECONDS = 1_000;
 
@@ -37,13 +39,16 @@ export class ChannelStream extends Duplex {
   #lingering: NodeJS.Timeout | undefined;
   #failure: Error | undefined;
   #message: Buffer | undefined;
+  /** When we last heard of the other side, or began to listen again. */
+  #heard = performance.now();
 
   /** The socket must be open and paused. */
   constructor(socket: WebSocket, protocol: ChannelProtocol, signal?: AbortSignal) {
     super({ allowHalfOpen: true, highWaterMark: MESSAGE_BYTES });
     this.#socket = socket;
     this.#protocol = protocol;
-    this.#pings = setInterval(() => socket.ping(), PING_MILLISECONDS).unref();
+    this.#pings = setInterval(() => this.#ping(), PING_MILLISECONDS).unref();
+    socket.on("pong", () => (this.#heard = performance.now()));
     socket.on("message", (data, binary) => this.#receive(data, binary));
     // What broke the connection; `close` comes next, and only says that it was.
     socket.once("error", (error) => (this.#failure = error));
@@ -53,6 +58,7 @@ export class ChannelStream extends Duplex {
   }
 
   override _read(): void {
+    if (this.#socket.isPaused) this.#heard = performance.now();
     this.#socket.resume();
   }
 
@@ -99,7 +105,15 @@ export class ChannelStream extends Duplex {
     return this.#message.subarray(0, bytes + 1);
   }
 
+  #ping(): void {
+    // While we do not read, its answers wait, too.
+    if (!this.#socket.isPaused && performance.now() - this.#heard > SILENT_MILLISECONDS) {
+      this.destroy(lost(`it has been silent for ${SILENT_MILLISECONDS / 1000} s`));
+    } else this.#socket.ping();
+  }
+
   #receive(data: RawData, binary: boolean): void {
+    this.#heard = performance.now();
     const message = asBuffer(data);
     if (!binary || message.length === 0) return;
     const channel = message.readUInt8(0);

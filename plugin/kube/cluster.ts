@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { X509Certificate } from "node:crypto";
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
@@ -7,9 +6,11 @@ import { WebSocket } from "ws";
 import { FabricError, messageOf } from "../error.ts";
 import { abortError, anySignal } from "./abort.ts";
 import { ApiError, parseStatus } from "./api-error.ts";
-import type { V1Status } from "./client-node.ts";
+import { lost } from "./channel-stream.ts";
+import { Credentials } from "./credentials.ts";
 import { loadKubeconfig, type KubeconfigSource, type LoadedKubeconfig } from "./kubeconfig.ts";
-import { unreachable } from "./unreachable.ts";
+import { pauseBefore, waitOut } from "./outage.ts";
+import { passingFailure, unreachable } from "./unreachable.ts";
 
 /** One call of the Kubernetes API. */
 export interface ApiRequest {
@@ -22,11 +23,18 @@ export interface ApiRequest {
   /** "application/json" unless told. */
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Other than GET: that it arrives twice does no harm, so that it is sent again where nobody knows whether it has arrived. */
+  readonly repeatable?: boolean | undefined;
+  /** Told when it is sent again although it may have arrived. */
+  readonly onRepeat?: (() => void) | undefined;
 }
 
 export type ApiQuery = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
-/** The API server of one context: the port that everything in kube/ works through, and that tests replace. */
+/**
+ * The API server of one context: the port that everything in kube/ works through, and that tests replace. One that has answered and is
+ * away, or busy, is waited for.
+ */
 export interface Cluster {
   /** The context's name in the kubeconfig. */
   readonly context: string;
@@ -40,6 +48,8 @@ export interface Cluster {
   stream(request: ApiRequest): Promise<IncomingMessage>;
   /** Opens a WebSocket that is paused: attach to it, then resume. Throws as `call` does. */
   webSocket(path: string, query: ApiQuery, protocols: readonly string[], signal?: AbortSignal): Promise<WebSocket>;
+  /** The same by connections that the signal does not end: to put away what was made. It is not waited for. The caller closes it. */
+  lasting(): Cluster;
   /** Ends what is open. A process may also just end. */
   close(): void;
 }
@@ -47,6 +57,10 @@ export interface Cluster {
 export interface ConnectOptions extends KubeconfigSource {
   /** Ends everything that is done with this cluster. */
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that an API server which has answered before may be away, or busy, while it is waited for; a minute unless told. */
+  readonly patience?: number | undefined;
+  /** Told that it is being waited for, and why: once, until it answers again. */
+  readonly onAway?: ((because: string) => void) | undefined;
 }
 
 /**
@@ -54,65 +68,71 @@ export interface ConnectOptions extends KubeconfigSource {
  * Throws `cluster-unreachable` when there is no kubeconfig or context, `invalid` when it cannot be read.
  */
 export async function connectCluster(options: ConnectOptions = {}): Promise<Cluster> {
-  return newCluster(loadKubeconfig(options), options.signal);
+  return newCluster(loadKubeconfig(options), options);
 }
 
 /** A cluster from a kubeconfig that is loaded. */
-export function newCluster(loaded: LoadedKubeconfig, signal?: AbortSignal): Cluster {
-  return new ApiServer(loaded, signal);
+export function newCluster(
+  loaded: LoadedKubeconfig,
+  options: Omit<ConnectOptions, keyof KubeconfigSource> = {},
+): Cluster {
+  return new ApiServer(loaded, options);
 }
 
 /** Before an answer begins; a watch's answer begins at once. The API server itself gives up after 60 s. */
 const ANSWER_MILLISECONDS = 65_000;
 const CONNECT_MILLISECONDS = 15_000;
 const TCP_KEEP_ALIVE_MILLISECONDS = 30_000;
-const RETRIES = 5;
-/** Whoever says an hour, or a day, is asked again all the same. */
-const LONGEST_PAUSE_SECONDS = 10;
+const PATIENCE_MILLISECONDS = 60_000;
+/** A connection that is cut, and made again at once, is not worth a word. */
+const UNTOLD = 2;
 
 class ApiServer implements Cluster {
   readonly context: string;
   readonly server: string;
   readonly namespace: string;
   readonly #loaded: LoadedKubeconfig;
+  readonly #credentials: Credentials;
   readonly #closed = new AbortController();
   readonly #signal: AbortSignal;
-  #agent: { readonly identity: string; readonly agent: RequestOptions["agent"] } | undefined;
+  readonly #patience: number;
+  readonly #onAway: (because: string) => void;
+  #agents: Agents | undefined;
+  /** How it is as far as we know. */
+  #known: "unknown" | "there" | "away" = "unknown";
 
-  constructor(loaded: LoadedKubeconfig, signal: AbortSignal | undefined) {
+  constructor(
+    loaded: LoadedKubeconfig,
+    { signal, patience = PATIENCE_MILLISECONDS, onAway = () => {} }: Omit<ConnectOptions, keyof KubeconfigSource>,
+  ) {
     this.context = loaded.context;
     this.server = loaded.server;
     this.namespace = loaded.namespace;
     this.#loaded = loaded;
+    this.#credentials = new Credentials(loaded);
     this.#signal = anySignal(signal, this.#closed.signal);
+    this.#patience = patience;
+    this.#onAway = onAway;
   }
 
   async call(request: ApiRequest): Promise<unknown> {
-    const answer = await this.stream(request);
-    try {
-      return JSON.parse(await text(answer));
-    } catch (cause) {
-      if (cause instanceof SyntaxError) {
-        throw new FabricError("invalid", `expected JSON from ${this.server}${request.path}, got ${cause.message}`, {
-          cause,
-        });
+    return this.#patiently(request, async () => {
+      const answer = await this.#accepted(request);
+      try {
+        return JSON.parse(await text(answer)) as unknown;
+      } catch (cause) {
+        if (cause instanceof SyntaxError) {
+          throw new FabricError("invalid", `expected JSON from ${this.server}${request.path}, got ${cause.message}`, {
+            cause,
+          });
+        }
+        throw this.#failure(cause, request.signal);
       }
-      throw this.#failure(cause, request.signal);
-    }
+    });
   }
 
   async stream(request: ApiRequest): Promise<IncomingMessage> {
-    for (let attempt = 0; ; attempt++) {
-      const answer = await this.#send(request);
-      const status = answer.statusCode ?? 0;
-      if (status >= 200 && status < 300) return answer;
-      const body = await text(answer);
-      const seconds = Number(answer.headers["retry-after"]);
-      // API priority and fairness (KEP-1040) asks clients to come back; so does a server that shuts down.
-      if (!(seconds >= 0) || attempt >= RETRIES) throw this.#refusal(status, parseStatus(status, body));
-      const pause = Math.min(Math.max(seconds, 0.1), LONGEST_PAUSE_SECONDS);
-      await delay(pause * 1000, anySignal(this.#signal, request.signal));
-    }
+    return this.#patiently(request, () => this.#accepted(request));
   }
 
   async webSocket(
@@ -121,7 +141,23 @@ class ApiServer implements Cluster {
     protocols: readonly string[],
     signal?: AbortSignal,
   ): Promise<WebSocket> {
-    const options = await this.#options();
+    const open = (options: RequestOptions) => this.#upgraded(path, query, protocols, options, signal);
+    try {
+      return await this.#patiently({ signal }, () => this.#admitted(open));
+    } catch (error) {
+      // Whether a command was begun over it nobody knows: who may do it twice makes another.
+      if (this.#known !== "unknown" && passingFailure(error) === "cut") throw lost("cut before it was open", error);
+      throw error;
+    }
+  }
+
+  async #upgraded(
+    path: string,
+    query: ApiQuery,
+    protocols: readonly string[],
+    options: RequestOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<WebSocket> {
     const merged = anySignal(this.#signal, signal);
     if (merged.aborted) throw abortError(merged, path);
     const url = new URL(withQuery(this.server + path, query));
@@ -150,9 +186,8 @@ class ApiServer implements Cluster {
         resolve(socket);
       });
       socket.once("unexpected-response", (_request, response: IncomingMessage) => {
-        const status = response.statusCode ?? 0;
         void text(response).then(
-          (body) => reject(this.#refusal(status, parseStatus(status, body))),
+          (body) => reject(this.#refusal(response, body)),
           (error: unknown) => reject(this.#failure(error, merged)),
         );
         done();
@@ -165,69 +200,111 @@ class ApiServer implements Cluster {
     });
   }
 
-  close(): void {
-    this.#closed.abort(new FabricError("interrupted", "the connection to the cluster was closed"));
-    const agent = this.#agent?.agent;
-    if (typeof agent === "object") agent.destroy();
+  lasting(): Cluster {
+    return new ApiServer(this.#loaded, { patience: 0 });
   }
 
-  async #send(request: ApiRequest): Promise<IncomingMessage> {
-    const options = await this.#options();
-    const signal = anySignal(this.#signal, request.signal);
-    for (;;) {
-      if (signal.aborted) throw abortError(signal, `${request.method} ${request.path}`);
-      const sent = exchange(withQuery(this.server + request.path, request.query), request, options, signal);
+  close(): void {
+    this.#closed.abort(new FabricError("interrupted", "the connection to the cluster was closed"));
+    this.#agents?.kept.destroy();
+    this.#agents?.single.destroy();
+  }
+
+  /** Sends again what may be sent again, until an answer comes, the server has been away too long, or the signal ends it. */
+  async #patiently<T>(request: Partial<ApiRequest>, send: () => Promise<T>): Promise<T> {
+    const repeatable = isRepeatable(request);
+    const since = performance.now();
+    for (let attempt = 0; ; attempt++) {
       try {
-        return await sent.answer;
+        const answer = await send();
+        this.#known = "there";
+        return answer;
       } catch (error) {
-        // The server closed an idle connection just as we took it: nothing has been done.
-        if (sent.reused() && hasCode(error, "ECONNRESET", "EPIPE")) continue;
-        throw this.#failure(error, signal);
+        const pause = pauseBefore(error, attempt, { repeatable, known: this.#known !== "unknown" });
+        if (pause === undefined && error instanceof ApiError) this.#known = "there";
+        if (pause === undefined || performance.now() - since + pause > this.#patience) throw error;
+        if (attempt >= UNTOLD || pause > 1000) this.#tellAway(messageOf(error));
+        await waitOut(error, pause, anySignal(this.#signal, request.signal));
+        if (passingFailure(error) !== "unsent") request.onRepeat?.();
       }
     }
   }
 
-  async #options(): Promise<RequestOptions> {
-    const { config, impersonation } = this.#loaded;
-    const options: RequestOptions = {};
-    // Without TLS (`kubectl proxy`) no credentials leave this machine: who listens there has its own.
-    if (this.server.startsWith("http:")) return { headers: impersonation };
-    try {
-      await config.applyToHTTPSOptions(options);
-    } catch (cause) {
-      throw this.#credentialsFailure(cause);
-    }
-    const headers = { ...(options.headers as OutgoingHttpHeaders | undefined), ...impersonation };
-    return { ...options, headers, agent: this.#agentFor(options) };
+  #tellAway(because: string): void {
+    if (this.#known !== "away") this.#onAway(because);
+    this.#known = "away";
   }
 
-  /** One agent as long as the certificate is the same; a proxy's is made by client-node. */
-  #agentFor(options: RequestOptions): RequestOptions["agent"] {
-    if (this.#loaded.config.getCurrentCluster()?.proxyUrl) return options.agent;
+  async #accepted(request: ApiRequest): Promise<IncomingMessage> {
+    return this.#admitted(async (options) => {
+      const answer = await this.#send(request, options);
+      const status = answer.statusCode ?? 0;
+      if (status >= 200 && status < 300) return answer;
+      try {
+        throw this.#refusal(answer, await text(answer));
+      } catch (error) {
+        throw this.#failure(error, request.signal);
+      }
+    });
+  }
+
+  /** Asks with the credentials that we have, and once more with others where those have expired before their time. */
+  async #admitted<T>(ask: (options: RequestOptions) => Promise<T>): Promise<T> {
+    const { impersonation } = this.#loaded;
+    // Without TLS (`kubectl proxy`) no credentials leave this machine: who listens there has its own.
+    if (this.server.startsWith("http:")) return ask({ headers: impersonation });
+    const credentials = await this.#credentials.get();
+    try {
+      return await ask(this.#options(credentials));
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.httpStatus !== 401) throw error;
+      const renewed = await this.#credentials.renewed(credentials);
+      if (renewed === undefined) throw error;
+      return ask(this.#options(renewed));
+    }
+  }
+
+  async #send(request: ApiRequest, options: RequestOptions): Promise<IncomingMessage> {
+    const signal = anySignal(this.#signal, request.signal);
+    if (signal.aborted) throw abortError(signal, `${request.method} ${request.path}`);
+    try {
+      const connected = isRepeatable(request) ? options : this.#unkept(options);
+      return await exchange(withQuery(this.server + request.path, request.query), request, connected, signal);
+    } catch (error) {
+      throw this.#failure(error, signal);
+    }
+  }
+
+  #options(credentials: RequestOptions): RequestOptions {
+    const headers = { ...(credentials.headers as OutgoingHttpHeaders | undefined), ...this.#loaded.impersonation };
+    // A proxy's is made by client-node.
+    const agent = this.#hasProxy() ? credentials.agent : this.#agentsFor(credentials).kept;
+    return { ...credentials, headers, agent };
+  }
+
+  /** Who lost a connection that was idle has to send again: what may not arrive twice has one of its own. */
+  #unkept(options: RequestOptions): RequestOptions {
+    if (this.server.startsWith("http:")) return { ...options, agent: false };
+    return this.#hasProxy() ? options : { ...options, agent: this.#agentsFor(options).single };
+  }
+
+  #hasProxy(): boolean {
+    return Boolean(this.#loaded.config.getCurrentCluster()?.proxyUrl);
+  }
+
+  /** The same as long as the certificate is the same. */
+  #agentsFor(options: RequestOptions): Agents {
     const { ca, cert, key, servername, rejectUnauthorized } = options;
     const identity = [cert, key].map(String).join();
-    if (this.#agent?.identity !== identity) {
+    if (this.#agents?.identity !== identity) {
       const tls = Object.fromEntries(
         Object.entries({ ca, cert, key, servername, rejectUnauthorized }).filter(([, value]) => value !== undefined),
       );
       // proxyEnv: HTTPS_PROXY and NO_PROXY count, as they do for kubectl.
-      this.#agent = { identity, agent: new Agent({ ...tls, keepAlive: true, proxyEnv: process.env }) };
+      const newAgent = (keepAlive: boolean) => new Agent({ ...tls, keepAlive, proxyEnv: process.env });
+      this.#agents = { identity, kept: newAgent(true), single: newAgent(false) };
     }
-    return this.#agent.agent;
-  }
-
-  #credentialsFailure(cause: unknown): FabricError {
-    const { user, config } = this.#loaded;
-    const command: unknown = config.getCurrentUser()?.exec?.command;
-    const plugin = typeof command === "string" ? `the credential plugin ${command}` : "the kubeconfig's credentials";
-    return new FabricError(
-      "forbidden",
-      `expected credentials for user "${user}", ${plugin} failed: ${messageOf(cause).trim()}`,
-      {
-        hint: typeof command === "string" ? `run ${command} yourself, or log in again` : "kubectl config view",
-        cause,
-      },
-    );
+    return this.#agents;
   }
 
   #failure(error: unknown, signal: AbortSignal | undefined): FabricError {
@@ -237,8 +314,9 @@ class ApiServer implements Cluster {
     return unreachable(error, { ...this.#loaded, certificate: this.#certificate() });
   }
 
-  #refusal(httpStatus: number, status: V1Status): ApiError {
-    return new ApiError(httpStatus, status, this.context);
+  #refusal({ statusCode = 0, headers }: IncomingMessage, body: string): ApiError {
+    const seconds = Number(headers["retry-after"]);
+    return new ApiError(statusCode, parseStatus(statusCode, body), this.context, seconds >= 0 ? seconds : undefined);
   }
 
   #certificate(): X509Certificate | undefined {
@@ -251,13 +329,21 @@ class ApiServer implements Cluster {
   }
 }
 
-interface Exchange {
-  readonly answer: Promise<IncomingMessage>;
-  /** Whether the connection had served another request before. */
-  reused(): boolean;
+interface Agents {
+  readonly identity: string;
+  readonly kept: Agent;
+  readonly single: Agent;
 }
 
-function exchange(url: string, request: ApiRequest, options: RequestOptions, signal: AbortSignal): Exchange {
+const isRepeatable = ({ method, repeatable }: Partial<ApiRequest>): boolean => method === "GET" || repeatable === true;
+
+/** Sends a request; gives the head of its answer. */
+async function exchange(
+  url: string,
+  request: ApiRequest,
+  options: RequestOptions,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   const body = request.body === undefined ? undefined : JSON.stringify(request.body);
   const headers = {
     ...(options.headers as OutgoingHttpHeaders | undefined),
@@ -285,7 +371,7 @@ function exchange(url: string, request: ApiRequest, options: RequestOptions, sig
     sent.on("error", reject);
   });
   sent.end(body);
-  return { answer, reused: () => sent.reusedSocket };
+  return answer;
 }
 
 function withQuery(url: string, query: ApiQuery = {}): string {
@@ -300,16 +386,4 @@ function withQuery(url: string, query: ApiQuery = {}): string {
 
 function coded(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
-}
-
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && "code" in error && codes.includes(String(error.code));
-}
-
-async function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(milliseconds, undefined, { signal });
-  } catch {
-    throw abortError(signal, "the wait for a busy API server");
-  }
 }

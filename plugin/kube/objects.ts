@@ -1,4 +1,4 @@
-import type { Cluster } from "./cluster.ts";
+import type { ApiRequest, Cluster } from "./cluster.ts";
 import { isConflict, isExpired, isNotFound } from "./api-error.ts";
 import { findResource } from "./discovery.ts";
 import { knownResources, resourcePath, type ObjectOf, type Resource } from "./resources.ts";
@@ -138,7 +138,7 @@ export function selectionQuery({ labels, fields }: Selection): Readonly<Record<s
 export async function create<T extends KubernetesObject>(
   cluster: Cluster,
   object: T,
-  options: WriteOptions = {},
+  options: WriteOptions & Pick<ApiRequest, "repeatable"> = {},
 ): Promise<T> {
   const resource = await findResource(cluster, kindOf(object), options.signal);
   const namespace = object.metadata?.namespace ?? cluster.namespace;
@@ -148,18 +148,19 @@ export async function create<T extends KubernetesObject>(
     query: { fieldManager: FIELD_MANAGER, dryRun: options.dryRun ? "All" : undefined },
     body: toWire(object),
     signal: options.signal,
+    repeatable: options.dryRun === true || options.repeatable,
   });
   return received(answer) as T;
 }
 
-/** Creates an object, or reads the one that is there. */
+/** Creates an object, or reads the one that is there: also the one that it has made itself where the answer to that was lost. */
 export async function createOrGet<T extends KubernetesObject>(
   cluster: Cluster,
   object: T,
   options: WriteOptions = {},
 ): Promise<{ readonly object: T; readonly created: boolean }> {
   try {
-    return { object: await create(cluster, object, options), created: true };
+    return { object: await create(cluster, object, { ...options, repeatable: true }), created: true };
   } catch (error) {
     if (!isConflict(error)) throw error;
     const path = await pathOf(cluster, refOf(object), options.signal);
@@ -197,10 +198,14 @@ export async function remove(cluster: Cluster, ref: ObjectRef, options: RemoveOp
     preconditions: uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion },
     dryRun: dryRun ? ["All"] : undefined,
   };
+  let repeated = false;
   try {
-    await cluster.call({ method: "DELETE", path, body, signal });
+    const repeatable = uid !== undefined;
+    await cluster.call({ method: "DELETE", path, body, signal, repeatable, onRepeat: () => (repeated = true) });
     return true;
   } catch (error) {
+    // It has arrived before: this very object is gone, and maybe there is another of its name.
+    if (repeated && (isNotFound(error) || (isConflict(error) && resourceVersion === undefined))) return true;
     if (isNotFound(error)) return false;
     throw error;
   }

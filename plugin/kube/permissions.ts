@@ -61,7 +61,13 @@ async function isAllowed(
     },
   };
   const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-  const answer = (await cluster.call({ method: "POST", path, body: review, signal })) as V1SelfSubjectAccessReview;
+  const answer = (await cluster.call({
+    method: "POST",
+    path,
+    body: review,
+    signal,
+    repeatable: true,
+  })) as V1SelfSubjectAccessReview;
   return answer.status?.allowed ?? false;
 }
 

@@ -66,6 +66,28 @@ function isServerCertificate(code: string): boolean {
   );
 }
 
+/**
+ * Whether a failure may pass by itself, and what is known then: "unsent", no connection came about; "cut", it was lost, or nobody
+ * answered. Undefined for others, above all for certificates.
+ */
+export function passingFailure(failure: unknown): "unsent" | "cut" | undefined {
+  if (!(failure instanceof FabricError) || failure.code !== "cluster-unreachable") return undefined;
+  switch (codeOf(failure.cause)) {
+    case "ECONNREFUSED":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return "unsent";
+    case "ECONNRESET":
+    case "EPIPE":
+    case "ETIMEDOUT":
+      return "cut";
+    default:
+      return undefined;
+  }
+}
+
 function plainly(code: string, message: string): string {
   switch (code) {
     case "ECONNREFUSED":

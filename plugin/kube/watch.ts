@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInterface } from "node:readline";
 import { ApiError, isExpired } from "./api-error.ts";
@@ -39,8 +40,11 @@ export async function* watch<K extends string>(
     let version: string | undefined = resourceVersion;
     while (version !== undefined) {
       const seen: string = version;
+      let isOpen = false;
       try {
-        for await (const event of events(cluster, selection, seen, signal)) {
+        const answer = await open(cluster, selection, seen, signal);
+        isOpen = true;
+        for await (const event of events(answer)) {
           failures = 0;
           if (event.type === "ERROR") throw new ApiError(codeOf(event.object), event.object, cluster.context);
           version = versionOf(event.object) ?? version;
@@ -53,7 +57,8 @@ export async function* watch<K extends string>(
       } catch (error) {
         if (signal.aborted) throw abortError(signal, `watching ${selection.kind}`);
         if (isExpired(error)) version = undefined;
-        else if (!isPassing(error) || ++failures > 5) throw told(error, cluster);
+        // To open it was tried long enough.
+        else if (!isOpen || !isPassing(error) || ++failures > 5) throw told(error, cluster);
         else await pause(failures, signal);
       }
       if (signal.aborted) throw abortError(signal, `watching ${selection.kind}`);
@@ -61,15 +66,14 @@ export async function* watch<K extends string>(
   }
 }
 
-/** One connection's events. */
-async function* events(
+async function open(
   cluster: Cluster,
   selection: Selection,
   resourceVersion: string,
   signal: AbortSignal,
-): AsyncGenerator<WatchEvent, void, void> {
+): Promise<IncomingMessage> {
   const resource = await findResource(cluster, selection, signal);
-  const answer = await cluster.stream({
+  return cluster.stream({
     method: "GET",
     path: resourcePath(resource, selection.namespace),
     query: {
@@ -81,6 +85,10 @@ async function* events(
     },
     signal,
   });
+}
+
+/** One connection's events. */
+async function* events(answer: IncomingMessage): AsyncGenerator<WatchEvent, void, void> {
   try {
     const lines = createInterface({ input: answer, crlfDelay: Infinity });
     for await (const line of lines) {

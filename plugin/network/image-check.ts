@@ -97,7 +97,9 @@ async function checkImage(
     });
   } finally {
     // Also after Ctrl-C.
-    await remove(cluster, ref, { gracePeriodSeconds: 0 }).catch(() => {});
+    const lasting = cluster.lasting();
+    await remove(lasting, ref, { gracePeriodSeconds: 0 }).catch(() => {});
+    lasting.close();
   }
 }
 

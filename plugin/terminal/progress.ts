@@ -5,6 +5,7 @@ import type { Outcome, StepEvent } from "../steps/run.ts";
 import { painter } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 import type { Terminal } from "./io.ts";
+import { noticesBy } from "./notice.ts";
 import { visible } from "./visible.ts";
 
 export interface Progress {
@@ -62,6 +63,7 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
   };
   const timer = live && setInterval(draw, redrawEvery);
   timer?.unref();
+  const noticesElsewhere = noticesBy(stderr, line);
 
   return {
     heading: (text) => void (above = visible(text)),
@@ -86,6 +88,7 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
       }
     },
     close() {
+      noticesElsewhere();
       clearInterval(timer);
       live?.clear();
     },

@@ -104,6 +104,9 @@ function podsOnly(notReady: ReadonlySet<string>): Cluster {
     },
     stream: ({ path }) => refuse(path),
     webSocket: (path) => refuse(path),
+    lasting: () => {
+      throw new Error("not part of this test");
+    },
     close: () => {},
   };
 }

@@ -17,11 +17,16 @@ export interface ScriptedServer {
 export interface Script {
   readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => void;
   readonly onSocket?: (socket: WebSocket, request: IncomingMessage) => void;
+  /** Instead of a handshake. */
+  readonly onUpgrade?: (connection: Duplex) => void;
   /** What it speaks, best first; v5 and v4 unless told. */
   readonly protocols?: readonly string[];
 }
 
-export async function serve({ onRequest, onSocket, protocols = [V5, V4] }: Script): Promise<ScriptedServer> {
+export async function serve(
+  { onRequest, onSocket, onUpgrade, protocols = [V5, V4] }: Script,
+  options: Parameters<typeof newCluster>[1] = {},
+): Promise<ScriptedServer> {
   const open = new Set<Socket>();
   let connections = 0;
   const server = createServer((request, response) => {
@@ -38,17 +43,16 @@ export async function serve({ onRequest, onSocket, protocols = [V5, V4] }: Scrip
     handleProtocols: (offered) => protocols.find((protocol) => offered.has(protocol)) ?? false,
   });
   server.on("upgrade", (request: IncomingMessage, connection: Duplex, head: Buffer) => {
-    if (!onSocket) {
+    if (onUpgrade) onUpgrade(connection);
+    else if (!onSocket) {
       connection.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
-      return;
-    }
-    sockets.handleUpgrade(request, connection, head, (socket) => onSocket(socket, request));
+    } else sockets.handleUpgrade(request, connection, head, (socket) => onSocket(socket, request));
   });
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const cluster = clusterAt(url);
+  const cluster = clusterAt(url, {}, {}, options);
   return {
     url,
     cluster,
@@ -65,7 +69,12 @@ export const V5 = "v5.channel.k8s.io";
 export const V4 = "v4.channel.k8s.io";
 
 /** A cluster at an address, without credentials unless told. */
-export function clusterAt(server: string, user: object = {}, cluster: object = {}, signal?: AbortSignal): Cluster {
+export function clusterAt(
+  server: string,
+  user: object = {},
+  cluster: object = {},
+  options: Parameters<typeof newCluster>[1] = {},
+): Cluster {
   const config = new KubeConfig();
   config.loadFromClusterAndUser(
     { name: "scripted", server, skipTLSVerify: false, ...cluster },
@@ -73,7 +82,7 @@ export function clusterAt(server: string, user: object = {}, cluster: object = {
   );
   return newCluster(
     { config, context: "scripted", server, namespace: "default", user: "ann", impersonation: {} },
-    signal,
+    options,
   );
 }
 

@@ -1,10 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import type { IncomingHttpHeaders, ServerResponse } from "node:http";
-import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { generate } from "selfsigned";
 import { afterEach, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
 import { applyDryRun, apply } from "../../../../plugin/kube/apply.ts";
@@ -13,6 +10,7 @@ import { loadKubeconfig } from "../../../../plugin/kube/kubeconfig.ts";
 import { list } from "../../../../plugin/kube/objects.ts";
 import { requirePermissions } from "../../../../plugin/kube/permissions.ts";
 import { answerJson, clusterAt, serve, type Script, type ScriptedServer } from "./api-server.ts";
+import { tlsServer } from "./tls-server.ts";
 
 const opened: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -92,10 +90,11 @@ describe("a call", () => {
   });
 
   test("does not come back for ever", async () => {
-    const { cluster } = await serving({
+    const { url } = await serving({
       onRequest: (_, response) =>
         answerJson(response, { kind: "Status", message: "too many" }, 429, { "retry-after": "0" }),
     });
+    const cluster = clusterAt(url, {}, {}, { patience: 300 });
     await expect(cluster.call(version)).rejects.toMatchObject({ code: "not-ready", message: "too many" });
   });
 
@@ -122,7 +121,7 @@ describe("a call", () => {
       code: "timeout",
     });
     const interrupt = new AbortController();
-    const other = clusterAt(url, {}, {}, interrupt.signal);
+    const other = clusterAt(url, {}, {}, { signal: interrupt.signal });
     const call = other.call(version);
     interrupt.abort();
     await expect(call).rejects.toMatchObject({ code: "interrupted" });
@@ -140,37 +139,12 @@ describe("a call", () => {
 });
 
 describe("TLS", () => {
-  async function tlsServer(notAfterDate = new Date("2090-01-01")) {
-    const notBeforeDate = new Date("2020-01-01");
-    const certificate = await generate([{ name: "commonName", value: "api" }], {
-      algorithm: "sha256",
-      keyType: "ec",
-      notBeforeDate,
-      notAfterDate,
-      extensions: [
-        { name: "basicConstraints", cA: true },
-        { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] },
-      ],
-    });
-    const server = createServer({ key: certificate.private, cert: certificate.cert }, (request, response) =>
-      answerJson(response, { tls: true, authorization: request.headers.authorization }),
-    );
-    await new Promise<void>((resolve) => {
-      server.listen(0, "127.0.0.1", resolve);
-    });
-    opened.push({
-      close: async () => {
-        server.closeAllConnections();
-        await new Promise((resolve) => server.close(resolve));
-      },
-    });
-    const caData = Buffer.from(certificate.cert).toString("base64");
-    return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, caData };
-  }
+  const showsAuthorization = ({ headers: { authorization } }: IncomingMessage, response: ServerResponse) =>
+    answerJson(response, { tls: true, authorization });
 
   test("the kubeconfig's CA is trusted, another is not", async () => {
-    const one = await tlsServer();
-    const other = await tlsServer();
+    const one = await tlsServer(showsAuthorization);
+    const other = await tlsServer(showsAuthorization);
     const cluster = clusterAt(one.url, {}, { caData: one.caData });
     expect(await cluster.call(version)).toEqual({ tls: true });
     cluster.close();
@@ -181,7 +155,7 @@ describe("TLS", () => {
   });
 
   test("a server whose certificate has expired is told so", async () => {
-    const { url, caData } = await tlsServer(new Date("2021-01-01"));
+    const { url, caData } = await tlsServer(showsAuthorization, new Date("2021-01-01"));
     await expect(clusterAt(url, {}, { caData }).call(version)).rejects.toMatchObject({
       code: "cluster-unreachable",
       message: expect.stringContaining("certificate has expired") as string,
@@ -189,7 +163,7 @@ describe("TLS", () => {
   });
 
   test("a credential plugin that fails is told with what it wrote", async () => {
-    const { url, caData } = await tlsServer();
+    const { url, caData } = await tlsServer(showsAuthorization);
     const exec = {
       apiVersion: "client.authentication.k8s.io/v1",
       command: "sh",
@@ -208,7 +182,7 @@ describe("TLS", () => {
   });
 
   test("a credential plugin's token is used", async () => {
-    const { url, caData } = await tlsServer();
+    const { url, caData } = await tlsServer(showsAuthorization);
     const credential = '{"kind":"ExecCredential","status":{"token":"t1"}}';
     const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "echo", args: [credential] };
     expect(await clusterAt(url, { exec }, { caData }).call(version)).toEqual({ tls: true, authorization: "Bearer t1" });

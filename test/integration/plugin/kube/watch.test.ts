@@ -126,6 +126,27 @@ describe("watch", () => {
     expect(watched).toEqual(["1"]);
   });
 
+  test("that cannot be opened again has been tried long enough by then", async () => {
+    let asked = 0;
+    server = await serve(
+      {
+        onRequest: (request, response) => {
+          if (!request.url?.includes("watch")) {
+            answerJson(response, { metadata: { resourceVersion: "1" }, items: [] });
+            return;
+          }
+          asked++;
+          answerJson(response, { kind: "Status", code: 503, message: "starting" }, 503);
+        },
+      },
+      { patience: 0 },
+    );
+    await expect(take(2, watch(server.cluster, { kind: "Pod" }, new AbortController().signal))).rejects.toMatchObject({
+      httpStatus: 503,
+    });
+    expect(asked).toBe(1);
+  });
+
   test("gives up on a server that stays away", async () => {
     const { cluster } = await scripted(
       [{ metadata: { resourceVersion: "1" }, items: [] }],

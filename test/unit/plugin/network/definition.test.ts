@@ -35,6 +35,7 @@ function clusterOf(
     namespace: "org1",
     stream: refuse,
     webSocket: refuse,
+    lasting: () => clusterOf(copies, labels),
     close: () => {},
     async call({ path }: ApiRequest) {
       const where = /^\/api\/v1\/namespaces\/([^/]+)\/configmaps$/.exec(path)?.[1];

@@ -156,7 +156,7 @@ export async function scriptedCluster({
     writes,
     requests,
     connect(signal) {
-      const client = clusterAt(server.url, {}, {}, signal);
+      const client = clusterAt(server.url, {}, {}, { signal });
       clients.push(client);
       return client;
     },

@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { FabricError } from "../error.ts";
+import { abortError } from "./abort.ts";
+import { ApiError } from "./api-error.ts";
+import { passingFailure } from "./unreachable.ts";
+
+/** Whether a failed request may be sent again. */
+export interface Sent {
+  /** That it has arrived twice does no harm. */
+  readonly repeatable: boolean;
+  /** Whether this server has ever answered: one that never did is more likely a wrong address than one that restarts. */
+  readonly known: boolean;
+}
+
+const firstPause = 200; // milliseconds
+const longestPause = 5000;
+/** Whoever says an hour, or a day, is asked again all the same. */
+const longestAsked = 10_000;
+
+/**
+ * Milliseconds until the same request is sent again, with jitter; undefined for a failure that stays one. Passing are: a server that asks
+ * to come back (KEP-1040, or a shutdown) or says 429, for it has begun nothing; no connection; and, of what may be sent twice, a connection
+ * that was cut, no answer in time, and 502, 503 and 504. Pure but for `random`.
+ */
+export function pauseBefore(
+  failure: unknown,
+  attempt: number,
+  { repeatable, known }: Sent,
+  random = Math.random,
+): number | undefined {
+  if (failure instanceof ApiError) {
+    const { httpStatus, retryAfter } = failure;
+    const isRefused = httpStatus === 429 || retryAfter !== undefined;
+    if (!isRefused && !(repeatable && [502, 503, 504].includes(httpStatus))) return undefined;
+    if (retryAfter !== undefined) return Math.min(Math.max(retryAfter * 1000, 100), longestAsked);
+  } else {
+    const passing = known ? passingFailure(failure) : undefined;
+    if (passing === undefined || (passing === "cut" && !repeatable)) return undefined;
+  }
+  return Math.min(firstPause * 2 ** attempt, longestPause) * (0.5 + random() / 2);
+}
+
+/** Sleeps; when the signal ends that, a deadline tells what was waited out. */
+export async function waitOut(failure: unknown, milliseconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(milliseconds, undefined, { signal });
+  } catch {
+    const ended = abortError(signal, "the wait for the API server");
+    if (ended.code !== "timeout" || !(failure instanceof FabricError)) throw ended;
+    throw new FabricError("timeout", `${failure.message}, to the end`, { hint: failure.hint, cause: failure });
+  }
+}
