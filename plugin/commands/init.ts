@@ -27,6 +27,8 @@ const definingOptions = [
   "chaincodeIdle",
   "peerImage",
   "ordererImage",
+  "peerMemory",
+  "ordererMemory",
 ] as const satisfies readonly (keyof (InitOptions & OrganizationOptions))[];
 
 export const init: CommandDefinition = (program, terminal) => {
@@ -65,6 +67,8 @@ export const init: CommandDefinition = (program, terminal) => {
     .option("--no-chaincode-idle", "let it run on (the default)")
     .option("--peer-image <image>", "instead of docker.io/hyperledger/fabric-peer")
     .option("--orderer-image <image>", "instead of docker.io/hyperledger/fabric-orderer")
+    .option("--peer-memory <quantity>", "what a peer may use at most (default: 4Gi)")
+    .option("--orderer-memory <quantity>", "what an orderer may use at most (default: 2Gi)")
     .addHelpText(
       "after",
       `
@@ -112,6 +116,8 @@ Examples:
             chaincodeIdle: options.chaincodeIdle,
             peerImage: options.peerImage,
             ordererImage: options.ordererImage,
+            peerMemory: options.peerMemory,
+            ordererMemory: options.ordererMemory,
           },
       noticeOn(terminal),
       terminal.signal,

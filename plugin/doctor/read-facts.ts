@@ -112,7 +112,7 @@ function reasonOf(message: string): string {
 
 /** What init, deploy-cc and cleanup do in an organization's namespace: the rights without which they end at once. */
 function wantedIn(namespace: string): readonly Permission[] {
-  const written = ["Secret", "ConfigMap", "Service", "StatefulSet", "NetworkPolicy"];
+  const written = ["Secret", "ConfigMap", "Service", "StatefulSet", "NetworkPolicy", "PodDisruptionBudget"];
   return [
     ...written.flatMap((kind) => (["get", "create", "patch"] as const).map((verb) => ({ verb, kind, namespace }))),
     { verb: "list", kind: "Pod", namespace },

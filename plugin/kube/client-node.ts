@@ -45,6 +45,7 @@ export type {
   V1PodSpec,
   V1Volume,
   V1VolumeMount,
+  V1WeightedPodAffinityTerm,
   V1ValidatingAdmissionPolicy,
   V1ValidatingAdmissionPolicyBinding,
   V1ValidatingWebhookConfiguration,

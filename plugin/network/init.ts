@@ -5,6 +5,8 @@ import { imagesStep } from "./image-check.ts";
 import { keysStep } from "./key-check.ts";
 import { namespaceStep } from "./namespace-step.ts";
 import { nodeSteps, type CaughtUp } from "./node-steps.ts";
+import { appliedStep } from "./object-steps.ts";
+import { safeguards } from "./safeguards.ts";
 import { nodesOf, organizations, type FabricNetwork, type Organization } from "./spec.ts";
 import { storageClassStep } from "./storage-class.ts";
 import { webhookReadyStep } from "./webhook.ts";
@@ -54,6 +56,12 @@ function organizationSteps(
       id: namespace,
       title: `${name}: namespace ${organization.namespace}`,
       after: [after],
+    }),
+    appliedStep(cluster, {
+      id: `${name}/safeguards`,
+      title: `${name}: who may connect, and how many nodes may be drained at a time`,
+      after: [namespace],
+      objects: safeguards(network, organization),
     }),
     ...identitySteps(cluster, network, organization, namespace, now),
     ...nodesOf(organization).flatMap((node) =>

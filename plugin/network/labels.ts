@@ -7,6 +7,8 @@ export const organizationLabel = `${prefix}org`;
 export const nodeLabel = `${prefix}node`;
 /** On a namespace: the webhook may act there. */
 export const injectionLabel = `${prefix}injection`;
+/** On a namespace, set by an administrator: its Pods may read the metrics of nodes. */
+export const metricsReaderLabel = `${prefix}metrics-reader`;
 /** On a Pod template: give this peer a Docker daemon. */
 export const injectAnnotation = `${prefix}inject`;
 /** On a Pod template: stop chaincode that nobody has called for so long. */
@@ -40,4 +42,10 @@ export function nodeLabels(network: FabricNetwork, node: FabricNode): Record<str
 /** What selects the Pod of one node within its namespace. */
 export function nodeSelector(node: FabricNode): Record<string, string> {
   return { "app.kubernetes.io/component": node.component, [nodeLabel]: node.name };
+}
+
+/** What selects the Pods of all nodes of an organization within its namespace. */
+export function nodesSelector({ name, ...organization }: Organization): Record<string, string> {
+  const component: FabricNode["component"] = "orderers" in organization ? "orderer" : "peer";
+  return { "app.kubernetes.io/component": component, [organizationLabel]: name };
 }

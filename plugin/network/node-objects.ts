@@ -7,10 +7,11 @@ import type {
   V1StatefulSet,
   V1Volume,
   V1VolumeMount,
+  V1WeightedPodAffinityTerm,
 } from "../kube/client-node.ts";
 import { identityFolder, identitySecretName, identityVolume } from "./identity-secret.ts";
-import { nodeLabels, nodeSelector } from "./labels.ts";
-import type { FabricNetwork, FabricNode } from "./spec.ts";
+import { nodeLabels, nodeSelector, nodesSelector } from "./labels.ts";
+import type { FabricNetwork, FabricNode, Organization } from "./spec.ts";
 
 /** The user that orderers and peers run as; any but root will do. */
 export const fabricUser = 10001;
@@ -20,7 +21,9 @@ export interface NodeDesign {
   readonly image: string;
   readonly command?: string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Those that others call. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Without TLS, and whoever reaches it may change what is logged (`PUT /logspec`): for the kubelet and for who reads metrics. */
   readonly operationsPort: number;
   /** Where the ledger's claim is mounted. */
   readonly dataPath: string;
@@ -28,6 +31,7 @@ export interface NodeDesign {
   readonly podSecurityContext?: V1PodSpec["securityContext"];
   readonly initContainers?: V1Container[];
   readonly memoryRequest: string;
+  readonly memoryLimit: string;
 }
 
 export function serviceOf(network: FabricNetwork, node: FabricNode, design: NodeDesign): V1Service {
@@ -93,6 +97,7 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
+    affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [apartFrom(node.organization)] } },
     ...(design.podSecurityContext ? { securityContext: design.podSecurityContext } : {}),
     ...(design.initContainers ? { initContainers: design.initContainers } : {}),
     containers: [
@@ -101,7 +106,11 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
         image: design.image,
         ...(design.command ? { command: design.command } : {}),
         env: environment(design.env),
-        ports: Object.entries(design.ports).map(([name, containerPort]) => ({ name, containerPort, protocol: "TCP" })),
+        ports: Object.entries({ ...design.ports, operations: design.operationsPort }).map(([name, containerPort]) => ({
+          name,
+          containerPort,
+          protocol: "TCP",
+        })),
         // /healthz also asks what Fabric depends on (a peer: its Docker daemon): a reason not to be called, none to be killed.
         readinessProbe: { httpGet: { path: "/healthz", port: "operations" }, periodSeconds: 2, timeoutSeconds: 5 },
         livenessProbe: {
@@ -111,13 +120,23 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
           timeoutSeconds: 10,
           failureThreshold: 6,
         },
-        resources: { requests: { cpu: "50m", memory: design.memoryRequest } },
+        // No limit of processor time: a node that is held back is a slow one, and an orderer then loses its leader.
+        resources: {
+          requests: { cpu: "50m", memory: design.memoryRequest },
+          limits: { memory: design.memoryLimit },
+        },
         securityContext: restrictedContainer,
         volumeMounts: mounts,
       },
     ],
     volumes,
   };
+}
+
+/** On another node of the cluster than the others of its organization, where there is one with room. */
+function apartFrom(organization: Organization): V1WeightedPodAffinityTerm {
+  const labelSelector = { matchLabels: nodesSelector(organization) };
+  return { weight: 100, podAffinityTerm: { labelSelector, topologyKey: "kubernetes.io/hostname" } };
 }
 
 /** All that the Pod Security level "restricted" asks of a container. */

@@ -1,7 +1,7 @@
 import type { KubernetesObject } from "../kube/client-node.ts";
 import { mspFolder, tlsFolder } from "./identity-secret.ts";
 import { claimOf, ledgerClaimName, restrictedPod, serviceOf, statefulSetOf, type NodeDesign } from "./node-objects.ts";
-import { ports, type FabricNetwork, type FabricNode } from "./spec.ts";
+import { clientPorts, memoryLimitOf, ports, type FabricNetwork, type FabricNode } from "./spec.ts";
 
 const dataPath = "/var/hyperledger/production/orderer";
 
@@ -19,7 +19,8 @@ function ordererDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
   return {
     image: network.spec.images.orderer,
     memoryRequest: "128Mi",
-    ports: { grpc: ports.orderer, admin: ports.ordererAdmin, operations: ports.ordererOperations },
+    memoryLimit: memoryLimitOf(network, "orderer"),
+    ports: clientPorts.orderer,
     operationsPort: ports.ordererOperations,
     dataPath,
     podSecurityContext: restrictedPod,

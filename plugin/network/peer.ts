@@ -10,7 +10,15 @@ import {
   statefulSetOf,
   type NodeDesign,
 } from "./node-objects.ts";
-import { hostOf, peerSecurity, ports, type FabricNetwork, type FabricNode } from "./spec.ts";
+import {
+  clientPorts,
+  hostOf,
+  memoryLimitOf,
+  peerSecurity,
+  ports,
+  type FabricNetwork,
+  type FabricNode,
+} from "./spec.ts";
 
 const dataPath = "/var/hyperledger/production";
 
@@ -42,7 +50,8 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
     image: network.spec.images.peer,
     command: ["peer", "node", "start"],
     memoryRequest: "256Mi",
-    ports: { grpc: ports.peer, operations: ports.peerOperations },
+    memoryLimit: memoryLimitOf(network, "peer"),
+    ports: clientPorts.peer,
     operationsPort: ports.peerOperations,
     dataPath,
     podAnnotations: {
@@ -98,6 +107,7 @@ function ledgerOwner(network: FabricNetwork): V1Container {
       capabilities: { drop: ["ALL"], add: ["CHOWN"] },
       seccompProfile: { type: "RuntimeDefault" },
     },
+    resources: { requests: { cpu: "10m", memory: "16Mi" }, limits: { memory: "64Mi" } },
     volumeMounts: [{ name: "ledger", mountPath: dataPath }],
   };
 }

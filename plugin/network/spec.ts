@@ -30,6 +30,8 @@ const networkSchema = z.strictObject({
       .string()
       .regex(/^(?!0+[smh]$)(?!0*[1-4]s$)[0-9]{1,5}[smh]$/, "expected a time from 5s, like 30s, 10m or 1h")
       .optional(),
+    /** What a node may use at most; the sidecar's is the webhook's. */
+    memory: z.strictObject({ peer: quantity.optional(), orderer: quantity.optional() }).optional(),
     ordererOrganization: z.strictObject({ ...organization, orderers: z.int().min(1).max(99) }),
     peerOrganizations: z.array(z.strictObject({ ...organization, peers: z.int().min(1).max(99) })).min(1),
   }),
@@ -92,6 +94,8 @@ export interface NetworkOptions {
   readonly chaincodeIdle?: string | false | undefined;
   readonly peerImage?: string | undefined;
   readonly ordererImage?: string | undefined;
+  readonly peerMemory?: string | undefined;
+  readonly ordererMemory?: string | undefined;
 }
 
 /**
@@ -107,6 +111,7 @@ export function networkFromOptions(options: NetworkOptions, existing?: FabricNet
   const chaincodeIdle = options.chaincodeIdle ?? before?.chaincodeIdle;
   const className = options.storageClass ?? before?.storage.className;
   const profile = options.profile ?? before?.profile;
+  const memory = memoryOf(options, before);
   const asked = {
     apiVersion: "kubectl-fabric.io/v1alpha1",
     kind: "FabricNetwork",
@@ -121,11 +126,19 @@ export function networkFromOptions(options: NetworkOptions, existing?: FabricNet
       },
       ...(profile === undefined ? {} : { profile }),
       ...(chaincodeIdle ? { chaincodeIdle } : {}),
+      ...(memory === undefined ? {} : { memory }),
       ordererOrganization: ordererOrganization(options, before),
       peerOrganizations: peerOrganizations(options, before),
     },
   };
   return givenByUser(() => parseNetwork(asked, "the command line"));
+}
+
+function memoryOf(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): FabricNetwork["spec"]["memory"] {
+  const peer = options.peerMemory ?? before?.memory?.peer;
+  const orderer = options.ordererMemory ?? before?.memory?.orderer;
+  if (peer === undefined && orderer === undefined) return undefined;
+  return { ...(peer === undefined ? {} : { peer }), ...(orderer === undefined ? {} : { orderer }) };
 }
 
 function ordererOrganization(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): OrdererOrganization {
@@ -198,3 +211,15 @@ export const ports = {
   peerOperations: 9443,
   ordererOperations: 8443,
 } as const;
+
+/** What clients and other nodes call, by the names that the ports have in Kubernetes. */
+export const clientPorts = {
+  peer: { grpc: ports.peer },
+  orderer: { grpc: ports.orderer, admin: ports.ordererAdmin },
+} as const;
+
+const usualMemory = { peer: "4Gi", orderer: "2Gi" } as const;
+
+/** What a node may use at most: "4Gi". */
+export const memoryLimitOf = ({ spec: { memory } }: FabricNetwork, component: FabricNode["component"]): string =>
+  memory?.[component] ?? usualMemory[component];

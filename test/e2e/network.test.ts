@@ -69,6 +69,16 @@ describe.each(fabrics)("a network of Fabric $version", ({ tag }) => {
     },
   );
 
+  test("nobody is called at the operations port by a Service, and of an organization's nodes one may be drained", async () => {
+    const ports = ["-o", "jsonpath={.spec.ports[*].port}"];
+    expect(await kubectl(["-n", "org1", "get", "service", "peer0", ...ports])).toBe("7051");
+    expect(await kubectl(["-n", "orderer", "get", "service", "orderer0", ...ports])).toBe("7050 9443");
+    const budget = ["-n", "orderer", "get", "pdb", "fabric-nodes", "-o", "jsonpath={.status}"];
+    await expect
+      .poll(async () => JSON.parse(await kubectl(budget)) as object)
+      .toMatchObject({ expectedPods: 3, disruptionsAllowed: 1 });
+  });
+
   test("join puts back an anchor peer that somebody took out of the channel", async () => {
     await withNetwork(async (network) => {
       const [organization] = network.definition.spec.peerOrganizations;

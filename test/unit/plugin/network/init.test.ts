@@ -27,7 +27,11 @@ const fresh = () => opening(clusterWithWebhook());
 const wouldChange = ({ outcomes }: RunReport): readonly string[] =>
   [...outcomes].flatMap(([id, { result }]) => (result === "would-change" ? [id] : [])).toSorted();
 
-/** What one organization's part comes to, in order. */
+function safeguardLines(namespace: string): readonly string[] {
+  return ["NetworkPolicy", "PodDisruptionBudget"].map((kind) => `apply ${kind} ${namespace}/fabric-nodes`);
+}
+
+/** What one organization's part comes to, in order; what stands beside its nodes is made beside them. */
 const ordererLines = [
   "apply Namespace orderer",
   "apply ConfigMap orderer/fabric-network",
@@ -38,6 +42,7 @@ const ordererLines = [
   "apply Service orderer/orderer0",
   "apply PersistentVolumeClaim orderer/orderer0-ledger",
   "apply StatefulSet orderer/orderer0",
+  ...safeguardLines("orderer"),
 ];
 const peerLines = [
   "apply Namespace org1",
@@ -50,6 +55,7 @@ const peerLines = [
   "apply PersistentVolumeClaim org1/peer0-ledger",
   "apply PersistentVolumeClaim org1/peer0-docker",
   "apply StatefulSet org1/peer0",
+  ...safeguardLines("org1"),
 ];
 
 describe("init", () => {
@@ -61,7 +67,8 @@ describe("init", () => {
     // Of one organization what must come before what; its authorities' public half and its identities are made side by side.
     const position = (line: string) => lines.indexOf(line);
     for (const own of [ordererLines, peerLines]) {
-      const [namespace = "", definition = "", authorities = "", msp = "", admin = "", identity = "", ...workload] = own;
+      const [namespace = "", definition = "", authorities = "", msp = "", admin = "", identity = "", ...rest] = own;
+      const workload = rest.filter((line) => !line.endsWith("/fabric-nodes"));
       const chain = [namespace, definition, authorities, identity, ...workload];
       expect(chain.map(position)).toEqual(chain.map(position).toSorted((left, right) => left - right));
       for (const line of [msp, admin]) expect(position(line)).toBeGreaterThan(position(authorities));
@@ -104,7 +111,7 @@ describe("init", () => {
       "orderer/orderer0/ready": "waiting for its controller",
       "org1/peer0/ready": "waiting for its controller",
     });
-    expect(report).toMatchObject({ changed: 14, unchanged: 3 });
+    expect(report).toMatchObject({ changed: 16, unchanged: 3 });
     expect(cluster.read("Pod", "peer0-0", "org1")).toMatchObject({ status: { phase: "Running" } });
   });
 
@@ -406,7 +413,7 @@ describe("what stands in init's way", () => {
     });
     await expect(init(cluster, small, { signal: interrupt.signal })).rejects.toMatchObject({
       code: "interrupted",
-      message: expect.stringMatching(/^stopped by SIGINT with \d+ of 17 steps left, at: /),
+      message: expect.stringMatching(/^stopped by SIGINT with \d+ of 19 steps left, at: /),
       hint: "run the same command again: it goes on where it stopped",
     });
     cluster.interfere(undefined);

@@ -1,11 +1,25 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 import type { V1StatefulSet } from "../../../../plugin/kube/client-node.ts";
 import { namespaceOf, networkConfigMap } from "../../../../plugin/network/namespace.ts";
 import { ordererObjects } from "../../../../plugin/network/orderer.ts";
 import { peerObjects } from "../../../../plugin/network/peer.ts";
+import { safeguards } from "../../../../plugin/network/safeguards.ts";
 import { networkFromOptions, ordererNodes, parseNetwork, peerNodes } from "../../../../plugin/network/spec.ts";
 import { parseYaml } from "../../../../plugin/network/spec-file.ts";
+
+interface PodMonitor {
+  readonly spec: {
+    readonly selector: {
+      readonly matchLabels: Readonly<Record<string, string>>;
+      readonly matchExpressions: readonly { readonly key: string; readonly values: readonly string[] }[];
+    };
+    readonly podTargetLabels: readonly string[];
+    readonly podMetricsEndpoints: readonly { readonly port: string }[];
+  };
+}
 
 const network = networkFromOptions({ name: "trade", storageClass: "fast" });
 const unprivileged = networkFromOptions({ name: "trade", profile: "restricted" });
@@ -19,10 +33,34 @@ describe("objects of a network", () => {
       "namespaces",
       [network.spec.ordererOrganization, network.spec.peerOrganizations[0]!].map((org) => namespaceOf(network, org)),
     ],
+    [
+      "safeguards",
+      [network.spec.ordererOrganization, network.spec.peerOrganizations[0]!].flatMap((org) => safeguards(network, org)),
+    ],
     ["peer-restricted", peerObjects(unprivileged, peerNodes(unprivileged)[0]!)],
     ["namespace-restricted", [namespaceOf(unprivileged, unprivileged.spec.peerOrganizations[0]!)]],
   ])("%s", async (name, objects) => {
     await expect(documents(objects)).toMatchFileSnapshot(`golden/${name}.yaml`);
+  });
+
+  test("the Prometheus operator's PodMonitor finds each of them by its operations port", async () => {
+    const file = join(import.meta.dirname, "../../../../manifests/overlays/monitoring/node-pod-monitor.yaml");
+    const { selector, podTargetLabels, podMetricsEndpoints } = (parse(await readFile(file, "utf8")) as PodMonitor).spec;
+    const nodes = [
+      ...ordererObjects(network, ordererNodes(network)[0]!),
+      ...peerObjects(network, peerNodes(network)[0]!),
+    ];
+    const templates = nodes.flatMap((object) =>
+      object.kind === "StatefulSet" ? [(object as V1StatefulSet).spec!.template] : [],
+    );
+    expect(templates).toHaveLength(2);
+    for (const { metadata, spec } of templates) {
+      expect(metadata?.labels).toMatchObject(selector.matchLabels);
+      for (const { key, values } of selector.matchExpressions) expect(values).toContain(metadata?.labels?.[key]);
+      for (const label of podTargetLabels) expect(metadata?.labels).toHaveProperty([label]);
+      const named = spec?.containers.flatMap(({ ports = [] }) => ports.map(({ name }) => name));
+      for (const { port } of podMetricsEndpoints) expect(named).toContain(port);
+    }
   });
 
   test("peers are told when their chaincode is idle", () => {

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
 import {
+  memoryLimitOf,
   networkFromOptions,
   nodesOf,
   hostOf,
   organizations,
   parseNetwork,
   removals,
+  type FabricNetwork,
 } from "../../../../plugin/network/spec.ts";
 
 const hosts = (network: ReturnType<typeof networkFromOptions>) => organizations(network).flatMap(nodesOf).map(hostOf);
@@ -48,6 +50,20 @@ describe("networkFromOptions", () => {
     const existing = networkFromOptions({ chaincodeIdle: "10m" });
     expect(networkFromOptions({}, existing).spec.chaincodeIdle).toBe("10m");
     expect(networkFromOptions({ chaincodeIdle: false }, existing)).toEqual(networkFromOptions({}));
+  });
+
+  test("what a node may use at most is kept until told otherwise, each for itself", () => {
+    const first = networkFromOptions({ peerMemory: "8Gi" });
+    expect(first.spec.memory).toEqual({ peer: "8Gi" });
+    const second = networkFromOptions({ ordererMemory: "3Gi" }, first);
+    expect(second.spec.memory).toEqual({ peer: "8Gi", orderer: "3Gi" });
+    const limits = (network: FabricNetwork) => [memoryLimitOf(network, "peer"), memoryLimitOf(network, "orderer")];
+    expect([networkFromOptions({}), first, second].map(limits)).toEqual([
+      ["4Gi", "2Gi"],
+      ["8Gi", "2Gi"],
+      ["8Gi", "3Gi"],
+    ]);
+    expect(() => networkFromOptions({ peerMemory: "8 GB" })).toThrow("spec.memory.peer: expected a quantity like 5Gi");
   });
 
   test("a new version brings its images", () => {
