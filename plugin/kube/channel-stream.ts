@@ -23,8 +23,8 @@ export interface ChannelProtocol {
 const MESSAGE_BYTES = 128 * 1024;
 /** Middleboxes forget a connection that is idle for a minute or more. */
 const PING_MILLISECONDS = 10_000;
-/** Without a sign of life for so long nobody is there: as kubectl (client-go tools/remotecommand/websocket.go, pingReadDeadline). */
-const SILENT_MILLISECONDS = 60_000;
+/** After so many without a sign of life nobody is there: a minute, as kubectl has it (client-go tools/remotecommand/websocket.go). */
+const UNANSWERED_PINGS = 6;
 /** How long the other side may be silent after the end of our input, when the protocol cannot tell it of that end. */
 const LINGER_MILLISECONDS = 1_000;
 
@@ -39,8 +39,8 @@ export class ChannelStream extends Duplex {
   #lingering: NodeJS.Timeout | undefined;
   #failure: Error | undefined;
   #message: Buffer | undefined;
-  /** When we last heard of the other side, or began to listen again. */
-  #heard = performance.now();
+  /** Since the other side was last heard, or took something from us. */
+  #unanswered = 0;
 
   /** The socket must be open and paused. */
   constructor(socket: WebSocket, protocol: ChannelProtocol, signal?: AbortSignal) {
@@ -48,7 +48,7 @@ export class ChannelStream extends Duplex {
     this.#socket = socket;
     this.#protocol = protocol;
     this.#pings = setInterval(() => this.#ping(), PING_MILLISECONDS).unref();
-    socket.on("pong", () => (this.#heard = performance.now()));
+    socket.on("pong", () => (this.#unanswered = 0));
     socket.on("message", (data, binary) => this.#receive(data, binary));
     // What broke the connection; `close` comes next, and only says that it was.
     socket.once("error", (error) => (this.#failure = error));
@@ -58,7 +58,6 @@ export class ChannelStream extends Duplex {
   }
 
   override _read(): void {
-    if (this.#socket.isPaused) this.#heard = performance.now();
     this.#socket.resume();
   }
 
@@ -91,6 +90,7 @@ export class ChannelStream extends Duplex {
     const message = this.#outgoing(input, part.length);
     part.copy(message, 1);
     this.#socket.send(message, (error) => {
+      if (!error) this.#unanswered = 0;
       // A socket that closes tells why by itself, and better.
       if (error) done(this.destroyed ? error : lost("it was closed", error));
       else if (offset + part.length < chunk.length) this.#send(input, chunk, offset + part.length, done);
@@ -106,14 +106,17 @@ export class ChannelStream extends Duplex {
   }
 
   #ping(): void {
+    if (this.#unanswered >= UNANSWERED_PINGS) {
+      this.destroy(lost(`it has been silent for ${(UNANSWERED_PINGS * PING_MILLISECONDS) / 1000} s`));
+      return;
+    }
     // While we do not read, its answers wait, too.
-    if (!this.#socket.isPaused && performance.now() - this.#heard > SILENT_MILLISECONDS) {
-      this.destroy(lost(`it has been silent for ${SILENT_MILLISECONDS / 1000} s`));
-    } else this.#socket.ping();
+    this.#unanswered = this.#socket.isPaused ? 0 : this.#unanswered + 1;
+    this.#socket.ping();
   }
 
   #receive(data: RawData, binary: boolean): void {
-    this.#heard = performance.now();
+    this.#unanswered = 0;
     const message = asBuffer(data);
     if (!binary || message.length === 0) return;
     const channel = message.readUInt8(0);

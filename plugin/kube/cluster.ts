@@ -9,7 +9,7 @@ import { ApiError, parseStatus } from "./api-error.ts";
 import { lost } from "./channel-stream.ts";
 import { Credentials } from "./credentials.ts";
 import { loadKubeconfig, type KubeconfigSource, type LoadedKubeconfig } from "./kubeconfig.ts";
-import { pauseBefore, waitOut } from "./outage.ts";
+import { mayHaveArrived, outwaited, pauseBefore, waitOut } from "./outage.ts";
 import { passingFailure, unreachable } from "./unreachable.ts";
 
 /** One call of the Kubernetes API. */
@@ -25,7 +25,7 @@ export interface ApiRequest {
   readonly signal?: AbortSignal | undefined;
   /** Other than GET: that it arrives twice does no harm, so that it is sent again where nobody knows whether it has arrived. */
   readonly repeatable?: boolean | undefined;
-  /** Told when it is sent again although it may have arrived. */
+  /** Told when it is sent again although it may have done its work. */
   readonly onRepeat?: (() => void) | undefined;
 }
 
@@ -48,7 +48,7 @@ export interface Cluster {
   stream(request: ApiRequest): Promise<IncomingMessage>;
   /** Opens a WebSocket that is paused: attach to it, then resume. Throws as `call` does. */
   webSocket(path: string, query: ApiQuery, protocols: readonly string[], signal?: AbortSignal): Promise<WebSocket>;
-  /** The same by connections that the signal does not end: to put away what was made. It is not waited for. The caller closes it. */
+  /** The same by connections that the signal does not end, and with little patience: to put away what was made. The caller closes it. */
   lasting(): Cluster;
   /** Ends what is open. A process may also just end. */
   close(): void;
@@ -59,7 +59,7 @@ export interface ConnectOptions extends KubeconfigSource {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds that an API server which has answered before may be away, or busy, while it is waited for; a minute unless told. */
   readonly patience?: number | undefined;
-  /** Told that it is being waited for, and why: once, until it answers again. */
+  /** Told that it is being waited for, and why: once, and again when that takes long. */
   readonly onAway?: ((because: string) => void) | undefined;
 }
 
@@ -86,6 +86,10 @@ const TCP_KEEP_ALIVE_MILLISECONDS = 30_000;
 const PATIENCE_MILLISECONDS = 60_000;
 /** A connection that is cut, and made again at once, is not worth a word. */
 const UNTOLD = 2;
+const TELL_AGAIN_MILLISECONDS = 30_000;
+/** Between two failures of one outage: no answer in time is the slowest. */
+const SAME_OUTAGE_MILLISECONDS = ANSWER_MILLISECONDS + 10_000;
+const LASTING_PATIENCE_MILLISECONDS = 10_000;
 
 class ApiServer implements Cluster {
   readonly context: string;
@@ -98,8 +102,10 @@ class ApiServer implements Cluster {
   readonly #patience: number;
   readonly #onAway: (because: string) => void;
   #agents: Agents | undefined;
-  /** How it is as far as we know. */
-  #known: "unknown" | "there" | "away" = "unknown";
+  /** Whether it has ever answered. */
+  #isKnown = false;
+  #away: { readonly since: number; readonly last: number } | undefined;
+  #told = -Infinity;
 
   constructor(
     loaded: LoadedKubeconfig,
@@ -146,7 +152,7 @@ class ApiServer implements Cluster {
       return await this.#patiently({ signal }, () => this.#admitted(open));
     } catch (error) {
       // Whether a command was begun over it nobody knows: who may do it twice makes another.
-      if (this.#known !== "unknown" && passingFailure(error) === "cut") throw lost("cut before it was open", error);
+      if (this.#isKnown && passingFailure(error) === "cut") throw lost("cut before it was open", error);
       throw error;
     }
   }
@@ -195,13 +201,15 @@ class ApiServer implements Cluster {
       // Stays attached: an error after this is told by `close`, and must not be thrown.
       socket.on("error", (error) => {
         done();
-        reject(this.#failure(error, merged));
+        // ws gives it no code.
+        const isOverdue = error.message === "Opening handshake has timed out";
+        reject(this.#failure(isOverdue ? coded("ETIMEDOUT", error.message) : error, merged));
       });
     });
   }
 
   lasting(): Cluster {
-    return new ApiServer(this.#loaded, { patience: 0 });
+    return new ApiServer(this.#loaded, { patience: LASTING_PATIENCE_MILLISECONDS });
   }
 
   close(): void {
@@ -213,26 +221,45 @@ class ApiServer implements Cluster {
   /** Sends again what may be sent again, until an answer comes, the server has been away too long, or the signal ends it. */
   async #patiently<T>(request: Partial<ApiRequest>, send: () => Promise<T>): Promise<T> {
     const repeatable = isRepeatable(request);
-    const since = performance.now();
+    const begun = performance.now();
+    let before: unknown;
     for (let attempt = 0; ; attempt++) {
       try {
         const answer = await send();
-        this.#known = "there";
+        this.#answered();
         return answer;
       } catch (error) {
-        const pause = pauseBefore(error, attempt, { repeatable, known: this.#known !== "unknown" });
-        if (pause === undefined && error instanceof ApiError) this.#known = "there";
-        if (pause === undefined || performance.now() - since + pause > this.#patience) throw error;
-        if (attempt >= UNTOLD || pause > 1000) this.#tellAway(messageOf(error));
+        const pause = pauseBefore(error, attempt, { repeatable, known: this.#isKnown });
+        if (pause === undefined) {
+          if (error instanceof ApiError) this.#answered();
+          throw outwaited(before, error);
+        }
+        const now = performance.now();
+        if (now + pause - Math.min(begun, this.#awaySince(now)) > this.#patience) throw error;
+        if (attempt >= UNTOLD || pause > 1000 || now - begun > 1000) this.#tellAway(messageOf(error), now);
         await waitOut(error, pause, anySignal(this.#signal, request.signal));
-        if (passingFailure(error) !== "unsent") request.onRepeat?.();
+        before = error;
+        if (mayHaveArrived(error)) request.onRepeat?.();
       }
     }
   }
 
-  #tellAway(because: string): void {
-    if (this.#known !== "away") this.#onAway(because);
-    this.#known = "away";
+  #answered(): void {
+    this.#isKnown = true;
+    this.#away = undefined;
+  }
+
+  /** Since when no call has had an answer: each waits for the same server, and not for as long as all of them before it together. */
+  #awaySince(now: number): number {
+    const isSame = this.#away !== undefined && now - this.#away.last < SAME_OUTAGE_MILLISECONDS;
+    this.#away = { since: isSame ? this.#away!.since : now, last: now };
+    return this.#away.since;
+  }
+
+  #tellAway(because: string, now: number): void {
+    if (now - this.#told < TELL_AGAIN_MILLISECONDS) return;
+    this.#told = now;
+    this.#onAway(because);
   }
 
   async #accepted(request: ApiRequest): Promise<IncomingMessage> {

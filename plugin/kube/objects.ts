@@ -204,9 +204,13 @@ export async function remove(cluster: Cluster, ref: ObjectRef, options: RemoveOp
     await cluster.call({ method: "DELETE", path, body, signal, repeatable, onRepeat: () => (repeated = true) });
     return true;
   } catch (error) {
-    // It has arrived before: this very object is gone, and maybe there is another of its name.
-    if (repeated && (isNotFound(error) || (isConflict(error) && resourceVersion === undefined))) return true;
-    if (isNotFound(error)) return false;
+    if (isNotFound(error)) return repeated;
+    // What arrived before its answer was lost has made the conflict: this very object is gone, or about to.
+    const goes = async () => {
+      const found = await get(cluster, ref, signal);
+      return found?.metadata?.uid !== uid || found?.metadata?.deletionTimestamp !== undefined;
+    };
+    if (repeated && isConflict(error) && (await goes())) return true;
     throw error;
   }
 }

@@ -19,8 +19,8 @@ const longestAsked = 10_000;
 
 /**
  * Milliseconds until the same request is sent again, with jitter; undefined for a failure that stays one. Passing are: a server that asks
- * to come back (KEP-1040, or a shutdown) or says 429, for it has begun nothing; no connection; and, of what may be sent twice, a connection
- * that was cut, no answer in time, and 502, 503 and 504. Pure but for `random`.
+ * to come back (KEP-1040, or a shutdown) or says 429; no connection; and, of what may be sent twice, a connection that was cut, no
+ * answer in time, and 502, 503 and 504. Pure but for `random`.
  */
 export function pauseBefore(
   failure: unknown,
@@ -30,8 +30,8 @@ export function pauseBefore(
 ): number | undefined {
   if (failure instanceof ApiError) {
     const { httpStatus, retryAfter } = failure;
-    const isRefused = httpStatus === 429 || retryAfter !== undefined;
-    if (!isRefused && !(repeatable && [502, 503, 504].includes(httpStatus))) return undefined;
+    const isAsked = httpStatus === 429 || retryAfter !== undefined;
+    if (!isAsked && !(known && repeatable && isAway(failure))) return undefined;
     if (retryAfter !== undefined) return Math.min(Math.max(retryAfter * 1000, 100), longestAsked);
   } else {
     const passing = known ? passingFailure(failure) : undefined;
@@ -40,13 +40,33 @@ export function pauseBefore(
   return Math.min(firstPause * 2 ** attempt, longestPause) * (0.5 + random() / 2);
 }
 
+/** What says that somebody before the API server did not reach it, or that it was not ready. */
+const isAway = ({ httpStatus }: ApiError): boolean => [502, 503, 504].includes(httpStatus);
+
+/** Whether a request may have done its work although it failed. */
+export function mayHaveArrived(failure: unknown): boolean {
+  if (failure instanceof ApiError) return isAway(failure) && failure.retryAfter === undefined;
+  return passingFailure(failure) === "cut";
+}
+
 /** Sleeps; when the signal ends that, a deadline tells what was waited out. */
 export async function waitOut(failure: unknown, milliseconds: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(milliseconds, undefined, { signal });
   } catch {
-    const ended = abortError(signal, "the wait for the API server");
-    if (ended.code !== "timeout" || !(failure instanceof FabricError)) throw ended;
-    throw new FabricError("timeout", `${failure.message}, to the end`, { hint: failure.hint, cause: failure });
+    throw outwaited(failure, abortError(signal, "the wait for the API server"));
   }
+}
+
+/** How a wait ended: where a deadline ended it, with what was waited out. */
+export function outwaited(failure: unknown, ended: unknown): unknown {
+  const isDeadline = ended instanceof FabricError && ended.code === "timeout";
+  if (!isDeadline || !(failure instanceof FabricError)) return ended;
+  return new FabricError("timeout", `${failure.message}, to the end`, { hint: failure.hint, cause: failure });
+}
+
+/** Whether a deadline was over while the API server was away, or busy. */
+export function isOutwaited(error: unknown): boolean {
+  if (!(error instanceof FabricError) || error.code !== "timeout") return false;
+  return error.cause instanceof ApiError || passingFailure(error.cause) !== undefined;
 }

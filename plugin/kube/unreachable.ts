@@ -78,6 +78,7 @@ export function passingFailure(failure: unknown): "unsent" | "cut" | undefined {
     case "EAI_AGAIN":
     case "EHOSTUNREACH":
     case "ENETUNREACH":
+    case "ERR_PROXY_TUNNEL": // who is between could not connect
       return "unsent";
     case "ECONNRESET":
     case "EPIPE":

@@ -16,6 +16,7 @@ import {
 } from "./explain.ts";
 import { logLines } from "./logs.ts";
 import { describeRef, get, list, type ObjectRef, type Selection } from "./objects.ts";
+import { isOutwaited } from "./outage.ts";
 import type { ObjectOf } from "./resources.ts";
 import { watch } from "./watch.ts";
 
@@ -66,7 +67,8 @@ export async function waitFor<K extends string>(
     ]);
   } catch (error) {
     const late = isOverdue(signal, limit);
-    if (!late) throw error;
+    // Who was away the whole time cannot say why it was not so.
+    if (!late || isOutwaited(error)) throw error;
     const after = late === "limit" && timeout !== undefined ? ` after ${Math.round(timeout / 1000)} s` : "";
     throw await overdue(cluster, named, told, after);
   } finally {

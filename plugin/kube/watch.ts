@@ -8,6 +8,7 @@ import type { KubernetesObject, V1Status } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
 import { findResource } from "./discovery.ts";
 import { listWithVersion, received, selectionQuery, type Selection } from "./objects.ts";
+import { isOutwaited } from "./outage.ts";
 import { resourcePath, type ObjectOf } from "./resources.ts";
 import { unreachable } from "./unreachable.ts";
 
@@ -55,7 +56,7 @@ export async function* watch<K extends string>(
           yield state;
         }
       } catch (error) {
-        if (signal.aborted) throw abortError(signal, `watching ${selection.kind}`);
+        if (signal.aborted) throw isOutwaited(error) ? error : abortError(signal, `watching ${selection.kind}`);
         if (isExpired(error)) version = undefined;
         // To open it was tried long enough.
         else if (!isOpen || !isPassing(error) || ++failures > 5) throw told(error, cluster);

@@ -5,8 +5,7 @@ import { imagesStep } from "./image-check.ts";
 import { keysStep } from "./key-check.ts";
 import { namespaceStep } from "./namespace-step.ts";
 import { nodeSteps, type CaughtUp } from "./node-steps.ts";
-import { appliedStep } from "./object-steps.ts";
-import { safeguards } from "./safeguards.ts";
+import { safeguardsStep } from "./safeguards.ts";
 import { nodesOf, organizations, type FabricNetwork, type Organization } from "./spec.ts";
 import { storageClassStep } from "./storage-class.ts";
 import { webhookReadyStep } from "./webhook.ts";
@@ -57,12 +56,7 @@ function organizationSteps(
       title: `${name}: namespace ${organization.namespace}`,
       after: [after],
     }),
-    appliedStep(cluster, {
-      id: `${name}/safeguards`,
-      title: `${name}: who may connect, and how many nodes may be drained at a time`,
-      after: [namespace],
-      objects: safeguards(network, organization),
-    }),
+    safeguardsStep(cluster, network, organization, namespace),
     ...identitySteps(cluster, network, organization, namespace, now),
     ...nodesOf(organization).flatMap((node) =>
       nodeSteps(cluster, network, node, caughtUp, identityStepId(organization, node.name)),

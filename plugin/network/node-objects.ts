@@ -30,8 +30,7 @@ export interface NodeDesign {
   readonly podAnnotations?: Record<string, string>;
   readonly podSecurityContext?: V1PodSpec["securityContext"];
   readonly initContainers?: V1Container[];
-  readonly memoryRequest: string;
-  readonly memoryLimit: string;
+  readonly memory: { readonly request: string; readonly limit: string };
 }
 
 export function serviceOf(network: FabricNetwork, node: FabricNode, design: NodeDesign): V1Service {
@@ -122,8 +121,8 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
         },
         // No limit of processor time: a node that is held back is a slow one, and an orderer then loses its leader.
         resources: {
-          requests: { cpu: "50m", memory: design.memoryRequest },
-          limits: { memory: design.memoryLimit },
+          requests: { cpu: "50m", memory: design.memory.request },
+          limits: { memory: design.memory.limit },
         },
         securityContext: restrictedContainer,
         volumeMounts: mounts,

@@ -1,7 +1,7 @@
 import type { KubernetesObject } from "../kube/client-node.ts";
 import { mspFolder, tlsFolder } from "./identity-secret.ts";
 import { claimOf, ledgerClaimName, restrictedPod, serviceOf, statefulSetOf, type NodeDesign } from "./node-objects.ts";
-import { clientPorts, memoryLimitOf, ports, type FabricNetwork, type FabricNode } from "./spec.ts";
+import { clientPorts, memoryLimitOf, memoryRequests, ports, type FabricNetwork, type FabricNode } from "./spec.ts";
 
 const dataPath = "/var/hyperledger/production/orderer";
 
@@ -18,8 +18,7 @@ export function ordererObjects(network: FabricNetwork, node: FabricNode): Kubern
 function ordererDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
   return {
     image: network.spec.images.orderer,
-    memoryRequest: "128Mi",
-    memoryLimit: memoryLimitOf(network, "orderer"),
+    memory: { request: memoryRequests.orderer, limit: memoryLimitOf(network, "orderer") },
     ports: clientPorts.orderer,
     operationsPort: ports.ordererOperations,
     dataPath,

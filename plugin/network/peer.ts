@@ -14,6 +14,7 @@ import {
   clientPorts,
   hostOf,
   memoryLimitOf,
+  memoryRequests,
   peerSecurity,
   ports,
   type FabricNetwork,
@@ -49,8 +50,7 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
   return {
     image: network.spec.images.peer,
     command: ["peer", "node", "start"],
-    memoryRequest: "256Mi",
-    memoryLimit: memoryLimitOf(network, "peer"),
+    memory: { request: memoryRequests.peer, limit: memoryLimitOf(network, "peer") },
     ports: clientPorts.peer,
     operationsPort: ports.peerOperations,
     dataPath,

@@ -1,8 +1,46 @@
+import type { Cluster } from "../kube/cluster.ts";
+import { ifAllowed } from "../kube/allowed.ts";
 import type { KubernetesObject, V1NetworkPolicy, V1PodDisruptionBudget } from "../kube/client-node.ts";
-import { metricsReaderLabel, nodesSelector, organizationLabels } from "./labels.ts";
+import { list } from "../kube/objects.ts";
+import type { Step } from "../steps/step.ts";
+import { hasLabels, managedBy, metricsReaderLabel, nodesSelector, organizationLabels } from "./labels.ts";
+import { appliedStep } from "./object-steps.ts";
 import { clientPorts, ports, type FabricNetwork, type Organization } from "./spec.ts";
 
-/** What stands beside an organization's nodes: who may connect to them, and how many of them may be taken away at a time. */
+/**
+ * What stands beside an organization's nodes: who may connect to them, and how many of them may be taken away at a time. Policies add
+ * up: where somebody has made some, ours would open to everybody what those leave to a few, so that none is made.
+ */
+export function safeguardsStep(
+  cluster: Cluster,
+  network: FabricNetwork,
+  organization: Organization,
+  after: string,
+): Step {
+  const { name, namespace } = organization;
+  const step = {
+    id: `${name}/safeguards`,
+    title: `${name}: who may connect, and how many nodes may go at a time`,
+    after: [after],
+  };
+  const look = async (signal: AbortSignal) => {
+    const policies = await ifAllowed(list(cluster, { kind: "NetworkPolicy", namespace }, signal), []);
+    const [theirs] = policies.filter((policy) => !hasLabels(policy, managedBy));
+    const objects = safeguards(network, organization).filter(({ kind }) => !theirs || kind !== "NetworkPolicy");
+    return { theirs: theirs?.metadata?.name, applied: appliedStep(cluster, { ...step, objects }) };
+  };
+  return {
+    ...step,
+    async observe(context) {
+      const { theirs, applied } = await look(context.signal);
+      const observation = await applied.observe(context);
+      const detail = theirs === undefined ? undefined : `who may connect is left to NetworkPolicy ${theirs}`;
+      return observation.done && detail !== undefined ? { ...observation, detail } : observation;
+    },
+    act: async (context) => (await look(context.signal)).applied.act(context),
+  };
+}
+
 export function safeguards(network: FabricNetwork, organization: Organization): readonly KubernetesObject[] {
   return [networkPolicy(network, organization), disruptionBudget(network, organization)];
 }

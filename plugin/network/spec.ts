@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { PROFILE_NAMES, PROFILES, type PodSecurityLevel, type ProfileName } from "../../webhook/inject/profile.ts";
+import { quantity as sizeOfQuantity } from "../../webhook/inject/quantity.ts";
 import { FabricError, givenByUser } from "../error.ts";
 
 /** RFC 1123 label: what Kubernetes takes as the name of a namespace or Service. */
@@ -54,6 +55,7 @@ export function parseNetwork(value: unknown, source: string): FabricNetwork {
   }
   checkUnique(parsed.data, source);
   checkIdle(parsed.data, source);
+  checkMemory(parsed.data, source);
   return parsed.data;
 }
 
@@ -75,6 +77,23 @@ function checkIdle({ spec: { profile, chaincodeIdle } }: FabricNetwork, source: 
     hint: "leave one of --profile restricted and --chaincode-idle out; --no-chaincode-idle takes it back",
   });
 }
+
+/** Else the API server would refuse the nodes, after the definition has been written. */
+function checkMemory({ spec: { memory = {} } }: FabricNetwork, source: string): void {
+  for (const component of ["peer", "orderer"] as const) {
+    const [limit, least] = [memory[component], memoryRequests[component]];
+    if (limit === undefined || sizeOf(limit) >= sizeOf(least)) continue;
+    throw new FabricError(
+      "invalid",
+      `${source}: expected at least ${least} in spec.memory.${component}, found ${limit}`,
+      {
+        hint: `--${component}-memory 2Gi; by default it is ${usualMemory[component]}`,
+      },
+    );
+  }
+}
+
+const sizeOf = (text: string): number => sizeOfQuantity(text) ?? Number.NaN;
 
 /** The image that a version of Fabric comes with. */
 export const fabricImage = (component: FabricNode["component"], fabricVersion: string): string =>
@@ -217,6 +236,9 @@ export const clientPorts = {
   peer: { grpc: ports.peer },
   orderer: { grpc: ports.orderer, admin: ports.ordererAdmin },
 } as const;
+
+/** What a node is promised; a small one uses no more. */
+export const memoryRequests = { peer: "256Mi", orderer: "128Mi" } as const;
 
 const usualMemory = { peer: "4Gi", orderer: "2Gi" } as const;
 

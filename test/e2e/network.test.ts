@@ -75,8 +75,28 @@ describe.each(fabrics)("a network of Fabric $version", ({ tag }) => {
     expect(await kubectl(["-n", "orderer", "get", "service", "orderer0", ...ports])).toBe("7050 9443");
     const budget = ["-n", "orderer", "get", "pdb", "fabric-nodes", "-o", "jsonpath={.status}"];
     await expect
-      .poll(async () => JSON.parse(await kubectl(budget)) as object)
+      .poll(async () => JSON.parse(await kubectl(budget)) as object, { timeout: 60_000 })
       .toMatchObject({ expectedPods: 3, disruptionsAllowed: 1 });
+  });
+
+  // A cluster of one's own may not enforce policies.
+  test.skipIf(!sandbox)("another Pod cannot change what a peer logs; who has the label reads its metrics", async () => {
+    const address = await kubectl(["-n", "org1", "get", "pod", "peer0-0", "-o", "jsonpath={.status.podIP}"]);
+    const inOrg2 = ["-n", "org2", "exec", "peer0-0", "-c", "kubectl-fabric-dind", "--"];
+    const fetched = async (path: string, ...options: string[]) =>
+      kubectl([...inOrg2, "wget", "-q", "-T", "3", "-O", "-", ...options, `http://${address}:9443${path}`]).catch(
+        () => "refused",
+      );
+    await kubectl([...inOrg2, "nc", "-z", "-w", "5", address, "7051"]);
+    expect(await fetched("/logspec", "--post-data", '{"spec":"debug"}')).toBe("refused");
+    expect(await fetched("/metrics")).toBe("refused");
+    await kubectl(["label", "namespace", "org2", "kubectl-fabric.io/metrics-reader=true"]);
+    try {
+      await expect.poll(() => fetched("/metrics"), { timeout: 60_000 }).toContain("# TYPE");
+    } finally {
+      await kubectl(["label", "namespace", "org2", "kubectl-fabric.io/metrics-reader-"]);
+    }
+    await expect.poll(() => fetched("/metrics"), { timeout: 60_000 }).toBe("refused");
   });
 
   test("join puts back an anchor peer that somebody took out of the channel", async () => {

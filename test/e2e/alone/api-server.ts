@@ -6,13 +6,16 @@ import { inspectMachine } from "../../sandbox/machine.ts";
 import { endProcesses, runningAs } from "../../sandbox/processes.ts";
 import { programOf, startComponent } from "../../sandbox/supervise.ts";
 
-/** Ends the sandbox's API server, and starts it again after a while. Gives what it is when it is ready. */
-export async function restartApiServer(kubectl: Kubectl, awayMilliseconds = 0): Promise<void> {
+/** Ends the sandbox's API server. */
+export async function stopApiServer(): Promise<void> {
+  await endProcesses(runningAs(programOf(newLayout(), "kube-apiserver")), "SIGTERM", 30_000);
+}
+
+/** Starts the sandbox's API server after a while, and waits until it is ready. */
+export async function startApiServer(kubectl: Kubectl, afterMilliseconds = 0): Promise<void> {
+  await sleep(afterMilliseconds);
   const layout = newLayout();
-  const { "kube-apiserver": apiServer } = components(layout, inspectMachine().address);
-  await endProcesses(runningAs(programOf(layout, "kube-apiserver")), "SIGTERM", 30_000);
-  await sleep(awayMilliseconds);
-  startComponent(layout, apiServer);
+  startComponent(layout, components(layout, inspectMachine().address)["kube-apiserver"]);
   const end = Date.now() + 120_000;
   while (!(await kubectl(["get", "--raw=/readyz"]).catch(() => "")).includes("ok")) {
     if (Date.now() > end) throw new Error("the API server did not come back");

@@ -9,7 +9,7 @@ import { issuer } from "../../../webhook/certificates/issue.ts";
 import { splitBundle, type KeyPair } from "../../../webhook/certificates/certificate.ts";
 import { newKubectl } from "../../sandbox/kubectl.ts";
 import { newPlugin } from "../plugin-process.ts";
-import { restartApiServer } from "./api-server.ts";
+import { startApiServer, stopApiServer } from "./api-server.ts";
 
 const { kubeconfig, binDir, sandbox } = inject("cluster");
 const { output: pluginOutput } = newPlugin();
@@ -71,7 +71,8 @@ test.skipIf(!sandbox)(
       await replaceReplica();
       await changeLeaf();
       await changeAuthority();
-      await restartApiServer(kubectl);
+      await stopApiServer();
+      await startApiServer(kubectl);
       await replaceReplica();
     } finally {
       over.abort();

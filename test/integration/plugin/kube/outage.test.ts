@@ -4,12 +4,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { apply, MANAGED_BY } from "../../../../plugin/kube/apply.ts";
 import type { ConnectOptions } from "../../../../plugin/kube/cluster.ts";
 import { execCapture } from "../../../../plugin/kube/exec.ts";
 import { create, createOrGet, get, remove } from "../../../../plugin/kube/objects.ts";
-import { LostConnection } from "../../../../plugin/error.ts";
+import { podReady } from "../../../../plugin/kube/conditions.ts";
+import { waitFor } from "../../../../plugin/kube/wait.ts";
+import { FabricError, LostConnection } from "../../../../plugin/error.ts";
 import { answerJson, clusterAt, serve, type Script, type ScriptedServer } from "./api-server.ts";
 import { tlsServer } from "./tls-server.ts";
 
@@ -86,10 +89,21 @@ describe("what is read, applied, or removed by its uid, is sent again", () => {
   test("what was removed before its answer was lost was removed, also where there is another by now", async () => {
     const gone = await answering([cut, status(404)]);
     expect(await remove(gone.cluster, ref, { uid: "u1" })).toBe(true);
-    const replaced = await answering([cut, status(409)]);
-    expect(await remove(replaced.cluster, ref, { uid: "u1" })).toBe(true);
-    const another = await answering([status(409)]);
-    await expect(remove(another.cluster, ref, { uid: "u1" })).rejects.toMatchObject({ code: "conflict" });
+    const found =
+      (metadata: object): Answer =>
+      (_, response) =>
+        answerJson(response, { ...secret, metadata: { ...secret.metadata, ...metadata } });
+    for (const metadata of [{ uid: "u2" }, { deletionTimestamp: "2026-01-01T00:00:00Z" }]) {
+      const replaced = await answering([cut, status(409), found(metadata)]);
+      expect(await remove(replaced.cluster, ref, { uid: "u1", resourceVersion: "7" })).toBe(true);
+    }
+    // What did not arrive has not made the conflict, and what is still there has another reason for it.
+    for (const answers of [[status(409)], [status(429), status(409)], [cut, status(409), fine]]) {
+      const another = await answering(answers);
+      await expect(remove(another.cluster, ref, { uid: "u1" })).rejects.toMatchObject({ code: "conflict" });
+    }
+    const absent = await answering([status(429), status(404)]);
+    expect(await remove(absent.cluster, ref, { uid: "u1" })).toBe(false);
   });
 });
 
@@ -145,13 +159,58 @@ describe("an API server that is away", () => {
     await cluster.call({ method: "GET", path: "/version" });
     await comesBack.goes();
     const calls = Promise.all([get(cluster, ref), create(cluster, secret)]);
-    await expect.poll(() => said.length).toBe(1);
+    await expect.poll(() => said.length, { timeout: 10_000 }).toBe(1);
     await comesBack.comes();
     const [read, made] = await calls;
     expect([read?.metadata?.uid, made.metadata.uid]).toEqual(["u1", "u1"]);
     expect(said).toEqual([
       `expected an answer from http://127.0.0.1:${port} (context "scripted"), got: connection refused`,
     ]);
+  });
+
+  test("is waited for by what puts away what was made, a little", async () => {
+    let asked = 0;
+    const { cluster } = await serving({
+      onRequest: (_, response) => {
+        if (asked++ === 0) answerJson(response, { kind: "Status", code: 429 }, 429, { "retry-after": "0" });
+        else answerJson(response, {});
+      },
+    });
+    const interrupt = new AbortController();
+    const interrupted = clusterAt(cluster.server, {}, {}, { signal: interrupt.signal });
+    interrupt.abort();
+    const lasting = interrupted.lasting();
+    onTestFinished(() => lasting.close());
+    expect(await remove(lasting, ref)).toBe(true);
+    expect(asked).toBe(2);
+  });
+
+  test("ends a wait at its deadline with what was waited out, and at once", async () => {
+    const { port, comesBack } = await restarting({ metadata: { resourceVersion: "1" }, items: [] });
+    const { cluster } = clusterAtPort(port);
+    const deadline = new AbortController();
+    const wait = waitFor(cluster, { kind: "Pod", namespace: "a", name: "p" }, podReady, {
+      signal: deadline.signal,
+      progress: () => void comesBack.goes(),
+    });
+    setTimeout(() => deadline.abort(new FabricError("timeout", "gave up after 2 s")), 2000);
+    await expect(wait).rejects.toMatchObject({
+      code: "timeout",
+      message: expect.stringMatching(/got: (connection refused|the connection was cut), to the end$/) as string,
+    });
+  });
+
+  test("is waited for by all calls together no longer than by one", async () => {
+    const { cluster, asked } = await answering(
+      Array.from({ length: 20 }, () => status(503)),
+      { patience: 500 },
+    );
+    await expect(get(cluster, ref)).rejects.toMatchObject({ httpStatus: 503 });
+    const first = asked.length;
+    expect(first).toBeGreaterThan(1);
+    await sleep(600);
+    await expect(get(cluster, ref)).rejects.toMatchObject({ httpStatus: 503 });
+    expect(asked.length - first).toBe(1);
   });
 
   test("is not waited for if it never was there", async () => {
@@ -216,6 +275,19 @@ describe("credentials that are refused before their time", () => {
     cluster.close();
   });
 
+  test("are renewed for a command in a container, too", async () => {
+    const { exec, runs } = await plugin();
+    const { url, caData } = await tlsServer(({ headers }, response) => {
+      const code = headers.authorization === "Bearer t2" ? 404 : 401;
+      answerJson(response, { kind: "Status", code, message: "no" }, code);
+    });
+    const cluster = clusterAt(url, { exec }, { caData });
+    const target = { namespace: "a", pod: "p", container: "c", command: ["true"] };
+    await expect(execCapture(cluster, target)).rejects.toMatchObject({ httpStatus: 404 });
+    expect(await runs()).toBe(2);
+    cluster.close();
+  });
+
   test("are not sent twice where there are no others", async () => {
     let asked = 0;
     const { url, caData } = await tlsServer((_, response) => {
@@ -236,10 +308,10 @@ function clusterAtPort(port: number, options: Partial<ConnectOptions> = {}) {
 }
 
 /** A server that goes, and comes back at the same port. */
-async function restarting() {
+async function restarting(answer: object = secret) {
   let server: Server | undefined;
   const comes = async (port = 0) => {
-    const next = createServer((_, response) => answerJson(response, secret));
+    const next = createServer((_, response) => answerJson(response, answer));
     await new Promise<void>((resolve) => {
       next.listen(port, "127.0.0.1", resolve);
     });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ApiError } from "../../../../plugin/kube/api-error.ts";
-import { pauseBefore } from "../../../../plugin/kube/outage.ts";
+import { mayHaveArrived, pauseBefore } from "../../../../plugin/kube/outage.ts";
 import { unreachable } from "../../../../plugin/kube/unreachable.ts";
 
 const refusal = (code: number, retryAfter?: number) => new ApiError(code, { message: "no" }, "test", retryAfter);
@@ -23,7 +23,7 @@ describe("the pause before a request is sent again", () => {
 
   const passes = (error: Error, sent: object = {}) => pauseBefore(error, 0, { ...known, ...sent }) !== undefined;
 
-  test.each(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"])(
+  test.each(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ERR_PROXY_TUNNEL"])(
     "%s: nothing was sent, whatever it was",
     (code) => {
       expect(passes(failure(code), { repeatable: false })).toBe(true);
@@ -36,13 +36,15 @@ describe("the pause before a request is sent again", () => {
     expect(passes(failure(code), { repeatable: false })).toBe(false);
   });
 
-  test.each([502, 503, 504])("%d: only what may be sent twice, also at the first time", (code) => {
-    expect(passes(refusal(code), { known: false })).toBe(true);
+  test.each([502, 503, 504])("%d: only what may be sent twice, and only of a server that there was", (code) => {
+    expect(passes(refusal(code))).toBe(true);
+    expect(passes(refusal(code), { known: false })).toBe(false);
     expect(passes(refusal(code), { repeatable: false })).toBe(false);
   });
 
   test("whoever is told to come back may", () => {
-    expect(passes(refusal(429), { repeatable: false })).toBe(true);
+    expect(passes(refusal(429), { repeatable: false, known: false })).toBe(true);
+    expect(passes(refusal(503, 1), { repeatable: false, known: false })).toBe(true);
   });
 
   test.each([
@@ -58,4 +60,11 @@ describe("the pause before a request is sent again", () => {
   ])("there is none of what stays: %s", (error) => {
     expect(passes(error)).toBe(false);
   });
+});
+
+test("what may have done its work: what was cut off, and what somebody between has lost", () => {
+  const arrived = [failure("ECONNRESET"), failure("ETIMEDOUT"), refusal(502), refusal(503), refusal(504)];
+  const not = [failure("ECONNREFUSED"), failure("ERR_PROXY_TUNNEL"), refusal(429), refusal(503, 1), refusal(409)];
+  expect(arrived.filter((each) => !mayHaveArrived(each))).toEqual([]);
+  expect(not.filter(mayHaveArrived)).toEqual([]);
 });

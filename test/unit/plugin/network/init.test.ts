@@ -2,6 +2,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
 import type { V1StatefulSet } from "../../../../plugin/kube/client-node.ts";
 import { remove } from "../../../../plugin/kube/objects.ts";
+import { managedBy } from "../../../../plugin/network/labels.ts";
 import { networkFromOptions, organizations, nodesOf } from "../../../../plugin/network/spec.ts";
 import type { RunReport } from "../../../../plugin/steps/run.ts";
 import { ApiRefusal } from "../scripted-cluster/api-refusal.ts";
@@ -254,6 +255,29 @@ describe("init that was killed", () => {
 });
 
 describe("what stands in init's way", () => {
+  test("a network policy of somebody else: ours would open what it closes, and is not made", async () => {
+    const cluster = await fresh();
+    cluster.put({ apiVersion: "v1", kind: "Namespace", metadata: { name: "org1", labels: managedBy } });
+    cluster.put({
+      apiVersion: "networking.k8s.io/v1",
+      kind: "NetworkPolicy",
+      metadata: { name: "closed", namespace: "org1" },
+      spec: { podSelector: {}, policyTypes: ["Ingress"] },
+    });
+    await init(cluster, small);
+    const safeguards = linesOf(cluster).filter((line) => line.endsWith("/fabric-nodes"));
+    expect(safeguards.toSorted()).toEqual([
+      "apply NetworkPolicy orderer/fabric-nodes",
+      "apply PodDisruptionBudget orderer/fabric-nodes",
+      "apply PodDisruptionBudget org1/fabric-nodes",
+    ]);
+    const { outcomes } = await init(cluster, small);
+    expect(outcomes.get("org1/safeguards")).toEqual({
+      result: "unchanged",
+      detail: "who may connect is left to NetworkPolicy closed",
+    });
+  });
+
   const foreign = { "app.kubernetes.io/managed-by": "Helm" };
 
   test("a namespace of somebody else: nothing is written into it, the other organization goes on", async () => {

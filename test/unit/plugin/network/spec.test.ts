@@ -63,6 +63,9 @@ describe("networkFromOptions", () => {
       ["8Gi", "2Gi"],
       ["8Gi", "3Gi"],
     ]);
+    expect(() => networkFromOptions({ ordererMemory: "64Mi" })).toThrow(
+      "expected at least 128Mi in spec.memory.orderer, found 64Mi",
+    );
     expect(() => networkFromOptions({ peerMemory: "8 GB" })).toThrow("spec.memory.peer: expected a quantity like 5Gi");
   });
 

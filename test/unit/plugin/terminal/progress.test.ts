@@ -1,5 +1,6 @@
 import { Readable, Writable } from "node:stream";
 import { expect, test } from "vitest";
+import { noticeOn } from "../../../../plugin/terminal/notice.ts";
 import { newProgress } from "../../../../plugin/terminal/progress.ts";
 import type { Outcome } from "../../../../plugin/steps/run.ts";
 
@@ -19,7 +20,8 @@ function shown(options: { readonly verbose?: boolean } = {}) {
     progress.onEvent({ type: "started", step });
     progress.onEvent({ type: "ended", step, outcome, milliseconds: 1 });
   };
-  return { progress, ended, lines: () => written.split("\n").slice(0, -1) };
+  const notice = noticeOn({ stderr });
+  return { progress, ended, notice, lines: () => written.split("\n").slice(0, -1) };
 }
 
 test("a heading stands once above the first line below it", () => {
@@ -41,6 +43,16 @@ test("a heading without anything below it is not written", () => {
   progress.heading("nothing in it either");
   progress.close();
   expect(lines()).toEqual(["something", "  ✓ b (1 ms)"]);
+});
+
+test("a notice in between is a line of its own, below its heading, and afterwards as ever", () => {
+  const { progress, ended, notice, lines } = shown();
+  progress.heading("network");
+  notice("the API server is away");
+  ended("a", { result: "changed" });
+  progress.close();
+  notice("it is\u001b[2J back");
+  expect(lines()).toEqual(["network", "note: the API server is away", "  ✓ a (1 ms)", "note: it is^[[2J back"]);
 });
 
 test("what comes behind what would change is named, though it cannot be looked at", () => {
