@@ -45,8 +45,16 @@ async function run(role: string, prefix: string, file: string, start: Start): Pr
   const settings = existsSync(path) ? flatten(parse(readFileSync(path, "utf8"))) : new Map<string, string>();
   const stop = await start(newEnvironment(prefix, process.env, settings));
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, () => void stop().finally(() => process.exit(0)));
+    process.once(signal, () => void stop().finally(end));
   }
+}
+
+/**
+ * By itself, as soon as nothing is open any more: process.exit() may wait for ever for what V8 compiles at that moment
+ * (nodejs/node#54918, seen with Node 26). What is still open after a while is left.
+ */
+function end(): void {
+  setTimeout(() => process.exit(), 1000).unref();
 }
 
 function versionText(role: string): string {
@@ -55,5 +63,6 @@ function versionText(role: string): string {
 
 main(process.argv.slice(1)).catch((error: unknown) => {
   process.stderr.write(`Error: ${messageOf(error)}\n`);
-  process.exit(1);
+  process.exitCode = 1;
+  end();
 });

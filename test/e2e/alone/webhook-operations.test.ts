@@ -163,8 +163,8 @@ test("with its NetworkPolicy it works on, and other ports of other Pods are out 
   await ready("target", other);
   const ip = await kubectl(["-n", other, "get", "pod", "target", "-o", "jsonpath={.status.podIP}"]);
   const program = `const s = require("net").connect({ port: 7000, host: "${ip}", timeout: 2000 });
-    s.on("connect", () => { console.log("reached"); process.exit(); });
-    for (const end of ["timeout", "error"]) s.on(end, () => { console.log("not reached"); process.exit(); });`;
+    s.on("connect", () => { console.log("reached"); s.destroy(); });
+    for (const end of ["timeout", "error"]) s.on(end, () => { console.log("not reached"); s.destroy(); });`;
   const reach = () => kubectl([...system, "exec", "deployment/kubectl-fabric-webhook", "--", "node", "-e", program]);
   // A Pod without a probe is ready as soon as its program has been started.
   await expect.poll(reach, { timeout: 30_000 }).toBe("reached\n");

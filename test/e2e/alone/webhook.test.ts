@@ -184,7 +184,7 @@ test.skipIf(!sandbox)(
 const loadProgram = `
   const request = require("http").request(
     { socketPath: process.env.CORE_VM_ENDPOINT.replace("unix://", ""), method: "POST", path: "/images/load?quiet=1" },
-    (response) => response.resume().on("end", () => process.exit(response.statusCode === 200 ? 0 : 1)));
+    (response) => response.resume().on("end", () => (process.exitCode = response.statusCode === 200 ? 0 : 1)));
   require("fs").createReadStream("/images/fabric-nodeenv.tar").pipe(request);`;
 
 const dockerfile = `FROM hyperledger/fabric-nodeenv:2.5
