@@ -89,6 +89,8 @@ const UNTOLD = 2;
 const TELL_AGAIN_MILLISECONDS = 30_000;
 /** Between two failures of one outage: no answer in time is the slowest. */
 const SAME_OUTAGE_MILLISECONDS = ANSWER_MILLISECONDS + 10_000;
+const SETTLING_MILLISECONDS = 20_000;
+const SETTLING_PAUSE_MILLISECONDS = 500;
 const LASTING_PATIENCE_MILLISECONDS = 10_000;
 
 class ApiServer implements Cluster {
@@ -105,6 +107,8 @@ class ApiServer implements Cluster {
   /** Whether it has ever answered. */
   #isKnown = false;
   #away: { readonly since: number; readonly last: number } | undefined;
+  /** When it answered again after it had been away. */
+  #back = -Infinity;
   #told = -Infinity;
 
   constructor(
@@ -229,12 +233,11 @@ class ApiServer implements Cluster {
         this.#answered();
         return answer;
       } catch (error) {
-        const pause = pauseBefore(error, attempt, { repeatable, known: this.#isKnown });
-        if (pause === undefined) {
-          if (error instanceof ApiError) this.#answered();
-          throw outwaited(before, error);
-        }
+        const passing = pauseBefore(error, attempt, { repeatable, known: this.#isKnown });
+        if (passing === undefined && error instanceof ApiError) this.#answered();
         const now = performance.now();
+        const pause = passing ?? (this.#isSettling(error, now) ? SETTLING_PAUSE_MILLISECONDS : undefined);
+        if (pause === undefined) throw outwaited(before, error);
         if (now + pause - Math.min(begun, this.#awaySince(now)) > this.#patience) throw error;
         if (attempt >= UNTOLD || pause > 1000 || now - begun > 1000) this.#tellAway(messageOf(error), now);
         await waitOut(error, pause, anySignal(this.#signal, request.signal));
@@ -246,7 +249,14 @@ class ApiServer implements Cluster {
 
   #answered(): void {
     this.#isKnown = true;
+    if (this.#away !== undefined) this.#back = performance.now();
     this.#away = undefined;
+  }
+
+  /** An API server that has just started knows no roles and service accounts yet, and refuses whoever needs them. */
+  #isSettling(error: unknown, now: number): boolean {
+    const isRefusal = error instanceof ApiError && [401, 403].includes(error.httpStatus);
+    return isRefusal && now - this.#back < SETTLING_MILLISECONDS;
   }
 
   /** Since when no call has had an answer: each waits for the same server, and not for as long as all of them before it together. */

@@ -48,14 +48,16 @@ afterAll(async () => {
 /** Runs a command, and takes the API server away from it as soon as so many of its steps have ended: until then it is held. */
 async function survives(steps: number, args: readonly string[]): Promise<void> {
   const { child, ended } = plugin.start([...args, "--verbose"]);
-  let text = "";
   const begun = new Promise<void>((resolve) => {
-    child.stderr?.on("data", (chunk: Buffer) => {
+    let text = "";
+    const count = (chunk: Buffer) => {
       text += chunk.toString();
       if ((text.match(/^ {2}[✓=]/gm) ?? []).length < steps) return;
+      child.stderr?.off("data", count);
       child.kill("SIGSTOP");
       resolve();
-    });
+    };
+    child.stderr?.on("data", count);
   });
   await Promise.race([begun, ended]);
   expect({ args, ended: child.exitCode }).toEqual({ args, ended: null });

@@ -185,6 +185,15 @@ describe("an API server that is away", () => {
     expect(asked).toBe(2);
   });
 
+  test("that is back knows nobody's roles at first: what it forbids then is asked again", async () => {
+    const { cluster, asked } = await answering([status(503), status(403), status(401), fine]);
+    expect((await get(cluster, ref))?.metadata?.uid).toBe("u1");
+    expect(asked).toHaveLength(4);
+    const one = await answering([status(403), fine]);
+    await expect(get(one.cluster, ref)).rejects.toMatchObject({ code: "forbidden" });
+    expect(one.asked).toHaveLength(1);
+  });
+
   test("ends a wait at its deadline with what was waited out, and at once", async () => {
     const { port, comesBack } = await restarting({ metadata: { resourceVersion: "1" }, items: [] });
     const { cluster } = clusterAtPort(port);
