@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { imageNameOf } from "../../../plugin/fabric/chaincode-container.ts";
 import { newKubectl } from "../../sandbox/kubectl.ts";
 import { loadImage, newest } from "../fabrics.ts";
 import { newPlugin, type Plugin } from "../plugin-process.ts";
@@ -61,7 +62,7 @@ async function survives(steps: number, args: readonly string[]): Promise<void> {
   });
   await Promise.race([begun, ended]);
   expect({ args, ended: child.exitCode }).toEqual({ args, ended: null });
-  await stopApiServer();
+  await stopApiServer("SIGKILL");
   child.kill("SIGCONT");
   const [{ code, stderr }] = await Promise.all([ended, startApiServer(kubectl, AWAY_MS)]);
   expect({ args, code, stderr: code === 0 ? "" : stderr }).toEqual({ args, code: 0, stderr: "" });
@@ -84,10 +85,10 @@ test.skipIf(!sandbox)(
     await plugin.output(["invoke", "asset", "CreateAsset", "a1", "tom", "100", "-C", "mychannel"]);
 
     // Images of packages that nobody has.
-    const orphans = Array.from({ length: 30 }, (_, index) => {
-      const hash = String(index + 10).repeat(32);
-      return `outage-peer0.${namespaceOf("org1")}-asset_0-${hash}`;
-    });
+    const owner = { networkId: "outage", peerId: `peer0.${namespaceOf("org1")}` };
+    const orphans = Array.from({ length: 30 }, (_, index) =>
+      imageNameOf(owner, `asset_0:${String(index + 10).repeat(32)}`),
+    );
     const script = `image=$(docker images --quiet | head -n 1); for name in ${orphans.join(" ")}; do docker tag $image $name; done`;
     await kubectl(["-n", namespaceOf("org1"), "exec", "-i", "peer0-0", "-c", "kubectl-fabric-dind", "--", "sh", "-e"], {
       input: script,

@@ -6,9 +6,9 @@ import { inspectMachine } from "../../sandbox/machine.ts";
 import { endProcesses, runningAs } from "../../sandbox/processes.ts";
 import { programOf, startComponent } from "../../sandbox/supervise.ts";
 
-/** Ends the sandbox's API server. */
-export async function stopApiServer(): Promise<void> {
-  await endProcesses(runningAs(programOf(newLayout(), "kube-apiserver")), "SIGTERM", 30_000);
+/** Ends the sandbox's API server: by SIGTERM it waits for those who watch. */
+export async function stopApiServer(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  await endProcesses(runningAs(programOf(newLayout(), "kube-apiserver")), signal, 30_000);
 }
 
 /** Starts the sandbox's API server after a while, and waits until it is ready. */

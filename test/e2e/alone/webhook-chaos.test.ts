@@ -71,7 +71,7 @@ test.skipIf(!sandbox)(
       await replaceReplica();
       await changeLeaf();
       await changeAuthority();
-      await stopApiServer();
+      await stopApiServer("SIGTERM");
       await startApiServer(kubectl);
       await replaceReplica();
     } finally {
