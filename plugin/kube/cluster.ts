@@ -233,12 +233,13 @@ class ApiServer implements Cluster {
         this.#answered();
         return answer;
       } catch (error) {
-        const passing = pauseBefore(error, attempt, { repeatable, known: this.#isKnown });
-        if (passing === undefined && error instanceof ApiError) this.#answered();
         const now = performance.now();
-        const pause = passing ?? (this.#isSettling(error, now) ? SETTLING_PAUSE_MILLISECONDS : undefined);
+        const away = pauseBefore(error, attempt, { repeatable, known: this.#isKnown });
+        if (away === undefined && error instanceof ApiError) this.#answered();
+        const pause = away ?? (this.#isSettling(error, now) ? SETTLING_PAUSE_MILLISECONDS : undefined);
         if (pause === undefined) throw outwaited(before, error);
-        if (now + pause - Math.min(begun, this.#awaySince(now)) > this.#patience) throw error;
+        const since = away === undefined ? begun : Math.min(begun, this.#awaySince(now));
+        if (now + pause - since > this.#patience) throw error;
         if (attempt >= UNTOLD || pause > 1000 || now - begun > 1000) this.#tellAway(messageOf(error), now);
         await waitOut(error, pause, anySignal(this.#signal, request.signal));
         before = error;

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { apply, MANAGED_BY } from "../../../../plugin/kube/apply.ts";
 import type { ConnectOptions } from "../../../../plugin/kube/cluster.ts";
 import { execCapture } from "../../../../plugin/kube/exec.ts";
@@ -192,6 +192,21 @@ describe("an API server that is away", () => {
     const one = await answering([status(403), fine]);
     await expect(get(one.cluster, ref)).rejects.toMatchObject({ code: "forbidden" });
     expect(one.asked).toHaveLength(1);
+  });
+
+  test("that has been back for a while means what it forbids", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const forbidden = Array.from({ length: 100 }, () => status(403));
+    const { cluster, asked } = await answering([status(503), fine, ...forbidden]);
+    await get(cluster, ref);
+    const call = get(cluster, ref).then(
+      () => "done",
+      (error: unknown) => error,
+    );
+    await expect.poll(() => asked.length, { timeout: 10_000 }).toBeGreaterThan(3);
+    vi.advanceTimersByTime(21_000);
+    expect(await call).toMatchObject({ code: "forbidden" });
   });
 
   test("ends a wait at its deadline with what was waited out, and at once", async () => {
