@@ -34,7 +34,7 @@ export class FabricError extends Error {
   }
 }
 
-/** A connection to a Pod that was made, and cut: whoever may act twice may make another. */
+/** A connection to a Pod that was made, and cut (by a node that does not listen yet, too): whoever may act twice may make another. */
 export class LostConnection extends FabricError {
   constructor(message: string, details?: ErrorDetails) {
     super("connection", message, details);

@@ -1,9 +1,10 @@
 import { request } from "node:https";
 import type { common } from "@hyperledger/fabric-protos";
-import { FabricError, messageOf } from "../error.ts";
+import { FabricError, LostConnection, messageOf } from "../error.ts";
 import { type CallOptions, defaultTimeout } from "./call-options.ts";
 import { checkChannelName } from "./channel-name.ts";
 import { type Endpoint, endpointName } from "./endpoint.ts";
+import { isReset } from "./grpc-error.ts";
 
 /** A channel as one orderer sees it (orderer/common/types/channelinfo.go). */
 export interface OrdererChannel {
@@ -126,15 +127,15 @@ function failure(
   const where = `${what} at orderer ${endpointName(endpoint)}`;
   if (signal?.aborted) return new FabricError("interrupted", `${where}: interrupted`, { cause });
   if (expiry.aborted) return new FabricError("timeout", `${where}: no answer in time`, { cause });
-  return new FabricError("connection", `${where}: ${messageOf(cause)}`, {
-    cause,
-    hint: connectionHint(endpoint, cause),
-  });
+  const text = messageOf(cause);
+  const details = { cause, hint: connectionHint(endpoint, text) };
+  return isReset(text)
+    ? new LostConnection(`${where}: ${text}`, details)
+    : new FabricError("connection", `${where}: ${text}`, details);
 }
 
-function connectionHint({ client }: Endpoint, cause: unknown): string | undefined {
-  const text = messageOf(cause);
-  if (/alert|ECONNRESET|socket hang up/.test(text)) {
+function connectionHint({ client }: Endpoint, text: string): string | undefined {
+  if (/alert/.test(text) || isReset(text)) {
     return client
       ? "the admin port accepts client certificates of its own organization's TLS authority only (ORDERER_ADMIN_TLS_CLIENTROOTCAS)"
       : "the admin port asks for a client certificate";

@@ -21,10 +21,17 @@ export function grpcDetails({ details, message }: Pick<ServiceError, "details" |
   return (details || message).replace(/^(\d+ \w+: )?Deadline exceeded\b.*$/s, "no answer in time");
 }
 
-/** Cut while the call was under way; a channel that cannot connect at all says so first (grpc-js, subchannel and pick_first). */
+/**
+ * Cut, before or while the call was under way. A channel that cannot connect at all says so first (grpc-js, subchannel and pick_first);
+ * a reset among that is a node behind a forwarded port, which has just started: the forward took the connection, and nobody listens yet.
+ */
 function isCut({ code, details }: GrpcFailure): boolean {
-  return code === unavailable && !/^(No connection established|Name resolution failed)/.test(details);
+  if (code !== unavailable) return false;
+  return isReset(details) || !/^(No connection established|Name resolution failed)/.test(details);
 }
+
+/** Whether Node says of a connection that the other side has closed it without a word. */
+export const isReset = (text: string): boolean => /ECONNRESET|EPIPE|socket hang up/.test(text);
 
 /** What gRPC statuses mean (https://grpc.github.io/grpc/core/md_doc_statuscodes.html) as Fabric uses them. */
 const codes: ReadonlyMap<number, ErrorCode> = new Map([

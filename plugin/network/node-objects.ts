@@ -25,6 +25,8 @@ export interface NodeDesign {
   readonly ports: Readonly<Record<string, number>>;
   /** Without TLS, and whoever reaches it may change what is logged (`PUT /logspec`): for the kubelet and for who reads metrics. */
   readonly operationsPort: number;
+  /** The last port that it opens when it starts; operations come first, long before it serves anybody. */
+  readonly lastPort: number;
   /** Where the ledger's claim is mounted. */
   readonly dataPath: string;
   readonly podAnnotations?: Record<string, string>;
@@ -110,6 +112,8 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
           containerPort,
           protocol: "TCP",
         })),
+        // Until then neither of the others asks. A ledger may take hours to open: whatever killed it would begin that anew.
+        startupProbe: { tcpSocket: { port: design.lastPort }, periodSeconds: 1, failureThreshold: 86_400 },
         // /healthz also asks what Fabric depends on (a peer: its Docker daemon): a reason not to be called, none to be killed.
         readinessProbe: { httpGet: { path: "/healthz", port: "operations" }, periodSeconds: 2, timeoutSeconds: 5 },
         livenessProbe: {

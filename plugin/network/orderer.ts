@@ -21,6 +21,7 @@ function ordererDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
     memory: { request: memoryRequests.orderer, limit: memoryLimitOf(network, "orderer") },
     ports: clientPorts.orderer,
     operationsPort: ports.ordererOperations,
+    lastPort: ports.ordererAdmin, // orderer/common/server/main.go: once all channels are open
     dataPath,
     podSecurityContext: restrictedPod,
     env: {

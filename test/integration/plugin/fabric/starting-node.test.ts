@@ -1,0 +1,108 @@
+// A node that has just started: its Pod runs, and a forwarded port of it takes connections that nobody in it serves yet.
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Server as NetServer } from "node:net";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FabricError, LostConnection } from "../../../../plugin/error.ts";
+import {
+  createCertificateAuthority,
+  issueEnrolmentCertificate,
+  issueTlsCertificate,
+} from "../../../../plugin/fabric/certificate-authority.ts";
+import { ordererChannels } from "../../../../plugin/fabric/channel-participation.ts";
+import type { Endpoint } from "../../../../plugin/fabric/endpoint.ts";
+import { connectNode, type NodeConnection } from "../../../../plugin/fabric/node-connection.ts";
+import { peerChannels } from "../../../../plugin/fabric/peer-channels.ts";
+import { newSigningIdentity, type SigningIdentity } from "../../../../plugin/fabric/signing-identity.ts";
+import { runSteps, type StepEvent } from "../../../../plugin/steps/run.ts";
+
+/** A node that answers every call with UNIMPLEMENTED: whoever hears that has reached it. */
+const node = new Server();
+let forward: NetServer;
+let endpoint: Endpoint;
+let identity: SigningIdentity;
+/** So many connections are closed before the node listens. */
+let closed = 0;
+
+beforeAll(async () => {
+  const now = new Date();
+  const authority = await createCertificateAuthority({ commonName: "tlsca", organization: "o", now });
+  const tls = await issueTlsCertificate(authority, { commonName: "peer0", hosts: ["peer0.org1"], now });
+  identity = newSigningIdentity(
+    "Org1MSP",
+    await issueEnrolmentCertificate(authority, { commonName: "a", role: "admin", now }),
+  );
+  const pair = { cert_chain: Buffer.from(tls.certificate), private_key: Buffer.from(tls.privateKey) };
+  const port = await new Promise<number>((resolve, reject) => {
+    node.bindAsync("127.0.0.1:0", ServerCredentials.createSsl(null, [pair]), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  forward = createServer((socket) => {
+    socket.on("error", () => {});
+    if (closed-- > 0) return void socket.resetAndDestroy();
+    const target = connect(port, "127.0.0.1");
+    target.on("error", () => socket.destroy());
+    socket.pipe(target).pipe(socket);
+  });
+  forward.listen(0, "127.0.0.1");
+  await once(forward, "listening");
+  endpoint = {
+    host: "127.0.0.1",
+    port: (forward.address() as AddressInfo).port,
+    serverName: "peer0.org1",
+    tlsRootCertificates: authority.certificate,
+  };
+});
+
+afterAll(() => {
+  forward.close();
+  node.forceShutdown();
+});
+
+async function withConnection<T>(use: (connection: NodeConnection) => Promise<T>): Promise<T> {
+  const connection = connectNode(endpoint);
+  try {
+    return await use(connection);
+  } finally {
+    connection.close();
+  }
+}
+
+describe("a node that does not listen yet", () => {
+  test("is a connection that was lost, by gRPC and by HTTPS", async () => {
+    closed = 100;
+    const failures = await Promise.all([
+      withConnection((connection) => peerChannels(connection, identity)).catch((error: unknown) => error),
+      ordererChannels(endpoint).catch((error: unknown) => error),
+    ]);
+    expect(failures.map((failure) => failure instanceof LostConnection)).toEqual([true, true]);
+  });
+
+  test("is asked again by a step, until it listens", async () => {
+    closed = 2;
+    const events: StepEvent[] = [];
+    const report = await withConnection((connection) => {
+      const observe = async () => {
+        await peerChannels(connection, identity).catch((error: unknown) => {
+          if (!(error instanceof FabricError) || error.code !== "rejected") throw error;
+        });
+        return { done: true } as const;
+      };
+      const step = { id: "a", title: "a", after: [], observe, act: () => Promise.resolve() };
+      return runSteps([step], { onEvent: (event) => events.push(event) });
+    });
+    expect(report).toMatchObject({ unchanged: 1 });
+    expect(events.some(({ type }) => type === "again")).toBe(true);
+  });
+
+  test("with a certificate of somebody else is not: no time changes that", async () => {
+    closed = 0;
+    const other = await createCertificateAuthority({ commonName: "tlsca", organization: "other", now: new Date() });
+    const connection = connectNode({ ...endpoint, tlsRootCertificates: other.certificate });
+    const failure: unknown = await peerChannels(connection, identity).catch((error: unknown) => error);
+    connection.close();
+    expect(failure).toMatchObject({ code: "connection", hint: expect.stringMatching(/TLS authority vouches for/) });
+    expect(failure).not.toBeInstanceOf(LostConnection);
+  });
+});
