@@ -28,15 +28,40 @@ export async function runProjects(
   return failed;
 }
 
-async function runVitest(args: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
+/** The same, all at once. What the first one says is shown as it comes, that of another one as a whole, when it has ended. */
+export async function runSideBySide(
+  selections: readonly Selection[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<number> {
+  signal.throwIfAborted();
+  const codes = await Promise.all(
+    selections.map(({ project, args }, index) =>
+      runVitest(["run", "--project", project, ...args], env, signal, index > 0),
+    ),
+  );
+  signal.throwIfAborted();
+  return codes.find((code) => code !== 0) ?? 0;
+}
+
+async function runVitest(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+  isHeldBack = false,
+): Promise<number> {
   // A group of its own: Ctrl-C in a terminal would end its workers, too, in the middle of what they do (test/orderly-stop.ts).
-  const child = spawn(process.execPath, [program, ...args], { env, stdio: "inherit", detached: true });
+  const stdio = isHeldBack ? "pipe" : "inherit";
+  const child = spawn(process.execPath, [program, ...args], { env, stdio: ["inherit", stdio, stdio], detached: true });
+  const said: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk));
   const stop = (): void => void child.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });
   // Of this script, at once: the second signal for it, too.
   process.once("exit", stop);
   try {
     const [code, killed] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+    process.stdout.write(Buffer.concat(said));
     if (killed !== null) process.stderr.write(`error: vitest was ended by ${killed}\n`);
     return code ?? 1;
   } finally {
