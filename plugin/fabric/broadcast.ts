@@ -26,7 +26,7 @@ export async function broadcast(
       throw broadcastError(`${what} at ${connection.name}`, response);
     }
   } catch (error) {
-    throw isServiceError(error) ? grpcError(`${what} at ${connection.name}`, error) : error;
+    throw isServiceError(error) ? grpcError(`${what} at ${connection.name}`, error, connection.endpoint) : error;
   } finally {
     options.signal?.removeEventListener("abort", abort);
     stream.end();

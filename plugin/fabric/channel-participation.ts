@@ -1,10 +1,10 @@
 import { request } from "node:https";
 import type { common } from "@hyperledger/fabric-protos";
-import { FabricError, LostConnection, messageOf } from "../error.ts";
+import { FabricError, messageOf } from "../error.ts";
 import { type CallOptions, defaultTimeout } from "./call-options.ts";
 import { checkChannelName } from "./channel-name.ts";
 import { type Endpoint, endpointName } from "./endpoint.ts";
-import { isReset } from "./grpc-error.ts";
+import { isReset, resetConnection } from "./grpc-error.ts";
 
 /** A channel as one orderer sees it (orderer/common/types/channelinfo.go). */
 export interface OrdererChannel {
@@ -129,9 +129,8 @@ function failure(
   if (expiry.aborted) return new FabricError("timeout", `${where}: no answer in time`, { cause });
   const text = messageOf(cause);
   const details = { cause, hint: connectionHint(endpoint, text) };
-  return isReset(text)
-    ? new LostConnection(`${where}: ${text}`, details)
-    : new FabricError("connection", `${where}: ${text}`, details);
+  if (isReset(text)) return resetConnection(where, text, endpoint, details);
+  return new FabricError("connection", `${where}: ${text}`, details);
 }
 
 function connectionHint({ client }: Endpoint, text: string): string | undefined {

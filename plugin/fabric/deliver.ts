@@ -47,7 +47,7 @@ export async function fetchBlock(
       throw deliverError(what, response.getStatus(), channel);
     }
   } catch (error) {
-    throw isServiceError(error) ? grpcError(what, error) : error;
+    throw isServiceError(error) ? grpcError(what, error, connection.endpoint) : error;
   } finally {
     signal?.removeEventListener("abort", abort);
     stream.cancel();

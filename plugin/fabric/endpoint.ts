@@ -1,4 +1,5 @@
 import { credentials, type ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
+import type { FabricError } from "../error.ts";
 import type { Credential } from "./certificate-authority.ts";
 
 /**
@@ -14,6 +15,8 @@ export interface Endpoint {
   readonly tlsRootCertificates: string;
   /** Who we are, where the node asks for it (mutual TLS). */
   readonly client?: Credential | undefined;
+  /** Why whatever leads there (a forwarded port) has closed a connection the last time: its client sees only a reset. */
+  readonly lastFailure?: (() => FabricError | undefined) | undefined;
 }
 
 /** For people: the name when it says more than the address. */

@@ -67,10 +67,10 @@ export function openGateway(connection: NodeConnection, identity: SigningIdentit
   const named = (call: TransactionCall) =>
     `${call.chaincode} ${call.function} on ${call.channel} by ${connection.name}`;
   return {
-    evaluate: (call, options) => translated(named(call), () => evaluate(proposalFor(call), options)),
-    submit: (call, options) => translated(named(call), () => submit(proposalFor(call), options)),
+    evaluate: (call, options) => translated(named(call), connection, () => evaluate(proposalFor(call), options)),
+    submit: (call, options) => translated(named(call), connection, () => submit(proposalFor(call), options)),
     chaincodeEvents: (channel, chaincode, startBlock) =>
-      translated(`events of ${chaincode} on ${channel} by ${connection.name}`, () =>
+      translated(`events of ${chaincode} on ${channel} by ${connection.name}`, connection, () =>
         gateway.getNetwork(channel).getChaincodeEvents(chaincode, startBlock === undefined ? {} : { startBlock }),
       ),
     close: () => gateway.close(),
@@ -116,11 +116,15 @@ function asInit(proposed: Uint8Array): Uint8Array {
   return transaction.serializeBinary();
 }
 
-async function translated<Result>(what: string, act: () => Promise<Result>): Promise<Result> {
+async function translated<Result>(
+  what: string,
+  { endpoint }: NodeConnection,
+  act: () => Promise<Result>,
+): Promise<Result> {
   try {
     return await act();
   } catch (error) {
-    throw gatewayFailure(what, error);
+    throw gatewayFailure(what, error, endpoint);
   }
 }
 

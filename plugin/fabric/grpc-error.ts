@@ -1,5 +1,6 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
-import { type ErrorCode, FabricError, LostConnection } from "../error.ts";
+import { type ErrorCode, type ErrorDetails, FabricError, LostConnection } from "../error.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { rejectionHint } from "./rejection.ts";
 
 /** Whether this is what a gRPC call fails with. */
@@ -8,9 +9,15 @@ export function isServiceError(thrown: unknown): thrown is ServiceError {
 }
 
 /** A failed gRPC call as a user meets it. `what` was to be done: "joining mychannel at peer0.org1". */
-export function grpcError(what: string, error: ServiceError): FabricError {
-  const message = `${what}: ${grpcDetails(error)}`;
+export function grpcError(
+  what: string,
+  error: ServiceError,
+  endpoint: Pick<Endpoint, "lastFailure"> = {},
+): FabricError {
+  const { code }: GrpcFailure = error;
   const details = { hint: grpcErrorHint(error), cause: error };
+  if (code === unavailable && isReset(error.details)) return resetConnection(what, error.details, endpoint, details);
+  const message = `${what}: ${grpcDetails(error)}`;
   return isCut(error)
     ? new LostConnection(message, details)
     : new FabricError(grpcErrorCode(error.code), message, details);
@@ -21,17 +28,32 @@ export function grpcDetails({ details, message }: Pick<ServiceError, "details" |
   return (details || message).replace(/^(\d+ \w+: )?Deadline exceeded\b.*$/s, "no answer in time");
 }
 
-/**
- * Cut, before or while the call was under way. A channel that cannot connect at all says so first (grpc-js, subchannel and pick_first);
- * a reset among that is a node behind a forwarded port, which has just started: the forward took the connection, and nobody listens yet.
- */
+/** Cut while the call was under way; a channel that cannot connect at all says so first (grpc-js, subchannel and pick_first). */
 function isCut({ code, details }: GrpcFailure): boolean {
-  if (code !== unavailable) return false;
-  return isReset(details) || !/^(No connection established|Name resolution failed)/.test(details);
+  return code === unavailable && !/^(No connection established|Name resolution failed)/.test(details);
 }
 
 /** Whether Node says of a connection that the other side has closed it without a word. */
 export const isReset = (text: string): boolean => /ECONNRESET|EPIPE|socket hang up/.test(text);
+
+/** Failures of what leads to a node that pass: it has just started, and does not listen yet; the API server is away. */
+const passing: readonly ErrorCode[] = ["connection", "cluster-unreachable"];
+
+/** What a reset comes to, in the words of whatever leads to the node where that knows why, else in its own `text`. */
+export function resetConnection(
+  what: string,
+  text: string,
+  { lastFailure }: Pick<Endpoint, "lastFailure">,
+  details: ErrorDetails,
+): FabricError {
+  const failure = lastFailure?.();
+  if (failure === undefined) return new LostConnection(`${what}: ${text}`, details);
+  const { code, hint } = failure;
+  const message = `${what}: ${failure.message}`;
+  return passing.includes(code)
+    ? new LostConnection(message, { ...details, hint })
+    : new FabricError(code, message, { ...details, hint });
+}
 
 /** What gRPC statuses mean (https://grpc.github.io/grpc/core/md_doc_statuscodes.html) as Fabric uses them. */
 const codes: ReadonlyMap<number, ErrorCode> = new Map([

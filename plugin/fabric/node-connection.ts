@@ -43,6 +43,7 @@ export function deadlineOf({ timeout = defaultTimeout }: CallOptions): { readonl
 
 /** One unary call as a promise, ended by the signal. Throws what the status means; `what` was to be done. */
 export function unary<Response>(
+  { endpoint }: NodeConnection,
   what: string,
   { signal }: CallOptions,
   start: (callback: requestCallback<Response>) => ClientUnaryCall,
@@ -50,7 +51,7 @@ export function unary<Response>(
   return new Promise((resolve, reject) => {
     const call = start((error, response) => {
       signal?.removeEventListener("abort", abort);
-      if (error) reject(grpcError(what, error));
+      if (error) reject(grpcError(what, error, endpoint));
       else if (response === undefined) reject(new Error(`${what}: expected a response, found none`));
       else resolve(response);
     });

@@ -28,7 +28,7 @@ export async function propose(
   const signed = await signedProposal(identity, invocation);
   const what = `${invocation.chaincode} ${invocation.function} at ${connection.name}`;
   const client = connection.stub(peer.EndorserClient);
-  const answer = await unary<peer.ProposalResponse>(what, options, (callback) =>
+  const answer = await unary<peer.ProposalResponse>(connection, what, options, (callback) =>
     client.processProposal(signed, deadlineOf(options), callback),
   );
   const response = answer.getResponse();

@@ -41,7 +41,7 @@ export interface Forward {
   readonly host: "127.0.0.1";
   readonly port: number;
   /** Why the last connection that failed did so: a client of the local port sees only a reset. */
-  lastFailure(): FabricError | undefined;
+  readonly lastFailure: () => FabricError | undefined;
   /** Ends the listener and every connection. */
   close(): Promise<void>;
 }
@@ -121,7 +121,7 @@ export async function forwardPort(cluster: Cluster, target: ForwardTarget, signa
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     const connection = carry(cluster, target, client, ended.signal)
       .catch((error: unknown) => {
-        if (!ended.signal.aborted && error instanceof FabricError) failure = error;
+        if (!ended.signal.aborted) failure = error instanceof FabricError ? error : undefined;
       })
       .finally(() => connections.delete(connection));
     connections.add(connection);

@@ -67,7 +67,8 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
       if (closed) await forward.close();
       checkOpen();
       forwards.push(forward);
-      return { host: forward.host, port: forward.port, serverName: hostOf(node), tlsRootCertificates: tlsRoot };
+      const { host, port: local, lastFailure } = forward;
+      return { host, port: local, serverName: hostOf(node), tlsRootCertificates: tlsRoot, lastFailure };
     });
 
   return {

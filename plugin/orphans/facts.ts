@@ -161,10 +161,10 @@ async function reachAny(
   if (!peer.tls || peer.address === undefined || identity.tlsRootCertificates === "") throw unverifiable(peer);
   const { host, port } = parseAddress(peer.address);
   const target = { namespace: peer.namespace, pod: peer.pod, port: peer.port ?? port };
-  const forward = keep(await forwardPort(cluster, target));
+  const { host: local, port: forwarded, lastFailure } = keep(await forwardPort(cluster, target));
   const { tlsRootCertificates } = identity;
   const connection = keep(
-    connectNode({ host: forward.host, port: forward.port, serverName: host, tlsRootCertificates }),
+    connectNode({ host: local, port: forwarded, serverName: host, tlsRootCertificates, lastFailure }),
   );
   return { connection, identity: identity.identity };
 }

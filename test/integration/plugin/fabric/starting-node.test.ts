@@ -9,6 +9,7 @@ import {
   issueEnrolmentCertificate,
   issueTlsCertificate,
 } from "../../../../plugin/fabric/certificate-authority.ts";
+import { openGateway } from "../../../../plugin/fabric/gateway.ts";
 import { ordererChannels } from "../../../../plugin/fabric/channel-participation.ts";
 import type { Endpoint } from "../../../../plugin/fabric/endpoint.ts";
 import { connectNode, type NodeConnection } from "../../../../plugin/fabric/node-connection.ts";
@@ -94,6 +95,38 @@ describe("a node that does not listen yet", () => {
     });
     expect(report).toMatchObject({ unchanged: 1 });
     expect(events.some(({ type }) => type === "again")).toBe(true);
+  });
+
+  const refused = new FabricError("connection", "port 7051 of Pod org1/peer0-0: connection refused", {
+    hint: "its log",
+  });
+  const forbidden = new FabricError("forbidden", "cannot create pods/portforward", { hint: "a role" });
+  test.each([
+    [refused, true],
+    [new FabricError("cluster-unreachable", "no answer", { hint: "is it up?" }), true],
+    [forbidden, false],
+    [new FabricError("not-ready", "no running Pod", { hint: "doctor" }), false],
+  ])("is told in the words of the forward: %s; whether that passes: %s", async (failure, passes) => {
+    closed = 100;
+    const through = { ...endpoint, lastFailure: () => failure };
+    const connection = connectNode(through);
+    const call = { channel: "mychannel", chaincode: "asset", function: "ReadAsset" };
+    const failures = [
+      await peerChannels(connection, identity).catch((error: unknown) => error),
+      await openGateway(connection, identity)
+        .evaluate(call)
+        .catch((error: unknown) => error),
+      await ordererChannels(through).catch((error: unknown) => error),
+    ];
+    connection.close();
+    for (const each of failures) {
+      expect(each instanceof LostConnection).toBe(passes);
+      expect(each).toMatchObject({
+        code: passes ? "connection" : failure.code,
+        message: expect.stringMatching(new RegExp(`: ${failure.message}$`)),
+        hint: failure.hint,
+      });
+    }
   });
 
   test("with a certificate of somebody else is not: no time changes that", async () => {

@@ -1,7 +1,8 @@
 // Of an organization's peers any one will do: which are asked, and what is said when none of them runs.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { peerChannels } from "../../../../plugin/fabric/peer-channels.ts";
 import { openNetwork } from "../../../../plugin/network/open-network.ts";
-import { connectOrganization } from "../../../../plugin/network/reach.ts";
+import { connectOrganization, reachOrganization } from "../../../../plugin/network/reach.ts";
 import { networkFromOptions } from "../../../../plugin/network/spec.ts";
 import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 import { clusterWithWebhook, init } from "./network-cluster.ts";
@@ -33,6 +34,17 @@ describe("an organization is reached", () => {
     expect(await connected()).toBe("peer0.org1");
     cluster.erase("Pod", "peer0-0", "org1");
     expect(await connected()).toBe("peer1.org1");
+  });
+
+  test("and who may not forward its port is told that, not that a connection was reset", async () => {
+    const network = openNetwork(cluster.connect(), definition);
+    try {
+      const { connection, identity } = await reachOrganization(network, org1, signal);
+      const asked = peerChannels(connection, identity, { signal });
+      await expect(asked).rejects.toMatchObject({ code: "forbidden", message: expect.not.stringMatching(/RESET/) });
+    } finally {
+      await network.close();
+    }
   });
 
   test("by none when no peer runs: they are named, and what to type", async () => {
