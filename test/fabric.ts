@@ -24,11 +24,10 @@ const suites: readonly Selection[] = [
   { project: "contract", args: [] },
   {
     project: "e2e",
-    args: ["network", "restart", "lifecycle", "seed", "runtimes", "runner", "cleanup"].map(
-      (name) => `test/e2e/${name}`,
-    ),
+    args: ["network", "restart", "lifecycle", "seed", "runtimes", "runner"].map((name) => `test/e2e/${name}`),
   },
   { project: "e2e-hour", args: [] },
+  { project: "e2e-alone", args: ["test/e2e/alone/cleanup"] },
 ];
 
 interface FabricOptions {

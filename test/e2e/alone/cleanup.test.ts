@@ -6,15 +6,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { containerNameOf, imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
-import { startDocker, type DockerDaemon } from "../contract/docker.ts";
-import { newKubectl } from "../sandbox/kubectl.ts";
-import { listProcesses, type Process } from "../sandbox/processes.ts";
-import { loadImage, newest } from "./fabrics.ts";
-import { processesOf } from "./pod-processes.ts";
-import { newTestNetwork } from "./test-network.ts";
-import { once } from "../once.ts";
-import { wholeNumber } from "../whole-number.ts";
+import { containerNameOf, imageNameOf } from "../../../plugin/fabric/chaincode-container.ts";
+import { startDocker, type DockerDaemon } from "../../contract/docker.ts";
+import { newKubectl } from "../../sandbox/kubectl.ts";
+import { listProcesses, type Process } from "../../sandbox/processes.ts";
+import { loadImage, newest } from "../fabrics.ts";
+import { processesOf } from "../pod-processes.ts";
+import { newTestNetwork } from "../test-network.ts";
+import { once } from "../../once.ts";
+import { wholeNumber } from "../../whole-number.ts";
 
 const { kubeconfig, binDir, sandbox } = inject("cluster");
 const kubectl = newKubectl(binDir, kubeconfig);
@@ -91,8 +91,9 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "cleanup-chaincode-"));
-    const source = join(import.meta.dirname, "../chaincode/asset-transfer");
+    const source = join(import.meta.dirname, "../../chaincode/asset-transfer");
     await cp(source, folder, { recursive: true });
+    await pluginOutput(["webhook", "install"]);
     await pluginOutput(network.init);
     await pluginOutput(["join", "mychannel"]);
     const first = await deploy();
@@ -102,6 +103,7 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
 
   afterAll(async () => {
     await network.remove();
+    await pluginOutput(["webhook", "uninstall", "--yes"]);
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -306,18 +308,7 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
         " ",
       );
     const nodePods = async () =>
-      lines(
-        await kubectl([
-          "-n",
-          namespaceOf("org1"),
-          "get",
-          "pods",
-          "-l",
-          "app.kubernetes.io/component=cleanup",
-          "-o",
-          "name",
-        ]),
-      );
+      lines(await kubectl(["get", "pods", "-A", "-l", "app.kubernetes.io/component=cleanup", "-o", "name"]));
     const live = async () => ({
       sidecar: lines(await inSidecar("org1", "docker images --format '{{.Repository}}:{{.Tag}}'; docker ps -q")).filter(
         (name) => !orphans.has(`dind/cleanup-org1/peer0-0/image/${name}`),
@@ -380,7 +371,7 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
       await expect.poll(nodePods, { timeout: 30_000, interval: 100 }).not.toEqual([]);
       child.kill("SIGINT");
       expect((await ended).code).toBe(130);
-      await expect.poll(nodePods, { timeout: 60_000 }).toEqual([]);
+      await expect.poll(nodePods, { timeout: 10_000 }).toEqual([]);
     });
   });
 
@@ -404,7 +395,7 @@ describe.skipIf(!sandbox)(`cleanup on Fabric ${newest.version}`, () => {
     const [image = ""] = await chaincodeImages("org1");
     await inSidecar("org1", `docker tag ${image} ${name}`);
     await kubectl(["-n", namespaceOf("org1"), "create", "job", "--from=cronjob/fabric-cleanup", "now"]);
-    await kubectl(["-n", namespaceOf("org1"), "wait", "--for=condition=complete", "job/now", "--timeout=180s"]).catch(
+    await kubectl(["-n", namespaceOf("org1"), "wait", "--for=condition=complete", "job/now", "--timeout=90s"]).catch(
       async (error: unknown) => {
         throw new Error(await kubectl(["-n", namespaceOf("org1"), "logs", "job/now"]), { cause: error });
       },
