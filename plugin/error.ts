@@ -34,7 +34,7 @@ export class FabricError extends Error {
   }
 }
 
-/** A connection to a Pod that was made, and cut (by a node that does not listen yet, too): whoever may act twice may make another. */
+/** A connection to a Pod that was cut, or closed before it was of use, for a reason that may pass: whoever may act twice may make another. */
 export class LostConnection extends FabricError {
   constructor(message: string, details?: ErrorDetails) {
     super("connection", message, details);

@@ -23,13 +23,13 @@ function testCommand(lifetime: Lifetime): Command {
     .description("All tests, on the emulator and in the sandbox.")
     .addHelpText("after", examples)
     .action(async () => {
-      await requireFreshSandbox();
       // Set to undefined, a variable that somebody has set is none.
       const env = { ...process.env, FABRIC_HOME: "", E2E_CONTEXT: undefined };
       for (const name of ["unit", "integration"]) {
         process.exitCode = await runProjects([project(name)], env, signal);
         if (process.exitCode !== 0) return;
       }
+      await requireFreshSandbox();
       await build(lifetime);
       const shared = await runProjects([project("e2e")], env, signal);
       const alone = await runSideBySide([project("e2e-alone"), project("contract")], env, signal);

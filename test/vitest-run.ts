@@ -1,5 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 const program = new URL("../node_modules/vitest/vitest.mjs", import.meta.url).pathname;
 
@@ -50,22 +53,42 @@ async function runVitest(
   signal: AbortSignal,
   isHeldBack = false,
 ): Promise<number> {
+  const held = isHeldBack ? holdBack() : undefined;
+  const output = held?.descriptor ?? "inherit";
   // A group of its own: Ctrl-C in a terminal would end its workers, too, in the middle of what they do (test/orderly-stop.ts).
-  const stdio = isHeldBack ? "pipe" : "inherit";
-  const child = spawn(process.execPath, [program, ...args], { env, stdio: ["inherit", stdio, stdio], detached: true });
-  const said: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk));
+  const child = spawn(process.execPath, [program, ...args], {
+    env,
+    stdio: ["inherit", output, output],
+    detached: true,
+  });
   const stop = (): void => void child.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });
   // Of this script, at once: the second signal for it, too.
-  process.once("exit", stop);
+  const leave = (): void => {
+    stop();
+    held?.tell();
+  };
+  process.once("exit", leave);
   try {
-    const [code, killed] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
-    process.stdout.write(Buffer.concat(said));
+    const [code, killed] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+    held?.tell();
     if (killed !== null) process.stderr.write(`error: vitest was ended by ${killed}\n`);
     return code ?? 1;
   } finally {
-    process.off("exit", stop);
+    process.off("exit", leave);
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** A file for what somebody says, to be told later, once. No pipe: that is at its end only when all that have inherited it are. */
+function holdBack(): { readonly descriptor: number; readonly tell: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), "held-back-"));
+  const file = join(folder, "output");
+  const descriptor = openSync(file, "w");
+  const tell = (): void => {
+    process.stdout.write(readFileSync(file));
+    closeSync(descriptor);
+    rmSync(folder, { recursive: true });
+  };
+  return { descriptor, tell };
 }

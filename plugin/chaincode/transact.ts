@@ -1,4 +1,4 @@
-import { FabricError } from "../error.ts";
+import { FabricError, messageOf } from "../error.ts";
 import type { EventStream, TransactionCall } from "../fabric/gateway.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { reachOrganization } from "../network/reach.ts";
@@ -99,20 +99,22 @@ async function eventOf(
       hint: "the transaction itself is committed",
       cause,
     });
+  let found = "none in time";
   try {
     for await (const event of events) {
       if (event.transactionId !== transactionId) continue;
-      if (event.eventName !== name) throw missing(event.eventName);
-      return { name, payload: event.payload };
+      if (event.eventName === name) return { name, payload: event.payload };
+      found = event.eventName;
+      break;
     }
   } catch (error) {
-    if (signal.aborted) throw missing("none in time", error);
-    throw error;
+    if (!signal.aborted && !(error instanceof FabricError)) throw error;
+    throw missing(signal.aborted ? found : `none: ${messageOf(error)}`, error);
   } finally {
     signal.removeEventListener("abort", close);
     close();
   }
-  throw missing("none in time");
+  throw missing(found);
 }
 
 async function signingOrganization(

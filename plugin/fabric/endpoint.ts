@@ -15,7 +15,7 @@ export interface Endpoint {
   readonly tlsRootCertificates: string;
   /** Who we are, where the node asks for it (mutual TLS). */
   readonly client?: Credential | undefined;
-  /** Why whatever leads there (a forwarded port) has closed a connection the last time: its client sees only a reset. */
+  /** Why whatever leads there (a forwarded port) has closed its last connection, if it failed: the client sees only a reset. */
   readonly lastFailure?: (() => FabricError | undefined) | undefined;
 }
 

@@ -1,15 +1,18 @@
 import { CommitError, EndorseError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
 import { type ErrorCode, FabricError } from "../error.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { grpcDetails, grpcErrorCode, grpcErrorHint, isReset, resetConnection } from "./grpc-error.ts";
+import { grpcDetails, grpcErrorCode, grpcErrorHint, isReset, isUnavailable, resetConnection } from "./grpc-error.ts";
 
 /** A failed gateway call as a user meets it, with what every endorser said. `what` was to be done. */
 export function gatewayFailure(what: string, thrown: unknown, endpoint: Pick<Endpoint, "lastFailure"> = {}): unknown {
   if (thrown instanceof CommitError) return commitFailure(what, thrown);
   if (!(thrown instanceof GatewayError)) return thrown;
   const { details, cause } = thrown;
-  if (details.length === 0 && isReset(cause.details))
-    return resetConnection(what, cause.details, endpoint, { cause: thrown });
+  if (details.length === 0 && isUnavailable(cause) && isReset(cause.details)) {
+    const reset = resetConnection(what, cause.details, endpoint, { cause: thrown, fate: fateOf(thrown) });
+    // No LostConnection: whether a transaction may be sent twice is its sender's to say.
+    return new FabricError(reset.code, reset.message, { hint: reset.hint, cause: thrown });
+  }
   const reasons = details.map(({ address, mspId, message }) => `  ${address} (${mspId}): ${message}`);
   const text = [grpcDetails(cause) || thrown.message, ...reasons].join("\n");
   const code = codeOf(thrown, text);

@@ -69,10 +69,11 @@ export function openGateway(connection: NodeConnection, identity: SigningIdentit
   return {
     evaluate: (call, options) => translated(named(call), connection, () => evaluate(proposalFor(call), options)),
     submit: (call, options) => translated(named(call), connection, () => submit(proposalFor(call), options)),
-    chaincodeEvents: (channel, chaincode, startBlock) =>
-      translated(`events of ${chaincode} on ${channel} by ${connection.name}`, connection, () =>
-        gateway.getNetwork(channel).getChaincodeEvents(chaincode, startBlock === undefined ? {} : { startBlock }),
-      ),
+    async chaincodeEvents(channel, chaincode, startBlock) {
+      const from = startBlock === undefined ? {} : { startBlock };
+      const events = await gateway.getNetwork(channel).getChaincodeEvents(chaincode, from);
+      return translatedEvents(`events of ${chaincode} on ${channel} by ${connection.name}`, connection, events);
+    },
     close: () => gateway.close(),
   };
 }
@@ -126,6 +127,20 @@ async function translated<Result>(
   } catch (error) {
     throw gatewayFailure(what, error, endpoint);
   }
+}
+
+/** That nobody sends events is seen only when they are waited for. */
+function translatedEvents(what: string, { endpoint }: NodeConnection, events: EventStream): EventStream {
+  return {
+    async *[Symbol.asyncIterator]() {
+      try {
+        yield* events;
+      } catch (error) {
+        throw gatewayFailure(what, error, endpoint);
+      }
+    },
+    close: () => events.close(),
+  };
 }
 
 function grpcOptions(options: CallOptions): GrpcCallOptions {

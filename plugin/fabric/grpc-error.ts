@@ -14,9 +14,8 @@ export function grpcError(
   error: ServiceError,
   endpoint: Pick<Endpoint, "lastFailure"> = {},
 ): FabricError {
-  const { code }: GrpcFailure = error;
   const details = { hint: grpcErrorHint(error), cause: error };
-  if (code === unavailable && isReset(error.details)) return resetConnection(what, error.details, endpoint, details);
+  if (isUnavailable(error) && isReset(error.details)) return resetConnection(what, error.details, endpoint, details);
   const message = `${what}: ${grpcDetails(error)}`;
   return isCut(error)
     ? new LostConnection(message, details)
@@ -29,30 +28,35 @@ export function grpcDetails({ details, message }: Pick<ServiceError, "details" |
 }
 
 /** Cut while the call was under way; a channel that cannot connect at all says so first (grpc-js, subchannel and pick_first). */
-function isCut({ code, details }: GrpcFailure): boolean {
-  return code === unavailable && !/^(No connection established|Name resolution failed)/.test(details);
+function isCut(failure: GrpcFailure): boolean {
+  return isUnavailable(failure) && !/^(No connection established|Name resolution failed)/.test(failure.details);
 }
 
-/** Whether Node says of a connection that the other side has closed it without a word. */
-export const isReset = (text: string): boolean => /ECONNRESET|EPIPE|socket hang up/.test(text);
+/** Whether Node says of a connection that the other side has closed it without a word (net, tls, _http_client). */
+export const isReset = (text: string): boolean =>
+  /ECONNRESET|EPIPE|socket hang up|before secure TLS connection/.test(text);
 
-/** Failures of what leads to a node that pass: it has just started, and does not listen yet; the API server is away. */
-const passing: readonly ErrorCode[] = ["connection", "cluster-unreachable"];
+interface ResetDetails extends ErrorDetails {
+  /** What may yet become of what was asked for: who is told that is not told to ask again. */
+  readonly fate?: string;
+}
 
-/** What a reset comes to, in the words of whatever leads to the node where that knows why, else in its own `text`. */
+/**
+ * What a reset comes to, in the words of whatever leads to the node where that knows why, else in its own `text`. Whatever it is may pass
+ * (the node has just started and does not listen yet, its Pod is replaced, the API server is away), but that the user may not.
+ */
 export function resetConnection(
   what: string,
   text: string,
   { lastFailure }: Pick<Endpoint, "lastFailure">,
-  details: ErrorDetails,
+  { hint, cause, fate = "" }: ResetDetails,
 ): FabricError {
   const failure = lastFailure?.();
-  if (failure === undefined) return new LostConnection(`${what}: ${text}`, details);
-  const { code, hint } = failure;
-  const message = `${what}: ${failure.message}`;
-  return passing.includes(code)
-    ? new LostConnection(message, { ...details, hint })
-    : new FabricError(code, message, { ...details, hint });
+  const message = `${what}: ${failure?.message ?? text}${fate}`;
+  const details = { hint: fate === "" ? (failure?.hint ?? hint) : undefined, cause };
+  return failure?.code === "forbidden"
+    ? new FabricError("forbidden", message, { ...details, hint: failure.hint })
+    : new LostConnection(message, details);
 }
 
 /** What gRPC statuses mean (https://grpc.github.io/grpc/core/md_doc_statuscodes.html) as Fabric uses them. */
@@ -68,6 +72,7 @@ export function grpcErrorCode(code: number): ErrorCode {
 }
 
 const unavailable: number = status.UNAVAILABLE;
+export const isUnavailable = ({ code }: Pick<GrpcFailure, "code">): boolean => code === unavailable;
 const unimplemented: number = status.UNIMPLEMENTED;
 
 interface GrpcFailure {

@@ -302,13 +302,18 @@ async function unless<Result>(words: RegExp, act: () => Promise<Result>): Promis
   try {
     return await act();
   } catch (error) {
-    if (error instanceof FabricError && words.test(error.message)) return undefined;
+    if (isRefusal(error) && words.test(error.message)) return undefined;
     throw error;
   }
 }
 
 function messageMatches(error: unknown, text: string): boolean {
-  return error instanceof FabricError && error.message.includes(text);
+  return isRefusal(error) && error.message.includes(text);
+}
+
+/** Fabric's own words, not those of what leads to it: of a Pod, too, the API server says "not found". */
+function isRefusal(error: unknown): error is FabricError {
+  return error instanceof FabricError && !["connection", "forbidden"].includes(error.code);
 }
 
 function chaincodeSource(packageId: string | undefined): peer.lifecycle.ChaincodeSource {

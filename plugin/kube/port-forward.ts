@@ -40,7 +40,7 @@ export type ForwardTarget =
 export interface Forward {
   readonly host: "127.0.0.1";
   readonly port: number;
-  /** Why the last connection that failed did so: a client of the local port sees only a reset. */
+  /** Why the last connection failed, if it did: a client of the local port sees only a reset. */
   readonly lastFailure: () => FabricError | undefined;
   /** Ends the listener and every connection. */
   close(): Promise<void>;
@@ -119,11 +119,9 @@ export async function forwardPort(cluster: Cluster, target: ForwardTarget, signa
   const connections = new Set<Promise<void>>();
   let failure: FabricError | undefined;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-    const connection = carry(cluster, target, client, ended.signal)
-      .catch((error: unknown) => {
-        if (!ended.signal.aborted) failure = error instanceof FabricError ? error : undefined;
-      })
-      .finally(() => connections.delete(connection));
+    const connection = carry(cluster, target, client, ended.signal, (why) => (failure = why)).finally(() =>
+      connections.delete(connection),
+    );
     connections.add(connection);
   });
   const port = await listen(server, signal);
@@ -137,21 +135,33 @@ export async function forwardPort(cluster: Cluster, target: ForwardTarget, signa
   return { host: "127.0.0.1", port, lastFailure: () => failure, close };
 }
 
-/** One connection: from the client's first byte to the last of both sides. */
-async function carry(cluster: Cluster, target: ForwardTarget, client: Socket, signal: AbortSignal): Promise<void> {
+/** One connection: from the client's first byte to the last of both sides. Notes why it failed, and that none has where it is made. */
+async function carry(
+  cluster: Cluster,
+  target: ForwardTarget,
+  client: Socket,
+  signal: AbortSignal,
+  note: (failure: FabricError | undefined) => void,
+): Promise<void> {
   // Errors before the pipeline takes over: the client went away.
   client.on("error", () => {});
   const gone = new AbortController();
   client.once("close", () => gone.abort());
+  const either = AbortSignal.any([signal, gone.signal]);
+  const failed = (error: unknown) => {
+    // What ends with its client, or with the forward, has not failed.
+    if (!either.aborted && error instanceof FabricError) note(error);
+    client.resetAndDestroy();
+  };
   try {
-    const pod = await resolveTarget(cluster, target, AbortSignal.any([signal, gone.signal]));
-    const remote = await openPort(cluster, pod, AbortSignal.any([signal, gone.signal]));
+    const pod = await resolveTarget(cluster, target, either);
+    const remote = await openPort(cluster, pod, either);
+    note(undefined);
     // Before the pipelines see it: they would end the client properly, as if that had been all.
-    remote.once("error", () => client.resetAndDestroy());
+    remote.once("error", failed);
     await Promise.all([pipeline(client, remote, { end: true }), pipeline(remote, client)]);
   } catch (error) {
-    client.resetAndDestroy();
-    throw error;
+    failed(error);
   }
 }
 

@@ -23,10 +23,10 @@ export interface NodeDesign {
   readonly env: Readonly<Record<string, string>>;
   /** Those that others call. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Of those, the one that it listens on last when it starts; operations come before all of them. */
+  readonly lastPort: number;
   /** Without TLS, and whoever reaches it may change what is logged (`PUT /logspec`): for the kubelet and for who reads metrics. */
   readonly operationsPort: number;
-  /** The last port that it opens when it starts; operations come first, long before it serves anybody. */
-  readonly lastPort: number;
   /** Where the ledger's claim is mounted. */
   readonly dataPath: string;
   readonly podAnnotations?: Record<string, string>;
@@ -112,8 +112,9 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
           containerPort,
           protocol: "TCP",
         })),
-        // Until then neither of the others asks. A ledger may take hours to open: whatever killed it would begin that anew.
-        startupProbe: { tcpSocket: { port: design.lastPort }, periodSeconds: 1, failureThreshold: 86_400 },
+        // Until then it is sent no calls, and neither of the others asks. Days: opening its channels may take an orderer hours, and would
+        // begin anew if it were killed.
+        startupProbe: { tcpSocket: { port: design.lastPort }, periodSeconds: 1, failureThreshold: 1_000_000 },
         // /healthz also asks what Fabric depends on (a peer: its Docker daemon): a reason not to be called, none to be killed.
         readinessProbe: { httpGet: { path: "/healthz", port: "operations" }, periodSeconds: 2, timeoutSeconds: 5 },
         livenessProbe: {

@@ -53,7 +53,7 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
     memory: { request: memoryRequests.peer, limit: memoryLimitOf(network, "peer") },
     ports: clientPorts.peer,
     operationsPort: ports.peerOperations,
-    lastPort: ports.peer, // internal/peer/node/start.go: once the ledgers' stores are open
+    lastPort: ports.peer, // internal/peer/node/start.go: before its channels' ledgers are open, so that a call may wait for them
     dataPath,
     podAnnotations: {
       [injectAnnotation]: "true",

@@ -116,8 +116,10 @@ async function removeForeignFiles(layout: Layout, before: Before | undefined): P
   for (const name of networkResults(await namesIn(results))) await rm(join(results, name));
   await rm("/var/lib/kubelet/device-plugins/kubelet.sock", { force: true });
   const sockets = "/run/containerd/s";
+  // In this order: one that somebody else makes meanwhile is not among them.
+  const names = await namesIn(sockets);
   const bound = readFileSync("/proc/net/unix", "utf8");
-  for (const name of await namesIn(sockets)) {
+  for (const name of names) {
     if (!bound.includes(join(sockets, name))) await rm(join(sockets, name)); // a killed shim's
   }
   for (const path of foreignPaths) if (before && !before.paths.includes(path)) await removeEmpty(path);

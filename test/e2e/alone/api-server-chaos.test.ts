@@ -8,7 +8,7 @@ import { newKubectl } from "../../sandbox/kubectl.ts";
 import { loadImage, newest } from "../fabrics.ts";
 import { newPlugin, type Plugin } from "../plugin-process.ts";
 import { newTestNetwork, type TestNetwork } from "../test-network.ts";
-import { startApiServer, stopApiServer } from "./api-server.ts";
+import { startAnew, startApiServer, stopApiServer } from "./api-server.ts";
 
 const { kubeconfig, binDir, sandbox } = inject("cluster");
 const kubectl = newKubectl(binDir, kubeconfig);
@@ -39,6 +39,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  if (sandbox) await startAnew("kubelet"); // which ends Pods when it hears of it
   await network.remove();
   await network.plugin.output(["webhook", "uninstall", "--yes"]);
   await kubectl(["delete", "clusterrolebinding/outage"]);

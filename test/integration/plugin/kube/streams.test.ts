@@ -207,6 +207,24 @@ describe("forwardPort", () => {
     expect(forward.lastFailure()).toMatchObject({ code: "connection" });
     await forward.close();
   });
+
+  test("the reason is that of the last connection: none when that has ended well, or when its client has gone", async () => {
+    let refuses = true;
+    const cluster = await forwarding((socket) => {
+      if (refuses) return socket.send(channel(ERROR, "connect: connection refused"));
+      socket.on("message", (data: Buffer) => socket.send(data));
+    });
+    const forward = await forwardPort(cluster, target);
+    await expect(text(connect(forward.port, forward.host))).rejects.toMatchObject({ code: "ECONNRESET" });
+    refuses = false;
+    const client = connect(forward.port, forward.host);
+    client.write("hello");
+    await once(client, "data");
+    expect(forward.lastFailure()).toBeUndefined();
+    client.resetAndDestroy();
+    await forward.close();
+    expect(forward.lastFailure()).toBeUndefined();
+  });
 });
 
 describe("exec", () => {

@@ -137,6 +137,31 @@ describe("a failed transaction", () => {
   });
 });
 
+describe("a transaction whose connection was cut", () => {
+  const cut = gatewayError(status.UNAVAILABLE, "read ECONNRESET");
+  const sent = Object.assign(gatewayError(status.UNAVAILABLE, "read ECONNRESET"), { transactionId: "t1" });
+  const endpoint = {
+    lastFailure: () => new FabricError("connection", "lost the connection", { hint: "try again: it is taken up" }),
+  };
+
+  it("that had been sent says so, and is not asked for again", () => {
+    const failure = gatewayFailure("it", sent, endpoint);
+    expect(failure).toMatchObject({
+      code: "connection",
+      message: "it: lost the connection; the transaction t1 may still be committed",
+      cause: sent,
+    });
+    expect(failure).toHaveProperty("hint", undefined);
+  });
+
+  it("in a question says what to do", () => {
+    expect(gatewayFailure("it", cut, endpoint)).toMatchObject({
+      message: "it: lost the connection",
+      hint: "try again: it is taken up",
+    });
+  });
+});
+
 describe("a failed call", () => {
   it("says no more of its time than that it is over", () => {
     const error = serviceError(status.DEADLINE_EXCEEDED, "Deadline exceeded after 2.888s,name resolution: 0.005s");
