@@ -8,7 +8,7 @@ import { runProjects, runSideBySide, type Selection } from "./vitest-run.ts";
 
 const examples = `
 Unit and integration tests first: what fails in one ends it. Then the end-to-end tests; those that are alone on the cluster wait more than
-they work, and the contract suite, which needs no cluster, runs beside them. On Linux, as root; takes 25 minutes on two processors, and 15
+they work, and the contract suite, which needs no cluster, runs beside them. On Linux, as root; takes 30 minutes on two processors, and 15
 more the first time, when Kubernetes is built.
 
 Examples:
