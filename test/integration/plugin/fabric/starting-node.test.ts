@@ -133,6 +133,19 @@ describe("a node that does not listen yet", () => {
     }
   });
 
+  test("sends no events, which is told when they are waited for", async () => {
+    [closed, properly] = [100, false];
+    const lastFailure = () => new FabricError("connection", "connection refused", { hint: "its log" });
+    const connection = connectNode({ ...endpoint, lastFailure });
+    const events = await openGateway(connection, identity).chaincodeEvents("mychannel", "asset");
+    await expect(events[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: "connection",
+      message: expect.stringMatching(/^events of asset on mychannel by peer0.org1 .*: connection refused$/),
+      hint: "its log",
+    });
+    connection.close();
+  });
+
   test("that its Pod is not found says nothing of a package", async () => {
     [closed, properly] = [100, false];
     const lastFailure = () => new FabricError("not-found", 'pods "peer0-0" not found');
