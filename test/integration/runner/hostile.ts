@@ -65,7 +65,7 @@ export async function outputOf(runner: TestRunner, name: string): Promise<string
 
 let attacks = 0;
 
-/** Runs a script as chaincode to its end. */
+/** Runs a script as chaincode to its end. Both its streams are one, so that what it wrote is told in its order. */
 export async function attack(
   runner: TestRunner,
   image: string,
@@ -73,7 +73,7 @@ export async function attack(
   options: { readonly port?: number; readonly memory?: number } = {},
 ): Promise<{ readonly code: number; readonly output: string }> {
   const name = `attack-${++attacks}`;
-  await createShell(runner, image, name, script, options);
+  await createShell(runner, image, name, `exec 2>&1\n${script}`, options);
   const end = ended(runner, name);
   await start(runner, name);
   const code = await end;
