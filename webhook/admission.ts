@@ -36,8 +36,8 @@ export function newAdmissionApp(dependencies: AdmissionDependencies): Express {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
-  const budget = new BodyBudget(BODIES_LIMIT);
-  app.post(INJECT_PATH, (request, response) => admit(request, response, { ...dependencies, budget }));
+  const admission = { ...dependencies, budget: new BodyBudget(BODIES_LIMIT) };
+  app.post(INJECT_PATH, (request, response) => admit(request, response, admission));
   app.use((_, response) => refuse(response, 404, `expected POST ${INJECT_PATH}`));
   app.use(failure(dependencies));
   return app;
@@ -50,7 +50,7 @@ async function admit(
 ): Promise<void> {
   const { metrics, seconds, log, budget } = dependencies;
   const share = budget.open();
-  response.once("close", () => share.close());
+  response.on("close", () => share.close());
   endLate(request);
   const body = await readJsonBody(request, share);
   const begin = seconds();

@@ -96,6 +96,6 @@ function received(request: IncomingMessage, share: BodyShare): Promise<Buffer> {
 /** Ends the connection of a body that does not come, whether or not it was answered. */
 export function endLate(request: IncomingMessage): void {
   const late = setTimeout(() => request.destroy(), BODY_MS);
-  request.once("end", () => clearTimeout(late));
-  request.once("close", () => clearTimeout(late));
+  const inTime = (): void => clearTimeout(late);
+  request.on("end", inTime).on("close", inTime);
 }

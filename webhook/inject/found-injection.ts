@@ -206,11 +206,14 @@ function sameEnvironment({ env }: V1Container, planned: V1Container): boolean {
 }
 
 /** As the API server completes it. */
-function plainContext({ securityContext }: V1Container): Fields {
-  const entries = Object.entries(fieldsOf(securityContext)).filter(
+function contextEntries({ securityContext }: V1Container): readonly (readonly [string, unknown])[] {
+  return Object.entries(fieldsOf(securityContext)).filter(
     ([name, value]) => value !== null && !(name === "procMount" && value === "Default"),
   );
-  return Object.fromEntries(entries);
+}
+
+function plainContext(container: V1Container): Fields {
+  return Object.fromEntries(contextEntries(container));
 }
 
 function sameContext(found: Fields, planned: Fields): boolean {
@@ -309,7 +312,7 @@ export function contentOf(containers: readonly V1Container[], volumes: readonly 
       mounts: (container.volumeMounts ?? [])
         .filter((mount) => isOurVolume(mount.name) || !isToken(mount))
         .map(plainMount),
-      security: Object.entries(plainContext(container)).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      security: contextEntries(container).toSorted(([a], [b]) => (a < b ? -1 : 1)),
       resources: sizes(container),
     })),
     volumes: volumes
@@ -327,9 +330,11 @@ export function contentOf(containers: readonly V1Container[], volumes: readonly 
 
 function sizes({ resources }: V1Container): unknown {
   const { requests, limits } = fieldsOf(resources);
-  const read = (amounts: unknown) =>
-    Object.entries(fieldsOf(amounts))
-      .map(([name, value]) => [name, quantity(String(value))] as const)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const read = (amounts: unknown) => {
+    const values = fieldsOf(amounts);
+    return Object.keys(values)
+      .toSorted()
+      .map((name) => [name, quantity(String(values[name]))]);
+  };
   return [read(requests), read(limits)];
 }

@@ -11,25 +11,25 @@ export interface Image {
 /** distribution/reference: 255 characters of a name, 128 of a tag, and a digest. */
 const LONGEST = 512;
 
-// distribution/reference: the grammar of references.
+// distribution/reference: the grammar of references; repository, tag and digest.
 const REFERENCE =
-  /^(?<repository>(?:[a-zA-Z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:(?:[._-]+|\/)[a-z0-9]+)*)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<digest>[a-zA-Z0-9]+:[0-9a-fA-F]{32,}))?$/;
+  /^((?:[a-zA-Z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:(?:[._-]+|\/)[a-z0-9]+)*)(?::(\w[\w.-]{0,127}))?(?:@([a-zA-Z0-9]+:[0-9a-fA-F]{32,}))?$/;
 
 /** Reads an image reference; undefined when it is none. */
 export function parseImage(reference: string): Image | undefined {
-  const groups = reference.length > LONGEST ? undefined : REFERENCE.exec(reference)?.groups;
-  if (groups?.["repository"] === undefined) return undefined;
-  return { repository: fullRepository(groups["repository"]), tag: groups["tag"], digest: groups["digest"] };
+  const [, repository, tag, digest] = (reference.length > LONGEST ? null : REFERENCE.exec(reference)) ?? [];
+  return repository === undefined ? undefined : { repository: fullRepository(repository), tag, digest };
 }
 
 function fullRepository(repository: string): string {
-  const [first = "", ...rest] = repository.split("/");
-  if (rest.length === 0) return `docker.io/library/${first}`;
+  const slash = repository.indexOf("/");
+  if (slash === -1) return `docker.io/library/${repository}`;
+  const first = repository.slice(0, slash);
   const isRegistry = /[.:A-Z]/.test(first) || first === "localhost";
   if (!isRegistry) return `docker.io/${repository}`;
-  if (rest.length === 1 && (first === "docker.io" || first === "index.docker.io"))
-    return `docker.io/library/${rest[0]}`;
-  return repository;
+  const isDocker = first === "docker.io" || first === "index.docker.io";
+  const rest = repository.slice(slash + 1);
+  return isDocker && !rest.includes("/") ? `docker.io/library/${rest}` : repository;
 }
 
 /** The last segment of the path: "fabric-peer" of "registry/hyperledger/fabric-peer:2.5". */

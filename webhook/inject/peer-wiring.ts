@@ -45,11 +45,12 @@ function chaincodePort(peer: V1Container): string {
   return /:(\d{1,5})$/.exec(listen)?.[1] ?? CHAINCODE_PORT;
 }
 
+const SETTING = new RegExp(`(?:^|[\\s;&("'])(${WIRED.join("|")})=`, "g");
+
 /** A command that sets a wired variable itself wins over the environment. */
 export function commandWarnings(peer: V1Container): readonly Warning[] {
-  const line = commandLine(peer);
-  const names = WIRED.filter((name) => new RegExp(`(?:^|[\\s;&("'])${name}=`).test(line));
-  return names.map((name) => ({
+  const set = new Set(Array.from(commandLine(peer).matchAll(SETTING), ([, name]) => name));
+  return WIRED.filter((name) => set.has(name)).map((name) => ({
     reason: "command-overrides",
     message: `the peer's command sets ${name} itself, which overrides what was injected: remove it from the command`,
   }));

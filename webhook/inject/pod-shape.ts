@@ -8,7 +8,15 @@ import { Denial } from "./outcome.ts";
 const MOST_ENTRIES = 250;
 const MOST_VARIABLES = 1000;
 
-type Check = (value: unknown, path: string) => void;
+/** What a value is not, and where: its path from the value that was checked. */
+interface Misfit {
+  readonly path: string;
+  readonly value: unknown;
+  readonly allowed: string;
+}
+
+/** Paths are made of what does not fit alone: nearly every Pod fits. */
+type Check = (value: unknown) => Misfit | undefined;
 
 /**
  * Whether what the injection reads of a Pod has the shape that it reads it in. The API server sends nothing else; whoever else
@@ -16,39 +24,57 @@ type Check = (value: unknown, path: string) => void;
  * @throws Denial that names the field
  */
 export function checkShape(pod: unknown): void {
-  POD(pod, "");
+  const misfit = POD(pod);
+  if (misfit !== undefined) throw wrong(misfit);
 }
 
-function text(value: unknown, path: string): void {
-  if (typeof value !== "string") throw wrong(path, value, "a text");
+function text(value: unknown): Misfit | undefined {
+  return typeof value === "string" ? undefined : { path: "", value, allowed: "a text" };
 }
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const noObject = (value: unknown): Misfit => ({ path: "", value, allowed: "an object" });
+const below = (step: string, misfit: Misfit): Misfit => ({ ...misfit, path: `${step}${misfit.path}` });
 
 function object(fields: Readonly<Record<string, Check>>): Check {
-  return (value, path) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(path, value, "an object");
-    for (const name in fields)
-      fields[name]?.((value as Record<string, unknown>)[name], path === "" ? name : `${path}.${name}`);
+  const checks = Object.entries(fields);
+  return (value) => {
+    if (!isObject(value)) return noObject(value);
+    for (const [name, check] of checks) {
+      const misfit = check(value[name]);
+      if (misfit !== undefined) return below(`.${name}`, misfit);
+    }
+    return undefined;
   };
 }
 
 function list(check: Check, most = MOST_ENTRIES): Check {
-  return (value, path) => {
-    if (!Array.isArray(value)) throw wrong(path, value, "a list");
-    if (value.length > most) throw wrong(path, value.length, `at most ${most} entries`);
-    for (let index = 0; index < value.length; index++) check(value[index], `${path}[${index}]`);
+  return (value) => {
+    if (!Array.isArray(value)) return { path: "", value, allowed: "a list" };
+    if (value.length > most) return { path: "", value: value.length, allowed: `at most ${most} entries` };
+    for (let index = 0; index < value.length; index++) {
+      const misfit = check(value[index]);
+      if (misfit !== undefined) return below(`[${index}]`, misfit);
+    }
+    return undefined;
   };
 }
 
 /** Kubernetes leaves a field out, or writes null. */
 function optional(check: Check): Check {
-  return (value, path) => {
-    if (value !== undefined && value !== null) check(value, path);
-  };
+  return (value) => (value === undefined || value === null ? undefined : check(value));
 }
 
-function texts(value: unknown, path: string): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(path, value, "an object");
-  for (const [key, entry] of Object.entries(value)) text(entry, `${path}.${key}`);
+function texts(value: unknown): Misfit | undefined {
+  if (!isObject(value)) return noObject(value);
+  for (const key in value) {
+    const misfit = text(value[key]);
+    if (misfit !== undefined) return below(`.${key}`, misfit);
+  }
+  return undefined;
 }
 
 const CONTAINER = object({
@@ -67,15 +93,15 @@ const POD = object({
     initContainers: optional(list(CONTAINER)),
     volumes: optional(list(object({ name: text, hostPath: optional(object({ path: text })) }))),
     imagePullSecrets: optional(list(object({ name: optional(text) }))),
-    securityContext: optional(object({ supplementalGroups: optional(list(() => {})) })),
+    securityContext: optional(object({ supplementalGroups: optional(list(() => undefined)) })),
     os: optional(object({})),
   }),
 });
 
-function wrong(path: string, value: unknown, allowed: string): Denial {
+function wrong({ path, value, allowed }: Misfit): Denial {
   const shown = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
   return new Denial("malformed-pod", {
-    key: path === "" ? "the Pod" : path,
+    key: path === "" ? "the Pod" : path.slice(1),
     value: shown.slice(0, 100),
     allowed,
     documentation: documentationOf("pods that are refused"),
