@@ -24,7 +24,12 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
-          globalSetup: ["test/chaincode/install.ts", "test/integration/programs.ts", "test/contract/programs.ts"],
+          globalSetup: [
+            "test/memory-folder.ts",
+            "test/chaincode/install.ts",
+            "test/integration/programs.ts",
+            "test/contract/programs.ts",
+          ],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           maxWorkers: 3,
@@ -35,7 +40,12 @@ export default defineConfig({
         test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
-          globalSetup: ["test/chaincode/install.ts", "test/contract/programs.ts", "test/contract/report.ts"],
+          globalSetup: [
+            "test/memory-folder.ts",
+            "test/chaincode/install.ts",
+            "test/contract/programs.ts",
+            "test/contract/report.ts",
+          ],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           maxWorkers: 3,

@@ -2,14 +2,13 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
  * One file for each port that was given, with the process that has it: a port that is given is not yet listened on when
- * the next one is looked for, here or by a file of tests that runs beside this one.
+ * the next one is looked for, here or by a file of tests that runs beside this one. One place for the machine, whatever TMPDIR says.
  */
-const claims = join(tmpdir(), "kubectl-fabric-test-ports");
+const claims = "/tmp/kubectl-fabric-test-ports";
 
 const claimed = new Set<number>();
 
