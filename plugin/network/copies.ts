@@ -3,7 +3,7 @@ import { createTwoFilesPatch } from "diff";
 import { stringify } from "yaml";
 import { FabricError, messageOf } from "../error.ts";
 import type { V1ConfigMap } from "../kube/client-node.ts";
-import { hasLabels, organizationLabels } from "./labels.ts";
+import { hasLabels, managedBy, networkLabel, organizationLabels } from "./labels.ts";
 import { networkConfigMapKey, networkConfigMapName } from "./namespace.ts";
 import { parseYaml } from "./spec-file.ts";
 import { organizations, parseNetwork, type FabricNetwork } from "./spec.ts";
@@ -18,6 +18,8 @@ export interface Copy {
 export interface Copies {
   readonly networks: ReadonlyMap<string, readonly Copy[]>;
   readonly passedOver: readonly string[];
+  /** Networks whose namespaces have a copy that cannot be read: it may be of a later version. */
+  readonly unread: ReadonlySet<string>;
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -34,6 +36,7 @@ export function countedCopies(
 ): Copies {
   const networks = new Map<string, Copy[]>();
   const passedOver: string[] = [];
+  const unread = new Set<string>();
   for (const { metadata, data } of configMaps) {
     const namespace = metadata?.namespace ?? "";
     const source = `ConfigMap ${namespace}/${networkConfigMapName}`;
@@ -46,9 +49,12 @@ export function countedCopies(
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
       passedOver.push(`${brief(messageOf(error))}; it is passed over`);
+      const said = labels(namespace);
+      const own = said === "believed" ? metadata?.labels : said === "unseen" ? undefined : said;
+      if (hasLabels({ metadata: { labels: own } }, managedBy)) unread.add(own?.[networkLabel] ?? "");
     }
   }
-  return { networks, passedOver };
+  return { networks, passedOver, unread };
 }
 
 /** Anybody may have written it, and at any length. */

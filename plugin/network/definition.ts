@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { ProfileName } from "../../webhook/inject/profile.ts";
 import { FabricError } from "../error.ts";
 import { ifAllowed } from "../kube/allowed.ts";
 import type { Cluster } from "../kube/cluster.ts";
@@ -17,14 +18,18 @@ export type Notice = (line: string) => void;
  * the context's own.
  */
 export async function findNetworks(cluster: Cluster, notice: Notice, signal: AbortSignal): Promise<Copies["networks"]> {
+  return (await findCopies(cluster, notice, signal)).networks;
+}
+
+async function findCopies(cluster: Cluster, notice: Notice, signal: AbortSignal): Promise<Copies> {
   const selection = { kind: "ConfigMap", labels: managedBy, fields: `metadata.name=${networkConfigMapName}` } as const;
   const found = await ifAllowed(list(cluster, selection, signal));
   const own = () => list(cluster, { ...selection, namespace: cluster.namespace }, signal);
   const configMaps = found ?? (await own().catch(ownNamespaceAnother(cluster)));
   const places = configMaps.flatMap(({ metadata }) => metadata?.namespace ?? []);
-  const { networks, passedOver } = countedCopies(configMaps, await namespaceLabels(cluster, places, signal));
-  for (const line of passedOver) notice(line);
-  return networks;
+  const copies = countedCopies(configMaps, await namespaceLabels(cluster, places, signal));
+  for (const line of copies.passedOver) notice(line);
+  return copies;
 }
 
 /** Whoever has rights in one organization only has to have named its namespace. */
@@ -93,11 +98,7 @@ export async function findNetwork(
 
 function chosenNetwork(cluster: Cluster, networks: Copies["networks"], name: string | undefined): FabricNetwork {
   const names = [...networks.keys()];
-  if (name === undefined && names.length > 1) {
-    throw new FabricError("usage", `expected one network, found ${names.join(", ")}`, {
-      hint: `choose one with --network, for example --network ${names[0]}`,
-    });
-  }
+  if (name === undefined && names.length > 1) throw several(names);
   const chosen = name ?? names[0] ?? "";
   const copies = networks.get(chosen);
   if (copies) return agreedDefinition(chosen, copies);
@@ -111,10 +112,16 @@ function chosenNetwork(cluster: Cluster, networks: Copies["networks"], name: str
   );
 }
 
+function several(names: readonly string[]): FabricError {
+  return new FabricError("usage", `expected one network, found ${names.join(", ")}`, {
+    hint: `choose one with --network, for example --network ${names[0]}`,
+  });
+}
+
 /**
  * What `init` is to bring about: a whole definition from a file, or options on top of the existing network. Throws `usage` when that
- * would take a node away, `conflict` when copies of the existing one disagree about what has not been said now: an `init` that was
- * stopped while it wrote them goes on when it is typed again.
+ * would take a node away, weaken peers without a word, or may mean several networks; `conflict` when the existing one cannot be read, or
+ * its copies disagree about what has not been said now: an `init` that was stopped while it wrote them goes on when it is typed again.
  */
 export async function definitionFor(
   cluster: Cluster,
@@ -122,10 +129,14 @@ export async function definitionFor(
   notice: Notice,
   signal: AbortSignal,
 ): Promise<FabricNetwork> {
-  const networks = await findNetworks(cluster, notice, signal);
-  const [only] = networks.size === 1 ? networks.keys() : [];
-  const name = ("spec" in wanted ? wanted.metadata.name : (wanted.name ?? only)) ?? "fabric";
+  const { networks, unread } = await findCopies(cluster, notice, signal);
+  const known = [...new Set([...networks.keys(), ...unread])];
+  const asked = "spec" in wanted ? wanted.metadata.name : wanted.name;
+  if (asked === undefined && known.length > 1) throw several(known);
+  const name = asked ?? known[0] ?? "fabric";
   const copies = networks.get(name) ?? [];
+  // Options change what is there, and what that is nobody knows.
+  if (!("spec" in wanted) && copies.length === 0 && unread.has(name)) throw notRead(name);
   const definitionOn = (existing: FabricNetwork | undefined): FabricNetwork =>
     "spec" in wanted ? wanted : networkFromOptions({ ...wanted, name }, existing);
   const [first] = copies;
@@ -144,9 +155,36 @@ export async function definitionFor(
       },
     );
   }
-  if (first) noteStorageClass(first.definition, network, notice);
+  if (first) {
+    noteStorageClass(first.definition, network, notice);
+    if ("spec" in wanted) checkFile(first.definition, network, notice);
+  }
   if (!("spec" in wanted)) noteImages(wanted, network, notice);
   return network;
+}
+
+function notRead(name: string): FabricError {
+  return new FabricError("conflict", `network ${name} is there, but no copy of its definition can be read`, {
+    hint: "use the kubectl-fabric that wrote it, which may be a later one; or give the whole definition: kubectl fabric init -f FILE",
+  });
+}
+
+/** Of a network that says nothing. */
+const usualProfile: ProfileName = "privileged";
+
+/** A file is the whole definition: what it leaves out goes back to what is usual, which isolates peers the least. */
+function checkFile({ spec: before }: FabricNetwork, { metadata, spec }: FabricNetwork, notice: Notice): void {
+  const [one, other] = [before.profile ?? usualProfile, spec.profile ?? usualProfile];
+  if (one !== other && spec.profile === undefined) {
+    throw new FabricError("usage", `network ${metadata.name} has the profile ${one}, of which the file says nothing`, {
+      hint: `add it to the file, below spec: profile: ${one}; or profile: ${other}, if that is meant`,
+    });
+  }
+  if (one !== other) notice(`profile changes from ${one} to ${other}`);
+  for (const component of ["peer", "orderer"] as const) {
+    const [image, wanted] = [before.images[component], spec.images[component]];
+    if (image !== wanted) notice(`images.${component} changes from ${image} to ${wanted}`);
+  }
 }
 
 function noteStorageClass(existing: FabricNetwork, { spec: { storage } }: FabricNetwork, notice: Notice): void {

@@ -47,7 +47,7 @@ function clusterOf(
         items: copies
           .filter((copy) => where === undefined || copy.namespace === where)
           .map((copy) => ({
-            metadata: { namespace: copy.namespace },
+            metadata: { namespace: copy.namespace, labels: labelsOf([trade])[copy.namespace] ?? {} },
             data: { "network.yaml": typeof copy.holds === "string" ? copy.holds : stringify(copy.holds) },
           })),
       };
@@ -170,6 +170,35 @@ describe("definitionFor", () => {
     expect(told).toEqual([]);
   });
 
+  test("of several one has to be named; a name that is not there makes another one", async () => {
+    const both = clusterWith([trade, ship]);
+    await expect(definitionFor(both, {}, notice, signal)).rejects.toMatchObject({
+      code: "usage",
+      message: "expected one network, found trade, ship",
+    });
+    expect((await definitionFor(both, { name: "rail" }, notice, signal)).metadata.name).toBe("rail");
+  });
+
+  test("a file that says nothing of how peers are isolated is refused where they are; one that changes it is told", async () => {
+    const restricted = networkFromOptions({ name: "trade", profile: "restricted" });
+    const cluster = clusterWith([restricted]);
+    await expect(definitionFor(cluster, trade, notice, signal)).rejects.toMatchObject({
+      code: "usage",
+      message: "network trade has the profile restricted, of which the file says nothing",
+      hint: expect.stringContaining("profile: privileged, if that is meant"),
+    });
+    expect(told).toEqual([]);
+    const weaker = networkFromOptions({ name: "trade", profile: "privileged", peerImage: "local/peer:1" });
+    expect(await definitionFor(cluster, weaker, notice, signal)).toEqual(weaker);
+    expect(told).toEqual([
+      "profile changes from restricted to privileged",
+      "images.peer changes from docker.io/hyperledger/fabric-peer:3.1 to local/peer:1",
+    ]);
+    told = [];
+    await definitionFor(clusterWith([trade]), trade, notice, signal);
+    expect(told).toEqual([]);
+  });
+
   test("what would take a node away is refused, and says which", async () => {
     await expect(definitionFor(clusterWith([ship]), { peers: 1 }, notice, signal)).rejects.toMatchObject({
       code: "usage",
@@ -225,6 +254,49 @@ describe("what somebody else wrote", () => {
     // Nor is it a network of its own.
     await expect(findNetwork(clusterOf([copy], { foreign: {} }), undefined, notice, signal)).rejects.toMatchObject({
       code: "not-found",
+    });
+  });
+
+  describe("of which no copy can be read, because a later version wrote it", () => {
+    const later = stringify({ ...trade, spec: { ...trade.spec, profile: "restricted", later: true } });
+    const copies = copiesOf(trade).map(({ namespace }) => ({ namespace, holds: later }));
+
+    test.each<[string, { readonly name?: string }]>([
+      ["is not made anew from defaults", {}],
+      ["nor by its name", { name: "trade" }],
+    ])("%s", async (_, options) => {
+      await expect(definitionFor(clusterOf(copies, labels), options, notice, signal)).rejects.toMatchObject({
+        code: "conflict",
+        message: "network trade is there, but no copy of its definition can be read",
+        hint: expect.stringMatching(/a later one; .* kubectl fabric init -f FILE/),
+      });
+      expect(told).toHaveLength(3);
+    });
+
+    test("is one of several", async () => {
+      const both = clusterOf([...copies, ...copiesOf(ship)], labelsOf([trade, ship]));
+      await expect(definitionFor(both, {}, notice, signal)).rejects.toMatchObject({
+        message: "expected one network, found ship, trade",
+      });
+      expect(await definitionFor(both, { name: "ship" }, notice, signal)).toEqual(ship);
+    });
+
+    test("is what a file says; one copy that can be read is enough", async () => {
+      expect(await definitionFor(clusterOf(copies, labels), trade, notice, signal)).toEqual(trade);
+      const oneLeft = clusterOf([...copies.slice(1), ...copiesOf(trade).slice(0, 1)], labels);
+      expect(await definitionFor(oneLeft, { orderers: 5 }, notice, signal)).toMatchObject({
+        spec: { ordererOrganization: { orderers: 5 } },
+      });
+    });
+
+    test("stops nobody where the namespace itself says nothing of it", async () => {
+      const forgedThere = clusterOf([{ namespace: "foreign", holds: later }], { foreign: {} });
+      expect(await definitionFor(forgedThere, {}, notice, signal)).toEqual(networkFromOptions({}));
+    });
+
+    test("is seen by who may see that namespace only", async () => {
+      const limited = clusterOf([{ namespace: "org1", holds: later }], {}, { all: false });
+      await expect(definitionFor(limited, {}, notice, signal)).rejects.toMatchObject({ code: "conflict" });
     });
   });
 
