@@ -220,6 +220,13 @@ function firstBlock(transaction: common.Envelope): common.Block {
   return block;
 }
 
+/** The first block of a ledger as it was given to the node, which has written into its metadata since (kvledger, commit hash). */
+export function asGiven(first: common.Block): common.Block {
+  const block = first.cloneMessage();
+  block.setMetadata(firstBlockMetadata());
+  return block;
+}
+
 function firstBlockMetadata(): common.BlockMetadata {
   const lastConfig = new common.LastConfig();
   const ordererMetadata = new common.OrdererBlockMetadata();

@@ -1,15 +1,17 @@
+import type { common } from "@hyperledger/fabric-protos";
 import { joinOrderer, ordererChannel } from "../fabric/channel-participation.ts";
 import { readBlock } from "../fabric/block.ts";
 import { checkChannelName } from "../fabric/channel-name.ts";
 import { consenters } from "../fabric/config-change.ts";
 import { configOf } from "../fabric/config.ts";
-import { genesisBlock } from "../fabric/genesis.ts";
-import { joinPeer, peerChannels } from "../fabric/peer-channels.ts";
+import { asGiven, genesisBlock } from "../fabric/genesis.ts";
+import { joinPeer, peerBlock, peerChannels } from "../fabric/peer-channels.ts";
 import { FabricError } from "../error.ts";
 import { createOrGet } from "../kube/objects.ts";
+import { ifAnswered } from "../steps/if-answered.ts";
 import type { Step } from "../steps/step.ts";
 import { anchorStep } from "./anchor-step.ts";
-import { channelConfigMap, channelGenesis, readGenesis } from "./channel.ts";
+import { channelConfigMap, channelConfigMapName, channelGenesis, readGenesis } from "./channel.ts";
 import type { Clock } from "./identity-steps.ts";
 import { membersStep } from "./members.ts";
 import type { OpenNetwork } from "./open-network.ts";
@@ -49,21 +51,59 @@ function genesisStep(network: OpenNetwork, channel: string, after: string, now: 
           };
     },
     async act({ signal }) {
-      const block = genesisBlock(await channelGenesis(network, channel, signal), { now: now() });
+      const block =
+        (await keptGenesis(network, channel, signal)) ??
+        genesisBlock(await channelGenesis(network, channel, signal), { now: now() });
       // Created, never applied: two genesis blocks would be two channels.
       await createOrGet(network.cluster, channelConfigMap(network, channel, block.serializeBinary()), { signal });
     },
   };
 }
 
-function ordererStep(network: OpenNetwork, channel: string, node: FabricNode, after: string): Step {
-  const endpoint = async (signal: AbortSignal) => {
-    const [plain, { tls }] = await Promise.all([
-      network.endpoint(node, ports.ordererAdmin, signal),
-      network.administrator(node.organization, signal),
-    ]);
-    return { ...plain, client: tls };
+/**
+ * The genesis block of a channel whose ConfigMap was lost, from a peer's ledger; undefined where no node that answers has the channel.
+ * Throws `conflict` where orderers alone have it: another genesis block would make another channel of the same name.
+ */
+async function keptGenesis(
+  network: OpenNetwork,
+  channel: string,
+  signal: AbortSignal,
+): Promise<common.Block | undefined> {
+  const ofPeer = async (node: FabricNode) => {
+    const { connection, identity } = await reachPeer(network, node, signal);
+    const joined = await peerChannels(connection, identity, { signal });
+    return joined.includes(channel) ? peerBlock(connection, identity, channel, 0, { signal }) : undefined;
   };
+  const peers = network.definition.spec.peerOrganizations.flatMap(nodesOf);
+  const blocks = await Promise.all(peers.map((node) => ifAnswered(ofPeer(node), signal)));
+  const kept = blocks.find((block) => block !== undefined);
+  if (kept) return asGiven(kept);
+  const ofOrderer = async (node: FabricNode) =>
+    (await ordererChannel(await adminEndpoint(network, node, signal), channel, { signal })) && hostOf(node);
+  const orderers = await Promise.all(
+    ordererNodes(network.definition).map((node) => ifAnswered(ofOrderer(node), signal)),
+  );
+  const having = orderers.filter((host) => host !== undefined);
+  if (having.length === 0) return undefined;
+  const { namespace } = network.definition.spec.ordererOrganization;
+  const place = `ConfigMap ${namespace}/${channelConfigMapName(channel)}`;
+  throw new FabricError(
+    "conflict",
+    `channel ${channel} is there (${having.join(", ")}), but its genesis block, ${place}, is not, and no peer has it`,
+    { hint: `restore ${place} from a backup; another channel has another name` },
+  );
+}
+
+async function adminEndpoint(network: OpenNetwork, node: FabricNode, signal: AbortSignal) {
+  const [plain, { tls }] = await Promise.all([
+    network.endpoint(node, ports.ordererAdmin, signal),
+    network.administrator(node.organization, signal),
+  ]);
+  return { ...plain, client: tls };
+}
+
+function ordererStep(network: OpenNetwork, channel: string, node: FabricNode, after: string): Step {
+  const endpoint = (signal: AbortSignal) => adminEndpoint(network, node, signal);
   return {
     id: `${channel}/${hostOf(node)}`,
     title: `${hostOf(node)} has joined`,

@@ -123,6 +123,15 @@ describe.each(fabrics)("a network of Fabric $version", ({ tag }) => {
     expect(steps.find(({ result }) => result === "changed")?.id).toBe("mychannel/org1/anchor-peers");
   });
 
+  test("a genesis block that was lost is read from a peer: another one would be another channel", async () => {
+    const map = ["-n", "orderer", "configmap", "channel-mychannel"];
+    const stored = () => kubectl(["get", ...map, "-o", "jsonpath={.binaryData}"]);
+    const before = await stored();
+    await kubectl(["delete", ...map]);
+    expect(await plugin.json(["join", "mychannel"])).toMatchObject({ changed: 1 });
+    expect(await stored()).toBe(before);
+  });
+
   test("status shows every node on the channel with its chaincode", async () => {
     const { ready, nodes } = await plugin.json<{ ready: boolean; nodes: { component: string; channels: object[] }[] }>([
       "status",
