@@ -213,7 +213,9 @@ class ApiServer implements Cluster {
   }
 
   lasting(): Cluster {
-    return new ApiServer(this.#loaded, { patience: LASTING_PATIENCE_MILLISECONDS });
+    const lasting = new ApiServer(this.#loaded, { patience: LASTING_PATIENCE_MILLISECONDS });
+    lasting.#isKnown = this.#isKnown;
+    return lasting;
   }
 
   close(): void {

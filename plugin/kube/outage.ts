@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FabricError } from "../error.ts";
 import { abortError } from "./abort.ts";
 import { ApiError } from "./api-error.ts";
-import { passingFailure } from "./unreachable.ts";
+import { passingFailure, wasReset } from "./unreachable.ts";
 
 /** Whether a failed request may be sent again. */
 export interface Sent {
@@ -12,6 +12,9 @@ export interface Sent {
   readonly known: boolean;
 }
 
+/** Of one that never answered, where somebody did: a balancer may lead to a server that has just gone. */
+const firstTries = 3;
+
 const firstPause = 200; // milliseconds
 const longestPause = 5000;
 /** Whoever says an hour, or a day, is asked again all the same. */
@@ -20,7 +23,8 @@ const longestAsked = 10_000;
 /**
  * Milliseconds until the same request is sent again, with jitter; undefined for a failure that stays one. Passing are: a server that asks
  * to come back (KEP-1040, or a shutdown) or says 429; no connection; and, of what may be sent twice, a connection that was cut, no
- * answer in time, and 502, 503 and 504. Pure but for `random`.
+ * answer in time, and 502, 503 and 504. Of a server that never answered these are few tries, and not for want of a connection or an
+ * answer. Pure but for `random`.
  */
 export function pauseBefore(
   failure: unknown,
@@ -28,13 +32,14 @@ export function pauseBefore(
   { repeatable, known }: Sent,
   random = Math.random,
 ): number | undefined {
+  const isFirst = !known && attempt < firstTries;
   if (failure instanceof ApiError) {
     const { httpStatus, retryAfter } = failure;
     const isAsked = httpStatus === 429 || retryAfter !== undefined;
-    if (!isAsked && !(known && repeatable && isAway(failure))) return undefined;
+    if (!isAsked && !((known || isFirst) && repeatable && isAway(failure))) return undefined;
     if (retryAfter !== undefined) return Math.min(Math.max(retryAfter * 1000, 100), longestAsked);
   } else {
-    const passing = known ? passingFailure(failure) : undefined;
+    const passing = known || (isFirst && wasReset(failure)) ? passingFailure(failure) : undefined;
     if (passing === undefined || (passing === "cut" && !repeatable)) return undefined;
   }
   return Math.min(firstPause * 2 ** attempt, longestPause) * (0.5 + random() / 2);

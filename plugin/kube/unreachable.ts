@@ -89,6 +89,11 @@ export function passingFailure(failure: unknown): "unsent" | "cut" | undefined {
   }
 }
 
+/** Whether there was somebody who ended the connection. */
+export function wasReset(failure: unknown): boolean {
+  return failure instanceof FabricError && ["ECONNRESET", "EPIPE"].includes(codeOf(failure.cause));
+}
+
 function plainly(code: string, message: string): string {
   switch (code) {
     case "ECONNREFUSED":

@@ -36,10 +36,19 @@ describe("the pause before a request is sent again", () => {
     expect(passes(failure(code), { repeatable: false })).toBe(false);
   });
 
-  test.each([502, 503, 504])("%d: only what may be sent twice, and only of a server that there was", (code) => {
+  test.each([502, 503, 504])("%d: only what may be sent twice", (code) => {
     expect(passes(refusal(code))).toBe(true);
-    expect(passes(refusal(code), { known: false })).toBe(false);
     expect(passes(refusal(code), { repeatable: false })).toBe(false);
+  });
+
+  test("of a server that never answered: three times, where somebody ended the connection or says that it is away", () => {
+    const unknown = { repeatable: true, known: false };
+    for (const error of [failure("ECONNRESET"), failure("EPIPE"), refusal(502), refusal(503), refusal(504)]) {
+      const tries = [0, 1, 2, 3, 4].map((attempt) => pauseBefore(error, attempt, unknown) !== undefined);
+      expect(tries).toEqual([true, true, true, false, false]);
+      expect(pauseBefore(error, 0, { ...unknown, repeatable: false })).toBeUndefined();
+    }
+    expect(pauseBefore(failure("ETIMEDOUT"), 0, unknown)).toBeUndefined();
   });
 
   test("whoever is told to come back may", () => {
