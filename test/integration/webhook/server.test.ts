@@ -268,6 +268,24 @@ describe("connections", () => {
     await expect(caller.call(reviewOf(peerPod()))).rejects.toThrow(/certificate|signature/);
   });
 
+  test("are no more than three API servers open; one that goes makes room", async () => {
+    const open = async () => {
+      const socket = connect(server.port, "127.0.0.1");
+      await once(socket, "connect");
+      return socket;
+    };
+    const sockets = await Promise.all(Array.from({ length: 600 }, open));
+    try {
+      const oneMore = await open();
+      await once(oneMore.resume(), "close");
+      sockets.pop()?.destroy();
+      const status = async () => (await caller.call(reviewOf(peerPod())).catch(() => undefined))?.status;
+      await expect.poll(status, patience).toBe(200);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+    }
+  });
+
   test("draining answers what comes, sends callers elsewhere, finishes what was begun, then closes", async () => {
     const before = await caller.call(reviewOf(peerPod()));
     expect(before.headers.connection).toBe("keep-alive");
