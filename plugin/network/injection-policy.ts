@@ -1,7 +1,12 @@
 import { ANNOTATIONS, NAMESPACE_LABEL } from "../../webhook/inject/annotations.ts";
-import { TOLERATED_VARIABLE } from "../../webhook/inject/found-injection.ts";
+import { TERMINATION_LOG, TOLERATED_VARIABLE } from "../../webhook/inject/found-injection.ts";
 import { injectPod } from "../../webhook/inject/inject.ts";
-import { ARCHIVES_VOLUME, PULL_SECRETS_VOLUME } from "../../webhook/inject/preload.ts";
+import {
+  ARCHIVES_DIRECTORY,
+  ARCHIVES_VOLUME,
+  PULL_SECRETS_DIRECTORY,
+  PULL_SECRETS_VOLUME,
+} from "../../webhook/inject/preload.ts";
 import { ENDPOINT, SOCKET_DIRECTORY } from "../../webhook/inject/profile.ts";
 import { DEFAULT_SETTINGS } from "../../webhook/inject/settings.ts";
 import { GRAPH_VOLUME, IDLER, PRELOADER, SIDECAR, SOCKET_VOLUME } from "../../webhook/inject/sidecar.ts";
@@ -114,23 +119,39 @@ function patternsOf(key: string): string {
 const linesOf = (key: string): string =>
   `(${cel(key)} in params.data ? params.data.${key} : "").split("\\n").map(p, p.trim()).filter(p, p != "")`;
 
-const isToken = `(has(m.readOnly) && m.readOnly && m.mountPath.matches("^/(var/)?run/secrets/") && !m.mountPath.contains(".."))`;
-const isWhole = `(!has(m.subPath) && !has(m.subPathExpr))`;
+/** No mount of the node's comes in by it, and none of the container's gets out. */
+const isPrivate = `(!has(m.mountPropagation) || m.mountPropagation == "None")`;
+const isToken = `(has(m.readOnly) && m.readOnly && ${isPrivate} && m.mountPath.matches("^/(var/)?run/secrets/") && !m.mountPath.contains(".."))`;
+const isWhole = `(!has(m.subPath) && !has(m.subPathExpr) && ${isPrivate})`;
 const isOurs = (name: string): string =>
   `(${name} in ${cel([SOCKET_VOLUME, GRAPH_VOLUME, PULL_SECRETS_VOLUME])} || ${name}.startsWith(${cel(ARCHIVES_VOLUME)}))`;
+const isPullSecrets = `(m.name == ${cel(PULL_SECRETS_VOLUME)} && m.mountPath == ${cel(PULL_SECRETS_DIRECTORY)})`;
+const isArchives = `(m.name.startsWith(${cel(ARCHIVES_VOLUME)}) && m.mountPath.matches(${cel(`^${ARCHIVES_DIRECTORY}/[0-9]+$`)}))`;
 const isSocketOfPeer = `(m.name == ${cel(SOCKET_VOLUME)} && m.mountPath == ${cel(SOCKET_DIRECTORY)} && has(m.readOnly) && m.readOnly && ${isWhole})`;
 
-/** Nothing but its command decides what runs in it. */
+/** Fields that no privileged container and no helper of the injection has, nor gets by defaults or other webhooks. */
+const neverMade = [
+  "envFrom",
+  "lifecycle",
+  "livenessProbe",
+  "ports",
+  "readinessProbe",
+  "stdin",
+  "stdinOnce",
+  "tty",
+  "volumeDevices",
+  "workingDir",
+];
+
+/** Nothing but its command decides what runs in it, and what it reaches. */
 function runsOnlyItsCommand(variables: readonly string[]): string {
   const tolerated = cel(`(?i)${TOLERATED_VARIABLE.source}`);
   return [
     `(!has(c.env) || c.env.all(e, ${variables.join(" || ")} || e.name.matches(${tolerated})))`,
-    "!has(c.envFrom)",
-    "!has(c.lifecycle)",
-    "!has(c.livenessProbe)",
-    "!has(c.readinessProbe)",
-    "!has(c.workingDir)",
-    "!has(c.volumeDevices)",
+    ...neverMade.map((field) => `!has(c.${field})`),
+    "(!has(c.resources) || !has(c.resources.claims))",
+    // The kubelet mounts an empty file there, whatever the image has in its place.
+    `(!has(c.terminationMessagePath) || c.terminationMessagePath == ${cel(TERMINATION_LOG)})`,
   ].join(" && ");
 }
 
@@ -153,12 +174,15 @@ function isDaemonOfOurs(containers: readonly V1Container[]): string {
     runsOnlyItsCommand([variable("DOCKER_HOST", ENDPOINT)]),
     `has(c.startupProbe) && has(c.startupProbe.exec) && c.startupProbe.exec.command == ${cel(first?.startupProbe?.exec?.command)}`,
     `has(c.volumeMounts) && c.volumeMounts.all(m, ${mounts} || ${isToken})`,
-    `!has(c.securityContext.capabilities)`,
+    ...["capabilities", "seLinuxOptions", "windowsOptions"].map((field) => `!has(c.securityContext.${field})`),
     `(!has(c.securityContext.procMount) || c.securityContext.procMount == "Default")`,
   ].join(" && ");
 }
 
-/** The containers that reach the daemon without being the peer: their command is all that they do. */
+/**
+ * The containers that reach the daemon without being the peer: their command is all that they do. What they are told are words: by
+ * an option that it does not know, or a terminal, Docker's command line comes to run plugins (docker/cli: cmd/docker/docker.go).
+ */
 function isHelperOfOurs(name: string, containers: readonly V1Container[], mounts: string): string {
   const scripts = distinct(containers.map(({ command }) => [command?.[2] ?? ""]));
   const word = containers[0]?.command?.[3];
@@ -166,12 +190,13 @@ function isHelperOfOurs(name: string, containers: readonly V1Container[], mounts
     `c.name == ${cel(name)}`,
     imageIn("c.image", "daemonImages"),
     `has(c.command) && c.command.size() > 3 && c.command[0] == "sh" && c.command[1] == "-c" && c.command[2] in ${cel(scripts)} && c.command[3] == ${cel(word)}`,
+    `c.command.filter(w, w != c.command[2] && !w.matches("^[a-zA-Z0-9/][^$]*$")).size() == 1`,
     "!has(c.args)",
     "!has(c.startupProbe)",
     runsOnlyItsCommand([
       variable("DOCKER_HOST", ENDPOINT),
       variable("HOME", "/tmp"),
-      `e.name == "KUBECTL_FABRIC_ARCHIVES"`,
+      `(e.name == "KUBECTL_FABRIC_ARCHIVES" && !has(e.valueFrom) && has(e.value) && e.value.matches(${cel("^([a-zA-Z0-9][^$\\s]*( |$))*$")}))`,
     ]),
     `has(c.volumeMounts) && c.volumeMounts.all(m, ${mounts} || ${isToken})`,
   ].join(" && ");
@@ -269,7 +294,7 @@ function podPolicy(): V1ValidatingAdmissionPolicy {
     isHelperOfOurs(
       PRELOADER,
       containers.get(PRELOADER) ?? [],
-      `${isSocketOfPeer} || (has(m.readOnly) && m.readOnly && (m.name == ${cel(PULL_SECRETS_VOLUME)} || m.name.startsWith(${cel(ARCHIVES_VOLUME)})) && m.mountPath.startsWith("/kubectl-fabric-"))`,
+      `${isSocketOfPeer} || (has(m.readOnly) && m.readOnly && ${isWhole} && (${isPullSecrets} || ${isArchives}))`,
     ),
     isHelperOfOurs(IDLER, containers.get(IDLER) ?? [], isSocketOfPeer),
   ];
@@ -317,6 +342,14 @@ function podPolicy(): V1ValidatingAdmissionPolicy {
           expression: isBaselinePod,
           message:
             'the namespace takes Pods within Pod Security "baseline" only, save for the injected daemon: no host namespaces, hostPath volumes, unsafe sysctls or unconfined profiles',
+        },
+        {
+          expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name != ${cel(SOCKET_VOLUME)} || has(v.emptyDir))`,
+          message: "the volume of the injected daemon's socket is no emptyDir: other Pods could have it, too",
+        },
+        {
+          expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name != ${cel(PULL_SECRETS_VOLUME)} || (has(v.projected) && has(v.projected.sources) && v.projected.sources.all(s, has(s.secret) && has(s.secret.items) && s.secret.items.all(i, i.path.matches("^[0-9]+/config[.]json$")))))`,
+          message: "the volume of pull secrets has more than configurations of Docker: it could have plugins",
         },
         {
           expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name == ${cel(GRAPH_VOLUME)} || !has(v.persistentVolumeClaim) || !object.spec.volumes.exists(g, g.name == ${cel(GRAPH_VOLUME)} && has(g.persistentVolumeClaim) && g.persistentVolumeClaim.claimName == v.persistentVolumeClaim.claimName))`,

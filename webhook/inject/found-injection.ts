@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { V1Container, V1Pod, V1Volume } from "@kubernetes/client-node";
+import type { V1Container, V1Pod, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
 import { withoutEndSlashes } from "./mount-path.ts";
 import { Denial } from "./outcome.ts";
@@ -127,6 +127,9 @@ function differenceOf(pod: V1Pod, plan: PlannedInjection, limits: FoundLimits): 
   return volumeDifference(pod, plan, limits);
 }
 
+/** Where a container's last words go, unless it says otherwise. */
+export const TERMINATION_LOG = "/dev/termination-log";
+
 /** What another webhook, an autoscaler or the API server's defaults may set, and what is compared apart. */
 const NOT_COMPARED: ReadonlySet<string> = new Set([
   "name",
@@ -164,7 +167,9 @@ function containerDifference(
     startupProbe: sameProbe(given["startupProbe"], wanted["startupProbe"]),
     livenessProbe: sameProbe(given["livenessProbe"], wanted["livenessProbe"]),
     volumeMounts: sameMounts(found, planned),
-    resources: withinBounds(found, limits),
+    resources: withinBounds(found, limits) && plain(found.resources?.claims) === undefined,
+    // The kubelet mounts an empty file there, whatever the image has in its place.
+    terminationMessagePath: ["", TERMINATION_LOG].includes(found.terminationMessagePath ?? ""),
     ...Object.fromEntries(
       compared.map((field) => [field, isDeepStrictEqual(plain(given[field]), plain(wanted[field]))]),
     ),
@@ -241,9 +246,10 @@ function plainMount(mount: object): Fields {
   return Object.fromEntries([...given, ["readOnly", readOnly === true]]);
 }
 
-/** Tokens, which Kubernetes and clouds mount into every container. */
-function isToken({ mountPath, readOnly }: { readonly mountPath: string; readonly readOnly?: boolean }): boolean {
-  return readOnly === true && /^\/(?:var\/)?run\/secrets\//.test(mountPath) && !mountPath.includes("..");
+/** Tokens, which Kubernetes and clouds mount into every container. What is mounted within such a mount stays on its side. */
+function isToken({ mountPath, mountPropagation, readOnly }: V1VolumeMount): boolean {
+  const isPrivate = ["", "None"].includes(mountPropagation ?? "");
+  return readOnly === true && isPrivate && /^\/(?:var\/)?run\/secrets\//.test(mountPath) && !mountPath.includes("..");
 }
 
 /** Pull secrets depend on the service account, which a manifest does not tell. */
@@ -283,9 +289,20 @@ function sameVolume(found: Fields, planned: Fields, { storage }: FoundLimits): b
   const claim = (volume: Fields) => fieldsOf(volume["persistentVolumeClaim"])["claimName"];
   if (claim(found) !== claim(planned)) return false;
   if (planned["image"] !== undefined) return isDeepStrictEqual(found["image"], planned["image"]);
+  if (planned["projected"] !== undefined) return holdsConfigurations(fieldsOf(found["projected"]));
   const size = (volume: Fields) => fieldsOf(volume["emptyDir"])["sizeLimit"];
   if (size(planned) === undefined) return true;
   return (quantity(String(size(found))) ?? Infinity) <= (quantity(storage.limit.maximum) ?? 0);
+}
+
+/** Which secrets depends on the service account; beside a configuration lie the plugins that Docker's command line runs. */
+function holdsConfigurations({ sources }: Fields): boolean {
+  const isConfiguration = (item: unknown): boolean => /^\d+\/config\.json$/.test(String(fieldsOf(item)["path"]));
+  const holds = (source: unknown): boolean => {
+    const { items } = fieldsOf(fieldsOf(source)["secret"]);
+    return Array.isArray(items) && items.length > 0 && items.every(isConfiguration);
+  };
+  return Array.isArray(sources) && sources.every(holds);
 }
 
 function altered(name: string, field: string): Denial {

@@ -14,7 +14,16 @@ import { peerObjects } from "../../../plugin/network/peer.ts";
 import { networkFromOptions, peerNodes } from "../../../plugin/network/spec.ts";
 import { issuer } from "../../../webhook/certificates/issue.ts";
 import { injectPod } from "../../../webhook/inject/inject.ts";
-import { changed, context, contextOf, FORGERIES, injected, peerPod, WHOLE } from "../../unit/webhook/forgeries.ts";
+import {
+  changed,
+  completed,
+  context,
+  contextOf,
+  FORGERIES,
+  injected,
+  peerPod,
+  WHOLE,
+} from "../../unit/webhook/forgeries.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
 import { until } from "./webhook-process.ts";
 
@@ -124,6 +133,22 @@ describe("what the injection makes passes", () => {
     }
   });
 
+  test.each([30, 36])("archives, as a cluster of 1.%i gets them to the daemon", async (minor) => {
+    const version = { major: 1, minor, patch: 0 };
+    const archives = {
+      "kubectl-fabric.io/preload-archives": "example.com/a:1, localhost:5000/b@sha256:" + "0".repeat(64),
+    };
+    const given = contextOf({ apiServer: version, oldestKubelet: version });
+    expect(await refusal(injected(peerPod({ ...WHOLE, ...archives }), given))).toBe("");
+  });
+
+  test("with what others add in good faith", async () => {
+    const pod = changed(completed(injected(peerPod(WHOLE))), ({ spec }) =>
+      spec?.volumes?.push({ name: "kube-api-access", emptyDir: {} }),
+    );
+    expect(await refusal(pod)).toBe("");
+  });
+
   test("and so does an ordinary Pod", async () => {
     expect(
       await refusal(plain({ securityContext: { capabilities: { add: ["NET_BIND_SERVICE"], drop: ["ALL"] } } })),
@@ -134,7 +159,6 @@ describe("what the injection makes passes", () => {
 describe("forgeries of what was injected", () => {
   /** Not about what runs, with which privilege: these are the webhook's to see. */
   const NOT_THE_POLICYS = [
-    "a terminal",
     "no limit",
     "a limit beyond",
     "another claim",
@@ -142,12 +166,17 @@ describe("forgeries of what was injected", () => {
     "no preload",
     "another idler",
     "another thing in the socket's place",
-    "a field of a later Kubernetes",
   ];
   const theirs = FORGERIES.filter(([name]) => !NOT_THE_POLICYS.includes(name));
 
   /** Refused by the API server itself: no valid Pod. */
-  const INVALID = ["a second one", "no graph", "a device", "another container with the graph"];
+  const INVALID = [
+    "a second one",
+    "no graph",
+    "a device",
+    "another container with the graph",
+    "a field of a later Kubernetes",
+  ];
 
   test.each(theirs)("%s", async (name, forge) => {
     const forged = changed(injected(peerPod(WHOLE)), forge);

@@ -5,6 +5,7 @@ import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
 import { injectPod } from "../../../webhook/inject/inject.ts";
 import {
   changed,
+  completed,
   context,
   contextOf,
   DIND,
@@ -30,6 +31,12 @@ describe("what is not as it would be is refused", () => {
       (pod: V1Pod) => (named(pod, DIND).lifecycle = { postStart: { exec: { command: ["evil"] } } }),
       "lifecycle",
     ],
+    [
+      "a port of the node",
+      (pod: V1Pod) => (named(pod, DIND).ports = [{ containerPort: 10_250, hostPort: 10_250 }]),
+      "ports",
+    ],
+    ["a message", (pod: V1Pod) => (named(pod, DIND).terminationMessagePath = "/x"), "terminationMessagePath"],
     ["a native sidecar", (pod: V1Pod) => (named(pod, DIND).restartPolicy = "Always"), "restartPolicy"],
   ])("on a cluster without native sidecars: %s", (_, forge, field) => {
     const outcome = injectPod(changed(injected(peerPod(), old), forge), old);
@@ -81,32 +88,6 @@ describe("what is not as it would be is refused", () => {
 });
 
 describe("what others add in good faith is no forgery", () => {
-  /** Defaults of Kubernetes 1.36, a service account's token, a cloud's identity, a proxy, an autoscaler. */
-  function completed(pod: V1Pod): V1Pod {
-    return changed(pod, (copy) => {
-      for (const container of [...(copy.spec?.initContainers ?? []), ...(copy.spec?.containers ?? [])]) {
-        Object.assign(container, {
-          terminationMessagePath: "/dev/termination-log",
-          terminationMessagePolicy: "File",
-          imagePullPolicy: "IfNotPresent",
-        });
-        for (const probe of [container.startupProbe, container.livenessProbe])
-          if (probe) Object.assign(probe, { successThreshold: 1, timeoutSeconds: 9 });
-        if (container.securityContext) container.securityContext.procMount = "Default";
-        (container.volumeMounts ??= []).push({
-          name: "kube-api-access",
-          mountPath: "/var/run/secrets/kubernetes.io/serviceaccount",
-          readOnly: true,
-        });
-        (container.env ??= []).push(
-          { name: "AWS_REGION", value: "eu" },
-          { name: "https_proxy", value: "http://proxy" },
-        );
-        if (container.resources) container.resources.requests = { cpu: "50m", memory: "128Mi" };
-      }
-    });
-  }
-
   test.each([
     ["everything", WHOLE, context],
     ["a claim", { [ANNOTATIONS.storage]: "pvc:images" }, context],
