@@ -4,12 +4,11 @@ import { startChaincode } from "../fabric/chaincode-start.ts";
 import { podProblem } from "../network/pod-problem.ts";
 import { reachGateway, reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
-import { eventually } from "../steps/eventually.ts";
 import type { Step } from "../steps/step.ts";
 import { containerOf, containersOf } from "./containers.ts";
 import { installations, type Deployment, type Target } from "./deployment.ts";
 import { isAbsence } from "./late-peer.ts";
-import { patiently } from "./lifecycle-steps.ts";
+import { patiently, received } from "./lifecycle-steps.ts";
 import { described } from "./next-definition.ts";
 import { peerStep, speaker } from "./peer-step.ts";
 
@@ -90,15 +89,12 @@ async function punctual(deployment: Deployment, signal: AbortSignal): Promise<re
 
 /** A peer refuses all calls until it has the block of Init, which may reach it after the one that submitted it. */
 function initialized({ network, channel, definition }: Deployment, node: FabricNode, signal: AbortSignal) {
-  return eventually(
-    async () => {
-      const { connection, identity } = await reachPeer(network, node, signal);
-      const { name } = definition;
-      const { state } = await startChaincode(connection, identity, channel, name, { signal, timeout: startTimeout });
-      if (state === "not-initialized") throw new FabricError("not-ready", `${hostOf(node)} has not yet received Init`);
-    },
-    { signal, retry: ["not-ready", "connection"] },
-  );
+  return received(async () => {
+    const { connection, identity } = await reachPeer(network, node, signal);
+    const { name } = definition;
+    const { state } = await startChaincode(connection, identity, channel, name, { signal, timeout: startTimeout });
+    if (state === "not-initialized") throw new FabricError("not-ready", `${hostOf(node)} has not yet received Init`);
+  }, signal);
 }
 
 /** What Init wants only the chaincode knows: Node's contract API takes no call without a function, Go's does. */

@@ -156,7 +156,7 @@ async function committedByAnother(
       cause,
     });
   };
-  const committed = await eventually(look, { signal, retry: ["not-ready", "connection"] });
+  const committed = await received(look, signal);
   if (agree(committed, definition)) return "another command has committed it";
   throw new FabricError(
     "conflict",
@@ -228,6 +228,7 @@ export function runningStep(
 /**
  * Again while peers of different organizations have not found each other by gossip, there is no Raft leader, two
  * organizations wrote at once (MVCC_READ_CONFLICT), or one's peer lacks a block: by status, never by sleeping and hoping.
+ * For a minute: it may as well be for good (no anchor peers, no quorum), and its hint says what to look at.
  */
 export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
   const retriable = async () => {
@@ -239,8 +240,19 @@ export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Pr
       throw new FabricError("not-ready", message, { hint, cause: error });
     }
   };
-  return eventually(retriable, { signal, retry: ["not-ready", "connection"] });
+  return eventually(retriable, { signal, within: minute, retry: ["not-ready", "connection"] });
 }
+
+/**
+ * Waits for a block that a peer is to receive, `not-ready` until then, as long as the command does. For a peer that cannot be connected
+ * only a minute: its Pod may have gone (peer-step.ts).
+ */
+export function received<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const connected = () => eventually(look, { signal, within: minute, retry: ["connection"] });
+  return eventually(connected, { signal, retry: ["not-ready"] });
+}
+
+const minute = 60_000;
 
 const kilobytes = ({ length }: Uint8Array): string => `${Math.ceil(length / 1024)} KiB`;
 

@@ -45,13 +45,15 @@ export function warmStep(
       progress("the chaincode starts");
       const start = () =>
         startChaincode(connection, identity, channel, definition.name, { signal, timeout: startTimeout });
-      const { state } = await eventually(start, { signal, retry: ["connection"] }).catch((error: unknown) => {
-        if (!lacksImage(error) || error.hint !== undefined) throw error;
-        const { code, message } = error;
-        const seed = `kubectl fabric chaincode seed ${definition.name}`;
-        const hint = `${seed} brings what another peer has; else: ${buildAnew(definition.name, channel)}`;
-        throw new FabricError(code, message, { hint, cause: error });
-      });
+      const { state } = await eventually(start, { signal, within: 60_000, retry: ["connection"] }).catch(
+        (error: unknown) => {
+          if (!lacksImage(error) || error.hint !== undefined) throw error;
+          const { code, message } = error;
+          const seed = `kubectl fabric chaincode seed ${definition.name}`;
+          const hint = `${seed} brings what another peer has; else: ${buildAnew(definition.name, channel)}`;
+          throw new FabricError(code, message, { hint, cause: error });
+        },
+      );
       return state === "running" ? "" : "to be initialized";
     },
   };

@@ -27,7 +27,7 @@ Examples:
     ]);
     const cluster = await connect(options, terminal);
     const { name, namespaces: found } = await networkNamespaces(cluster, options.network, terminal.signal);
-    const namespaces = found.map((namespace) => namespace.name);
+    const namespaces = found.map(({ ref }) => ref.name);
     if (namespaces.length > 0 && !options.yes && !options.dryRun) {
       const question = `This deletes network ${name} with its ledgers and keys: namespaces ${namespaces.join(", ")}.`;
       await confirm(terminal, question, name);

@@ -22,30 +22,29 @@ export interface ConfigChange {
 
 /** How long a change that an orderer accepted may take until it counts as lost. */
 const lostAfter = 5_000;
-const changeTimeout = 120_000;
 
 /**
  * Makes a change and waits until the orderer has it in a block. False when there was nothing to change. An orderer that
  * accepts an update may still lose it (its leader went away), and another update may come first: then it is computed
- * and sent again. Throws `rejected` when Fabric refuses it, `timeout` after 2 minutes unless told.
+ * and sent again, as long as the signal lets it. Throws `rejected` when Fabric refuses it; when the signal is aborted, what it waited for.
  */
 export async function commitConfigChange(
   orderer: NodeConnection,
   change: ConfigChange,
-  { signal, timeout = changeTimeout }: CallOptions = {},
+  { signal }: Pick<CallOptions, "signal"> = {},
 ): Promise<boolean> {
-  const deadline = Date.now() + timeout;
   for (let wanted: ChannelConfig | undefined; ;) {
-    const { newest, current } = await untilReady(() => currentConfig(orderer, change, signal), deadline, signal);
+    const { newest, current } = await untilReady(() => currentConfig(orderer, change, signal), signal);
     if (wanted && !computeConfigUpdate(current, wanted)) return true;
     wanted = change.change(current);
     const update = computeConfigUpdate(current, wanted);
     if (!update) return false;
-    if (Date.now() > deadline) throw late(orderer, change);
     const signatures = await Promise.all(change.signers.map((signer) => signConfigUpdate(update, signer)));
     const envelope = await configUpdateEnvelope(update, signatures, change.signers[0]);
-    const accepted = await untilReady(() => send(orderer, change, envelope, signal), deadline, signal);
-    if (accepted) await waitForConfig(orderer, change, newest, signal);
+    const accepted = await untilReady(() => send(orderer, change, envelope, signal), signal);
+    if (!accepted) continue;
+    await waitForConfig(orderer, change, newest, signal);
+    if (signal?.aborted) throw late(orderer, change);
   }
 }
 
@@ -75,7 +74,7 @@ async function send(
   }
 }
 
-/** Until a block after `newest` brings another configuration, or the change counts as lost. */
+/** Until a block after `newest` brings another configuration, the change counts as lost, or the signal is aborted. */
 async function waitForConfig(
   orderer: NodeConnection,
   { channel, signers: [sender] }: ConfigChange,
@@ -90,27 +89,24 @@ async function waitForConfig(
       if (lastConfigIndex(block) === number) return;
     } catch (error) {
       const lostOrLeaderless = error instanceof FabricError && (error.code === "timeout" || error.code === "not-ready");
-      if (!lostOrLeaderless) throw error;
+      if (!lostOrLeaderless && signal?.aborted !== true) throw error;
       return;
     }
   }
 }
 
-/** Tries again while the orderers have no leader. */
-async function untilReady<Result>(
-  act: () => Promise<Result>,
-  deadline: number,
-  signal: AbortSignal | undefined,
-): Promise<Result> {
-  for (;;) {
+/** Tries again while the orderers have no leader; throws that when the signal is aborted meanwhile. */
+async function untilReady<Result>(act: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  for (let before: unknown; ;) {
     try {
       return await act();
     } catch (error) {
-      const notReady = error instanceof FabricError && error.code === "not-ready";
-      if (!notReady || Date.now() > deadline) throw error;
-      // An orderer tells nobody when it has a leader: there is nothing to watch.
-      await pause(500, undefined, { signal });
+      if (signal?.aborted) throw before ?? error;
+      if (!(error instanceof FabricError) || error.code !== "not-ready") throw error;
+      before = error;
     }
+    // An orderer tells nobody when it has a leader: there is nothing to watch.
+    await pause(500, undefined, { signal }).catch(() => {});
   }
 }
 

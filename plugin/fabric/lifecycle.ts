@@ -47,12 +47,10 @@ export type ApprovedPart =
 /** core/chaincode/lifecycle/serializer.go, IsSerialized: named instead of parts where there is nothing to compare with. */
 const NOTHING_APPROVED = "ChaincodeParameters";
 
-/** Building an image at install takes its time: a Go chaincode without cache several minutes on small machines. */
-const installTimeout = 600_000;
-
 /**
  * Installs a package on a peer, which may build it. An administrator of the peer's organization may. False when it was
- * there already. The timeout is 10 minutes unless told.
+ * there already. No timeout unless told: a build takes several minutes on small machines, and the peer itself ends one that
+ * takes too long (core.yaml, chaincode.installTimeout).
  */
 export async function installChaincode(
   connection: NodeConnection,
@@ -64,7 +62,7 @@ export async function installChaincode(
   args.setChaincodeInstallPackage(bytes);
   let answer: Uint8Array;
   try {
-    answer = await ask(connection, identity, "", "InstallChaincode", args, { timeout: installTimeout, ...options });
+    answer = await ask(connection, identity, "", "InstallChaincode", args, { timeout: Infinity, ...options });
   } catch (error) {
     // core/chaincode/lifecycle/lifecycle.go, InstallChaincode
     if (messageMatches(error, `chaincode already successfully installed (package ID '${id}')`)) return false;

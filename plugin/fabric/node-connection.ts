@@ -3,6 +3,7 @@ import {
   type ChannelCredentials,
   type Client,
   type ClientUnaryCall,
+  type Deadline,
   type requestCallback,
 } from "@grpc/grpc-js";
 import { type CallOptions, defaultTimeout } from "./call-options.ts";
@@ -36,9 +37,9 @@ export function connectNode(endpoint: Endpoint): NodeConnection {
   };
 }
 
-/** When a call has to be over. */
-export function deadlineOf({ timeout = defaultTimeout }: CallOptions): { readonly deadline: Date } {
-  return { deadline: new Date(Date.now() + timeout) };
+/** When a call has to be over; Infinity is grpc-js' own word for never. */
+export function deadlineOf({ timeout = defaultTimeout }: CallOptions): { readonly deadline: Deadline } {
+  return { deadline: timeout === Infinity ? Infinity : new Date(Date.now() + timeout) };
 }
 
 /** One unary call as a promise, ended by the signal. Throws what the status means; `what` was to be done. */

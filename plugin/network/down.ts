@@ -3,20 +3,15 @@ import { isConflict } from "../kube/api-error.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import type { KubernetesObject, V1Namespace } from "../kube/client-node.ts";
 import { gone, type Condition } from "../kube/conditions.ts";
-import { get, list, refOf, remove } from "../kube/objects.ts";
+import { list, refOf, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step, StepContext } from "../steps/step.ts";
 import { managedBy, networkLabel } from "./labels.ts";
-
-/** One namespace, and no other that may have its name later. */
-export interface FoundNamespace {
-  readonly name: string;
-  readonly uid: string;
-}
+import { sameAsListed, type ListedObject } from "./listed-object.ts";
 
 export interface NetworkNamespaces {
   readonly name: string;
-  readonly namespaces: readonly FoundNamespace[];
+  readonly namespaces: readonly ListedObject[];
 }
 
 /**
@@ -37,21 +32,24 @@ export async function networkNamespaces(
     });
   }
   const chosen = name ?? names[0] ?? "fabric";
+  const labels = { ...managedBy, [networkLabel]: chosen };
   const namespaces = all
     .filter(({ metadata }) => networkOf(metadata?.labels) === chosen)
-    .map(({ metadata }) => ({ name: metadata?.name ?? "", uid: metadata?.uid ?? "" }))
-    .sort((left, right) => left.name.localeCompare(right.name));
+    .map((namespace) => ({ ref: refOf(namespace), uid: namespace.metadata?.uid ?? "", labels }))
+    .sort((left, right) => left.ref.name.localeCompare(right.ref.name));
   return { name: chosen, namespaces };
 }
 
-/** Each namespace is gone, with all that was in it. What was made anew under its name since it was found is not ours to delete. */
-export function downSteps(cluster: Cluster, namespaces: readonly FoundNamespace[]): readonly Step[] {
-  return namespaces.map(({ name, uid }) => {
+/**
+ * Each namespace is gone, with all that was in it. What was made anew under its name since it was found is not ours to delete.
+ * Nor is one that somebody has made theirs since: its step throws `conflict`.
+ */
+export function downSteps(cluster: Cluster, namespaces: readonly ListedObject[]): readonly Step[] {
+  return namespaces.map((listed) => {
+    const { uid } = listed;
+    const { name } = listed.ref;
     const ref = { kind: "Namespace", name } as const;
-    const found = async (signal: AbortSignal) => {
-      const namespace = await get(cluster, ref, signal);
-      return namespace?.metadata?.uid === uid ? namespace : undefined;
-    };
+    const found = (signal: AbortSignal) => sameAsListed(cluster, listed, signal);
     const ended: Condition<V1Namespace> = (namespace) => gone(namespace?.metadata?.uid === uid ? namespace : undefined);
     return {
       id: `${name}/gone`,
@@ -67,7 +65,8 @@ export function downSteps(cluster: Cluster, namespaces: readonly FoundNamespace[
           // Who may not delete it ends nothing in it either.
           await remove(cluster, ref, { uid, dryRun: true, signal });
           await endWorkloads(cluster, name, { signal, progress });
-          await remove(cluster, ref, { uid, signal });
+          // That has taken its time.
+          if (await found(signal)) await remove(cluster, ref, { uid, signal });
         }
         await waitFor(cluster, ref, ended, { signal, progress });
       },

@@ -52,10 +52,10 @@ export function behind(own: Heights, others: readonly Heights[]): readonly strin
   });
 }
 
-/** How a node is asked, and how long; times are in milliseconds. */
+/** How a node is asked. */
 export interface CatchingUp {
   readonly heightsOf?: typeof channelHeights;
-  readonly timeout?: number;
+  /** Milliseconds. */
   readonly pause?: number;
 }
 
@@ -63,38 +63,43 @@ export interface CatchingUp {
 const notYet: readonly ErrorCode[] = ["connection", "cluster-unreachable", "not-ready", "timeout"];
 
 /**
- * Waits until a node that was restarted has the blocks that the others of its kind had at that moment, of those that can be asked.
- * Says so where nobody may look. Throws `not-ready` with what it lacks when time is over.
+ * Waits until a node that was restarted has the blocks that the others of its kind had at that moment, of those that can be asked:
+ * a large ledger takes its time. Says so where nobody may look. Throws `not-ready` with what it lacks when the command's time is over.
  */
 export async function caughtUp(
   network: OpenNetwork,
   node: FabricNode,
   { signal, progress }: StepContext,
-  { heightsOf = channelHeights, timeout = 120_000, pause = 500 }: CatchingUp = {},
+  { heightsOf = channelHeights, pause = 500 }: CatchingUp = {},
 ): Promise<string> {
-  const end = performance.now() + timeout;
   let goals: readonly Heights[] | undefined;
-  for (;;) {
-    let lacking: string;
+  for (let lacking = ""; ;) {
     try {
       goals ??= await heightsOfOthers(network, node, heightsOf, signal);
       lacking = behind(await heightsOf(network, node, signal), goals).join(", ");
       if (lacking === "") return "restarted, has caught up";
     } catch (error) {
+      if (isOver(signal) && lacking !== "") throw staysBehind(node, lacking);
       if (!(error instanceof FabricError) || signal.aborted) throw error;
       if (error.code === "forbidden") return "restarted; not allowed to look whether it has caught up";
       if (!notYet.includes(error.code)) throw error;
       lacking = messageOf(error);
     }
-    if (performance.now() > end) {
-      throw new FabricError("not-ready", `expected ${hostOf(node)} to catch up after its restart, found ${lacking}`, {
-        hint: "no further node is restarted; kubectl fabric status, then the same command again: it goes on where it stopped",
-      });
-    }
     progress(`catches up: ${lacking}`);
     await sleep(pause, undefined, { signal }).catch(() => {});
   }
 }
+
+/** Whether it was the command's deadline that ended it. */
+function isOver(signal: AbortSignal): boolean {
+  const { reason } = signal as { readonly reason: unknown };
+  return reason instanceof FabricError && reason.code === "timeout";
+}
+
+const staysBehind = (node: FabricNode, lacking: string): FabricError =>
+  new FabricError("not-ready", `expected ${hostOf(node)} to catch up after its restart, found ${lacking}`, {
+    hint: "no further node is restarted; kubectl fabric status, then the same command again: it goes on where it stopped",
+  });
 
 /** Of those that do not answer nothing is known. */
 async function heightsOfOthers(

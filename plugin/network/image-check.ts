@@ -77,14 +77,12 @@ async function checkImage(
   const { namespace } = organization;
   progress(`looking for the image ${image}`);
   await removeLeftovers(cluster, namespace, signal);
-  const name = await create(cluster, checkPod(namespace, image, component), { signal }).then(
-    ({ metadata }) => metadata?.name ?? "",
-    (error: unknown) => {
-      if (error instanceof FabricError && error.code === "forbidden") return undefined;
-      throw error;
-    },
-  );
-  if (name === undefined) return;
+  const made = await create(cluster, checkPod(namespace, image, component), { signal }).catch((error: unknown) => {
+    if (error instanceof FabricError && error.code === "forbidden") return undefined;
+    throw error;
+  });
+  if (made === undefined) return;
+  const { name = "", uid } = made.metadata ?? {};
   const ref = { kind: "Pod", namespace, name } as const;
   try {
     const told = (text: string) => progress(`image ${image}: ${text}`);
@@ -98,7 +96,7 @@ async function checkImage(
   } finally {
     // Also after Ctrl-C.
     const lasting = cluster.lasting();
-    await remove(lasting, ref, { gracePeriodSeconds: 0 }).catch(() => {});
+    await remove(lasting, ref, { uid, gracePeriodSeconds: 0 }).catch(() => {});
     lasting.close();
   }
 }

@@ -4,11 +4,12 @@ import { ifAllowed } from "../kube/allowed.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import type { KubernetesObject, V1Deployment, VersionInfo } from "../kube/client-node.ts";
 import { gone, rolledOut } from "../kube/conditions.ts";
-import { createOrGet, describeRef, get, list, type ObjectRef, refOf, remove } from "../kube/objects.ts";
+import { createOrGet, describeRef, get, list, refOf, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step } from "../steps/step.ts";
 import { injectionPolicyObjects } from "./injection-policy.ts";
 import { hasLabels, injectionLabel, managedBy } from "./labels.ts";
+import { sameAsListed, type ListedObject } from "./listed-object.ts";
 import { webhookManifests } from "./manifests.ts";
 import { appliedStep, readyStep } from "./object-steps.ts";
 import { heldCertificates, readWebhookCertificates, type HeldCertificate } from "./webhook-certificates.ts";
@@ -165,14 +166,11 @@ function trusted(object: Registration | undefined): boolean {
   return webhooks.length > 0 && webhooks.every(({ clientConfig }) => Boolean(clientConfig.caBundle));
 }
 
-/** What `webhook install`, or `kubectl apply -k manifests/base`, has made, as it is now: these objects, and no others that may have their names later. */
-export interface InstalledObject {
-  readonly ref: ObjectRef;
-  readonly uid: string;
-}
-
-/** Throws `conflict` for objects of these names that somebody else has made, and while namespaces still ask for injection. */
-export async function installedObjects(cluster: Cluster, signal: AbortSignal): Promise<readonly InstalledObject[]> {
+/**
+ * What `webhook install`, or `kubectl apply -k manifests/base`, has made, as it is now: these objects, and no others that may have their
+ * names later. Throws `conflict` for objects of these names that somebody else has made, and while namespaces still ask for injection.
+ */
+export async function installedObjects(cluster: Cluster, signal: AbortSignal): Promise<readonly ListedObject[]> {
   const refs = [...webhookManifests(), ...injectionPolicyObjects()]
     .filter((object) => object.metadata?.namespace === undefined)
     .map(refOf);
@@ -186,7 +184,7 @@ export async function installedObjects(cluster: Cluster, signal: AbortSignal): P
     });
   }
   if (there.length > 0) await checkNobodyAsks(cluster, signal);
-  return there.map((object) => ({ ref: refOf(object), uid: object.metadata?.uid ?? "" }));
+  return there.map((object) => ({ ref: refOf(object), uid: object.metadata?.uid ?? "", labels: managedBy }));
 }
 
 /** Peers that are made there while nobody injects run without Docker, and do not say why. */
@@ -197,7 +195,9 @@ async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<v
     .flatMap(({ metadata }) => metadata?.name ?? []);
   if (names.length === 0) return;
   throw new FabricError("conflict", `expected no namespace that asks for injection, found ${names.join(", ")}`, {
-    hint: `kubectl fabric down, for networks; else kubectl label namespace ${names.join(" ")} ${injectionLabel}-`,
+    hint:
+      `kubectl label namespace ${names.join(" ")} ${injectionLabel}-, where no peer needs Docker any more; ` +
+      "kubectl fabric down deletes a network with its ledgers and keys",
   });
 }
 
@@ -206,7 +206,7 @@ async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<v
  * Its Pods go before their namespace: one with Pods is looked at again only after half of the time that they may take to end
  * (pkg/controller/namespace/deletion/namespaced_resources_deleter.go), here 23 s, however soon they have.
  */
-export function webhookUninstallSteps(cluster: Cluster, installed: readonly InstalledObject[]): readonly Step[] {
+export function webhookUninstallSteps(cluster: Cluster, installed: readonly ListedObject[]): readonly Step[] {
   const gone = (isOne: (kind: string) => boolean, before: readonly Step[]) =>
     installed
       .filter(({ ref }) => isOne(ref.kind))
@@ -223,17 +223,15 @@ export function webhookUninstallSteps(cluster: Cluster, installed: readonly Inst
   return [...registrations, ...others, ...namespaces];
 }
 
-function goneStep(cluster: Cluster, { ref, uid }: InstalledObject, after: readonly string[]): Step {
-  const found = async (signal: AbortSignal): Promise<KubernetesObject | undefined> => {
-    const object: KubernetesObject | undefined = await get(cluster, ref, signal);
-    return object?.metadata?.uid === uid ? object : undefined;
-  };
+/** Throws `conflict` for what somebody has made theirs since it was found. */
+function goneStep(cluster: Cluster, listed: ListedObject, after: readonly string[]): Step {
+  const { ref, uid } = listed;
   return {
     id: `webhook/${ref.kind}/${ref.name}/gone`,
     title: `${describeRef(ref)} is gone`,
     after,
     async observe({ signal }) {
-      return (await found(signal)) ? { done: false } : { done: true };
+      return (await sameAsListed(cluster, listed, signal)) ? { done: false } : { done: true };
     },
     async act({ signal, progress }) {
       // With its Pods, where it has some.

@@ -34,7 +34,11 @@ export interface HostDocker {
   close(): Promise<void>;
 }
 
-const started = 120_000; // milliseconds, its image may have to be pulled
+/**
+ * Milliseconds in which a node has to start the Pod, whose image may have to be pulled. A node that is down never does, nor says so: it is
+ * told as one that could not be looked at, and keeps nobody from the others.
+ */
+const started = 120_000;
 
 export async function hostDocker(context: HostDockerContext, signal: AbortSignal): Promise<HostDocker> {
   const { cluster } = context;
@@ -109,7 +113,7 @@ async function removePods({ lasting, access: { namespace } }: HostDockerContext,
   await Promise.all(
     over.map(({ metadata }) => {
       const ref = { kind: "Pod", namespace, name: metadata?.name ?? "" };
-      return remove(lasting, ref, { gracePeriodSeconds: 0 });
+      return remove(lasting, ref, { uid: metadata?.uid, gracePeriodSeconds: 0 });
     }),
   );
 }

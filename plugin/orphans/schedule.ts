@@ -7,7 +7,7 @@ import type {
   V1ServiceAccount,
 } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import { get, list, remove } from "../kube/objects.ts";
+import { list, refOf, remove } from "../kube/objects.ts";
 import { adminIdentityName, identitySecretName } from "../network/identity-secret.ts";
 import { managedBy, organizationLabels } from "../network/labels.ts";
 import { appliedStep } from "../network/object-steps.ts";
@@ -170,27 +170,27 @@ export function scheduleSteps(
 /** No schedule is left in the organizations' namespaces. */
 export function unscheduleSteps(cluster: Cluster, organizations: readonly PeerOrganization[]): readonly Step[] {
   return organizations.map(({ name: organization, namespace }) => {
-    const present = async (signal: AbortSignal) => {
-      const found = await Promise.all(
-        kinds.map(async (kind) => {
-          const items = await list(cluster, { kind, namespace, labels: scheduledLabels }, signal);
-          return items.length > 0 ? [kind] : [];
-        }),
+    const present = async (kind: (typeof kinds)[number], signal: AbortSignal): Promise<readonly KubernetesObject[]> => {
+      const labelled: readonly KubernetesObject[] = await list(
+        cluster,
+        { kind, namespace, labels: scheduledLabels },
+        signal,
       );
-      return found.flat();
+      return labelled.filter(({ metadata }) => metadata?.name === name);
     };
     return {
       id: `${organization}/cleanup-unscheduled`,
       title: `${organization} has no cleanup schedule`,
       after: [],
       async observe({ signal }) {
-        const left = await present(signal);
+        const found = await Promise.all(kinds.map((kind) => present(kind, signal)));
+        const left = found.flat().map(({ kind }) => kind);
         return left.length === 0 ? { done: true } : { done: false, change: `${left.join(", ")} ${name}` };
       },
       async act({ signal }) {
-        for (const kind of await present(signal)) {
-          const found = await get(cluster, { kind, namespace, name }, signal);
-          if (found) await remove(cluster, { kind, namespace, name }, { uid: found.metadata?.uid, signal });
+        for (const kind of kinds) {
+          for (const object of await present(kind, signal))
+            await remove(cluster, refOf(object), { uid: object.metadata?.uid, signal });
         }
       },
     };

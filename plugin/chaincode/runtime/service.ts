@@ -153,7 +153,9 @@ function answersStep(
       }
     },
     async act({ signal }) {
-      await eventually(() => call(signal), { signal, retry: ["connection", "not-ready", "chaincode", "rejected"] });
+      // What is wrong for good looks the same as what is not there yet.
+      const retry = ["connection", "not-ready", "chaincode", "rejected"] as const;
+      await eventually(() => call(signal), { signal, within: 60_000, retry });
     },
   };
 }

@@ -40,7 +40,15 @@ const namespace = (name: string, labels: Readonly<Record<string, string>> = {}):
   kind: "Namespace",
   metadata: { name, labels },
 });
-const ours = { "app.kubernetes.io/managed-by": "kubectl-fabric" };
+const ours: Readonly<Record<string, string>> = { "app.kubernetes.io/managed-by": "kubectl-fabric" };
+const fabric: Readonly<Record<string, string>> = { ...ours, "kubectl-fabric.io/network": "fabric" };
+
+/** Somebody else gives org1 another label, or takes it off. */
+const relabel = (cluster: ScriptedCluster, label: string, value: string | null): unknown =>
+  cluster.put({
+    ...namespace("org1"),
+    metadata: { name: "org1", labels: { [label]: value } as Record<string, string> },
+  });
 
 describe("down", () => {
   test("ends the nodes, then deletes the network's namespaces; all else that is in them goes with them", async () => {
@@ -133,6 +141,37 @@ describe("down", () => {
     expect(linesOf(cluster, count).filter((line) => line.includes("org1"))).toEqual([]);
     expect(deletedNamespaces(cluster, count)).toEqual(["delete Namespace orderer"]);
     expect(cluster.read("Namespace", "org1")).toEqual(theirs);
+  });
+
+  test.each([
+    ["app.kubernetes.io/managed-by", null, "none"],
+    ["kubectl-fabric.io/network", "trade", "kubectl-fabric.io/network=trade"],
+  ])("one that somebody has made theirs since the user was asked, by its label %s, is not deleted", async (...row) => {
+    const [label, value, found] = row;
+    const cluster = await initialized();
+    const client = cluster.connect();
+    const { namespaces } = await networkNamespaces(client, undefined, signal);
+    relabel(cluster, label, value);
+    const count = cluster.writes.length;
+    await expect(runSteps(downSteps(client, namespaces))).rejects.toMatchObject({
+      code: "conflict",
+      message: `expected Namespace org1 to have the label ${label}=${fabric[label]}, as before, found ${found}`,
+      hint: "it was not deleted; whose it is by now: kubectl get namespace org1 --show-labels",
+    });
+    expect(linesOf(cluster, count).filter((line) => line.includes("org1"))).toEqual([]);
+    expect(deletedNamespaces(cluster, count)).toEqual(["delete Namespace orderer"]);
+  });
+
+  test("nor one that they make theirs while its nodes end", async () => {
+    const cluster = await initialized();
+    cluster.interfere(({ verb, kind, namespace: place, writes }) => {
+      if (verb === "delete" && kind === "StatefulSet" && place === "org1" && writes)
+        relabel(cluster, "kubectl-fabric.io/network", null);
+      return undefined;
+    });
+    const count = cluster.writes.length;
+    await expect(down(cluster)).rejects.toMatchObject({ code: "conflict" });
+    expect(deletedNamespaces(cluster, count)).toEqual(["delete Namespace orderer"]);
   });
 
   test("one that is made anew while it waits does not keep it waiting", async () => {

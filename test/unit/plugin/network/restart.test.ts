@@ -10,6 +10,7 @@ import {
   usualControllersBut,
 } from "../scripted-cluster/controllers.ts";
 import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import type { WireObject } from "../scripted-cluster/stored-objects.ts";
 import { clusterWithWebhook, init, linesOf } from "./network-cluster.ts";
 
 const opened: ScriptedCluster[] = [];
@@ -157,6 +158,22 @@ describe("a change of nodes that run", () => {
     });
     await init(cluster, changed({ fabricVersion: "3.2" }));
     expect(cluster.objects().filter(({ metadata }) => metadata.name.startsWith("kubectl-fabric-image-"))).toEqual([]);
+  });
+
+  test("another Pod that has come to have the name of its own is not removed", async () => {
+    const cluster = await running();
+    const theirs: WireObject[] = [];
+    cluster.interfere(({ verb, kind, namespace = "", name = "", writes }) => {
+      if (verb !== "delete" || kind !== "Pod" || !writes) return undefined;
+      const { metadata: _, ...pod } = cluster.read("Pod", name, namespace);
+      cluster.erase("Pod", name, namespace);
+      theirs.push(cluster.put({ ...pod, metadata: { name, namespace } }));
+      return undefined;
+    });
+    await init(cluster, changed({ peerImage: "example.com/peer:2" }));
+    const names = theirs.map(({ metadata }) => metadata.name);
+    expect(names).toEqual([expect.stringMatching(/^kubectl-fabric-image-/)]);
+    expect(theirs.map(({ metadata: { name, namespace } }) => cluster.find("Pod", name, namespace))).toEqual(theirs);
   });
 
   test("who may not make Pods goes on without the look", async () => {

@@ -112,7 +112,9 @@ describe("webhook uninstall", () => {
     await expect(uninstall(cluster)).rejects.toMatchObject({
       code: "conflict",
       message: "expected no namespace that asks for injection, found airline, hotel",
-      hint: expect.stringContaining("kubectl label namespace airline hotel kubectl-fabric.io/injection-"),
+      hint:
+        "kubectl label namespace airline hotel kubectl-fabric.io/injection-, where no peer needs Docker any more; " +
+        "kubectl fabric down deletes a network with its ledgers and keys",
     });
     expect(linesOf(cluster, count)).toEqual([]);
   });
@@ -126,5 +128,21 @@ describe("webhook uninstall", () => {
     const theirs = cluster.put({ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata });
     await runSteps(webhookUninstallSteps(connected, found));
     expect(cluster.objects()).toEqual([theirs]);
+  });
+
+  test.each([
+    ["ClusterRole", "kubectl-fabric-webhook", "rbac.authorization.k8s.io/v1"],
+    ["Namespace", "kubectl-fabric-system", "v1"],
+  ])("a %s that somebody has made theirs since it was found stays", async (kind, name, apiVersion) => {
+    const cluster = await installed();
+    const connected = cluster.connect();
+    const found = await installedObjects(connected, signal);
+    const labels = { "app.kubernetes.io/managed-by": "Helm" };
+    cluster.put({ apiVersion, kind, metadata: { name, labels } });
+    await expect(runSteps(webhookUninstallSteps(connected, found))).rejects.toMatchObject({
+      code: "conflict",
+      message: `expected ${kind} ${name} to have the label app.kubernetes.io/managed-by=kubectl-fabric, as before, found app.kubernetes.io/managed-by=Helm`,
+    });
+    expect(cluster.find(kind, name)).toBeDefined();
   });
 });

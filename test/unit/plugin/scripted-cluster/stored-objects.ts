@@ -70,6 +70,7 @@ const servedResources: readonly ServedResource[] = [
     resourcequotas: "ResourceQuota",
   }),
   ...served("apps/v1", true, { deployments: "Deployment", statefulsets: "StatefulSet" }),
+  ...served("batch/v1", true, { cronjobs: "CronJob" }),
   ...served("networking.k8s.io/v1", true, { networkpolicies: "NetworkPolicy" }),
   ...served("storage.k8s.io/v1", false, { storageclasses: "StorageClass" }),
   ...served("policy/v1", true, { poddisruptionbudgets: "PodDisruptionBudget" }),
