@@ -63,14 +63,14 @@ Examples:
         const print = async (source: (typeof containers)[number]) => {
           const prefix = alone ? "" : `${hostOf(source.node).padEnd(width)} | `;
           for await (const line of chaincodeLog(network, source, logOptions, signal))
-            stdout.write(`${prefix}${shown(line)}\n`);
+            stdout.write(`${shown(`${prefix}${line}`)}\n`);
         };
         const printPods = ({ service }: (typeof services)[number]) =>
           serviceLog(
             network.cluster,
             service,
             logOptions,
-            (pod, line) => void stdout.write(`${service.namespace}/${pod} | ${shown(line)}\n`),
+            (pod, line) => void stdout.write(`${shown(`${service.namespace}/${pod} | ${line}`)}\n`),
             signal,
           );
         await Promise.all([...containers.map(print), ...services.map(printPods)]);

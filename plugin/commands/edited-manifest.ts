@@ -1,6 +1,7 @@
 import type { EditedManifest, TemplateReport } from "../injection/offline.ts";
 import type { NamedText } from "../injection/manifest-file.ts";
 import type { Terminal } from "../terminal/io.ts";
+import { visible } from "../terminal/visible.ts";
 import type { GlobalOptions } from "./command.ts";
 
 /** Prints a changed manifest, or what changed; what happened to each template goes to standard error. */
@@ -11,10 +12,13 @@ export async function printEdited(
   after: EditedManifest,
 ): Promise<void> {
   for (const line of [...after.templates.flatMap(lines), ...after.notices.map((notice) => `notice: ${notice}`)]) {
-    terminal.stderr.write(`${line}\n`);
+    terminal.stderr.write(`${visible(line)}\n`);
   }
   if (after.templates.length === 0) terminal.stderr.write("notice: nothing in it has a Pod template\n");
-  terminal.stdout.write(options.diff ? await difference(before, after) : await rendered(options, after));
+  const text = options.diff ? await difference(before, after) : await rendered(options, after);
+  // As a table is, a manifest is for people only on a terminal; else for kubectl, to the letter.
+  const forPeople = options.output === "name" || (options.output === "table" && terminal.stdout.isTTY === true);
+  terminal.stdout.write(forPeople ? visible(text) : text);
 }
 
 function lines({ owner, result, detail, warnings }: TemplateReport): readonly string[] {

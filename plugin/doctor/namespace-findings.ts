@@ -142,13 +142,17 @@ function hasEnded({ status, metadata }: V1Pod): boolean {
 }
 
 function peerFinding(about: string, pod: V1Pod, optedIn: boolean): readonly Finding[] {
-  const { name = "", namespace = "", annotations = {} } = pod.metadata ?? {};
+  const { name = "", namespace = "", annotations = {}, ownerReferences = [] } = pod.metadata ?? {};
   const wished = skipReason(pod) === undefined;
   if (wished && annotations[ANNOTATIONS.injected] === undefined && !hasSidecar(pod)) {
     const text = `peer ${name} asks for injection and has none: it was made while nobody was asked`;
-    const remake = `kubectl -n ${namespace} delete pod ${name}`;
+    // What a Pod has in an emptyDir, a ledger perhaps, goes with it.
+    const remake = ownerReferences.some(({ controller }) => controller === true)
+      ? `kubectl -n ${namespace} delete pod ${name}: its controller makes it anew`
+      : "keep what it has outside of volume claims, and make it anew from its manifest: no controller does, " +
+        `kubectl -n ${namespace} get pod ${name} -o yaml shows it`;
     const label = `kubectl label namespace ${namespace} ${NAMESPACE_LABEL}=enabled && `;
-    return [{ level: "problem", about, text, hint: `${optedIn ? "" : label}${remake}: its controller makes it anew` }];
+    return [{ level: "problem", about, text, hint: `${optedIn ? "" : label}${remake}` }];
   }
   if (wished || !(pod.spec?.volumes ?? []).some(isNodeSocket)) return [];
   const text = `peer ${name} mounts the node's docker.sock: its chaincode is outside of Kubernetes, and owns the node`;

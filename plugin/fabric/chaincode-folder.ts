@@ -13,11 +13,14 @@ export interface FolderFile {
 /** Whether to look at what is at a relative path; false leaves out a folder with all that is in it. */
 export type PathFilter = (path: string, kind: "file" | "folder") => boolean;
 
+/** The same, and it is told where links have led to, as a relative path: without links that is `path` itself. */
+export type LinkFilter = (path: string, kind: "file" | "folder", origin: string) => boolean;
+
 /**
  * The regular files below a folder, sorted. Symbolic links become what they point at, as long as that is inside the
  * folder: a package has no links. Throws `usage` for a link that leaves the folder or leads back to where it is.
  */
-export async function folderFiles(folder: string, filter: PathFilter): Promise<readonly FolderFile[]> {
+export async function folderFiles(folder: string, filter: LinkFilter): Promise<readonly FolderFile[]> {
   const root = await realRoot(folder);
   const files: FolderFile[] = [];
   await walk({ root, filter, files }, root, "", [root]);
@@ -36,7 +39,7 @@ export async function readFileIfAny(file: string): Promise<Buffer | undefined> {
 
 interface Walk {
   readonly root: string;
-  readonly filter: PathFilter;
+  readonly filter: LinkFilter;
   readonly files: FolderFile[];
 }
 
@@ -46,7 +49,8 @@ async function walk(state: Walk, folder: string, prefix: string, above: readonly
     const file = join(folder, entry.name);
     const target = entry.isSymbolicLink() ? await linkTarget(path, file) : file;
     const kind = kindOf(entry.isSymbolicLink() ? await stat(target) : entry);
-    if (kind === undefined || !state.filter(path, kind)) continue;
+    const origin = relative(state.root, target).split(sep).join("/");
+    if (kind === undefined || !state.filter(path, kind, origin)) continue;
     checkInside(state, path, target);
     if (kind === "file") state.files.push({ path, file: target });
     else if (!above.includes(target)) await walk(state, target, `${path}/`, [...above, target]);

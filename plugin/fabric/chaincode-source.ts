@@ -60,9 +60,10 @@ async function sourceIn(folder: string, secrets: SecretFiles): Promise<Chaincode
 async function nodeSource(folder: string, secrets: SecretFiles): Promise<ChaincodeSource> {
   const manifest = await readManifest(folder);
   const rules = await readIgnoreRules(folder, [".npmignore", ".dockerignore"]);
+  const isSecret = secrets.excluding(/(^|\/)node_modules\//);
   const found = await folderFiles(
     folder,
-    (path, kind) => nodeFilter(path, kind) && !rules.excludes(path, kind) && !secrets.excludes(path, kind),
+    (path, kind, origin) => nodeFilter(path, kind) && !rules.excludes(path, kind) && !isSecret(path, kind, origin),
   );
   // The builder runs "npm ci" when there is a lock file, which throws away what is installed and asks the registry;
   // without one it runs "npm install", which finds everything there (fabric-chaincode-node, fabric-nodeenv/build.sh).
@@ -112,13 +113,14 @@ async function staleBuild({ main, scripts }: NodeManifest, files: readonly Folde
 /** core/chaincode/platforms/java/platform.go. */
 async function javaSource(folder: string, secrets: SecretFiles): Promise<ChaincodeSource> {
   const rules = await readIgnoreRules(folder, [".dockerignore"]);
+  const isSecret = secrets.excluding(undefined);
   const files = await folderFiles(
     folder,
-    (path, kind) =>
+    (path, kind, origin) =>
       !/^(\.git|\.gradle|target|build|out)$/.test(path) &&
       !path.endsWith(".class") &&
       !rules.excludes(path, kind) &&
-      !secrets.excludes(path, kind),
+      !isSecret(path, kind, origin),
   );
   const jar = files.some(({ path }) => path.endsWith(".jar") && !path.endsWith("wrapper.jar"));
   return {
@@ -134,12 +136,15 @@ async function javaSource(folder: string, secrets: SecretFiles): Promise<Chainco
 async function goSource(root: string, folder: string, secrets: SecretFiles): Promise<ChaincodeSource> {
   const inside = relative(root, resolve(folder)).split(sep).join("/");
   const rules = await readIgnoreRules(root, [".dockerignore"]);
+  // Only "go mod vendor" writes this file: without it what is in vendor is somebody's own.
+  const isVendored = (await readFileIfAny(join(root, "vendor/modules.txt"))) !== undefined;
+  const isSecret = secrets.excluding(isVendored ? /^vendor\// : undefined);
   const found = await folderFiles(
     root,
-    (path, kind) =>
+    (path, kind, origin) =>
       (kind === "file" || !posix.basename(path).startsWith(".")) &&
       !rules.excludes(path, kind) &&
-      !secrets.excludes(path, kind),
+      !isSecret(path, kind, origin),
   );
   const module = await readFile(join(root, "go.mod"), "utf8");
   const path = goModulePath(module, join(root, "go.mod"));

@@ -82,22 +82,33 @@ async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: Abor
   }
   try {
     const found = (await cluster.call({ method: "GET", path: await pathOf(cluster, ref, signal), signal })) as Wire;
-    if (found.metadata?.labels?.[MANAGED_BY] === FIELD_MANAGER) return found;
-    throw foreign(ref, found);
+    checkOurs(ref, found);
+    return found;
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
   }
 }
 
-function foreign(ref: ObjectRef, found: Wire): FabricError {
-  const owner = found.metadata?.labels?.[MANAGED_BY];
+/**
+ * Throws `conflict` for an object that somebody else has made. `instead` is what else to do: the hint never says to delete it, for it may
+ * hold keys, data or the work of others, and some of it goes with what is deleted (a namespace, a StatefulSet's claims).
+ */
+export function checkOurs(
+  ref: ObjectRef,
+  { metadata }: Pick<KubernetesObject, "metadata">,
+  instead = "choose another name",
+): void {
+  const owner = metadata?.labels?.[MANAGED_BY];
+  if (owner === FIELD_MANAGER) return;
   const namespace = ref.namespace === undefined ? "" : ` -n ${ref.namespace}`;
-  return new FabricError(
+  throw new FabricError(
     "conflict",
     `expected ${describeRef(ref)} not to exist or to be ours, found one ${owner ? `managed by ${owner}` : "made by somebody else"}`,
     {
-      hint: `choose another name, or remove it: kubectl delete ${ref.kind.toLowerCase()} ${ref.name}${namespace}`,
+      hint:
+        `${instead}, or ask its owner: ` +
+        `kubectl get ${ref.kind.toLowerCase()} ${ref.name}${namespace} -o yaml --show-managed-fields tells who wrote it`,
     },
   );
 }

@@ -1,11 +1,12 @@
 import { ApiError } from "../kube/api-error.ts";
-import { applyDryRun, type DryRun } from "../kube/apply.ts";
+import { applyDryRun, checkOurs, type DryRun } from "../kube/apply.ts";
 import type { KubernetesObject, V1PersistentVolumeClaim } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { gone } from "../kube/conditions.ts";
 import { get, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { StepContext } from "../steps/step.ts";
+import { otherOrganizations } from "./labels.ts";
 
 export const isClaim = (object: KubernetesObject): object is V1PersistentVolumeClaim =>
   object.kind === "PersistentVolumeClaim";
@@ -23,13 +24,17 @@ export interface ClaimLook {
   readonly obsolete?: V1PersistentVolumeClaim;
 }
 
-/** A claim's class cannot be changed: one that has its volume keeps it, one that still waits for a volume is made anew. */
+/**
+ * A claim's class cannot be changed: one that has its volume keeps it, one that still waits for a volume is made anew. Throws `conflict`
+ * for one of somebody else.
+ */
 export async function lookAtClaim(
   cluster: Cluster,
   wanted: V1PersistentVolumeClaim,
   signal: AbortSignal,
 ): Promise<ClaimLook> {
   const found = await get(cluster, claimRef(wanted), signal);
+  if (found) checkOurs(claimRef(wanted), found, otherOrganizations);
   const object = keepingClass(wanted, found);
   try {
     const { change, fields } = await applyDryRun(cluster, object, signal);

@@ -174,7 +174,7 @@ function identityStep(
       if (defect === undefined) return { done: true };
       throw new FabricError("conflict", `Secret ${ref.namespace}/${ref.name} cannot be used as it is: ${defect}`, {
         hint: isOutdated(defect)
-          ? `kubectl -n ${ref.namespace} get secret ${ref.name} -o yaml > ${ref.name}.yaml keeps it; once it is kept, and out of the way, ` +
+          ? `kubectl -n ${ref.namespace} get secret ${ref.name} -o yaml > ${ref.namespace}-${ref.name}.yaml keeps it; once that file holds it, and it is out of the way, ` +
             "kubectl fabric init issues it anew, by the same authorities"
           : 'restore it from the backup (docs/security.md, "Keys"); only one that is not there is issued anew',
       });

@@ -67,5 +67,8 @@ async function leftWithout(
   // One by one: who may not list them may still be allowed to get, and to create.
   const found = await Promise.all(refs.map((ref) => ifAllowed(get(cluster, ref, signal))));
   const labels = organizationLabels(network, organization);
-  return refs.filter((_, index) => hasLabels(found[index], labels)).map(describeRef);
+  // What was restored from a backup may have lost its labels; only we call a Secret so, but many call a ConfigMap "msp".
+  return refs
+    .filter((ref, index) => (ref.kind === "Secret" ? found[index] : hasLabels(found[index], labels)))
+    .map(describeRef);
 }

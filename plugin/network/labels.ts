@@ -18,6 +18,9 @@ export const profileAnnotation = `${prefix}profile`;
 
 export const managedBy = { "app.kubernetes.io/managed-by": "kubectl-fabric" } as const;
 
+/** What else to do where a name is taken that follows from an organization's. */
+export const otherOrganizations = "choose other organizations with --peer-orgs and --orderer-org";
+
 /** Whether an object, if there is one, has all these labels. */
 export function hasLabels(
   object:

@@ -1,18 +1,20 @@
 import { FabricError } from "../error.ts";
 import type { V1Namespace } from "../kube/client-node.ts";
+import { checkOurs } from "../kube/apply.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { gone } from "../kube/conditions.ts";
 import { get } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step } from "../steps/step.ts";
-import { networkLabel } from "./labels.ts";
+import { networkLabel, otherOrganizations } from "./labels.ts";
 import { namespaceOf, networkConfigMap } from "./namespace.ts";
 import { appliedStep } from "./object-steps.ts";
 import type { FabricNetwork, Organization } from "./spec.ts";
 
 /**
  * An organization's namespace, with the network's definition in it. One that is being removed is waited for and made anew: what
- * is still in it goes, too, however complete it looks. Throws `conflict` for one of another network, which is not taken over.
+ * is still in it goes, too, however complete it looks. Throws `conflict` for one of another network or of somebody else, which is not
+ * taken over.
  */
 export function namespaceStep(
   cluster: Cluster,
@@ -28,8 +30,10 @@ export function namespaceStep(
   const look = async (signal: AbortSignal): Promise<"ending" | "there" | "absent"> => {
     const found = await get(cluster, ref, signal);
     if (found?.metadata?.deletionTimestamp !== undefined) return "ending";
+    if (!found) return "absent";
+    checkOurs(ref, found, otherOrganizations);
     checkNetwork(network, ref.name, found);
-    return found ? "there" : "absent";
+    return "there";
   };
   return {
     ...applied,
@@ -47,12 +51,12 @@ export function namespaceStep(
   };
 }
 
-function checkNetwork({ metadata }: FabricNetwork, namespace: string, found: V1Namespace | undefined): void {
-  const owner = found?.metadata?.labels?.[networkLabel];
+function checkNetwork({ metadata }: FabricNetwork, namespace: string, found: V1Namespace): void {
+  const owner = found.metadata?.labels?.[networkLabel];
   if (owner === undefined || owner === metadata.name) return;
   throw new FabricError(
     "conflict",
     `expected Namespace ${namespace} to be of network ${metadata.name}, found one of network ${owner}`,
-    { hint: `choose other organizations with --peer-orgs and --orderer-org, or --network ${owner}` },
+    { hint: `${otherOrganizations}, or --network ${owner}` },
   );
 }

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { FabricError } from "../error.ts";
 import type { Terminal } from "./io.ts";
+import { visible } from "./visible.ts";
 
 /** Asks for the word before something that cannot be undone. Throws `usage` where nobody can answer, `interrupted` at any other answer. */
 export async function confirm(terminal: Terminal, question: string, word: string): Promise<void> {
@@ -11,7 +12,7 @@ export async function confirm(terminal: Terminal, question: string, word: string
   }
   const lines = createInterface({ input: terminal.stdin, output: terminal.stderr });
   try {
-    const answer = await lines.question(`${question}\nType ${word} to go on: `, { signal: terminal.signal });
+    const answer = await lines.question(visible(`${question}\nType ${word} to go on: `), { signal: terminal.signal });
     if (answer.trim() !== word)
       throw new FabricError("interrupted", `expected ${word}, got "${answer.trim()}": nothing was changed`);
   } finally {

@@ -336,6 +336,21 @@ describe("a namespace", () => {
     for (const { hint } of findings.filter(({ level }) => level !== "ok")) expect(hint).toMatch(/kubectl|annotate/);
   });
 
+  test("a Pod is told to be deleted only where a controller makes it anew", () => {
+    const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name: "p", uid: "1", controller: true };
+    const owned = peer("p", wish);
+    owned.metadata!.ownerReferences = [owner];
+    const hints = [owned, peer("p", wish)].map((pod) => {
+      const { findings } = namespaceReport(cluster(), namespace({ pods: known([pod]) }));
+      return findings[2]?.hint;
+    });
+    expect(hints).toEqual([
+      "kubectl -n org1 delete pod p: its controller makes it anew",
+      "keep what it has outside of volume claims, and make it anew from its manifest: no controller does, " +
+        "kubectl -n org1 get pod p -o yaml shows it",
+    ]);
+  });
+
   test("without its label, its rights and its Pods: each is said", () => {
     const reading = namespace({ labels: known({}), missingRights: known(["create Secret"]), pods: hidden });
     const { findings } = namespaceReport(cluster({ settings: hidden }), reading);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -25,7 +25,16 @@ const manifest = (more: object = {}) => JSON.stringify({ scripts: { start }, ...
 
 describe("files that may hold keys or passwords", () => {
   const secrets = [".env", ".envrc", ".npmrc", "config/id_ed25519_sk", "tls/Server.KEY", "tls/root.pem"];
-  const public_ = [".env.example", "id_generator.js", "index.js", "monkey.js", "node_modules/a/server.key"];
+  const public_ = [
+    ".env.example",
+    "id_generator.js",
+    "id_rsa.pub",
+    "index.js",
+    "lib/id_map.d.ts",
+    "monkey.js",
+    "node_modules/a/locale/id_ID.yml",
+    "node_modules/a/server.key",
+  ];
   const some = async () => {
     await write(Object.fromEntries([...secrets, ...public_].map((name) => [name, ""])));
     await write({ "package.json": manifest() });
@@ -70,13 +79,62 @@ describe("files that may hold keys or passwords", () => {
     expect((await withIncluded()).notices).toEqual([".npmignore decided what is left out"]);
   });
 
+  const go = { "go.mod": "module example.com/a\n", "main.go": "package main\n" };
+  const java = { "pom.xml": "", "src/A.java": "" };
+  const fetched = { "vendor/example.com/b/test.pem": "", "vendor/modules.txt": "" };
+
   test.each([
-    [{ "go.mod": "module example.com/a\n", "main.go": "package main\n" }, ["go.mod", "main.go"]],
-    [{ "pom.xml": "", "src/A.java": "" }, ["pom.xml", "src/A.java"]],
-  ])("are left out of every language: %j", async (files, expected) => {
-    await write({ ...files, "tls/server.key": "", "vendor/example.com/b/test.pem": "", "vendor/modules.txt": "" });
-    const { names: all } = await withIncluded();
-    expect(all).toEqual([...expected, "vendor/example.com/b/test.pem", "vendor/modules.txt"].toSorted());
+    [go, fetched, Object.keys(fetched)],
+    [go, { "vendor/tls/server.key": "" }, []],
+    [go, { "node_modules/a/server.key": "" }, []],
+    [java, fetched, ["vendor/modules.txt"]],
+    [java, { "node_modules/a/server.key": "" }, []],
+    [
+      { "package.json": manifest(), "index.js": "" },
+      { ...fetched, "vendor/tls/server.key": "" },
+      ["vendor/modules.txt"],
+    ],
+  ])(
+    "are left out of every language but for what its package manager has fetched: %j, %j",
+    async (own, more, along) => {
+      await write({ ...own, ...more, "tls/server.key": "" });
+      const { names: all } = await withIncluded();
+      expect(all).toEqual([...Object.keys(own), ...along].toSorted());
+    },
+  );
+
+  test.each([["id_rsa.bak"], ["id_deploy"], ["id_ed25519.old"], ["id_rsa.txt"]])(
+    "%s is one of OpenSSH's",
+    async (name) => {
+      await write({ "package.json": manifest(), "index.js": "", [name]: "" });
+      expect((await withIncluded()).names).toEqual(["index.js", "package.json"]);
+    },
+  );
+
+  test.each([[".npmrc"], [".env.local"], [".netrc"], ["id_rsa"], ["id_ed25519.bak"]])(
+    "%s is somebody's own, also in what was fetched",
+    async (name) => {
+      await write({ "package.json": manifest(), "index.js": "", [`node_modules/a/${name}`]: "" });
+      expect(await withIncluded()).toEqual({
+        names: ["index.js", "package.json"],
+        notices: [expect.stringContaining(`passwords: node_modules/a/${name};`)],
+      });
+      await write({ ...go, [`vendor/example.com/b/${name}`]: "", "vendor/modules.txt": "" });
+      await rm(join(folder, "package.json"));
+      expect((await withIncluded()).names).not.toContain(`vendor/example.com/b/${name}`);
+    },
+  );
+
+  test("of a library of one's own are not fetched where node_modules leads to it", async () => {
+    await write({ "package.json": manifest(), "index.js": "", "lib/index.js": "", "lib/server.key": "" });
+    await mkdir(join(folder, "node_modules"));
+    await symlink("../lib", join(folder, "node_modules/lib"));
+    expect((await withIncluded()).names).toEqual([
+      "index.js",
+      "lib/index.js",
+      "node_modules/lib/index.js",
+      "package.json",
+    ]);
   });
 });
 

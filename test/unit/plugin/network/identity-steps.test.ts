@@ -191,6 +191,21 @@ describe("authorities that are lost", () => {
     expect(linesOf(cluster, count)).toEqual([]);
   });
 
+  test("are missed by identities that a backup brought back without their labels", async () => {
+    const cluster = await initialized();
+    for (const name of ["admin-identity", "peer0-identity"]) {
+      const { metadata, ...rest } = secret(cluster, name);
+      cluster.put({ ...rest, metadata: { ...metadata, labels: {} } });
+    }
+    cluster.erase("Secret", "certificate-authorities", "org1");
+    cluster.erase("ConfigMap", "msp", "org1");
+    const count = cluster.writes.length;
+    await expect(init(cluster, small)).rejects.toMatchObject({
+      message: expect.stringContaining("which issued Secret org1/admin-identity, Secret org1/peer0-identity"),
+    });
+    expect(linesOf(cluster, count)).toEqual([]);
+  });
+
   test("restored from what they were, all goes on", async () => {
     const cluster = await initialized();
     const backup = secret(cluster, "certificate-authorities");
@@ -263,8 +278,8 @@ describe("a Secret that cannot be used", () => {
     await init(cluster, small, { now: days(300) });
     await expect(init(cluster, small, { now: days(366) })).rejects.toMatchObject({
       message: expect.stringContaining("Secret org1/peer0-identity cannot be used as it is: it has expired"),
-      // A backup would hold the same.
-      hint: expect.stringMatching(/get secret \S+ -o yaml > \S+\.yaml keeps it; .*issues it anew/),
+      // A backup would hold the same. Of two organizations' peer0 neither's copy overwrites the other's.
+      hint: expect.stringMatching(/-n (\S+) get secret (\S+) -o yaml > \1-\2\.yaml keeps it; .*issues it anew/),
     });
     expect(linesOf(cluster, count)).toEqual([]);
   });

@@ -286,10 +286,25 @@ describe("what stands in init's way", () => {
     await expect(init(cluster, small)).rejects.toMatchObject({
       code: "conflict",
       message: "expected Namespace org1 not to exist or to be ours, found one managed by Helm",
-      hint: expect.stringContaining("kubectl delete namespace org1"),
+      hint: expect.stringMatching(/^choose other organizations with --peer-orgs and --orderer-org, or ask its owner/),
     });
     expect(cluster.objects("org1")).toEqual([theirs]);
     expect(linesOf(cluster).toSorted()).toEqual(ordererLines.toSorted());
+  });
+
+  test("a claim of somebody else, whose volume may hold a ledger: no deletion is advised", async () => {
+    const cluster = await fresh();
+    await init(cluster, small);
+    cluster.erase("PersistentVolumeClaim", "peer0-ledger", "org1");
+    const metadata = { name: "peer0-ledger", namespace: "org1" };
+    const theirs = cluster.put({ apiVersion: "v1", kind: "PersistentVolumeClaim", metadata, spec: {} });
+    await expect(init(cluster, small)).rejects.toMatchObject({
+      code: "conflict",
+      message:
+        "expected PersistentVolumeClaim org1/peer0-ledger not to exist or to be ours, found one made by somebody else",
+      hint: expect.stringMatching(/^choose other organizations with --peer-orgs and --orderer-org, or ask its owner/),
+    });
+    expect(cluster.read("PersistentVolumeClaim", "peer0-ledger", "org1")).toEqual(theirs);
   });
 
   test("a namespace of another network is left to it", async () => {
@@ -321,7 +336,9 @@ describe("what stands in init's way", () => {
     await expect(init(cluster, small)).rejects.toMatchObject({
       code: "conflict",
       message: `expected ${kind} org1/${name} not to exist or to be ours, found one made by somebody else`,
-      hint: expect.stringContaining(`kubectl delete ${kind.toLowerCase()} ${name} -n org1`),
+      hint:
+        "choose another name, or ask its owner: " +
+        `kubectl get ${kind.toLowerCase()} ${name} -n org1 -o yaml --show-managed-fields tells who wrote it`,
     });
     expect(cluster.read(kind, name, "org1")).toMatchObject({
       metadata: { uid: theirs.metadata.uid },

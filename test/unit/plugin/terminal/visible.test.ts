@@ -1,9 +1,12 @@
-import { Readable, Writable } from "node:stream";
+import { PassThrough, Readable, Writable } from "node:stream";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { EditedManifest } from "../../../../plugin/injection/offline.ts";
+import { printEdited } from "../../../../plugin/commands/edited-manifest.ts";
 import { doctorText } from "../../../../plugin/commands/doctor-text.ts";
 import { shownPayload } from "../../../../plugin/commands/transaction.ts";
 import { FabricError } from "../../../../plugin/error.ts";
+import { confirm } from "../../../../plugin/terminal/confirm.ts";
 import { formatFailure } from "../../../../plugin/terminal/failure.ts";
 import { noticeOn } from "../../../../plugin/terminal/notice.ts";
 import { printResult, type OutputFormat, type Result } from "../../../../plugin/terminal/output.ts";
@@ -74,6 +77,56 @@ describe("what others wrote", () => {
     const shown = await printed(painted as Result);
     expect(shown.replaceAll("\u001b[31m", "").replaceAll("\u001b[39m", "")).not.toMatch(obeyed);
     expect(shown.split(harmless)).toHaveLength(5);
+  });
+
+  test("in a question", async () => {
+    const to = terminal();
+    const stdin = Object.assign(new PassThrough(), { isTTY: true });
+    const stderr = Object.assign(to.stderr, { isTTY: true });
+    const asked = confirm({ ...to, stdin, stderr }, hostile, hostile);
+    stdin.end("no\n");
+    await expect(asked).rejects.toMatchObject({ code: "interrupted" });
+    // Between the lines readline itself moves the cursor.
+    for (const line of [harmless, `Type ${harmless} to go on: `]) expect(to.written.stderr).toContain(line);
+    expect(to.written.stderr).not.toContain("\u001b[2J");
+  });
+
+  describe("in a manifest", () => {
+    const template = { owner: hostile, result: "injected", detail: hostile, warnings: [hostile] } as const;
+    const after: EditedManifest = {
+      text: hostile,
+      changed: true,
+      objects: [],
+      templates: [template],
+      notices: [hostile],
+    };
+    const edited = async (output: OutputFormat, { diff = false, isTTY = false } = {}) => {
+      const to = terminal();
+      const options = { output, diff, verbose: false };
+      await printEdited(
+        { ...to, stdout: Object.assign(to.stdout, { isTTY }) },
+        options,
+        { text: "", source: "a" },
+        after,
+      );
+      return to.written;
+    };
+
+    test("what became of it", async () => {
+      const { stderr } = await edited("yaml");
+      expect(stderr).toBe(
+        `${harmless}: injected (${harmless})\nwarning: ${harmless}: ${harmless}\nnotice: ${harmless}\n`,
+      );
+    });
+
+    test("its names, and on a terminal itself and what changed; else it goes as it is", async () => {
+      expect((await edited("name")).stdout).toBe(`${visible(hostile.toLowerCase())}\n`);
+      expect((await edited("table", { isTTY: true })).stdout).toBe(harmless);
+      expect((await edited("table", { diff: true, isTTY: true })).stdout).toContain(`+${harmless}\n`);
+      expect((await edited("table")).stdout).toBe(hostile);
+      expect((await edited("table", { diff: true })).stdout).toContain(`+${hostile}\n`);
+      expect((await edited("yaml", { isTTY: true })).stdout).toBe(hostile);
+    });
   });
 
   test("in an error, its hint, a note and the progress", () => {
