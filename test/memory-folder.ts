@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statfsSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -17,8 +17,8 @@ let folder: string | undefined;
  * remove tens of thousands of files there.
  */
 export async function setup(): Promise<void> {
-  if (process.env["TMPDIR"] !== undefined || !hasRoom()) return;
   for (const name of leftBehind()) remove(join(memory, name));
+  if (process.env["TMPDIR"] !== undefined || !hasRoom()) return;
   folder = join(memory, `${prefix}${process.pid}`);
   process.once("exit", teardown);
   await mkdir(folder, { recursive: true });
@@ -48,7 +48,8 @@ function hasRoom(): boolean {
 
 /** Folders of processes that are no more. */
 function leftBehind(): readonly string[] {
-  return readdirSync(memory).filter((name) => name.startsWith(prefix) && !lives(Number(name.slice(prefix.length))));
+  const names = existsSync(memory) ? readdirSync(memory) : [];
+  return names.filter((name) => name.startsWith(prefix) && !lives(Number(name.slice(prefix.length))));
 }
 
 function lives(pid: number): boolean {

@@ -1,5 +1,6 @@
 import { FabricError } from "../error.ts";
 import { readableBuildFailure } from "../fabric/build-log.ts";
+import type { ChaincodeDefinition } from "../fabric/chaincode-definition.ts";
 import { isStateRace } from "../fabric/gateway-error.ts";
 import {
   approveDefinition,
@@ -126,7 +127,8 @@ async function commit(deployment: Deployment, node: FabricNode, { signal, progre
     const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
     if (missing.length === 0) return readiness;
     const names = missing.map(({ organization }) => organization.name).join(", ");
-    throw new FabricError("not-ready", `${connection.name} has no approval of ${names} yet`);
+    const hint = `kubectl fabric chaincode inspect ${definition.name} --channel ${channel} shows who has approved what`;
+    throw new FabricError("not-ready", `${connection.name} has no approval of ${names} yet`, { hint });
   };
   const readiness = await eventually(settled, { signal, retry: ["not-ready"] });
   const approved = approvedBy(readiness);
@@ -158,9 +160,18 @@ async function committedByAnother(
   };
   const committed = await received(look, signal);
   if (agree(committed, definition)) return "another command has committed it";
-  throw new FabricError(
+  throw overtaken(channel, definition, committed, cause);
+}
+
+function overtaken(
+  channel: string,
+  wanted: ChaincodeDefinition,
+  found: ChaincodeDefinition,
+  cause?: unknown,
+): FabricError {
+  return new FabricError(
     "conflict",
-    `expected ${channel} to commit ${described(definition)}, found ${described(committed)} committed meanwhile`,
+    `expected ${channel} to commit ${described(wanted)}, found ${described(found)} committed meanwhile`,
     { hint: "type the same command again: it goes on from there, with the next sequence", cause },
   );
 }
@@ -202,25 +213,27 @@ export function runningStep(
   node: FabricNode,
   after: readonly string[],
 ): Step {
-  const known = async (signal: AbortSignal) => {
+  const committed = async (signal: AbortSignal) => {
     const { connection, identity } = await reachPeer(network, node, signal);
-    const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
-    return committed !== undefined && agree(committed, definition);
+    return committedDefinition(connection, identity, channel, definition.name, { signal });
   };
   return {
     id: `running/${hostOf(node)}`,
     title: `${hostOf(node)} knows ${described(definition)}`,
     after,
-    observe: async ({ signal }) =>
-      (await known(signal)) ? { done: true } : { done: false, change: "wait for the block" },
+    async observe({ signal }) {
+      const found = await committed(signal);
+      return found && agree(found, definition) ? { done: true } : { done: false, change: "wait for the block" };
+    },
     async act({ signal }) {
-      await eventually(
-        async () => {
-          if (await known(signal)) return;
-          throw new FabricError("not-ready", `${hostOf(node)} has not yet received the definition`);
-        },
-        { signal, retry: ["not-ready"] },
-      );
+      const look = async () => {
+        const found = await committed(signal);
+        if (found && agree(found, definition)) return;
+        if (found && found.sequence > definition.sequence) throw overtaken(channel, definition, found);
+        const hint = "kubectl fabric status shows how far each peer is";
+        throw new FabricError("not-ready", `${hostOf(node)} has not yet received the definition`, { hint });
+      };
+      await eventually(look, { signal, retry: ["not-ready"] });
     },
   };
 }
@@ -244,8 +257,8 @@ export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Pr
 }
 
 /**
- * Waits for a block that a peer is to receive, `not-ready` until then, as long as the command does. For a peer that cannot be connected
- * only a minute: its Pod may have gone (peer-step.ts).
+ * Waits for a block that a peer is to receive, `not-ready` until then, as long as the command does. For a connection that is lost only
+ * a minute: the peer's Pod may have gone (peer-step.ts).
  */
 export function received<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T> {
   const connected = () => eventually(look, { signal, within: minute, retry: ["connection"] });

@@ -19,6 +19,7 @@ export async function broadcast(
   const stream = connection.stub(orderer.AtomicBroadcastClient).broadcast(deadlineOf(options));
   const abort = () => stream.cancel();
   options.signal?.addEventListener("abort", abort, { once: true });
+  if (options.signal?.aborted) abort();
   try {
     stream.write(envelope);
     for await (const response of stream as AsyncIterable<orderer.BroadcastResponse>) {

@@ -33,7 +33,7 @@ export async function commitConfigChange(
   change: ConfigChange,
   { signal }: Pick<CallOptions, "signal"> = {},
 ): Promise<boolean> {
-  for (let wanted: ChannelConfig | undefined; ;) {
+  for (let wanted: ChannelConfig | undefined; ; signal?.throwIfAborted()) {
     const { newest, current } = await untilReady(() => currentConfig(orderer, change, signal), signal);
     if (wanted && !computeConfigUpdate(current, wanted)) return true;
     wanted = change.change(current);
@@ -43,8 +43,8 @@ export async function commitConfigChange(
     const envelope = await configUpdateEnvelope(update, signatures, change.signers[0]);
     const accepted = await untilReady(() => send(orderer, change, envelope, signal), signal);
     if (!accepted) continue;
-    await waitForConfig(orderer, change, newest, signal);
-    if (signal?.aborted) throw late(orderer, change);
+    const isThere = await waitForConfig(orderer, change, newest, signal);
+    if (!isThere && signal?.aborted) throw late(orderer, change);
   }
 }
 
@@ -74,23 +74,23 @@ async function send(
   }
 }
 
-/** Until a block after `newest` brings another configuration, the change counts as lost, or the signal is aborted. */
+/** True once a block after `newest` brings another configuration; false when the change counts as lost, or the signal is aborted. */
 async function waitForConfig(
   orderer: NodeConnection,
   { channel, signers: [sender] }: ConfigChange,
   newest: number,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const lost = Date.now() + lostAfter;
   for (let number = newest + 1; ; number += 1) {
     try {
       const timeout = Math.max(1, lost - Date.now());
       const block = await fetchBlock(orderer, "orderer", sender, channel, number, { signal, timeout, wait: true });
-      if (lastConfigIndex(block) === number) return;
+      if (lastConfigIndex(block) === number) return true;
     } catch (error) {
       const lostOrLeaderless = error instanceof FabricError && (error.code === "timeout" || error.code === "not-ready");
       if (!lostOrLeaderless && signal?.aborted !== true) throw error;
-      return;
+      return false;
     }
   }
 }
@@ -107,6 +107,7 @@ async function untilReady<Result>(act: () => Promise<Result>, signal: AbortSigna
     }
     // An orderer tells nobody when it has a leader: there is nothing to watch.
     await pause(500, undefined, { signal }).catch(() => {});
+    if (signal?.aborted) throw before;
   }
 }
 

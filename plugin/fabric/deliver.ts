@@ -39,6 +39,7 @@ export async function fetchBlock(
   const { signal } = options;
   const abort = () => stream.cancel();
   signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
   try {
     stream.write(seek);
     for await (const response of stream as AsyncIterable<DeliverResponse>) {

@@ -94,11 +94,7 @@ async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: Abor
  * Throws `conflict` for an object that somebody else has made. `instead` is what else to do: the hint never says to delete it, for it may
  * hold keys, data or the work of others, and some of it goes with what is deleted (a namespace, a StatefulSet's claims).
  */
-export function checkOurs(
-  ref: ObjectRef,
-  { metadata }: Pick<KubernetesObject, "metadata">,
-  instead = "choose another name",
-): void {
+export function checkOurs(ref: ObjectRef, { metadata }: Pick<KubernetesObject, "metadata">, instead?: string): void {
   const owner = metadata?.labels?.[MANAGED_BY];
   if (owner === FIELD_MANAGER) return;
   const namespace = ref.namespace === undefined ? "" : ` -n ${ref.namespace}`;
@@ -107,7 +103,7 @@ export function checkOurs(
     `expected ${describeRef(ref)} not to exist or to be ours, found one ${owner ? `managed by ${owner}` : "made by somebody else"}`,
     {
       hint:
-        `${instead}, or ask its owner: ` +
+        `${instead === undefined ? "" : `${instead}, or `}ask its owner: ` +
         `kubectl get ${ref.kind.toLowerCase()} ${ref.name}${namespace} -o yaml --show-managed-fields tells who wrote it`,
     },
   );

@@ -51,6 +51,7 @@ export function anchorStep(
           throw new FabricError(
             "not-ready",
             `the peers of ${organization.name} have not yet received its anchor peers`,
+            { hint: "kubectl fabric status shows how far each peer is" },
           );
         },
         { signal, retry: ["not-ready"] },

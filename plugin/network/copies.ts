@@ -51,7 +51,8 @@ export function countedCopies(
       passedOver.push(`${brief(messageOf(error))}; it is passed over`);
       const said = labels(namespace);
       const own = said === "believed" ? metadata?.labels : said === "unseen" ? undefined : said;
-      if (hasLabels({ metadata: { labels: own } }, managedBy)) unread.add(own?.[networkLabel] ?? "");
+      const network = hasLabels({ metadata: { labels: own } }, managedBy) ? own?.[networkLabel] : undefined;
+      if (network !== undefined) unread.add(network);
     }
   }
   return { networks, passedOver, unread };

@@ -92,16 +92,18 @@ export async function findNetwork(
     told.add(line);
   };
   // While copies differ an `init` may be writing them just now.
-  const choose = async () => chosenNetwork(cluster, await findNetworks(cluster, once, signal), name);
+  const choose = async () => chosenNetwork(cluster, await findCopies(cluster, once, signal), name);
   return eventually(choose, { signal, within: 2000, retry: ["conflict"] });
 }
 
-function chosenNetwork(cluster: Cluster, networks: Copies["networks"], name: string | undefined): FabricNetwork {
+function chosenNetwork(cluster: Cluster, { networks, unread }: Copies, name: string | undefined): FabricNetwork {
   const names = [...networks.keys()];
-  if (name === undefined && names.length > 1) throw several(names);
+  if (name === undefined && names.length > 1) throw several(names, `for example --network ${names[0]}`);
   const chosen = name ?? names[0] ?? "";
   const copies = networks.get(chosen);
   if (copies) return agreedDefinition(chosen, copies);
+  const [lost] = [...unread].filter((one) => one === (name ?? one));
+  if (lost !== undefined) throw notRead(lost);
   const wanted = name === undefined ? "a Fabric network" : `the Fabric network ${name}`;
   throw new FabricError(
     name === undefined ? "not-found" : "usage",
@@ -112,9 +114,9 @@ function chosenNetwork(cluster: Cluster, networks: Copies["networks"], name: str
   );
 }
 
-function several(names: readonly string[]): FabricError {
+function several(names: readonly string[], choice: string): FabricError {
   return new FabricError("usage", `expected one network, found ${names.join(", ")}`, {
-    hint: `choose one with --network, for example --network ${names[0]}`,
+    hint: `choose one with --network, ${choice}`,
   });
 }
 
@@ -132,7 +134,7 @@ export async function definitionFor(
   const { networks, unread } = await findCopies(cluster, notice, signal);
   const known = [...new Set([...networks.keys(), ...unread])];
   const asked = "spec" in wanted ? wanted.metadata.name : wanted.name;
-  if (asked === undefined && known.length > 1) throw several(known);
+  if (asked === undefined && known.length > 1) throw several(known, "or give a new name for another one");
   const name = asked ?? known[0] ?? "fabric";
   const copies = networks.get(name) ?? [];
   // Options change what is there, and what that is nobody knows.
@@ -155,11 +157,9 @@ export async function definitionFor(
       },
     );
   }
-  if (first) {
-    noteStorageClass(first.definition, network, notice);
-    if ("spec" in wanted) checkFile(first.definition, network, notice);
-  }
+  if (first) noteStorageClass(first.definition, network, notice);
   if (!("spec" in wanted)) noteImages(wanted, network, notice);
+  else for (const line of new Set(copies.flatMap(({ definition }) => changesByFile(definition, network)))) notice(line);
   return network;
 }
 
@@ -169,22 +169,23 @@ function notRead(name: string): FabricError {
   });
 }
 
-/** Of a network that says nothing. */
-const usualProfile: ProfileName = "privileged";
+/** What isolates peers the least; where a network says nothing, the webhook's settings decide. */
+const weakest: ProfileName = "privileged";
 
-/** A file is the whole definition: what it leaves out goes back to what is usual, which isolates peers the least. */
-function checkFile({ spec: before }: FabricNetwork, { metadata, spec }: FabricNetwork, notice: Notice): void {
-  const [one, other] = [before.profile ?? usualProfile, spec.profile ?? usualProfile];
-  if (one !== other && spec.profile === undefined) {
+/** What a file changes that nobody may have meant. Throws `usage` where it leaves out how peers are isolated: it is the whole definition. */
+function changesByFile({ spec: before }: FabricNetwork, { metadata, spec }: FabricNetwork): readonly string[] {
+  const [one = "the webhook's default", other = "the webhook's default"] = [before.profile, spec.profile];
+  if (spec.profile === undefined && (before.profile ?? weakest) !== weakest) {
     throw new FabricError("usage", `network ${metadata.name} has the profile ${one}, of which the file says nothing`, {
-      hint: `add it to the file, below spec: profile: ${one}; or profile: ${other}, if that is meant`,
+      hint: `add it to the file, below spec: profile: ${one}; or profile: ${weakest}, if that is meant`,
     });
   }
-  if (one !== other) notice(`profile changes from ${one} to ${other}`);
-  for (const component of ["peer", "orderer"] as const) {
+  const profile = one === other ? [] : [`profile changes from ${one} to ${other}`];
+  const images = (["peer", "orderer"] as const).map((component) => {
     const [image, wanted] = [before.images[component], spec.images[component]];
-    if (image !== wanted) notice(`images.${component} changes from ${image} to ${wanted}`);
-  }
+    return image === wanted ? [] : [`images.${component} changes from ${image} to ${wanted}`];
+  });
+  return [...profile, ...images.flat()];
 }
 
 function noteStorageClass(existing: FabricNetwork, { spec: { storage } }: FabricNetwork, notice: Notice): void {

@@ -59,6 +59,9 @@ export interface CatchingUp {
   readonly pause?: number;
 }
 
+/** Milliseconds: a node that was ready, and cannot be connected for so long, has gone again. */
+const silence = 120_000;
+
 /** A node that has just started is not yet all there. */
 const notYet: readonly ErrorCode[] = ["connection", "cluster-unreachable", "not-ready", "timeout"];
 
@@ -73,17 +76,22 @@ export async function caughtUp(
   { heightsOf = channelHeights, pause = 500 }: CatchingUp = {},
 ): Promise<string> {
   let goals: readonly Heights[] | undefined;
+  let heard = performance.now();
   for (let lacking = ""; ;) {
     try {
       goals ??= await heightsOfOthers(network, node, heightsOf, signal);
       lacking = behind(await heightsOf(network, node, signal), goals).join(", ");
       if (lacking === "") return "restarted, has caught up";
+      heard = performance.now();
     } catch (error) {
       if (isOver(signal) && lacking !== "") throw staysBehind(node, lacking);
       if (!(error instanceof FabricError) || signal.aborted) throw error;
       if (error.code === "forbidden") return "restarted; not allowed to look whether it has caught up";
       if (!notYet.includes(error.code)) throw error;
       lacking = messageOf(error);
+      // Who answers, however late, is on the way.
+      if (error.code === "timeout") heard = performance.now();
+      if (performance.now() - heard > silence) throw staysBehind(node, lacking);
     }
     progress(`catches up: ${lacking}`);
     await sleep(pause, undefined, { signal }).catch(() => {});

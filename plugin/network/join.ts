@@ -13,7 +13,7 @@ import type { Step } from "../steps/step.ts";
 import { anchorStep } from "./anchor-step.ts";
 import { channelConfigMap, channelConfigMapName, channelGenesis, readGenesis } from "./channel.ts";
 import type { Clock } from "./identity-steps.ts";
-import { membersStep } from "./members.ts";
+import { checkMembers, membersStep } from "./members.ts";
 import type { OpenNetwork } from "./open-network.ts";
 import { reachPeer } from "./reach.ts";
 import { hostOf, nodesOf, ordererNodes, ports, type FabricNode, type PeerOrganization } from "./spec.ts";
@@ -29,7 +29,7 @@ export function joinSteps(network: OpenNetwork, channel: string, options: JoinOp
   const { organizations = network.definition.spec.peerOrganizations, now = () => new Date() } = options;
   checkChannelName(channel);
   const members = membersStep(network, channel, organizations);
-  const genesis = genesisStep(network, channel, members.id, now);
+  const genesis = genesisStep(network, channel, { wanted: organizations, after: members.id, now });
   const orderers = ordererNodes(network.definition).map((node) => ordererStep(network, channel, node, genesis.id));
   const peers = organizations.flatMap(nodesOf).map((node) => peerStep(network, channel, node, genesis.id));
   const joined = [...orderers, ...peers].map(({ id }) => id);
@@ -37,7 +37,13 @@ export function joinSteps(network: OpenNetwork, channel: string, options: JoinOp
   return [members, genesis, ...orderers, ...peers, ...anchors];
 }
 
-function genesisStep(network: OpenNetwork, channel: string, after: string, now: Clock): Step {
+interface GenesisOptions {
+  readonly wanted: readonly PeerOrganization[];
+  readonly after: string;
+  readonly now: Clock;
+}
+
+function genesisStep(network: OpenNetwork, channel: string, { wanted, after, now }: GenesisOptions): Step {
   return {
     id: `${channel}/genesis`,
     title: "genesis block",
@@ -51,18 +57,19 @@ function genesisStep(network: OpenNetwork, channel: string, after: string, now: 
           };
     },
     async act({ signal }) {
-      const block =
-        (await keptGenesis(network, channel, signal)) ??
-        genesisBlock(await channelGenesis(network, channel, signal), { now: now() });
+      const kept = await keptGenesis(network, channel, signal);
+      const block = kept ?? genesisBlock(await channelGenesis(network, channel, signal), { now: now() });
       // Created, never applied: two genesis blocks would be two channels.
       await createOrGet(network.cluster, channelConfigMap(network, channel, block.serializeBinary()), { signal });
+      // While it was lost nobody could tell.
+      if (kept) await checkMembers(network, channel, wanted, signal);
     },
   };
 }
 
 /**
  * The genesis block of a channel whose ConfigMap was lost, from a peer's ledger; undefined where no node that answers has the channel.
- * Throws `conflict` where orderers alone have it: another genesis block would make another channel of the same name.
+ * Throws `conflict` where of these orderers alone have it: another genesis block would make another channel of the same name.
  */
 async function keptGenesis(
   network: OpenNetwork,
@@ -89,8 +96,8 @@ async function keptGenesis(
   const place = `ConfigMap ${namespace}/${channelConfigMapName(channel)}`;
   throw new FabricError(
     "conflict",
-    `channel ${channel} is there (${having.join(", ")}), but its genesis block, ${place}, is not, and no peer has it`,
-    { hint: `restore ${place} from a backup; another channel has another name` },
+    `channel ${channel} is there (${having.join(", ")}), but its genesis block, ${place}, is not, and no peer that answers has it`,
+    { hint: `once a peer of ${channel} runs, type the same command again; else restore ${place} from a backup` },
   );
 }
 

@@ -20,18 +20,29 @@ export function membersStep(network: OpenNetwork, channel: string, wanted: reado
     after: [],
     isCheck: true,
     async observe({ signal }) {
-      const members = await channelMembers(network, channel, signal);
-      const strangers = wanted.filter(({ mspId }) => members !== undefined && !members.includes(mspId));
-      if (strangers.length === 0) return { done: true };
-      throw new FabricError(
-        "conflict",
-        `expected members of ${channel} (${members?.join(", ")}), found ${strangers.map(({ name }) => name).join(", ")}: ` +
-          "a channel that is there takes no further organization yet",
-        { hint: hintFor(network, channel, members ?? []) },
-      );
+      await checkMembers(network, channel, wanted, signal);
+      return { done: true };
     },
     async act() {},
   };
+}
+
+/** Throws `conflict` when one of these organizations is no member of the channel, if its genesis block is there. */
+export async function checkMembers(
+  network: OpenNetwork,
+  channel: string,
+  wanted: readonly PeerOrganization[],
+  signal: AbortSignal,
+): Promise<void> {
+  const members = await channelMembers(network, channel, signal);
+  const strangers = wanted.filter(({ mspId }) => members !== undefined && !members.includes(mspId));
+  if (strangers.length === 0) return;
+  throw new FabricError(
+    "conflict",
+    `expected members of ${channel} (${members?.join(", ")}), found ${strangers.map(({ name }) => name).join(", ")}: ` +
+      "a channel that is there takes no further organization yet",
+    { hint: hintFor(network, channel, members ?? []) },
+  );
 }
 
 function hintFor({ definition }: OpenNetwork, channel: string, members: readonly string[]): string {

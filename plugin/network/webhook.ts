@@ -196,8 +196,8 @@ async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<v
   if (names.length === 0) return;
   throw new FabricError("conflict", `expected no namespace that asks for injection, found ${names.join(", ")}`, {
     hint:
-      `kubectl label namespace ${names.join(" ")} ${injectionLabel}-, where no peer needs Docker any more; ` +
-      "kubectl fabric down deletes a network with its ledgers and keys",
+      "kubectl fabric down deletes a network with its ledgers and keys; where no peer needs Docker any more: " +
+      `kubectl label namespace ${names.join(" ")} ${injectionLabel}-`,
   });
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { FabricError } from "../error.ts";
 import { newEngine, type Engine } from "../docker/engine.ts";
+import { isConflict } from "../kube/api-error.ts";
 import type { V1Pod } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { podReady } from "../kube/conditions.ts";
@@ -104,6 +105,11 @@ async function orNothing(look: Promise<readonly Finding[]>): Promise<readonly Fi
   }
 }
 
+/** Whoever has the name by now is another: ours is gone. */
+function unlessAnother(error: unknown): void {
+  if (!isConflict(error)) throw error;
+}
+
 /** Ours, and those that the kubelet has ended because nobody came back. */
 async function removePods({ lasting, access: { namespace } }: HostDockerContext, run: string): Promise<void> {
   const pods = await list(lasting, { kind: "Pod", namespace, labels: nodePodLabels });
@@ -113,7 +119,7 @@ async function removePods({ lasting, access: { namespace } }: HostDockerContext,
   await Promise.all(
     over.map(({ metadata }) => {
       const ref = { kind: "Pod", namespace, name: metadata?.name ?? "" };
-      return remove(lasting, ref, { uid: metadata?.uid, gracePeriodSeconds: 0 });
+      return remove(lasting, ref, { uid: metadata?.uid, gracePeriodSeconds: 0 }).catch(unlessAnother);
     }),
   );
 }

@@ -13,7 +13,7 @@ const LONGEST = 512;
 
 // distribution/reference: the grammar of references; repository, tag and digest.
 const REFERENCE =
-  /^((?:[a-zA-Z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:(?:[._-]+|\/)[a-z0-9]+)*)(?::(\w[\w.-]{0,127}))?(?:@([a-zA-Z0-9]+:[0-9a-fA-F]{32,}))?$/;
+  /^((?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::\d+)?\/)?[a-z0-9]+(?:(?:[._-]+|\/)[a-z0-9]+)*)(?::(\w[\w.-]{0,127}))?(?:@([a-zA-Z0-9]+:[0-9a-fA-F]{32,}))?$/;
 
 /** Reads an image reference; undefined when it is none. */
 export function parseImage(reference: string): Image | undefined {

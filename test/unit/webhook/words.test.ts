@@ -51,7 +51,7 @@ test.each([
   expect(parseImage(text)).toEqual(image);
 });
 
-test.each(["", "a b", "UPPER", "a/UPPER", "a:", "a@sha256:12", "-a", "a;b", "https://a/b"])(
+test.each(["", "a b", "UPPER", "a/UPPER", "a:", "a@sha256:12", "-a", "-a/b", "--a/b", "a;b", "https://a/b"])(
   "%j is no image",
   (text) => {
     expect(parseImage(text)).toBeUndefined();

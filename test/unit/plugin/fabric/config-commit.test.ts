@@ -9,7 +9,7 @@ beforeEach(() => void vi.useFakeTimers({ fakeNodeBuiltins: true }));
 afterEach(() => void vi.useRealTimers());
 
 const identity = { creator: new Uint8Array(), sign: async () => new Uint8Array() } as unknown as SigningIdentity;
-const response = { getBlock: () => undefined, getStatus: () => common.Status.SERVICE_UNAVAILABLE };
+const noLeader = { getBlock: () => undefined, getStatus: () => common.Status.SERVICE_UNAVAILABLE };
 
 /** An orderer without a leader; `asked` counts how often it was asked. */
 function leaderless() {
@@ -21,7 +21,7 @@ function leaderless() {
     on: () => {},
     async *[Symbol.asyncIterator]() {
       asked.times += 1;
-      yield response;
+      yield noLeader;
     },
   });
   const orderer = { name: "orderer0", endpoint: {}, stub: () => ({ deliver }) } as unknown as NodeConnection;
@@ -37,4 +37,16 @@ test("waits for a leader as long as the command does, then says that there was n
   await vi.advanceTimersByTimeAsync(601_000);
   expect(await end).toMatchObject({ code: "not-ready", message: expect.stringContaining("no leader") });
   expect(asked.times).toBeGreaterThan(1000);
+});
+
+test("asks nobody any more once it was stopped while it waited", async () => {
+  const { orderer, asked } = leaderless();
+  const interrupt = new AbortController();
+  const change = { channel: "mychannel", what: "a change", change: () => expect.fail(), signers: [identity] } as const;
+  const end = commitConfigChange(orderer, change, interrupt).catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(700);
+  const before = asked.times;
+  interrupt.abort(new FabricError("interrupted", "stopped by SIGINT"));
+  expect(await end).toMatchObject({ code: "not-ready" });
+  expect(asked.times).toBe(before);
 });

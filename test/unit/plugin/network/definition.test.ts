@@ -177,6 +177,9 @@ describe("definitionFor", () => {
       message: "expected one network, found trade, ship",
     });
     expect((await definitionFor(both, { name: "rail" }, notice, signal)).metadata.name).toBe("rail");
+    await expect(definitionFor(both, {}, notice, signal)).rejects.toMatchObject({
+      hint: "choose one with --network, or give a new name for another one",
+    });
   });
 
   test("a file that says nothing of how peers are isolated is refused where they are; one that changes it is told", async () => {
@@ -197,6 +200,23 @@ describe("definitionFor", () => {
     told = [];
     await definitionFor(clusterWith([trade]), trade, notice, signal);
     expect(told).toEqual([]);
+    // What nobody said is the webhook's to decide.
+    await definitionFor(
+      clusterWith([trade]),
+      networkFromOptions({ name: "trade", profile: "privileged" }),
+      notice,
+      signal,
+    );
+    expect(told).toEqual(["profile changes from the webhook's default to privileged"]);
+  });
+
+  test("whose copy says that peers are isolated counts, wherever it is listed", async () => {
+    const restricted = networkFromOptions({ name: "trade", profile: "restricted" });
+    const copies = copiesOf(trade).map((copy) => (copy.namespace === "org2" ? { ...copy, holds: restricted } : copy));
+    await expect(definitionFor(clusterOf(copies, labelsOf([trade])), trade, notice, signal)).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining("has the profile restricted"),
+    });
   });
 
   test("what would take a node away is refused, and says which", async () => {
@@ -271,6 +291,17 @@ describe("what somebody else wrote", () => {
         hint: expect.stringMatching(/a later one; .* kubectl fabric init -f FILE/),
       });
       expect(told).toHaveLength(3);
+    });
+
+    test("is what every other command says, too", async () => {
+      const cluster = clusterOf(copies, labels);
+      for (const name of [undefined, "trade"]) {
+        await expect(findNetwork(cluster, name, notice, signal)).rejects.toMatchObject({
+          code: "conflict",
+          message: expect.stringContaining("no copy of its definition can be read"),
+        });
+      }
+      await expect(findNetwork(cluster, "ship", notice, signal)).rejects.toMatchObject({ code: "usage" });
     });
 
     test("is one of several", async () => {

@@ -62,6 +62,24 @@ test("it is waited for as long as the command does, then told with what it lacks
   });
 });
 
+test("one that cannot be connected for two minutes has gone again; one that answers late has not", async () => {
+  vi.useFakeTimers({ fakeNodeBuiltins: true });
+  const gone = catching([at(3), "connection"], at(10), undefined, 5000);
+  await vi.advanceTimersByTimeAsync(130_000);
+  expect((await gone).end).toMatchObject({
+    code: "not-ready",
+    message: expect.stringContaining("found no answer of peer0.org1"),
+  });
+  const deadline = new AbortController();
+  const late = catching(["timeout"], at(10), deadline.signal, 5000);
+  let isOver = false;
+  void late.then(() => (isOver = true));
+  await vi.advanceTimersByTimeAsync(1_000_000);
+  expect(isOver).toBe(false);
+  deadline.abort(new FabricError("timeout", "gave up"));
+  await late;
+});
+
 test("Ctrl-C ends the wait", async () => {
   const stopped = new FabricError("interrupted", "stopped by SIGINT");
   const interrupt = new AbortController();

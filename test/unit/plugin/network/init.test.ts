@@ -337,7 +337,7 @@ describe("what stands in init's way", () => {
       code: "conflict",
       message: `expected ${kind} org1/${name} not to exist or to be ours, found one made by somebody else`,
       hint:
-        "choose another name, or ask its owner: " +
+        "ask its owner: " +
         `kubectl get ${kind.toLowerCase()} ${name} -n org1 -o yaml --show-managed-fields tells who wrote it`,
     });
     expect(cluster.read(kind, name, "org1")).toMatchObject({

@@ -113,8 +113,8 @@ describe("webhook uninstall", () => {
       code: "conflict",
       message: "expected no namespace that asks for injection, found airline, hotel",
       hint:
-        "kubectl label namespace airline hotel kubectl-fabric.io/injection-, where no peer needs Docker any more; " +
-        "kubectl fabric down deletes a network with its ledgers and keys",
+        "kubectl fabric down deletes a network with its ledgers and keys; where no peer needs Docker any more: " +
+        "kubectl label namespace airline hotel kubectl-fabric.io/injection-",
     });
     expect(linesOf(cluster, count)).toEqual([]);
   });

@@ -44,6 +44,6 @@ test("but not another Pod that has come to have its name", async () => {
     cluster.put(leftover);
     return undefined;
   });
-  await expect(docker.close()).rejects.toMatchObject({ code: "conflict" });
+  await docker.close();
   expect(cluster.find("Pod", name, "tools")).toBeDefined();
 });
