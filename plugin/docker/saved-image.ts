@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
-import { FabricError } from "../error.ts";
+import { FabricError, LostConnection } from "../error.ts";
 import type { Daemon } from "./daemon.ts";
 import type { ImageContent } from "./image-content.ts";
 import { saveImages, type Image } from "./images.ts";
@@ -100,13 +100,45 @@ async function legacyLayout(
   return { config: entry.Config, layers: new Map(layers.map((diffId) => [diffId, nameOf(diffId)])) };
 }
 
-/** Where the daemon's container cannot cut it, the whole archive comes through the API, and is cut here. */
+type Use = (name: string, content: Readable) => Promise<void>;
+
+/** An exec may lose the end of what a command wrote, and end with 0 all the same (kubernetes#124571): it is read again. */
+const mostReadings = 3;
+
 async function eachEntry(
   daemon: Daemon,
   image: string,
   wanted: readonly string[],
   signal: AbortSignal | undefined,
-  use: (name: string, content: Readable) => Promise<void>,
+  use: Use,
+): Promise<void> {
+  for (let reading = 1; ; reading++) {
+    try {
+      return await readEntries(daemon, image, wanted, signal, use);
+    } catch (error) {
+      if (!isCutShort(error)) throw error;
+      if (reading < mostReadings) continue;
+      throw new LostConnection(`what Docker saved of ${image} came without its end`, {
+        hint: "type the same command again",
+        cause: error,
+      });
+    }
+  }
+}
+
+/** In the words of zlib and of tar-stream. */
+function isCutShort(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof FabricError) return false;
+  return ("code" in error && error.code === "Z_BUF_ERROR") || error.message === "Unexpected end of data";
+}
+
+/** Where the daemon's container cannot cut it, the whole archive comes through the API, and is cut here. */
+async function readEntries(
+  daemon: Daemon,
+  image: string,
+  wanted: readonly string[],
+  signal: AbortSignal | undefined,
+  use: Use,
 ): Promise<void> {
   const names = new Set(wanted);
   try {
@@ -122,7 +154,7 @@ async function eachEntry(
 export async function eachFile(
   source: readonly [Readable, ...NodeJS.ReadWriteStream[]],
   wanted: ReadonlySet<string> | ((name: string, size: number) => boolean),
-  use: (name: string, content: Readable) => Promise<void>,
+  use: Use,
 ): Promise<void> {
   const isWanted = typeof wanted === "function" ? wanted : (name: string) => wanted.has(name);
   const tar = extract();
@@ -137,7 +169,8 @@ export async function eachFile(
   const ended = await Promise.allSettled([walk(), pipeline([...source, tar])]);
   const failures = ended.flatMap((end): unknown[] => (end.status === "rejected" ? [end.reason] : []));
   // One that gives up breaks the other: what it had to say itself counts.
-  if (failures.length > 0) throw failures.find((failure) => failure instanceof FabricError) ?? failures[0];
+  const own = failures.find((failure) => failure instanceof FabricError) ?? failures.find(isCutShort);
+  if (failures.length > 0) throw own ?? failures[0];
 }
 
 export function checkedConfig(config: Buffer | undefined, id: string): Buffer {

@@ -46,10 +46,10 @@ async function filesIn(tar: Buffer): Promise<ReadonlyMap<string, Buffer>> {
   return found;
 }
 
-/** A daemon of some version that has this image; `cuts`: whether its container has a shell. */
+/** A daemon of some version that has this image; `cuts`: whether its container has a shell; `short`: of so many readings the end is lost. */
 function daemonWith(
   apiVersion: string,
-  { cuts, spoilt }: { readonly cuts: boolean; readonly spoilt?: boolean },
+  { cuts, spoilt, short = 0 }: { readonly cuts: boolean; readonly spoilt?: boolean; readonly short?: number },
 ): Daemon & { readonly ran: string[][] } {
   const hex = (id: string) => id.replace("sha256:", "");
   const modern = Number(apiVersion.split(".")[1]) >= 44;
@@ -71,7 +71,8 @@ function daemonWith(
     if (!cuts) throw commandFailed(["sh"], 127, "not found");
     const wanted = command.slice(5);
     ran.push(wanted);
-    return Readable.from([gzipSync(await tarOf(all.filter(([name]) => wanted.includes(name))))]);
+    const written = gzipSync(await tarOf(all.filter(([name]) => wanted.includes(name))));
+    return Readable.from([ran.length > short ? written : written.subarray(0, written.length / 2)]);
   };
   return { engine, run, ran };
 }
@@ -109,6 +110,21 @@ describe("an image is read from a daemon", () => {
     expect(await kept(middle)).toBe(layers[1]?.toString());
     expect(await kept(base)).toBeUndefined();
     expect(daemon.ran.flat()).toHaveLength(cuts ? (version === "1.41" ? 4 : 3) : 0);
+  });
+
+  test.each(["1.51", "1.41"])("API %s: a reading whose end was lost is made again", async (version) => {
+    const daemon = daemonWith(version, { cuts: true, short: 2 });
+    expect(await readSavedImage(daemon, image, [middle, top], store)).toMatchObject({ config });
+    expect(await kept(top)).toBe(layers[2]?.toString());
+  });
+
+  test("a reading whose end is always lost is a lost connection", async () => {
+    const daemon = daemonWith("1.51", { cuts: true, short: Infinity });
+    await expect(readSavedImage(daemon, image, [top], store)).rejects.toMatchObject({
+      code: "connection",
+      message: `what Docker saved of ${image.Id} came without its end`,
+    });
+    expect(daemon.ran).toHaveLength(3);
   });
 
   test.each([true, false])("a layer that is not what its digest says is refused (shell: %s)", async (cuts) => {
