@@ -15,7 +15,7 @@ import {
 } from "../fabric/lifecycle.ts";
 import { reachGateway, reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
-import { eventually } from "../steps/eventually.ts";
+import { aMinute, eventually } from "../steps/eventually.ts";
 import type { Step, StepContext } from "../steps/step.ts";
 import type { Deployment, Target } from "./deployment.ts";
 import { checkPunctual, isAbsence } from "./late-peer.ts";
@@ -253,7 +253,7 @@ export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Pr
       throw new FabricError("not-ready", message, { hint, cause: error });
     }
   };
-  return eventually(retriable, { signal, within: minute, retry: ["not-ready", "connection"] });
+  return eventually(retriable, { signal, within: aMinute, retry: ["not-ready", "connection"] });
 }
 
 /**
@@ -261,11 +261,9 @@ export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Pr
  * a minute: the peer's Pod may have gone (peer-step.ts).
  */
 export function received<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  const connected = () => eventually(look, { signal, within: minute, retry: ["connection"] });
+  const connected = () => eventually(look, { signal, within: aMinute, retry: ["connection"] });
   return eventually(connected, { signal, retry: ["not-ready"] });
 }
-
-const minute = 60_000;
 
 const kilobytes = ({ length }: Uint8Array): string => `${Math.ceil(length / 1024)} KiB`;
 

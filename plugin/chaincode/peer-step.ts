@@ -2,7 +2,7 @@ import { FabricError, type ErrorCode } from "../error.ts";
 import type { OpenNetwork } from "../network/open-network.ts";
 import { lookAtPod, podProblem, type PodLook } from "../network/pod-problem.ts";
 import { hostOf, nodesOf, type FabricNode } from "../network/spec.ts";
-import { eventually } from "../steps/eventually.ts";
+import { aMinute, eventually } from "../steps/eventually.ts";
 import type { Step, StepContext } from "../steps/step.ts";
 import type { Deployment, Target } from "./deployment.ts";
 import { AbsentPeer } from "./late-peer.ts";
@@ -24,7 +24,6 @@ export interface PeerStep extends Pick<Step, "id" | "title" | "after" | "despite
 const mostReturns = 5;
 /** So long a new Pod's connections may take: what failed to connect pauses before it tries again. */
 const settled: readonly ErrorCode[] = ["connection", "cluster-unreachable"];
-const settling = 60_000; // milliseconds
 
 /**
  * A step at a peer whose Pod may be replaced while it works, which fails in as many ways as there is work. Only what fails while the Pod
@@ -51,7 +50,7 @@ export function peerStep(network: OpenNetwork, { peer, at, beside = [], patience
         context.again?.(because);
         node = await back({ network, peer, patience }, because, error, context);
         before = await lookAtPod(network, node, signal);
-        attempt = () => eventually(() => again(at(node)), { signal, within: settling, retry: settled });
+        attempt = () => eventually(() => again(at(node)), { signal, within: aMinute, retry: settled });
       }
     }
   };

@@ -2,7 +2,7 @@ import { FabricError } from "../error.ts";
 import { lacksImage, startChaincode } from "../fabric/chaincode-start.ts";
 import { reachPeer } from "../network/reach.ts";
 import { hostOf, type FabricNode } from "../network/spec.ts";
-import { eventually } from "../steps/eventually.ts";
+import { aMinute, eventually } from "../steps/eventually.ts";
 import type { Observation, Step } from "../steps/step.ts";
 import { containerOf, containersOf } from "./containers.ts";
 import { buildAnew } from "./deploy-command.ts";
@@ -45,7 +45,7 @@ export function warmStep(
       progress("the chaincode starts");
       const start = () =>
         startChaincode(connection, identity, channel, definition.name, { signal, timeout: startTimeout });
-      const { state } = await eventually(start, { signal, within: 60_000, retry: ["connection"] }).catch(
+      const { state } = await eventually(start, { signal, within: aMinute, retry: ["connection"] }).catch(
         (error: unknown) => {
           if (!lacksImage(error) || error.hint !== undefined) throw error;
           const { code, message } = error;

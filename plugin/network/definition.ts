@@ -102,7 +102,7 @@ function chosenNetwork(cluster: Cluster, { networks, unread }: Copies, name: str
   const chosen = name ?? names[0] ?? "";
   const copies = networks.get(chosen);
   if (copies) return agreedDefinition(chosen, copies);
-  const [lost] = [...unread].filter((one) => one === (name ?? one));
+  const lost = [...unread].find((one) => name === undefined || one === name);
   if (lost !== undefined) throw notRead(lost);
   const wanted = name === undefined ? "a Fabric network" : `the Fabric network ${name}`;
   throw new FabricError(

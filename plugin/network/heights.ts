@@ -67,7 +67,8 @@ const notYet: readonly ErrorCode[] = ["connection", "cluster-unreachable", "not-
 
 /**
  * Waits until a node that was restarted has the blocks that the others of its kind had at that moment, of those that can be asked:
- * a large ledger takes its time. Says so where nobody may look. Throws `not-ready` with what it lacks when the command's time is over.
+ * a large ledger takes its time. Says so where nobody may look. Throws `not-ready` with what it lacks when the command's time is over,
+ * and when the node cannot be connected for two minutes.
  */
 export async function caughtUp(
   network: OpenNetwork,

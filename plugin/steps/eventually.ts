@@ -9,6 +9,9 @@ export interface Patience {
   readonly retry: readonly ErrorCode[];
 }
 
+/** Milliseconds: the usual bound of a wait for what may as well never come, such as a connection to a Pod that has gone. */
+export const aMinute = 60_000;
+
 const firstPause = 100; // milliseconds
 const longestPause = 2000;
 

@@ -10,7 +10,7 @@ import type { OpenNetwork } from "../../network/open-network.ts";
 import { builderSettings } from "../../network/peer.ts";
 import { hostOf, type FabricNode, type PeerOrganization } from "../../network/spec.ts";
 import { reachPeer } from "../../network/reach.ts";
-import { eventually } from "../../steps/eventually.ts";
+import { aMinute, eventually } from "../../steps/eventually.ts";
 import type { Step } from "../../steps/step.ts";
 import { packageAtHand, type Deployment } from "../deployment.ts";
 import { startTimeout } from "../init-step.ts";
@@ -155,7 +155,7 @@ function answersStep(
     async act({ signal }) {
       // What is wrong for good looks the same as what is not there yet.
       const retry = ["connection", "not-ready", "chaincode", "rejected"] as const;
-      await eventually(() => call(signal), { signal, within: 60_000, retry });
+      await eventually(() => call(signal), { signal, within: aMinute, retry });
     },
   };
 }

@@ -237,6 +237,24 @@ describe("an API server that is away", () => {
     expect(asked.length - first).toBe(1);
   });
 
+  test("that was known is known to what still has to be done after a stop", async () => {
+    const { port, comesBack } = await restarting();
+    const { cluster } = clusterAtPort(port);
+    await cluster.call({ method: "GET", path: "/version" });
+    const lasting = cluster.lasting();
+    await comesBack.goes();
+    const answer = get(lasting, ref);
+    // One that was not known would be given up at once.
+    const gaveUp = answer.then(
+      () => false,
+      () => true,
+    );
+    expect(await Promise.race([gaveUp, sleep(500, false)])).toBe(false);
+    await comesBack.comes();
+    expect(await answer).toMatchObject({ kind: "Secret" });
+    lasting.close();
+  });
+
   test("is not waited for if it never was there", async () => {
     const { port, comesBack } = await restarting();
     await comesBack.goes();

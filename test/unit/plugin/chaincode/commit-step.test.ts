@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { deploymentFor } from "../../../../plugin/chaincode/deploy.ts";
-import { commitStep } from "../../../../plugin/chaincode/lifecycle-steps.ts";
+import { commitStep, runningStep } from "../../../../plugin/chaincode/lifecycle-steps.ts";
 import { FabricError } from "../../../../plugin/error.ts";
+import { peerNodes } from "../../../../plugin/network/spec.ts";
 import { assetDefinition, scriptedPeers } from "./scripted-peers.ts";
 
 const { signal } = new AbortController();
@@ -33,6 +34,22 @@ describe("a sequence that another command has committed meanwhile", () => {
       code: "conflict",
       message: "expected mychannel to commit asset 1, sequence 1, found asset 9, sequence 1 committed meanwhile",
       hint: "type the same command again: it goes on from there, with the next sequence",
+    });
+  });
+
+  test("is told of by a peer that knows a later one, and is not waited for", async () => {
+    let known = 0;
+    const { network } = scriptedPeers({
+      committed: { ...assetDefinition, sequence: 2 },
+      lags: () => (known === 0 ? 0 : undefined),
+    });
+    const deployment = await deploymentFor(network, request, signal);
+    const [node] = peerNodes(network.definition);
+    if (!node) throw new Error("expected a peer");
+    known = 2;
+    await expect(runningStep(deployment, node, []).act(context)).rejects.toMatchObject({
+      code: "conflict",
+      message: "expected mychannel to commit asset 1, sequence 1, found asset 1, sequence 2 committed meanwhile",
     });
   });
 });
