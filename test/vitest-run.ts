@@ -1,5 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 const program = new URL("../node_modules/vitest/vitest.mjs", import.meta.url).pathname;
 
@@ -19,28 +22,71 @@ export async function runProjects(
   signal: AbortSignal,
 ): Promise<number> {
   let failed = 0;
-  for (const { project, args } of selections) {
-    signal.throwIfAborted();
-    const code = await runVitest(["run", "--project", project, ...args], env, signal);
+  for (const selection of selections) {
+    const code = await runSideBySide([selection], env, signal);
     failed ||= code;
   }
-  signal.throwIfAborted();
   return failed;
 }
 
-async function runVitest(args: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
+/** The same, all at once. What the first one says is shown as it comes, that of another one as a whole, when it has ended. */
+export async function runSideBySide(
+  selections: readonly Selection[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<number> {
+  signal.throwIfAborted();
+  const codes = await Promise.all(
+    selections.map(({ project, args }, index) =>
+      runVitest(["run", "--project", project, ...args], env, signal, index > 0),
+    ),
+  );
+  signal.throwIfAborted();
+  return codes.find((code) => code !== 0) ?? 0;
+}
+
+async function runVitest(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+  isHeldBack = false,
+): Promise<number> {
+  const held = isHeldBack ? holdBack() : undefined;
+  const output = held?.descriptor ?? "inherit";
   // A group of its own: Ctrl-C in a terminal would end its workers, too, in the middle of what they do (test/orderly-stop.ts).
-  const child = spawn(process.execPath, [program, ...args], { env, stdio: "inherit", detached: true });
+  const child = spawn(process.execPath, [program, ...args], {
+    env,
+    stdio: ["inherit", output, output],
+    detached: true,
+  });
   const stop = (): void => void child.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });
   // Of this script, at once: the second signal for it, too.
-  process.once("exit", stop);
+  const leave = (): void => {
+    stop();
+    held?.tell();
+  };
+  process.once("exit", leave);
   try {
-    const [code, killed] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+    const [code, killed] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+    held?.tell();
     if (killed !== null) process.stderr.write(`error: vitest was ended by ${killed}\n`);
     return code ?? 1;
   } finally {
-    process.off("exit", stop);
+    process.off("exit", leave);
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** A file for what somebody says, to be told later, once. No pipe: that is at its end only when all that have inherited it are. */
+function holdBack(): { readonly descriptor: number; readonly tell: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), "held-back-"));
+  const file = join(folder, "output");
+  const descriptor = openSync(file, "w");
+  const tell = (): void => {
+    process.stdout.write(readFileSync(file));
+    closeSync(descriptor);
+    rmSync(folder, { recursive: true });
+  };
+  return { descriptor, tell };
 }

@@ -10,6 +10,7 @@ const scripts = {
   "sbom.ts": { usage: "npm run sbom -- [options]", wrong: [["--format=spdx"], ["webhook"]] },
   "rehearsal.ts": { usage: "node dist/rehearsal.cjs [options] <program>", wrong: [[], ["a", "b"], ["--port=1", "a"]] },
   "test/demo/main.ts": { usage: "npm run demo -- [options]", wrong: [["--contxt", "kind"], ["up"]] },
+  "test/main.ts": { usage: "npm test -- [options]", wrong: [["--only"], ["unit"]] },
   "test/fabric.ts": { usage: "npm run test:fabric -- [options]", wrong: [["--newst"], ["contract"]] },
   "test/e2e/main.ts": {
     usage: "npm run test:e2e -- [options] [files...]",
