@@ -8,6 +8,7 @@ import type {
   V1Secret,
   VersionInfo,
 } from "@kubernetes/client-node";
+import { webhookObjects } from "./inject/webhook-objects.ts";
 
 /**
  * The few calls of the Kubernetes API that the webhook makes. Over client-node's credentials, but not its typed API: that costs
@@ -90,7 +91,7 @@ function newCaller(config: KubeConfig): Call {
     const headers = {
       ...(options.headers as Record<string, string> | undefined),
       accept: "application/json",
-      "user-agent": "kubectl-fabric-webhook",
+      "user-agent": webhookObjects.name,
       ...(payload && { "content-type": contentType, "content-length": Buffer.byteLength(payload) }),
     };
     const sent = () => exchange(new URL(server + path), { method, headers, agent, timeout: ANSWER_MS }, payload);

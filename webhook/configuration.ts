@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { webhookObjects } from "./inject/webhook-objects.ts";
 
 /** How one process is to run: from its command line, and the namespace from its environment. */
 export interface Configuration {
@@ -24,10 +25,10 @@ const OPTIONS = {
   port: { type: "string", default: "8443" },
   "probes-port": { type: "string", default: "8080" },
   namespace: { type: "string" },
-  service: { type: "string", default: "kubectl-fabric-webhook" },
-  configuration: { type: "string", default: "kubectl-fabric-webhook" },
-  "authority-secret": { type: "string", default: "kubectl-fabric-webhook-authority" },
-  "leaf-secret": { type: "string", default: "kubectl-fabric-webhook-tls" },
+  service: { type: "string", default: webhookObjects.name },
+  configuration: { type: "string", default: webhookObjects.name },
+  "authority-secret": { type: "string", default: webhookObjects.authority },
+  "leaf-secret": { type: "string", default: webhookObjects.leaf },
   certificates: { type: "string" },
   settings: { type: "string" },
   "drain-seconds": { type: "string", default: "5" },
@@ -39,7 +40,7 @@ export function parseConfiguration(argv: readonly string[], env: NodeJS.ProcessE
   return {
     port: number("port", values.port, 65_535),
     probesPort: number("probes-port", values["probes-port"], 65_535),
-    namespace: values.namespace ?? env["POD_NAMESPACE"] ?? "kubectl-fabric-system",
+    namespace: values.namespace ?? env["POD_NAMESPACE"] ?? webhookObjects.namespace,
     service: values.service,
     configuration: values.configuration,
     authoritySecret: values["authority-secret"],

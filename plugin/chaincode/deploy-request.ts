@@ -2,7 +2,7 @@ import { FabricError } from "../error.ts";
 import { checkChaincodeName, checkChaincodeVersion } from "../fabric/chaincode-definition.ts";
 import { checkChaincodeLabel } from "../fabric/chaincode-label.ts";
 import type { ChaincodeLanguage } from "../fabric/chaincode-source.ts";
-import type { RuntimeOptions } from "./runtime/choice.ts";
+import type { RuntimeOptions } from "./runtime/options.ts";
 import type { Terms } from "./terms.ts";
 
 /** What a user wants a channel to run. */

@@ -18,6 +18,7 @@ import {
   packageAtHand,
   type Deployment,
   type PackageToDeploy,
+  type Runtime,
   type Target,
 } from "./deployment.ts";
 import { differentPackages } from "./different-packages.ts";
@@ -32,7 +33,6 @@ import { checkInstalled, packageOnPeers, preparePackage } from "./package-source
 import { atPeer } from "./peer-step.ts";
 import { chooseRuntime } from "./runtime/choice.ts";
 import { checkServed } from "./runtime/former-service.ts";
-import type { Runtime } from "./runtime/runtime.ts";
 import { findImage } from "./seed/given-image.ts";
 import { seededInstalls } from "./seed/network-seeding.ts";
 import { seedPeer } from "./seed/seed-peer.ts";

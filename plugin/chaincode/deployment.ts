@@ -4,7 +4,8 @@ import type { OpenNetwork } from "../network/open-network.ts";
 import type { OtherTerms } from "./deploy-command.ts";
 import type { GivenImage } from "./seed/given-image.ts";
 import { hostOf, type FabricNode, type PeerOrganization } from "../network/spec.ts";
-import type { Runtime } from "./runtime/runtime.ts";
+import type { Step } from "../steps/step.ts";
+import type { RuntimeName } from "./runtime/options.ts";
 
 /** A package that an organization is to run, whether its bytes are at hand or have to be asked for. */
 export interface PackageToDeploy {
@@ -28,6 +29,21 @@ export interface Target {
   /** The peer that speaks for the organization. */
   readonly gateway: FabricNode;
   readonly pkg: PackageToDeploy;
+}
+
+/** One way to run chaincode. What is common to all (install, approve, commit) is none of its business. */
+export interface Runtime {
+  readonly name: RuntimeName;
+  /** What an organization's peers install and what it approves; unset where what each runs stays. */
+  readonly packageFor: ((organization: PeerOrganization) => PackageToDeploy) | undefined;
+  /** What has to be so before this peer installs. */
+  readonly beforeInstall: (node: FabricNode) => readonly Step[];
+  /** What has to be so before the organization's peers install, as no peer uninstalls, and before it approves. */
+  readonly beforehand: (organization: PeerOrganization) => readonly Step[];
+  /** A peer runs it, once its definition is committed. */
+  readonly started: (deployment: Deployment, target: Target, node: FabricNode, after: readonly string[]) => Step;
+  /** What becomes of the runtime before this one, once all peers of the organization run the new definition. */
+  readonly afterwards: (target: Target, after: readonly string[]) => readonly Step[];
 }
 
 /** One chaincode on its way to one channel. */

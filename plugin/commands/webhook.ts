@@ -77,10 +77,11 @@ Examples:
     );
   planOptions(uninstall, "5m").action(async () => {
     const options = optionsOf<PlanOptions & { readonly yes: boolean }>(uninstall);
-    const [{ connect }, { installedObjects, webhookName, webhookUninstallSteps }, { printResult }, { confirm }] =
+    const [{ connect }, { installedObjects, webhookUninstallSteps }, { webhookObjects }, { printResult }, { confirm }] =
       await Promise.all([
         import("./connect.ts"),
         import("../network/webhook.ts"),
+        import("../../webhook/inject/webhook-objects.ts"),
         import("../terminal/output.ts"),
         import("../terminal/confirm.ts"),
       ]);
@@ -88,7 +89,7 @@ Examples:
     const installed = await installedObjects(cluster, terminal.signal);
     if (installed.length > 0 && !options.yes && !options.dryRun) {
       const objects = installed.map(({ ref }) => `${ref.kind} ${ref.name}`).join(", ");
-      await confirm(terminal, `This removes the webhook: ${objects}.`, webhookName);
+      await confirm(terminal, `This removes the webhook: ${objects}.`, webhookObjects.name);
     }
     const report = await runPlans(terminal, options, [
       { title: "webhook", steps: () => webhookUninstallSteps(cluster, installed) },

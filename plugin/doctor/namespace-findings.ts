@@ -1,5 +1,5 @@
 import { ANNOTATIONS, NAMESPACE_LABEL } from "../../webhook/inject/annotations.ts";
-import { isNodeSocket } from "../../webhook/inject/docker-socket.ts";
+import { isNodeSocket } from "../../webhook/inject/node-socket.ts";
 import { skipReason } from "../../webhook/inject/inject.ts";
 import type { ProfileName } from "../../webhook/inject/profile.ts";
 import { DEFAULT_SETTINGS } from "../../webhook/inject/settings.ts";

@@ -3,7 +3,7 @@ import type { Cluster } from "../kube/cluster.ts";
 import { podReady } from "../kube/conditions.ts";
 import { get } from "../kube/objects.ts";
 import { explain } from "../kube/wait.ts";
-import { injectAnnotation } from "../network/labels.ts";
+import { ANNOTATIONS } from "../../webhook/inject/annotations.ts";
 import { podOf } from "../network/node-steps.ts";
 import { hostOf, nodesOf, organizations, type FabricNetwork, type FabricNode } from "../network/spec.ts";
 import { eachBounded } from "../steps/bounded.ts";
@@ -54,7 +54,7 @@ async function nodeFinding(
     }
     const why = await explain(cluster, ref, signal);
     const text = why?.text ?? (verdict.so === "never" ? verdict.because : verdict.progress);
-    if (node.component === "peer" && set.spec?.template.metadata?.annotations?.[injectAnnotation] !== "true") {
+    if (node.component === "peer" && set.spec?.template.metadata?.annotations?.[ANNOTATIONS.inject] !== "true") {
       const ejected = `is not ready: it was ejected, and has no daemon any more: ${text}`;
       return problem(ejected, "kubectl fabric init gives it back");
     }

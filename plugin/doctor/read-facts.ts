@@ -1,13 +1,15 @@
 import { FabricError, messageOf } from "../error.ts";
+import { SETTINGS_PLACE } from "../../webhook/inject/outcome.ts";
 import { PROFILE_NAMES, type ProfileName } from "../../webhook/inject/profile.ts";
 import { DEFAULT_SETTINGS, type InjectionSettings } from "../../webhook/inject/settings.ts";
+import { webhookObjects } from "../../webhook/inject/webhook-objects.ts";
 import { SETTINGS_KEY, settingsOf } from "../injection/settings-source.ts";
 import { ApiError } from "../kube/api-error.ts";
 import type { V1Node, VersionInfo } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { create, get, list } from "../kube/objects.ts";
 import { missingPermissions, type Permission } from "../kube/permissions.ts";
-import { webhookName, webhookNamespace, webhookStatus } from "../network/webhook.ts";
+import { webhookStatus } from "../network/webhook.ts";
 import { eachBounded } from "../steps/bounded.ts";
 import { versionsOf } from "./cluster-findings.ts";
 import type { ClusterReading, NamespaceReading, Trial } from "./facts.ts";
@@ -84,9 +86,9 @@ const isVirtual = ({ metadata }: V1Node): boolean => metadata?.labels?.["type"] 
 const nameOf = ({ metadata }: { readonly metadata?: { readonly name?: string } }): string => metadata?.name ?? "";
 
 async function readSettings(cluster: Cluster, signal: AbortSignal): Promise<InjectionSettings> {
-  const where = { kind: "ConfigMap", namespace: webhookNamespace, name: webhookName } as const;
+  const where = { kind: "ConfigMap", namespace: webhookObjects.namespace, name: webhookObjects.name } as const;
   const found = await get(cluster, where, signal);
-  return settingsOf(found?.data?.[SETTINGS_KEY], `ConfigMap ${webhookNamespace}/${webhookName}`);
+  return settingsOf(found?.data?.[SETTINGS_KEY], SETTINGS_PLACE);
 }
 
 /** Asks the API server to create a Pod and to keep nothing: all of its admission answers, Pod Security, quotas and limits among it. */

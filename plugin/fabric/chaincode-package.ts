@@ -82,7 +82,7 @@ export async function chaincodeFiles(pkg: Pick<ChaincodePackage, "bytes">): Prom
 /** What is in a package's code.tar.gz. Throws `invalid` for what a peer would refuse, or could not build. */
 export async function checkPackageContent(pkg: ChaincodePackage): Promise<readonly ArchiveEntry[]> {
   const entries = await listTarball(await chaincodeCode(pkg), "code.tar.gz");
-  checkPackageEntries(pkg.metadata, entries);
+  checkPackageEntries(pkg.metadata.type, entries);
   return entries;
 }
 

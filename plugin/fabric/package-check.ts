@@ -1,6 +1,5 @@
 import { posix } from "node:path";
 import { FabricError } from "../error.ts";
-import type { ChaincodePackageMetadata } from "./chaincode-package.ts";
 import type { ArchiveEntry } from "./tarball.ts";
 
 /** What a peer's build cannot do without. */
@@ -16,7 +15,7 @@ const needs: ReadonlyMap<string, RegExp> = new Map([
  * (core/container/externalbuilder/tar.go, Untar). It does not look at modes; only the peer command does, when it packages.
  * Throws `invalid`.
  */
-export function checkPackageEntries({ type }: ChaincodePackageMetadata, entries: readonly ArchiveEntry[]): void {
+export function checkPackageEntries(type: string, entries: readonly ArchiveEntry[]): void {
   for (const { name, kind } of entries) {
     if (kind !== "file" && kind !== "directory") {
       throw new FabricError("invalid", `expected files in code.tar.gz, found ${name}, a ${kind}`, {

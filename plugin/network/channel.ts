@@ -1,3 +1,4 @@
+import { PREFIX } from "../../webhook/inject/annotations.ts";
 import type { ChannelGenesis } from "../fabric/genesis.ts";
 import { mspDefinition } from "../fabric/msp.ts";
 import type { V1ConfigMap } from "../kube/client-node.ts";
@@ -20,7 +21,7 @@ import {
 const channelConfigMapPrefix = "channel-";
 const genesisKey = "genesis.block";
 const componentLabel = "app.kubernetes.io/component";
-const channelAnnotation = "kubectl-fabric.io/channel";
+const channelAnnotation = `${PREFIX}channel`;
 
 export const channelConfigMapName = (channel: string): string => channelConfigMapPrefix + channel.toLowerCase();
 

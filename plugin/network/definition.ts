@@ -6,7 +6,7 @@ import type { Cluster } from "../kube/cluster.ts";
 import { get, list } from "../kube/objects.ts";
 import { eventually } from "../steps/eventually.ts";
 import { agreedDefinition, countedCopies, type Copies } from "./copies.ts";
-import { managedBy } from "./labels.ts";
+import { managedBy } from "../kube/ownership.ts";
 import { networkConfigMapName } from "./namespace.ts";
 import { fabricImage, networkFromOptions, removals, type FabricNetwork, type NetworkOptions } from "./spec.ts";
 

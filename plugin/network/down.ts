@@ -6,7 +6,8 @@ import { gone, type Condition } from "../kube/conditions.ts";
 import { list, refOf, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step, StepContext } from "../steps/step.ts";
-import { managedBy, networkLabel } from "./labels.ts";
+import { managedBy } from "../kube/ownership.ts";
+import { networkLabel } from "./labels.ts";
 import { sameAsListed, type ListedObject } from "./listed-object.ts";
 
 export interface NetworkNamespaces {

@@ -21,7 +21,7 @@ import {
   type Authorities,
   type IdentityRequest,
 } from "./identities.ts";
-import { hasLabels, managedBy } from "./labels.ts";
+import { hasLabels, managedBy } from "../kube/ownership.ts";
 import { appliedStep } from "./object-steps.ts";
 import { nodesOf, type FabricNetwork, type Organization } from "./spec.ts";
 

@@ -6,7 +6,7 @@ import { explainPod, lacksImage } from "../kube/explain.ts";
 import { create, get, list, remove } from "../kube/objects.ts";
 import { waitFor } from "../kube/wait.ts";
 import type { Step, StepContext } from "../steps/step.ts";
-import { managedBy } from "./labels.ts";
+import { managedBy } from "../kube/ownership.ts";
 import { restrictedContainer, restrictedPod } from "./node-objects.ts";
 import { podOf } from "./node-steps.ts";
 import { nodesOf, organizations, type FabricNetwork, type FabricNode, type Organization } from "./spec.ts";

@@ -10,6 +10,7 @@ import {
 import { ENDPOINT, SOCKET_DIRECTORY } from "../../webhook/inject/profile.ts";
 import { DEFAULT_SETTINGS } from "../../webhook/inject/settings.ts";
 import { GRAPH_VOLUME, IDLER, PRELOADER, SIDECAR, SOCKET_VOLUME } from "../../webhook/inject/sidecar.ts";
+import { webhookObjects } from "../../webhook/inject/webhook-objects.ts";
 import type {
   KubernetesObject,
   V1ConfigMap,
@@ -18,7 +19,7 @@ import type {
   V1ValidatingAdmissionPolicy,
   V1ValidatingAdmissionPolicyBinding,
 } from "../kube/client-node.ts";
-import { managedBy } from "./labels.ts";
+import { managedBy } from "../kube/ownership.ts";
 
 /*
  * What the namespaces that opted in take, by the API server itself (KEP-3488, ValidatingAdmissionPolicy, GA in 1.30): Pod Security
@@ -28,12 +29,12 @@ import { managedBy } from "./labels.ts";
 
 const policyName = "kubectl-fabric-pods";
 const registrationPolicyName = "kubectl-fabric-webhook-registration";
-const parameters = { name: "kubectl-fabric-policy", namespace: "kubectl-fabric-system" } as const;
-const webhookUser = "system:serviceaccount:kubectl-fabric-system:kubectl-fabric-webhook";
-const registrationName = "kubectl-fabric-webhook";
+const parameters = { name: "kubectl-fabric-policy", namespace: webhookObjects.namespace } as const;
+const webhookUser = `system:serviceaccount:${webhookObjects.namespace}:${webhookObjects.name}`;
+const registrationName = webhookObjects.name;
 
 const labels = {
-  "app.kubernetes.io/name": "kubectl-fabric-webhook",
+  "app.kubernetes.io/name": webhookObjects.name,
   "app.kubernetes.io/component": "webhook",
   "app.kubernetes.io/part-of": "kubectl-fabric",
   ...managedBy,

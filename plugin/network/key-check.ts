@@ -5,7 +5,8 @@ import { describeRef, get } from "../kube/objects.ts";
 import type { Step } from "../steps/step.ts";
 import { adminIdentityName, identitySecretName } from "./identity-secret.ts";
 import { authoritiesSecretName, mspConfigMapName } from "./identities.ts";
-import { hasLabels, organizationLabels } from "./labels.ts";
+import { hasLabels } from "../kube/ownership.ts";
+import { organizationLabels } from "./labels.ts";
 import { nodesOf, organizations, type FabricNetwork, type Organization } from "./spec.ts";
 
 /**

@@ -2,7 +2,7 @@ import { FabricError } from "../error.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import type { KubernetesObject } from "../kube/client-node.ts";
 import { describeRef, get, type ObjectRef } from "../kube/objects.ts";
-import { hasLabels } from "./labels.ts";
+import { hasLabels } from "../kube/ownership.ts";
 
 /** What is to be deleted, as it was when it was listed: no other that may have its name later, and only while it is ours. */
 export interface ListedObject {

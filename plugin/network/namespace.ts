@@ -1,6 +1,7 @@
 import type { V1ConfigMap, V1Namespace } from "../kube/client-node.ts";
 import { stringify } from "yaml";
-import { injectionLabel, organizationLabels } from "./labels.ts";
+import { NAMESPACE_LABEL } from "../../webhook/inject/annotations.ts";
+import { organizationLabels } from "./labels.ts";
 import { peerSecurity, type FabricNetwork, type Organization } from "./spec.ts";
 
 /**
@@ -17,7 +18,7 @@ export function namespaceOf(network: FabricNetwork, organization: Organization):
       labels: {
         ...organizationLabels(network, organization),
         "pod-security.kubernetes.io/enforce": level,
-        ...("peers" in organization ? { [injectionLabel]: "enabled" } : {}),
+        ...("peers" in organization ? { [NAMESPACE_LABEL]: "enabled" } : {}),
       },
     },
   };

@@ -1,7 +1,9 @@
 import type { V1StatefulSet } from "../kube/client-node.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { get, type ObjectRef } from "../kube/objects.ts";
-import { injectAnnotation, managedBy, networkLabel } from "./labels.ts";
+import { ANNOTATIONS } from "../../webhook/inject/annotations.ts";
+import { managedBy } from "../kube/ownership.ts";
+import { networkLabel } from "./labels.ts";
 
 export interface OwnPeer {
   /** "peer0.org1" */
@@ -24,6 +26,6 @@ function ownPeer(set: V1StatefulSet | undefined): OwnPeer | undefined {
   const { labels = {}, name = "", namespace = "" } = set?.metadata ?? {};
   const network = labels[networkLabel];
   const isOurs = Object.entries(managedBy).every(([label, value]) => labels[label] === value);
-  const hasDaemon = set?.spec?.template.metadata?.annotations?.[injectAnnotation] === "true";
+  const hasDaemon = set?.spec?.template.metadata?.annotations?.[ANNOTATIONS.inject] === "true";
   return network !== undefined && isOurs && hasDaemon ? { host: `${name}.${namespace}`, network } : undefined;
 }

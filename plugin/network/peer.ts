@@ -1,6 +1,6 @@
 import type { KubernetesObject, V1Container } from "../kube/client-node.ts";
 import { mspFolder, tlsFolder } from "./identity-secret.ts";
-import { chaincodeIdleAnnotation, dindStorageAnnotation, injectAnnotation, profileAnnotation } from "./labels.ts";
+import { ANNOTATIONS } from "../../webhook/inject/annotations.ts";
 import {
   claimOf,
   fabricUser,
@@ -56,10 +56,10 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
     lastPort: ports.peer, // internal/peer/node/start.go: before its channels' ledgers are open, so that a call may wait for them
     dataPath,
     podAnnotations: {
-      [injectAnnotation]: "true",
-      [dindStorageAnnotation]: `pvc:${dockerClaimName(node)}`,
-      ...(profile === undefined ? {} : { [profileAnnotation]: profile }),
-      ...(chaincodeIdle === undefined ? {} : { [chaincodeIdleAnnotation]: chaincodeIdle }),
+      [ANNOTATIONS.inject]: "true",
+      [ANNOTATIONS.storage]: `pvc:${dockerClaimName(node)}`,
+      ...(profile === undefined ? {} : { [ANNOTATIONS.profile]: profile }),
+      ...(chaincodeIdle === undefined ? {} : { [ANNOTATIONS.chaincodeIdle]: chaincodeIdle }),
     },
     ...ownerOfLedger(network),
     env: {

@@ -3,7 +3,8 @@ import { ifAllowed } from "../kube/allowed.ts";
 import type { KubernetesObject, V1NetworkPolicy, V1PodDisruptionBudget } from "../kube/client-node.ts";
 import { list } from "../kube/objects.ts";
 import type { Step } from "../steps/step.ts";
-import { hasLabels, managedBy, metricsReaderLabel, nodesSelector, organizationLabels } from "./labels.ts";
+import { hasLabels, managedBy } from "../kube/ownership.ts";
+import { metricsReaderLabel, nodesSelector, organizationLabels } from "./labels.ts";
 import { appliedStep } from "./object-steps.ts";
 import { clientPorts, ports, type FabricNetwork, type Organization } from "./spec.ts";
 

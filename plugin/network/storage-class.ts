@@ -4,7 +4,7 @@ import type { Cluster } from "../kube/cluster.ts";
 import { list } from "../kube/objects.ts";
 import type { Step } from "../steps/step.ts";
 import { hasVolume, isClaim } from "./claims.ts";
-import { managedBy } from "./labels.ts";
+import { managedBy } from "../kube/ownership.ts";
 import { nodeObjects } from "./node-steps.ts";
 import { nodesOf, organizations, type FabricNetwork, type Organization } from "./spec.ts";
 

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
+import { webhookObjects } from "../../webhook/inject/webhook-objects.ts";
 import { messageOf } from "../error.ts";
 import { ifAllowed } from "../kube/allowed.ts";
 import { daysLeft, isIssuedBy, readCertificate } from "../fabric/certificate.ts";
@@ -34,14 +35,6 @@ export interface WebhookCertificates {
 export type ServedCertificate =
   { readonly pod: string; readonly certificate: string } | { readonly pod: string; readonly problem: string };
 
-export const WEBHOOK_NAMES = {
-  namespace: "kubectl-fabric-system",
-  service: "kubectl-fabric-webhook",
-  authority: "kubectl-fabric-webhook-authority",
-  leaf: "kubectl-fabric-webhook-tls",
-  configuration: "kubectl-fabric-webhook",
-} as const;
-
 /** The webhook's port in its Pods (manifests/base/deployment.yaml). */
 const PORT = 8443;
 
@@ -61,7 +54,7 @@ export function heldCertificates(found: WebhookCertificates, now: Date): readonl
       ...(problem === undefined ? {} : { problem }),
     };
   };
-  const { authority: authorityName, leaf: leafName, configuration } = WEBHOOK_NAMES;
+  const { authority: authorityName, leaf: leafName, name: configuration } = webhookObjects;
   return [
     ...(authority === undefined ? [] : [judged("authority", `Secret ${authorityName}`, authority)]),
     ...trusted.map((pem) => judged("trusted", `MutatingWebhookConfiguration ${configuration}`, pem)),
@@ -85,7 +78,7 @@ export async function readWebhookCertificates(
   configuration: V1MutatingWebhookConfiguration | undefined,
   signal: AbortSignal,
 ): Promise<WebhookCertificates> {
-  const { namespace, authority, leaf, service } = WEBHOOK_NAMES;
+  const { namespace, authority, leaf, name: service } = webhookObjects;
   const secret = (name: string) => ifAllowed(get(cluster, { kind: "Secret", namespace, name }, signal));
   const bundles = (configuration?.webhooks ?? []).map(({ clientConfig }) => decoded(clientConfig.caBundle));
   const [authoritySecret, leafSecret, pods] = await Promise.all([
@@ -112,7 +105,7 @@ async function servedBy(
   bundle: string,
   signal: AbortSignal,
 ): Promise<ServedCertificate | undefined> {
-  const { namespace, service } = WEBHOOK_NAMES;
+  const { namespace, name: service } = webhookObjects;
   try {
     const socket = await ifAllowed(openPort(cluster, { namespace, pod, port: PORT }, signal));
     if (socket === undefined) return undefined;

@@ -1,4 +1,5 @@
 import { isOlder, parseVersion } from "../../webhook/inject/version.ts";
+import { webhookObjects } from "../../webhook/inject/webhook-objects.ts";
 import { FabricError } from "../error.ts";
 import { ifAllowed } from "../kube/allowed.ts";
 import type { Cluster } from "../kube/cluster.ts";
@@ -8,7 +9,8 @@ import { createOrGet, describeRef, get, list, refOf, remove } from "../kube/obje
 import { waitFor } from "../kube/wait.ts";
 import type { Step } from "../steps/step.ts";
 import { injectionPolicyObjects } from "./injection-policy.ts";
-import { hasLabels, injectionLabel, managedBy } from "./labels.ts";
+import { NAMESPACE_LABEL } from "../../webhook/inject/annotations.ts";
+import { hasLabels, managedBy } from "../kube/ownership.ts";
 import { sameAsListed, type ListedObject } from "./listed-object.ts";
 import { webhookManifests } from "./manifests.ts";
 import { appliedStep, readyStep } from "./object-steps.ts";
@@ -21,11 +23,8 @@ export interface WebhookOptions {
   readonly policy?: boolean;
 }
 
-export const webhookNamespace = "kubectl-fabric-system";
-/** Of its Deployment, its registration and the ConfigMap of its settings (manifests/base). */
-export const webhookName = "kubectl-fabric-webhook";
-const deployment = { kind: "Deployment", namespace: webhookNamespace, name: webhookName } as const;
-const registration = { kind: "MutatingWebhookConfiguration", name: webhookName } as const;
+const deployment = { kind: "Deployment", namespace: webhookObjects.namespace, name: webhookObjects.name } as const;
+const registration = { kind: "MutatingWebhookConfiguration", name: webhookObjects.name } as const;
 
 /** How the webhook is installed, for those who leave it as it is; nothing where it is not. */
 export async function installedWebhook(cluster: Cluster, signal: AbortSignal): Promise<WebhookOptions> {
@@ -69,7 +68,7 @@ export function webhookInstallSteps(cluster: Cluster, options: WebhookOptions): 
   return [
     appliedStep(cluster, {
       id: "webhook/namespace",
-      title: `namespace ${webhookNamespace}`,
+      title: `namespace ${webhookObjects.namespace}`,
       after: [],
       objects: namespaces,
     }),
@@ -126,7 +125,7 @@ function presentStep(cluster: Cluster, object: KubernetesObject, after: string):
 
 function presentTitle({ kind, metadata }: KubernetesObject): string {
   if (kind !== "ConfigMap") return `${metadata?.name} is in force`;
-  return metadata?.name === webhookName ? "settings" : "lists of the policy";
+  return metadata?.name === webhookObjects.name ? "settings" : "lists of the policy";
 }
 
 const isNamespace = ({ kind }: KubernetesObject): boolean => kind === "Namespace";
@@ -189,7 +188,7 @@ export async function installedObjects(cluster: Cluster, signal: AbortSignal): P
 
 /** Peers that are made there while nobody injects run without Docker, and do not say why. */
 async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<void> {
-  const asking = await list(cluster, { kind: "Namespace", labels: { [injectionLabel]: "enabled" } }, signal);
+  const asking = await list(cluster, { kind: "Namespace", labels: { [NAMESPACE_LABEL]: "enabled" } }, signal);
   const names = asking
     .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
     .flatMap(({ metadata }) => metadata?.name ?? []);
@@ -197,7 +196,7 @@ async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<v
   throw new FabricError("conflict", `expected no namespace that asks for injection, found ${names.join(", ")}`, {
     hint:
       "kubectl fabric down deletes a network with its ledgers and keys; where no peer needs Docker any more: " +
-      `kubectl label namespace ${names.join(" ")} ${injectionLabel}-`,
+      `kubectl label namespace ${names.join(" ")} ${NAMESPACE_LABEL}-`,
   });
 }
 
@@ -286,7 +285,7 @@ export async function webhookStatus(cluster: Cluster, signal: AbortSignal, now =
   const [found, configuration, optedIn] = await Promise.all([
     get(cluster, deployment, signal),
     get(cluster, registration, signal),
-    list(cluster, { kind: "Namespace", labels: { [injectionLabel]: "enabled" } }, signal),
+    list(cluster, { kind: "Namespace", labels: { [NAMESPACE_LABEL]: "enabled" } }, signal),
   ]);
   const certificates = heldCertificates(await readWebhookCertificates(cluster, configuration, signal), now);
   const isTrusted = trusted(configuration);

@@ -1,5 +1,6 @@
+import { PREFIX } from "../../webhook/inject/annotations.ts";
 import type { V1Pod } from "../kube/client-node.ts";
-import { managedBy } from "../network/labels.ts";
+import { managedBy } from "../kube/ownership.ts";
 
 /** How a node's Docker is reached, where the user asks for it. */
 export interface NodeAccess {
@@ -17,7 +18,7 @@ export const nodePodLabels = { ...managedBy, "app.kubernetes.io/component": "cle
 export const nodePodContainer = "docker";
 
 /** Which run of ours made it. */
-export const runLabel = "kubectl-fabric.io/cleanup-run";
+export const runLabel = `${PREFIX}cleanup-run`;
 
 /** Seconds after which the kubelet ends the Pod, whatever became of us. */
 const lifetime = 900;

@@ -1,4 +1,4 @@
-import { isNodeSocket } from "../../webhook/inject/docker-socket.ts";
+import { isNodeSocket } from "../../webhook/inject/node-socket.ts";
 import { findPeerContainer } from "../../webhook/inject/peer-container.ts";
 import { hasSidecar } from "../../webhook/inject/sidecar.ts";
 import type { ContainerOwner } from "../fabric/chaincode-container.ts";

@@ -9,7 +9,8 @@ import type {
 import type { Cluster } from "../kube/cluster.ts";
 import { list, refOf, remove } from "../kube/objects.ts";
 import { adminIdentityName, identitySecretName } from "../network/identity-secret.ts";
-import { managedBy, organizationLabels } from "../network/labels.ts";
+import { managedBy } from "../kube/ownership.ts";
+import { organizationLabels } from "../network/labels.ts";
 import { appliedStep } from "../network/object-steps.ts";
 import type { FabricNetwork, PeerOrganization } from "../network/spec.ts";
 import type { Step } from "../steps/step.ts";

@@ -4,7 +4,8 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { FabricError, messageOf } from "../../plugin/error.ts";
 import { newLifetime, temporaryFolder, type Lifetime } from "../../lifetime.ts";
 import { runScript, scriptCommand } from "../../script.ts";
-import { parts, type Part, type Settings } from "./parts.ts";
+import type { Settings } from "./measure.ts";
+import { parts, type Part } from "./parts.ts";
 
 const examples = `
 Examples:

@@ -1,5 +1,5 @@
 import { runProgram, type Lifetime } from "../../lifetime.ts";
-import type { Settings } from "./parts.ts";
+import type { Settings } from "./measure.ts";
 
 interface Contender {
   readonly name: string;

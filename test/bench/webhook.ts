@@ -13,7 +13,7 @@ import {
   type Contender,
   type RunningContender,
 } from "./webhook/contender.ts";
-import type { Settings } from "./parts.ts";
+import type { Settings } from "./measure.ts";
 import { requireSameInjection } from "./webhook/equivalence.ts";
 import { buildPeers } from "./webhook/go-peers.ts";
 import { cpuSeconds, median, residentBytes } from "./webhook/process-figures.ts";

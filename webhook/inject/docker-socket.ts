@@ -1,7 +1,6 @@
-import { posix } from "node:path";
-import type { V1Container, V1Pod, V1Volume } from "@kubernetes/client-node";
+import type { V1Container, V1Pod } from "@kubernetes/client-node";
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
-import { below, withoutEndSlashes } from "./mount-path.ts";
+import { isNodeSocket, reachesRuntime } from "./node-socket.ts";
 import { Denial, type Warning } from "./outcome.ts";
 import type { PeerContainer } from "./peer-container.ts";
 import type { DockerSocketPolicy } from "./settings.ts";
@@ -11,51 +10,6 @@ export interface SocketRemoval {
   readonly volumes: readonly number[];
   readonly mounts: readonly number[];
   readonly warnings: readonly Warning[];
-}
-
-/**
- * Whether a volume brings in the node's Docker socket: the file, or the directory that holds it. The volume's source decides;
- * mount paths and URLs tell nothing, for /var/run/docker.sock may well be an emptyDir shared with a daemon in the Pod.
- */
-export function isNodeSocket({ hostPath }: V1Volume): boolean {
-  if (hostPath === null || hostPath === undefined) return false;
-  const path = resolved(hostPath.path);
-  return path === "/var/run" || path === "/run" || path.endsWith("/docker.sock");
-}
-
-/**
- * Directories that hold sockets of the node's container runtimes, and those of daemons in other Pods (emptyDirs below the kubelet's
- * directory): whoever reaches one starts privileged containers.
- */
-const RUNTIME_PLACES = [
-  "/run/docker.sock",
-  "/run/docker",
-  "/run/containerd",
-  "/run/crio",
-  "/run/podman",
-  "/run/user",
-  "/run/cri-dockerd.sock",
-  "/run/dockershim.sock",
-  "/run/k3s",
-  "/run/k0s",
-  "/var/lib/kubelet",
-  "/var/snap",
-  "/proc",
-];
-const RUNTIME_SOCKETS = /\/(?:docker|containerd|crio|podman|cri-dockerd|dockershim)\.sock$/;
-
-/** Whether a volume leads to such a socket: it is one, lies among them, or holds them somewhere below. */
-export function reachesRuntime({ hostPath }: V1Volume): boolean {
-  if (hostPath === null || hostPath === undefined) return false;
-  const path = resolved(hostPath.path).replace(/^\/var\/run(?=\/|$)/, "/run");
-  const holds = RUNTIME_PLACES.some((place) => below(path, place) !== undefined || below(place, path) !== undefined);
-  return holds || RUNTIME_SOCKETS.test(path);
-}
-
-/** As the kernel walks it: "//var/./run/" is "/var/run". */
-function resolved(path: string): string {
-  const normal = posix.normalize(path);
-  return normal === "/" ? normal : withoutEndSlashes(normal);
 }
 
 /** Decides on every node socket of the Pod. @throws Denial under the policy `deny`. */

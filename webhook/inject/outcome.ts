@@ -1,4 +1,5 @@
 import type { Operation } from "fast-json-patch";
+import { webhookObjects } from "./webhook-objects.ts";
 
 /** Why a Pod was left byte for byte as it came. */
 export const SKIP_SENTENCES = {
@@ -62,7 +63,7 @@ export interface Problem {
 }
 
 /** Where an operator keeps the settings, by our manifests. */
-export const SETTINGS_PLACE = "ConfigMap kubectl-fabric-system/kubectl-fabric-webhook";
+export const SETTINGS_PLACE = `ConfigMap ${webhookObjects.namespace}/${webhookObjects.name}`;
 
 export interface Untouched {
   readonly kind: "untouched";

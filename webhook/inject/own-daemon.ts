@@ -1,9 +1,9 @@
 import type { V1Container, V1Pod, V1VolumeMount } from "@kubernetes/client-node";
 import { ANNOTATIONS, documentationOf } from "./annotations.ts";
-import { isNodeSocket } from "./docker-socket.ts";
 import { literal } from "./environment.ts";
 import { imageName, parseImage } from "./image.ts";
 import { below } from "./mount-path.ts";
+import { isNodeSocket } from "./node-socket.ts";
 import { Denial, SETTINGS_PLACE, type Warning } from "./outcome.ts";
 import { IDLER, SIDECAR } from "./sidecar.ts";
 

@@ -2,19 +2,10 @@ import { FabricError } from "../../error.ts";
 import { readChaincodeSource } from "../../fabric/chaincode-source.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
 import { newDindRuntime } from "./dind.ts";
-import { runtimeNames, type Runtime, type RuntimeName, type RuntimeRequest } from "./runtime.ts";
+import type { Runtime } from "../deployment.ts";
+import { runtimeNames, type RuntimeName, type RuntimeOptions } from "./options.ts";
+import type { RuntimeRequest } from "./runtime-request.ts";
 import { newServiceRuntime } from "./service.ts";
-
-/** What a user says about where chaincode runs. */
-export interface RuntimeOptions {
-  readonly runtime?: string | undefined;
-  /** A folder or a package; of a service only its indexes count. Unset: what each organization runs stays. */
-  readonly path?: string | undefined;
-  readonly image?: string | undefined;
-  readonly per?: string | undefined;
-  readonly clientAuth?: boolean | undefined;
-  readonly start?: string | undefined;
-}
 
 /** Options that only a service has. */
 const serviceOptions = { per: "--per", clientAuth: "--client-auth", start: "--start" } as const;

@@ -1,12 +1,12 @@
 import { FabricError } from "../../error.ts";
 import { get } from "../../kube/objects.ts";
-import { chaincodeIdleAnnotation } from "../../network/labels.ts";
+import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
 import { hostOf, type FabricNode } from "../../network/spec.ts";
 import type { Step } from "../../steps/step.ts";
-import type { PackageToDeploy } from "../deployment.ts";
+import type { PackageToDeploy, Runtime } from "../deployment.ts";
 import { warmStep } from "../warm-step.ts";
-import type { Runtime, RuntimeRequest } from "./runtime.ts";
+import type { RuntimeRequest } from "./runtime-request.ts";
 import { leftoversStep } from "./service-leftovers.ts";
 
 /** Chaincode in each peer's own Docker daemon: the peer builds it, or finds it built, and starts it. */
@@ -52,11 +52,11 @@ function idleStep(network: OpenNetwork, node: FabricNode): Step {
     after: [],
     async observe({ signal }) {
       const set = await get(network.cluster, { kind: "StatefulSet", namespace, name: node.name }, signal);
-      const idle = set?.spec?.template.metadata?.annotations?.[chaincodeIdleAnnotation];
+      const idle = set?.spec?.template.metadata?.annotations?.[ANNOTATIONS.chaincodeIdle];
       if (idle !== undefined) return { done: true, detail: `after ${idle}` };
       throw new FabricError(
         "not-ready",
-        `expected ${chaincodeIdleAnnotation} on the Pod of ${hostOf(node)}, found none`,
+        `expected ${ANNOTATIONS.chaincodeIdle} on the Pod of ${hostOf(node)}, found none`,
         {
           hint: "kubectl fabric init --chaincode-idle 10m sets it, and restarts the peers once",
         },

@@ -4,7 +4,7 @@ import type { Cluster } from "../../kube/cluster.ts";
 import { rolledOut } from "../../kube/conditions.ts";
 import { list } from "../../kube/objects.ts";
 import { explain } from "../../kube/wait.ts";
-import { managedBy } from "../../network/labels.ts";
+import { managedBy } from "../../kube/ownership.ts";
 import type { FabricNode, PeerOrganization } from "../../network/spec.ts";
 import { packageAnnotation, serviceOfLabels } from "./service-name.ts";
 

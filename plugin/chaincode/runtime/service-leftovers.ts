@@ -4,7 +4,7 @@ import type { KubernetesObject } from "../../kube/client-node.ts";
 import type { OpenNetwork } from "../../network/open-network.ts";
 import type { PeerOrganization } from "../../network/spec.ts";
 import type { Step } from "../../steps/step.ts";
-import type { RuntimeRequest } from "./runtime.ts";
+import type { RuntimeRequest } from "./runtime-request.ts";
 import { chaincodeSelector, serviceOfLabels } from "./service-name.ts";
 
 /** What ends first: the Pods; then what they needed. */

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { managedBy, networkLabel, organizationLabel } from "../../network/labels.ts";
+import { PREFIX } from "../../../webhook/inject/annotations.ts";
+import { managedBy } from "../../kube/ownership.ts";
+import { networkLabel, organizationLabel } from "../../network/labels.ts";
 import type { FabricNetwork, Organization } from "../../network/spec.ts";
 
 /** What tells one service from another: a change in it is another package, another Deployment, and an upgrade on the channel. */
@@ -12,12 +14,11 @@ export interface ServiceIdentity {
   readonly clientAuth: boolean;
 }
 
-const prefix = "kubectl-fabric.io/";
-const chaincodeLabel = `${prefix}chaincode`;
-const channelLabel = `${prefix}channel`;
-const serviceLabel = `${prefix}chaincode-service`;
-export const packageAnnotation = `${prefix}package-id`;
-export const certificateAnnotation = `${prefix}certificate`;
+const chaincodeLabel = `${PREFIX}chaincode`;
+const channelLabel = `${PREFIX}channel`;
+const serviceLabel = `${PREFIX}chaincode-service`;
+export const packageAnnotation = `${PREFIX}package-id`;
+export const certificateAnnotation = `${PREFIX}certificate`;
 
 /**
  * Name of the Service and all that belongs to it: a DNS label, with room for "-peer99". The old version keeps its own

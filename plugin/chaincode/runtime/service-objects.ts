@@ -1,3 +1,4 @@
+import { nodeLabel } from "../../network/labels.ts";
 import type { KubernetesObject, V1Deployment, V1NetworkPolicy, V1Service } from "../../kube/client-node.ts";
 import { fabricUser, restrictedContainer } from "../../network/node-objects.ts";
 import type { FabricNetwork, PeerOrganization } from "../../network/spec.ts";
@@ -85,7 +86,7 @@ function service(network: FabricNetwork, design: ServiceDesign, server: Server):
 function networkPolicy(network: FabricNetwork, design: ServiceDesign, server: Server): V1NetworkPolicy {
   const peers = {
     "app.kubernetes.io/component": "peer",
-    ...(server.peer === undefined ? {} : { "kubectl-fabric.io/node": server.peer }),
+    ...(server.peer === undefined ? {} : { [nodeLabel]: server.peer }),
   };
   return {
     apiVersion: "networking.k8s.io/v1",

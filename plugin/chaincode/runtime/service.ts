@@ -12,9 +12,9 @@ import { hostOf, type FabricNode, type PeerOrganization } from "../../network/sp
 import { reachPeer } from "../../network/reach.ts";
 import { aMinute, eventually } from "../../steps/eventually.ts";
 import type { Step } from "../../steps/step.ts";
-import { packageAtHand, type Deployment } from "../deployment.ts";
+import { packageAtHand, type Deployment, type Runtime } from "../deployment.ts";
 import { startTimeout } from "../init-step.ts";
-import type { Runtime, RuntimeRequest } from "./runtime.ts";
+import type { RuntimeRequest } from "./runtime-request.ts";
 import { clientKeys, keysStep, serverCertificate, type ClientKeys } from "./service-keys.ts";
 import { leftoversStep } from "./service-leftovers.ts";
 import { serviceName, type ServiceIdentity } from "./service-name.ts";

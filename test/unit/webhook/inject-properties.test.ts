@@ -2,7 +2,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
-import { isNodeSocket } from "../../../webhook/inject/docker-socket.ts";
+import { isNodeSocket } from "../../../webhook/inject/node-socket.ts";
 import { injectPod } from "../../../webhook/inject/inject.ts";
 import { ENDPOINT, SOCKET_GROUP } from "../../../webhook/inject/profile.ts";
 import { SIDECAR } from "../../../webhook/inject/sidecar.ts";

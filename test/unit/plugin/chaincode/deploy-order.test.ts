@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stepsFor } from "../../../../plugin/chaincode/deploy.ts";
-import { packageAtHand, type Deployment, type Target } from "../../../../plugin/chaincode/deployment.ts";
+import { packageAtHand, type Deployment, type Runtime, type Target } from "../../../../plugin/chaincode/deployment.ts";
 import { newDindRuntime } from "../../../../plugin/chaincode/runtime/dind.ts";
-import type { Runtime } from "../../../../plugin/chaincode/runtime/runtime.ts";
 import { newServiceRuntime } from "../../../../plugin/chaincode/runtime/service.ts";
 import { FabricError } from "../../../../plugin/error.ts";
 import { packChaincode } from "../../../../plugin/fabric/chaincode-package.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../plugin/error.ts";
 import type { V1StatefulSet } from "../../../../plugin/kube/client-node.ts";
 import { remove } from "../../../../plugin/kube/objects.ts";
-import { managedBy } from "../../../../plugin/network/labels.ts";
+import { managedBy } from "../../../../plugin/kube/ownership.ts";
 import { networkFromOptions, organizations, nodesOf } from "../../../../plugin/network/spec.ts";
 import type { RunReport } from "../../../../plugin/steps/run.ts";
 import { ApiRefusal } from "../scripted-cluster/api-refusal.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { deploymentFor } from "../../../../../plugin/chaincode/deploy.ts";
 import type { DeployRequest } from "../../../../../plugin/chaincode/deploy-request.ts";
-import { chooseRuntime, type RuntimeOptions } from "../../../../../plugin/chaincode/runtime/choice.ts";
+import { chooseRuntime } from "../../../../../plugin/chaincode/runtime/choice.ts";
+import type { RuntimeOptions } from "../../../../../plugin/chaincode/runtime/options.ts";
 import type { OpenNetwork } from "../../../../../plugin/network/open-network.ts";
 import { networkFromOptions } from "../../../../../plugin/network/spec.ts";
 

@@ -1,0 +1,14 @@
+export const runtimeNames = ["dind", "on-demand", "service"] as const;
+/** Where chaincode runs: in the peer's own Docker daemon (for good, or only while it is called), or in a Deployment. */
+export type RuntimeName = (typeof runtimeNames)[number];
+
+/** What a user says about where chaincode runs. */
+export interface RuntimeOptions {
+  readonly runtime?: string | undefined;
+  /** A folder or a package; of a service only its indexes count. Unset: what each organization runs stays. */
+  readonly path?: string | undefined;
+  readonly image?: string | undefined;
+  readonly per?: string | undefined;
+  readonly clientAuth?: boolean | undefined;
+  readonly start?: string | undefined;
+}

@@ -1,0 +1,11 @@
+/** On everything that we made. */
+export const managedBy = { "app.kubernetes.io/managed-by": "kubectl-fabric" } as const;
+
+/** Whether an object, if there is one, has all these labels. */
+export function hasLabels(
+  object:
+    { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> | undefined } | undefined } | undefined,
+  wanted: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(wanted).every(([key, value]) => object?.metadata?.labels?.[key] === value);
+}
