@@ -1,9 +1,9 @@
 // What the tests say of the emulator, said of real Fabric: every release that is found, or the newest one.
 import type { Command } from "commander";
-import { build } from "../build.ts";
-import type { Lifetime } from "../lifetime.ts";
+import { build } from "../build/main.ts";
+import type { Lifetime } from "../build/lifetime.ts";
 import { FabricError } from "../plugin/error.ts";
-import { runScript, scriptCommand } from "../script.ts";
+import { runScript, scriptCommand } from "../build/script.ts";
 import { requireFreshSandbox } from "./fresh-cluster.ts";
 import { defaultReleases, findReleases } from "./sandbox/fabric-release.ts";
 import { runProjects, type Selection } from "./vitest-run.ts";

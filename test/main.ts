@@ -2,9 +2,9 @@
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { build } from "../build.ts";
-import type { Lifetime } from "../lifetime.ts";
-import { runScript, scriptCommand } from "../script.ts";
+import { build } from "../build/main.ts";
+import type { Lifetime } from "../build/lifetime.ts";
+import { runScript, scriptCommand } from "../build/script.ts";
 import { requireFreshSandbox } from "./fresh-cluster.ts";
 import { runProjects, runSideBySide } from "./vitest-run.ts";
 

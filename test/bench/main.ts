@@ -2,8 +2,8 @@
 import { chmod } from "node:fs/promises";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { FabricError, messageOf } from "../../plugin/error.ts";
-import { newLifetime, temporaryFolder, type Lifetime } from "../../lifetime.ts";
-import { runScript, scriptCommand } from "../../script.ts";
+import { newLifetime, temporaryFolder, type Lifetime } from "../../build/lifetime.ts";
+import { runScript, scriptCommand } from "../../build/script.ts";
 import type { Settings } from "./measure.ts";
 import { parts, type Part } from "./parts.ts";
 

@@ -1,4 +1,4 @@
-import type { Lifetime } from "../../lifetime.ts";
+import type { Lifetime } from "../../build/lifetime.ts";
 
 /** What options say, for the parts that ask. */
 export interface Settings {

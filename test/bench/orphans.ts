@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { runProgram, type Lifetime } from "../../lifetime.ts";
+import { runProgram, type Lifetime } from "../../build/lifetime.ts";
 import { serve } from "../integration/plugin/kube/api-server.ts";
 import { answerPods } from "../integration/plugin/orphans/many-pods.ts";
 

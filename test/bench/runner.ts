@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Lifetime } from "../../lifetime.ts";
+import type { Lifetime } from "../../build/lifetime.ts";
 import { chaincodeFiles, packChaincode, type ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { assetTransfer } from "../contract/chaincode.ts";
 import { columns, startColumn, type Extra } from "../contract/column.ts";

@@ -1,5 +1,5 @@
 import type { Contract } from "@hyperledger/fabric-gateway";
-import type { Lifetime } from "../../lifetime.ts";
+import type { Lifetime } from "../../build/lifetime.ts";
 import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
 import { IDLE_SCRIPT } from "../../webhook/inject/idle.ts";
 import { newChaincodeServer } from "../contract/chaincode-server.ts";

@@ -1,7 +1,7 @@
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { rmdir, symlink, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { temporaryFolder, type Lifetime } from "../../lifetime.ts";
+import { temporaryFolder, type Lifetime } from "../../build/lifetime.ts";
 import type { SeedPeer } from "../../plugin/chaincode/seed/seed-peer.ts";
 import { newSeeding, type Provision } from "../../plugin/chaincode/seed/seeding.ts";
 import { inspectImage, loadImage, saveImages, tagImage } from "../../plugin/docker/images.ts";

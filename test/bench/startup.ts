@@ -1,4 +1,4 @@
-import { runProgram, type Lifetime } from "../../lifetime.ts";
+import { runProgram, type Lifetime } from "../../build/lifetime.ts";
 import type { Settings } from "./measure.ts";
 
 interface Contender {

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { V1Pod } from "@kubernetes/client-node";
-import { runProgram, temporaryFolder, type Lifetime } from "../../lifetime.ts";
+import { runProgram, temporaryFolder, type Lifetime } from "../../build/lifetime.ts";
 import { issuer } from "../../webhook/certificates/issue.ts";
 import { CONFIGURATION, startCluster, type FakeCluster } from "../integration/webhook/cluster.ts";
 import {

@@ -1,9 +1,9 @@
 // From nothing to a transaction, each step as a newcomer would type it.
 import type { Command } from "commander";
-import { build } from "../../build.ts";
-import type { Lifetime } from "../../lifetime.ts";
+import { build } from "../../build/main.ts";
+import type { Lifetime } from "../../build/lifetime.ts";
 import { formatDuration } from "../../plugin/terminal/duration.ts";
-import { runScript, scriptCommand } from "../../script.ts";
+import { runScript, scriptCommand } from "../../build/script.ts";
 import { requireFreshCluster } from "../fresh-cluster.ts";
 import { findReleases } from "../sandbox/fabric-release.ts";
 import { requireLinuxRoot } from "../sandbox/machine.ts";

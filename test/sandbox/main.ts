@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import type { Lifetime } from "../../lifetime.ts";
+import type { Lifetime } from "../../build/lifetime.ts";
 import { FabricError } from "../../plugin/error.ts";
-import { runScript, scriptCommand } from "../../script.ts";
+import { runScript, scriptCommand } from "../../build/script.ts";
 import { newProgress } from "./progress.ts";
 import {
   sandboxDown,

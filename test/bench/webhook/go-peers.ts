@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { runProgram, type Lifetime } from "../../../lifetime.ts";
+import { runProgram, type Lifetime } from "../../../build/lifetime.ts";
 
 const sources = join(import.meta.dirname, "../peers");
 

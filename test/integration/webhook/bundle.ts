@@ -1,5 +1,5 @@
 import type { BuildOptions } from "esbuild";
-import { leanClientNode } from "../../../plugin/kube/bundle.ts";
+import { leanClientNode } from "../../../build/lean-client-node.ts";
 import { leanWebhook } from "../../../webhook/bundle.ts";
 
 /** One file as `npm run build` makes it, without touching dist/. */

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { newLifetime, runProgram, startProgram, temporaryFolder } from "../../../lifetime.ts";
+import { newLifetime, runProgram, startProgram, temporaryFolder } from "../../../build/lifetime.ts";
 
 const never = (): AbortSignal => new AbortController().signal;
 

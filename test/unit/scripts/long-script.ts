@@ -1,9 +1,9 @@
 // A script that starts things and waits: node long-script.ts MODE. It prints a line of JSON when all of them are there.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startProgram, temporaryFolder, type Lifetime } from "../../../lifetime.ts";
+import { startProgram, temporaryFolder, type Lifetime } from "../../../build/lifetime.ts";
 import { FabricError } from "../../../plugin/error.ts";
-import { runScript, scriptCommand } from "../../../script.ts";
+import { runScript, scriptCommand } from "../../../build/script.ts";
 
 const forever = (): Promise<never> => new Promise<never>(() => setInterval(() => {}, 1e6));
 

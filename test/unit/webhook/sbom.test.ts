@@ -1,9 +1,9 @@
 import { build } from "esbuild";
 import { expect, test } from "vitest";
-import { leanClientNode } from "../../../plugin/kube/bundle.ts";
-import { packagesOf } from "../../../build.ts";
-import { newLifetime } from "../../../lifetime.ts";
-import { cutTo, identityOf, npmSbom } from "../../../sbom.ts";
+import { leanClientNode } from "../../../build/lean-client-node.ts";
+import { packagesOf } from "../../../build/main.ts";
+import { newLifetime } from "../../../build/lifetime.ts";
+import { cutTo, identityOf, npmSbom } from "../../../build/sbom.ts";
 import { leanWebhook } from "../../../webhook/bundle.ts";
 
 test("packages are told by their directories, nested and scoped ones, each once", () => {

@@ -2,12 +2,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { chmod, rm } from "node:fs/promises";
 import { build as bundle, type BuildOptions } from "esbuild";
+import { readManifests } from "../plugin/network/manifests.ts";
+import { leanWebhook } from "../webhook/bundle.ts";
 import { builtins } from "./builtins.ts";
+import { leanClientNode } from "./lean-client-node.ts";
 import { runProgram, type Lifetime } from "./lifetime.ts";
-import { leanClientNode } from "./plugin/kube/bundle.ts";
-import { readManifests } from "./plugin/network/manifests.ts";
 import { runScript, scriptCommand } from "./script.ts";
-import { leanWebhook } from "./webhook/bundle.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 

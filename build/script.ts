@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
-import { FabricError, messageOf } from "./plugin/error.ts";
-import { exitCodes, exitCodeOf } from "./plugin/terminal/failure.ts";
+import { FabricError, messageOf } from "../plugin/error.ts";
+import { exitCodes, exitCodeOf } from "../plugin/terminal/failure.ts";
 import { newLifetime, type Lifetime } from "./lifetime.ts";
 
 /** A script of this project: what `npm run NAME` runs. */

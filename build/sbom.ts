@@ -1,7 +1,7 @@
 // What is in the webhook's image: `npm run sbom` writes dist/webhook.cdx.json (CycloneDX), made by npm of the lock file and cut to
 // the packages that the bundle contains.
 import { readFileSync, writeFileSync } from "node:fs";
-import { build } from "./build.ts";
+import { build } from "./main.ts";
 import { runProgram, type Lifetime } from "./lifetime.ts";
 import { runScript, scriptCommand } from "./script.ts";
 
