@@ -18,9 +18,6 @@ import { VERSION } from "./version.ts";
 
 const now = (): Date => new Date();
 
-/** What the process tells of itself can wait until it answers. */
-const WATCHED_MS = 2000;
-
 /** Runs until a signal ends the process. */
 async function run(configuration: Configuration, log: Log): Promise<void> {
   // First of all: process 1 of a container has no default action for a signal.
@@ -36,7 +33,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   const app = newAdmissionApp({
     settings: () => settings.settings(),
     cluster: (namespace) => reader.facts(namespace),
-    seconds: monotonicSeconds,
+    seconds: () => performance.now() / 1000,
     version: VERSION,
     metrics,
     log,
@@ -63,7 +60,6 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   };
   const probes = await serve(newProbesApp(readiness, metrics), configuration.probesPort);
   log.info("started", { version: VERSION, probesPort: probes.port });
-  setTimeout(() => metrics.watchProcess(), WATCHED_MS).unref();
   const background = Promise.all([certificates.run(ending.signal), settings.run(ending.signal)]);
 
   log.info("ending", { signal: await signalled });
@@ -86,12 +82,6 @@ function newCertificates(
   const directory = configuration.certificates;
   if (directory !== undefined) return newMountedCertificates({ ...given, directory });
   return newRenewal({ ...given, issuer, stepped: (step, written) => log.info("certificates", { step, written }) });
-}
-
-/** Of any epoch. `performance` would do, but loads all of node:perf_hooks. */
-function monotonicSeconds(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds + nanoseconds / 1e9;
 }
 
 function endingSignal(): Promise<string> {

@@ -8,8 +8,6 @@ export interface Metrics {
   certificatesEnd(authority: Date, leaf: Date): void;
   settingsValid(valid: boolean): void;
   ready(ready: boolean): void;
-  /** Begins to watch the process itself: event loop, heap, garbage collector. The exposition does so at the latest. */
-  watchProcess(): void;
   /** The exposition, and its content type. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -19,11 +17,8 @@ export interface Metrics {
 export function newMetrics(version: string): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  let watched = false;
-  const watchProcess = (): void => {
-    if (!watched) collectDefaultMetrics({ register: registry });
-    watched = true;
-  };
+  // The process itself: event loop, heap, garbage collector.
+  collectDefaultMetrics({ register: registry });
   const admissions = new Counter({
     name: "kubectl_fabric_admissions_total",
     help: "Admission reviews by result and reason.",
@@ -66,11 +61,7 @@ export function newMetrics(version: string): Metrics {
     },
     settingsValid: (is) => valid.set(is ? 1 : 0),
     ready: (is) => ready.set(is ? 1 : 0),
-    watchProcess,
-    text: () => {
-      watchProcess();
-      return registry.metrics();
-    },
+    text: () => registry.metrics(),
     contentType: registry.contentType,
   };
 }

@@ -24,7 +24,7 @@ export function newProbesApp(readiness: Readiness, metrics: Metrics): Express {
   return app;
 }
 
-/** By Node's own method: express would load every type there is to look one up. */
+/** By Node's own method, as reviews are answered. */
 function send(response: ServerResponse, status: number, text: string, type = "text/plain; charset=utf-8"): void {
   response.writeHead(status, { "Content-Type": type }).end(text);
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, normalize } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { bundlePlugin } from "../../build/main.ts";
+import { bundlePlugin } from "../../build/bundle.ts";
 
 interface FileOperation {
   readonly from: string;

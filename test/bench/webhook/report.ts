@@ -77,8 +77,8 @@ export function ratios(figures: readonly Figures[]): readonly Ratio[] {
   return [
     ...loads,
     ...[diffing, operations].flatMap((peer) => [
-      atMost("memory at the end", peer, last(ours) / last(peer), 4),
-      atMost("start to first answer", peer, ours.startMs / peer.startMs, 5),
+      atMost("memory at the end", peer, last(ours) / last(peer), 5),
+      atMost("start to first answer", peer, ours.startMs / peer.startMs, 8),
     ]),
     ...(tenth === undefined ? [] : [atMost("memory at the end", itself, last(ours) / tenth, 1.1)]),
   ];

@@ -4,9 +4,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { bundleWebhook } from "../../../build/bundle.ts";
 import { ejectManifest, injectManifest } from "../../../plugin/injection/offline.ts";
 import type {
   KubernetesObject,
@@ -27,7 +27,6 @@ import { DEFAULT_SETTINGS } from "../../../webhook/inject/settings.ts";
 import { SIDECAR } from "../../../webhook/inject/sidecar.ts";
 import { freePorts } from "../free-ports.ts";
 import { startApiServer, VERSIONS, type ApiServer } from "./api-server.ts";
-import { bundleOf } from "./bundle.ts";
 import { ready, startWebhook, type WebhookProcess } from "./webhook-process.ts";
 
 const GOLDEN = join(import.meta.dirname, "../../unit/webhook/golden");
@@ -72,7 +71,7 @@ let program: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "kubectl-fabric-admission-"));
   program = join(directory, "webhook.cjs");
-  await build(bundleOf("webhook/main.ts", program));
+  await bundleWebhook(program);
 });
 
 afterAll(() => rm(directory, { recursive: true, force: true }));

@@ -3,9 +3,8 @@ import { X509Certificate } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { bundleOf } from "./bundle.ts";
+import { bundleWebhook } from "../../../build/bundle.ts";
 import { AUTHORITY, CONFIGURATION, LEAF, startCluster, type FakeCluster } from "./cluster.ts";
 import { newCaller, peerPod, reviewOf } from "./reviews.ts";
 import { ready, startWebhook, until, type WebhookProcess } from "./webhook-process.ts";
@@ -18,7 +17,7 @@ let running: WebhookProcess[];
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "kubectl-fabric-webhook-"));
   program = join(directory, "webhook.cjs");
-  await build(bundleOf("webhook/main.ts", program));
+  await bundleWebhook(program);
 });
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
@@ -72,6 +71,8 @@ test("it issues its certificates, publishes its CA, and answers reviews", async 
     `kubectl_fabric_certificate_expiry_timestamp_seconds{certificate="leaf"} ${leaf.validToDate.getTime() / 1000}`,
   );
   expect(text).toContain("kubectl_fabric_ready 1");
+  expect(text).toMatch(/^process_resident_memory_bytes \d/m);
+  expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m);
   caller.close();
   const key =
     Buffer.from(cluster.get(LEAF).data?.["tls.key"] ?? "", "base64")

@@ -204,16 +204,12 @@ function docker20(): CatalogueEntry {
 
 /** Absent until `npm run build` has made its program. */
 function webhook(repository: string): readonly CatalogueEntry[] {
-  const dist = join(repository, "dist");
-  if (!existsSync(join(dist, "webhook.cjs"))) return [];
+  const bundle = join(repository, "dist/webhook.cjs");
+  if (!existsSync(bundle)) return [];
   const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as { version: string };
   const application: LayerRecipe = {
     name: "webhook",
-    files: ["webhook.cjs", "webhook-program.cjs", "webhook-program.cjs.cache"].map((name) => ({
-      to: `app/${name}`,
-      from: join(dist, name),
-      mode: 0o644,
-    })),
+    files: [{ to: "app/webhook.cjs", from: bundle, mode: 0o644 }],
   };
   return [
     {

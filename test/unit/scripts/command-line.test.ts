@@ -8,7 +8,6 @@ const root = join(import.meta.dirname, "../../..");
 const scripts = {
   "build/main.ts": { usage: "npm run build -- [options]", wrong: [["--minify"], ["plugin"]] },
   "build/sbom.ts": { usage: "npm run sbom -- [options]", wrong: [["--format=spdx"], ["webhook"]] },
-  "rehearsal.ts": { usage: "node dist/rehearsal.cjs [options] <program>", wrong: [[], ["a", "b"], ["--port=1", "a"]] },
   "test/demo/main.ts": { usage: "npm run demo -- [options]", wrong: [["--contxt", "kind"], ["up"]] },
   "test/main.ts": { usage: "npm test -- [options]", wrong: [["--only"], ["unit"]] },
   "test/fabric.ts": { usage: "npm run test:fabric -- [options]", wrong: [["--newst"], ["contract"]] },

@@ -1,10 +1,8 @@
-import { build } from "esbuild";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { leanClientNode } from "../../../build/lean-client-node.ts";
-import { packagesOf } from "../../../build/main.ts";
-import { newLifetime } from "../../../build/lifetime.ts";
+import { bundleWebhook, packagesOf } from "../../../build/bundle.ts";
+import { newLifetime, temporaryFolder } from "../../../build/lifetime.ts";
 import { cutTo, identityOf, npmSbom } from "../../../build/sbom.ts";
-import { leanWebhook } from "../../../webhook/bundle.ts";
 
 test("packages are told by their directories, nested and scoped ones, each once", () => {
   const files = ["node_modules/a/b.js", "node_modules/a/c.js", "node_modules/a/node_modules/@s/d/e.js", "webhook/f.ts"];
@@ -28,19 +26,9 @@ test("what is not in the bundle is left out, in the lists of dependencies, too",
 });
 
 test("every package of the webhook's bundle is listed, with its licence and hash", async () => {
-  const { metafile } = await build({
-    bundle: true,
-    platform: "node",
-    target: "node24",
-    format: "esm",
-    plugins: [leanWebhook, leanClientNode],
-    entryPoints: ["webhook/main.ts"],
-    metafile: true,
-    write: false,
-    logLevel: "error",
-  });
-  const bundled = packagesOf(Object.keys(metafile.inputs)).map(identityOf);
   await using lifetime = newLifetime(new AbortController().signal);
+  const folder = await temporaryFolder(lifetime, "sbom-");
+  const bundled = (await bundleWebhook(join(folder, "webhook.cjs"))).map(identityOf);
   const { components } = cutTo(await npmSbom(lifetime), bundled, "kubectl-fabric-webhook");
   expect(bundled.length).toBeGreaterThan(20);
   expect(bundled.filter((one) => !components.some((component) => component["bom-ref"] === one))).toEqual([]);

@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { build as bundle, type BuildOptions } from "esbuild";
+import { readManifests } from "../plugin/network/manifests.ts";
+import { builtins } from "./builtins.ts";
+import { leanClientNode } from "./lean-client-node.ts";
+
+const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+
+const options: BuildOptions = {
+  bundle: true,
+  platform: "node",
+  target: "node24",
+  format: "esm",
+  // Some dependencies are CommonJS and call require at run time.
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+  define: { __VERSION__: JSON.stringify(version), __MANIFESTS__: JSON.stringify(readManifests("manifests/base")) },
+  // For keys in a hardware module, which fabric-gateway loads only when asked for one; native code cannot be bundled.
+  external: ["pkcs11js"],
+  legalComments: "external",
+  minifySyntax: true,
+  minifyWhitespace: true,
+  logLevel: "warning",
+};
+
+/** As one file the plugin would be 5.5 MB, and every `--help` would wait 150 ms for it to be parsed. */
+export async function bundlePlugin(directory: string): Promise<void> {
+  await bundle({
+    ...options,
+    plugins: [leanClientNode, builtins],
+    entryPoints: [{ in: "plugin/main.ts", out: "kubectl-fabric" }],
+    outdir: directory,
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+  });
+}
+
+/** The webhook as one CommonJS file. Gives the directories of the packages that the file has anything of. */
+export async function bundleWebhook(outfile: string): Promise<readonly string[]> {
+  const { metafile } = await bundle({
+    ...options,
+    format: "cjs",
+    banner: {},
+    plugins: [leanClientNode],
+    entryPoints: ["webhook/main.ts"],
+    outfile,
+    metafile: true,
+  });
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+  return packagesOf(inputs.flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])));
+}
+
+/** The runner as one file. */
+export async function bundleRunner(outfile: string): Promise<void> {
+  await bundle({ ...options, plugins: [builtins], entryPoints: ["runner/main.ts"], outfile });
+}
+
+/** Directories of packages, such as node_modules/express, that files of a bundle come from. */
+export function packagesOf(files: readonly string[]): readonly string[] {
+  const directories = files.map((file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
+  return [...new Set(directories.filter((directory) => directory !== undefined))].toSorted();
+}
