@@ -1,10 +1,10 @@
 import type { Plugin } from "esbuild";
 
 /**
- * An esbuild plugin that imports Node's own modules the way CommonJS does. An ECMAScript import reads every export of a built-in module
- * at once, also those that are getters and load more: of node:http all of Node's fetch and WebSocket (lib/http.js, lazyUndici), of
- * node:crypto Web Crypto, of node:util and node:net what few use. node:http alone cost a start
- * of the webhook 40 ms of CPU.
+ * An esbuild plugin that imports Node's own modules the way CommonJS does, by `process.getBuiltinModule`. For the plugin alone, whose
+ * chunks have to be ECMAScript modules: an import in those reads every export of a built-in module at once, also those that are getters
+ * and load more, of node:http all of Node's fetch and WebSocket (lib/http.js, lazyUndici). Without it a command that reads the cluster
+ * (status, doctor) takes 5 to 10 % more processor time and 5 MiB more; `--help` takes the same.
  */
 export const builtins: Plugin = {
   name: "builtins",

@@ -36,12 +36,16 @@ export async function bundlePlugin(directory: string): Promise<void> {
   });
 }
 
-/** The webhook as one CommonJS file. Gives the directories of the packages that the file has anything of. */
+/**
+ * What images run is one CommonJS file: `require` reads of Node's own modules what is used, an import all they export, and with it Node's
+ * fetch and WebSocket (lib/http.js). The runner takes 60 MiB instead of 65.
+ */
+const oneFile: BuildOptions = { ...options, format: "cjs", banner: {} };
+
+/** Gives the directories of the packages that the file has anything of. */
 export async function bundleWebhook(outfile: string): Promise<readonly string[]> {
   const { metafile } = await bundle({
-    ...options,
-    format: "cjs",
-    banner: {},
+    ...oneFile,
     plugins: [leanClientNode],
     entryPoints: ["webhook/main.ts"],
     outfile,
@@ -51,9 +55,8 @@ export async function bundleWebhook(outfile: string): Promise<readonly string[]>
   return packagesOf(inputs.flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])));
 }
 
-/** The runner as one file. */
 export async function bundleRunner(outfile: string): Promise<void> {
-  await bundle({ ...options, plugins: [builtins], entryPoints: ["runner/main.ts"], outfile });
+  await bundle({ ...oneFile, entryPoints: ["runner/main.ts"], outfile });
 }
 
 /** Directories of packages, such as node_modules/express, that files of a bundle come from. */

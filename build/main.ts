@@ -15,7 +15,7 @@ export async function build(lifetime: Lifetime): Promise<void> {
   const [webhook] = await Promise.all([
     bundleWebhook("dist/webhook.cjs"),
     bundlePlugin("dist"),
-    bundleRunner("dist/runner.js"),
+    bundleRunner("dist/runner.cjs"),
   ]);
   await chmod("dist/kubectl-fabric.js", 0o755);
   // For `npm run sbom`: which packages the webhook's bundle has anything of.

@@ -164,9 +164,14 @@ function endingSignal(): Promise<string> {
 }
 
 const log = newLog((line) => process.stdout.write(line), now);
-try {
-  await run(parseConfiguration(process.argv.slice(2)), log);
-} catch (thrown) {
-  log.error("cannot run", { reason: reasonOf(thrown) });
-  process.exitCode = 1;
+
+async function main(): Promise<void> {
+  try {
+    await run(parseConfiguration(process.argv.slice(2)), log);
+  } catch (thrown) {
+    log.error("cannot run", { reason: reasonOf(thrown) });
+    process.exitCode = 1;
+  }
 }
+
+void main();

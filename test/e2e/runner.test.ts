@@ -34,7 +34,7 @@ const isChaincode = ({ argv }: Process): boolean => argv[0] === "node" && argv.i
 /** As dockercontroller.go, GetArgs. */
 const isGoChaincode = ({ argv }: Process): boolean =>
   argv[0] === "chaincode" && (argv[1] ?? "").startsWith("-peer.address=");
-const isRunner = ({ argv }: Process): boolean => argv.includes("/opt/runner/runner.mjs");
+const isRunner = ({ argv }: Process): boolean => argv.includes("/opt/runner/runner.cjs");
 const only = (found: readonly Process[]): Process => {
   expect(found.map(({ argv }) => argv.join(" "))).toHaveLength(1);
   return found[0] as Process;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { build } from "esbuild";
+import { bundleRunner } from "../../../build/bundle.ts";
 import { endRemains } from "../../contract/remains.ts";
 import { newLayout } from "../../sandbox/layout.ts";
 import { buildPrograms, goBuilds, programsOf } from "../../sandbox/programs.ts";
@@ -75,7 +75,7 @@ export async function newRunner(...flags: readonly string[]): Promise<TestRunner
   const command = [
     ...(asUser ? ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"] : []),
     join(bin, "node"),
-    join(bin, "runner.mjs"),
+    join(bin, "runner.cjs"),
     ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`),
     ...flags,
   ];
@@ -101,17 +101,7 @@ async function placePrograms(bin: string): Promise<void> {
   const layout = newLayout();
   await buildPrograms("confine", layout, silent);
   await copyFile(join(programsOf(goBuilds.confine, layout), "confine"), join(bin, "confine"));
-  await build({
-    entryPoints: [join(repository, "runner/main.ts")],
-    outfile: join(bin, "runner.mjs"),
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    logLevel: "warning",
-  });
+  await bundleRunner(join(bin, "runner.cjs"));
 }
 
 /** Those of the product; Node.js is here the one that runs the tests. */

@@ -299,7 +299,7 @@ function goToolchain(): readonly LayerRecipe[] {
 
 /** Absent until `npm run build` has made its program. Chaincode in Node.js without native modules, and in Go where this machine has it. */
 function runner(layout: Layout, repository: string): readonly CatalogueEntry[] {
-  const bundle = join(repository, "dist/runner.js");
+  const bundle = join(repository, "dist/runner.cjs");
   if (!existsSync(bundle)) return [];
   const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as { version: string };
   const place = (name: string, mode: number): FilePart => ({
@@ -311,7 +311,7 @@ function runner(layout: Layout, repository: string): readonly CatalogueEntry[] {
   const application: LayerRecipe = {
     name: "runner",
     files: [
-      { to: "opt/runner/runner.mjs", from: bundle, mode: 0o644 },
+      { to: "opt/runner/runner.cjs", from: bundle, mode: 0o644 },
       program("opt/runner/confine", join(programsOf(goBuilds.confine, layout), "confine")),
       place("node/toolchain.json", 0o644),
       place("node/root/chaincode/build.sh", 0o755),
@@ -327,10 +327,10 @@ function runner(layout: Layout, repository: string): readonly CatalogueEntry[] {
       recipe: {
         name: "runner",
         tags: [`docker.io/kubectlfabric/runner:${version}`],
-        standsInFor: `kubectlfabric/runner:${version} (this repository's dist/runner.js on Node ${nodeVersion} with npm ${npmVersion}: Node.js chaincode without native modules; Go chaincode by this machine's ${goRoot}, where there is one)`,
+        standsInFor: `kubectlfabric/runner:${version} (this repository's dist/runner.cjs on Node ${nodeVersion} with npm ${npmVersion}: Node.js chaincode without native modules; Go chaincode by this machine's ${goRoot}, where there is one)`,
         layers: [smallDebian, nodeRuntime, npmRuntime, ...go, application],
         config: {
-          Entrypoint: ["node", "/opt/runner/runner.mjs"],
+          Entrypoint: ["node", "/opt/runner/runner.cjs"],
           Env: [path, "NODE_ENV=production", "NODE_OPTIONS=--max-old-space-size=96"],
           User: "10001:7052",
           WorkingDir: "/opt/runner",
