@@ -84,7 +84,7 @@ async function measure(lifetime: Lifetime, asked: readonly Part[], settings: Set
   await chmod(folder, 0o755);
   process.env["TMPDIR"] = folder;
   if (asked.some(({ ofBuild }) => ofBuild)) {
-    const { build } = await import("../../build.ts");
+    const { build } = await import("../../build/main.ts");
     await build(lifetime);
   }
   const failed: string[] = [];
