@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { build as bundle, type BuildOptions } from "esbuild";
 import { readManifests } from "../plugin/network/manifests.ts";
 import { builtins } from "./builtins.ts";
+import { embeddedText } from "./embedded-text.ts";
 import { leanClientNode } from "./lean-client-node.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
@@ -28,7 +29,7 @@ const options: BuildOptions = {
 export async function bundlePlugin(directory: string): Promise<void> {
   await bundle({
     ...options,
-    plugins: [leanClientNode, builtins],
+    plugins: [embeddedText, leanClientNode, builtins],
     entryPoints: [{ in: "plugin/main.ts", out: "kubectl-fabric" }],
     outdir: directory,
     splitting: true,
@@ -46,7 +47,7 @@ const oneFile: BuildOptions = { ...options, format: "cjs", banner: {} };
 export async function bundleWebhook(outfile: string): Promise<readonly string[]> {
   const { metafile } = await bundle({
     ...oneFile,
-    plugins: [leanClientNode],
+    plugins: [embeddedText, leanClientNode],
     entryPoints: ["webhook/main.ts"],
     outfile,
     metafile: true,
@@ -56,7 +57,7 @@ export async function bundleWebhook(outfile: string): Promise<readonly string[]>
 }
 
 export async function bundleRunner(outfile: string): Promise<void> {
-  await bundle({ ...oneFile, entryPoints: ["runner/main.ts"], outfile });
+  await bundle({ ...oneFile, plugins: [embeddedText], entryPoints: ["runner/main.ts"], outfile });
 }
 
 /** Directories of packages, such as node_modules/express, that files of a bundle come from. */

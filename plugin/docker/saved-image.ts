@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
@@ -22,13 +23,7 @@ interface Layout {
  * Temporary files are as large as that. Plain sh, tar and gzip, as busybox has them. Ends with 127 where that cannot be done: beside a
  * runner, whose `docker` saves nothing and whose file system is read-only.
  */
-export const CUT = `set -e
-image=$1; shift
-docker save --help >/dev/null 2>&1 || exit 127
-work=$(mktemp -d) || exit 127
-trap 'rm -rf "$work"' EXIT
-docker save "$image" | tar -x -f - -C "$work" "$@"
-tar -c -f - -C "$work" "$@" | gzip -1`;
+export const cutScript = readFileSync(new URL("./cut-archive.sh", import.meta.url), "utf8");
 
 /** Manifest and configurations; layers are never read into memory. */
 const largestText = 4 * 1024 * 1024;
@@ -142,7 +137,7 @@ async function readEntries(
 ): Promise<void> {
   const names = new Set(wanted);
   try {
-    const cut = await daemon.run(["sh", "-c", CUT, "cut", image, ...wanted], signal);
+    const cut = await daemon.run(["sh", "-c", cutScript, "cut", image, ...wanted], signal);
     await eachFile([cut, createGunzip()], names, use);
   } catch (error) {
     if (!(error instanceof FabricError) || error.code !== "not-found") throw error;

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FabricError, LostConnection } from "../error.ts";
 import { anySignal } from "../kube/abort.ts";
@@ -136,14 +137,7 @@ async function answer(
  * Signals every `peer node start` that the container sees and that handles SIGUSR1: another process would end of it. A Fabric peer
  * does from the moment it says that it has started (internal/peer/node/signals.go). SIGUSR1 is 10, so bit 9 of the mask in proc(5).
  */
-export const reportScript = `
-for process in /proc/[0-9]*; do
-  tr '\\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q 'peer node start' || continue
-  grep -q '^SigCgt:.*[2367abef]..$' "$process/status" || continue
-  kill -USR1 "\${process#/proc/}" && asked=yes
-done
-[ "$asked" = yes ]
-`;
+export const reportScript = readFileSync(new URL("./ask-for-report.sh", import.meta.url), "utf8");
 
 /** The process in a peer's Pod: its log is that of its container since that was started last. */
 export function peerProcess(cluster: Cluster, { namespace, pod, container = "" }: PeerPod): PeerProcess {

@@ -1,7 +1,7 @@
 import type { Contract } from "@hyperledger/fabric-gateway";
 import type { Lifetime } from "../../build/lifetime.ts";
 import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
-import { IDLE_SCRIPT } from "../../webhook/inject/idle.ts";
+import { idleScript } from "../../webhook/inject/idle.ts";
 import { newChaincodeServer } from "../contract/chaincode-server.ts";
 import { assetTransfer } from "../contract/chaincode.ts";
 import { columns, startColumn } from "../contract/column.ts";
@@ -167,7 +167,7 @@ async function onDemand(
   const name = containerOf(node, pkg);
   const running = await memory(daemon, name);
   const guard = newProcess(
-    ["/bin/sh", "-c", IDLE_SCRIPT, "idle", String(idle), String(every), `${node.operations}/metrics`],
+    ["/bin/sh", "-c", idleScript, "idle", String(idle), String(every), `${node.operations}/metrics`],
     { DOCKER_HOST: daemon.endpoint, PATH: daemon.path },
     /stop/,
   );
@@ -175,7 +175,7 @@ async function onDemand(
     () => guard.start(),
     () => guard.stop(),
   );
-  const guarding = listProcesses().filter(({ argv }) => argv.includes(IDLE_SCRIPT));
+  const guarding = listProcesses().filter(({ argv }) => argv.includes(idleScript));
   const guardMemory = guarding.reduce((sum, { pid }) => sum + memoryOf(pid), 0);
   await eventually("chaincode that is stopped", async () =>
     (await daemon.docker("inspect", "--format", "{{.State.Status}}", name)) === "exited" ? true : undefined,

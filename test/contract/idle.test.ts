@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
-import { IDLE_SCRIPT } from "../../webhook/inject/idle.ts";
+import { idleScript } from "../../webhook/inject/idle.ts";
 import { deployPackage, joinAll } from "../integration/emulator/network/actions.ts";
 import { propose } from "../integration/emulator/network/client.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
@@ -79,7 +79,7 @@ describe.each(columns)("$name", (column) => {
     await expect.poll(() => script?.output(), { timeout: 20_000 }).toMatch(line);
   };
   const started = async (): Promise<NodeProcess> => {
-    const command = ["/bin/sh", "-c", IDLE_SCRIPT, "idle", String(idle), String(every), `${between.url}/metrics`];
+    const command = ["/bin/sh", "-c", idleScript, "idle", String(idle), String(every), `${between.url}/metrics`];
     script = newProcess(command, { DOCKER_HOST: daemon.endpoint, PATH: daemon.path }, /stop/);
     await script.start();
     return script;

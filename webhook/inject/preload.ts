@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { V1PodSpec, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import { oldestVersion, type ClusterFacts } from "./cluster.ts";
 import type { InjectionRequest } from "./request.ts";
@@ -10,16 +11,11 @@ export const PULL_SECRETS_DIRECTORY = "/kubectl-fabric-pull-secrets";
 export const ARCHIVES_VOLUME = "kubectl-fabric-archives";
 export const ARCHIVES_DIRECTORY = "/kubectl-fabric-archives";
 
-/** Tries each of the credentials, then none. */
-const PULL = `pull() { for config in ${PULL_SECRETS_DIRECTORY}/*; do [ -e "$config/config.json" ] && docker --config "$config" pull "$1" && return; done; docker pull "$1"; }`;
-
-/** An image that cannot be had must not keep the peer from starting: the build that wants it will say so. */
-const IMAGES = `for image do docker image inspect "$image" >/dev/null 2>&1 || pull "$image" || echo "preload: $image failed" >&2; done`;
-
-const MOUNTED_ARCHIVES = `find ${ARCHIVES_DIRECTORY} -type f -name '*.tar' | while read -r file; do docker load --input "$file" || echo "preload: $file failed" >&2; done`;
-
-/** Without image volumes: the image is pulled into the daemon, and its archives are read out of it. */
-const PULLED_ARCHIVES = `for image in $KUBECTL_FABRIC_ARCHIVES; do if pull "$image" && id=$(docker create "$image" none); then docker export "$id" | tar -t | grep '[.]tar$' | while read -r file; do docker export "$id" | tar -xO "$file" | docker load || echo "preload: $file failed" >&2; done; docker rm "$id" >/dev/null; else echo "preload: $image failed" >&2; fi; done`;
+/**
+ * An image that cannot be had must not keep the peer from starting: the build that wants it will say so. Archives are files of an image
+ * volume or, without those, read out of an image that is pulled into the daemon.
+ */
+const preloadScript = readFileSync(new URL("./preload.sh", import.meta.url), "utf8");
 
 /** Variable of the script: words, for references hold no space. */
 const ARCHIVES_VARIABLE = "KUBECTL_FABRIC_ARCHIVES";
@@ -41,14 +37,8 @@ export function preloadOf(request: InjectionRequest, spec: V1PodSpec, cluster: C
   const pulled = hasImageVolumes(cluster) ? [] : preloadArchives;
   const secrets =
     preload.length + pulled.length === 0 ? [] : (spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []);
-  const scripts = [
-    ...(preload.length + pulled.length === 0 ? [] : [PULL]),
-    ...(preload.length === 0 ? [] : [IMAGES]),
-    ...(mounted.length === 0 ? [] : [MOUNTED_ARCHIVES]),
-    ...(pulled.length === 0 ? [] : [PULLED_ARCHIVES]),
-  ];
   return {
-    script: scripts.join("; "),
+    script: preload.length + preloadArchives.length === 0 ? "" : preloadScript,
     images: preload,
     environment: pulled.length === 0 ? [] : [{ name: ARCHIVES_VARIABLE, value: pulled.join(" ") }],
     mounts: [

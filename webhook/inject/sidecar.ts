@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type {
   V1Container,
   V1Pod,
@@ -10,6 +11,7 @@ import { oldestVersion, type ClusterFacts } from "./cluster.ts";
 import type { Preload } from "./preload.ts";
 import { BRIDGE_ADDRESS, ENDPOINT, SOCKET, SOCKET_DIRECTORY, SOCKET_GROUP } from "./profile.ts";
 import type { GraphVolume, InjectionRequest } from "./request.ts";
+import { shellFunction } from "./shell-function.ts";
 import { isOlder } from "./version.ts";
 
 /** Names of ours in a Pod: long enough that no chart uses them. */
@@ -25,6 +27,9 @@ export const GRAPH_VOLUME = "kubectl-fabric-graph";
  * `fsGroupChangePolicy: OnRootMismatch` the kubelet would then change every file of every image at each start.
  */
 const DATA_DIRECTORY = "data";
+
+const startAloneScript = readFileSync(new URL("./start-alone.sh", import.meta.url), "utf8");
+const awaitReadyScript = readFileSync(new URL("./await-ready.sh", import.meta.url), "utf8");
 
 /** How the sidecar is started before the peer: as a native sidecar, or as a container whose postStart hook holds the next one back. */
 export type SidecarForm = "native" | "container";
@@ -75,14 +80,7 @@ export function sidecarContainer(
  * It is not waited for longer than the probe allows, nor where there is no flock.
  */
 function startedAlone(entrypoint: string, graph: string): string[] {
-  const locked = "command -v flock >/dev/null && ! flock -n 9";
-  const told = 'echo "kubectl-fabric: waits for the daemon before, which still uses this graph" >&2';
-  const script = [
-    `trap 'exit 143' TERM; exec 9>>"$0"; waited=0`,
-    `while ${locked} && [ $waited -lt 90 ]; do [ $waited -gt 0 ] || ${told}; waited=$((waited + 1)); sleep 1; done`,
-    `trap - TERM; exec ${entrypoint} "$@"`,
-  ];
-  return ["sh", "-c", script.join("; "), `${graph}/kubectl-fabric.lock`];
+  return ["sh", "-c", startAloneScript, `${graph}/kubectl-fabric.lock`, entrypoint];
 }
 
 /** Two minutes: a graph of many layers on slow storage takes its time. */
@@ -165,12 +163,7 @@ function appArmor({ securityContext }: V1PodSpec) {
  * tried again, when the daemon is not ready within two minutes.
  */
 function heldStart({ profile }: InjectionRequest, { script, images }: Preload): string[] {
-  const wait = `n=0; until ${shell(profile.ready)} >/dev/null 2>&1; do n=$((n+1)); [ "$n" -lt 120 ] || exit 1; sleep 1; done`;
-  return ["sh", "-c", [wait, ...(script === "" ? [] : [script])].join("; "), "start", ...images];
-}
-
-function shell(command: readonly string[]): string {
-  return command.map((word) => (/^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
+  return ["sh", "-c", `${shellFunction("ready", profile.ready)}\n${awaitReadyScript}${script}`, "start", ...images];
 }
 
 /**

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -20,14 +21,7 @@ import { nodeFolder } from "./node-image.ts";
 import type { SeedPeer } from "./seed-peer.ts";
 
 /** core/chaincode/platforms/node/platform.go, buildScript. */
-const buildScript = `
-set -e
-if [ -x /chaincode/build.sh ]; then
-	/chaincode/build.sh
-else
-	cp -R /chaincode/input/src/. /chaincode/output && cd /chaincode/output && npm install --production
-fi
-`;
+const buildScript = readFileSync(new URL("./build-node.sh", import.meta.url), "utf8");
 
 /** Characters at the end of a build's output that are kept. */
 const keptOutput = 1024 * 1024;

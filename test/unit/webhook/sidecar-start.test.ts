@@ -14,9 +14,9 @@ const noFlock = spawnSync("flock", ["--version"]).error !== undefined;
 function commandOf(lock: string): readonly string[] {
   const file = join(import.meta.dirname, "golden/annotation-without-injection/injected.yaml");
   const { spec } = parse(readFileSync(file, "utf8")) as { spec: { initContainers: { command: string[] }[] } };
-  const command = spec.initContainers[0]?.command ?? [];
-  expect(command.at(-1)).toBe("/var/lib/docker/kubectl-fabric.lock");
-  return [...command.slice(0, -1), lock];
+  const [shell = "", option = "", script = "", its, ...words] = spec.initContainers[0]?.command ?? [];
+  expect(its).toBe("/var/lib/docker/kubectl-fabric.lock");
+  return [shell, option, script, lock, ...words];
 }
 
 describe("the start of a daemon", () => {

@@ -39,10 +39,19 @@ var (
 // command of the daemon, which takes the graph's lock before it starts.
 var command = []string{
 	"sh", "-c",
-	`trap 'exit 143' TERM; exec 9>>"$0"; waited=0; while command -v flock >/dev/null && ! flock -n 9 && [ $waited -lt 90 ]; ` +
-		`do [ $waited -gt 0 ] || echo "kubectl-fabric: waits for the daemon before, which still uses this graph" >&2; ` +
-		`waited=$((waited + 1)); sleep 1; done; trap - TERM; exec dockerd-entrypoint.sh "$@"`,
-	"/var/lib/docker/kubectl-fabric.lock",
+	`# $0: the lock's file, beside the graph; "$@": the daemon.
+trap 'exit 143' TERM
+exec 9>>"$0"
+waited=0
+while command -v flock >/dev/null && ! flock -n 9 && [ "$waited" -lt 90 ]; do
+  [ "$waited" -gt 0 ] || echo "kubectl-fabric: waits for the daemon before, which still uses this graph" >&2
+  waited=$((waited + 1))
+  sleep 1
+done
+trap - TERM
+exec "$@"
+`,
+	"/var/lib/docker/kubectl-fabric.lock", "dockerd-entrypoint.sh",
 }
 
 // arguments of the daemon, with the MTU of this machine's eth0 where there is one.

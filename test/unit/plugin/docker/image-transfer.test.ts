@@ -15,7 +15,7 @@ import { sendImage } from "../../../../plugin/docker/image-sending.ts";
 import type { Image } from "../../../../plugin/docker/images.ts";
 import { newLayerStore, type LayerStore } from "../../../../plugin/docker/layer-store.ts";
 import { commonLength, presentLayers } from "../../../../plugin/docker/present-layers.ts";
-import { CUT, readSavedImage } from "../../../../plugin/docker/saved-image.ts";
+import { cutScript, readSavedImage } from "../../../../plugin/docker/saved-image.ts";
 
 const digest = (content: Buffer): string => `sha256:${createHash("sha256").update(content).digest("hex")}`;
 const layers = ["base", "middle", "top"].map((name) => Buffer.from(name.repeat(100)));
@@ -153,7 +153,7 @@ describe("an image is read from a daemon", () => {
     const cut = async (docker: string, TMPDIR: string) => {
       await writeFile(join(folder, "docker"), `#!/bin/sh\n${docker}\n`, { mode: 0o755 });
       const env = { PATH: `${folder}:${process.env["PATH"] ?? ""}`, TMPDIR };
-      return spawnSync("sh", ["-c", CUT, "cut", "image", "a"], { env });
+      return spawnSync("sh", ["-c", cutScript, "cut", "image", "a"], { env });
     };
     try {
       const saves = `[ "$2" = --help ] || cat ${folder}/saved.tar`;
