@@ -7,7 +7,7 @@ import { buildPrograms } from "../sandbox/programs.ts";
 export async function setup(): Promise<void> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return;
   const progress = newProgress((line) => process.stderr.write(line));
-  await installPackages(progress);
+  await installPackages(progress, undefined, ["shellcheck"]);
   for (const name of ["node", "oldest-api-server", "confine"] as const) {
     await buildPrograms(name, newLayout(), progress);
   }

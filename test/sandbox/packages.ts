@@ -22,9 +22,13 @@ export function missingPackages(needed: readonly string[], dpkg: string): readon
   return needed.filter((name) => !installed.has(name));
 }
 
-/** Installs what is missing. @throws FabricError when apt-get is missing or fails */
-export async function installPackages(progress: Progress, signal?: AbortSignal): Promise<void> {
-  const missing = missingPackages(Object.keys(neededPackages), await installedPackages(signal));
+/** Installs what is missing; `more` is what is needed besides. @throws FabricError when apt-get is missing or fails */
+export async function installPackages(
+  progress: Progress,
+  signal?: AbortSignal,
+  more: readonly string[] = [],
+): Promise<void> {
+  const missing = missingPackages([...Object.keys(neededPackages), ...more], await installedPackages(signal));
   if (missing.length === 0) return;
   progress.say(`installing ${missing.join(", ")}`);
   const quiet = { env: { DEBIAN_FRONTEND: "noninteractive" }, signal };

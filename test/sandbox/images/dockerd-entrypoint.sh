@@ -19,6 +19,7 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
   while read -r pid; do
     echo "$pid" >/sys/fs/cgroup/init/cgroup.procs 2>/dev/null || true
   done </sys/fs/cgroup/cgroup.procs
+  # shellcheck disable=SC2013 # words, all of one line
   for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
     echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control || true
   done
