@@ -51,7 +51,7 @@ export async function readToolchains(directory: string): Promise<Toolchains> {
   return newToolchains(all);
 }
 
-export function newToolchains(all: readonly Toolchain[]): Toolchains {
+function newToolchains(all: readonly Toolchain[]): Toolchains {
   const find = (image: string) => all.find(({ images }) => images.includes(baseName(image)));
   return {
     all,

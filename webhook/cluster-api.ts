@@ -25,7 +25,7 @@ export interface ClusterApi {
   patchMutatingWebhookConfiguration(which: { readonly name: string; readonly body: object }): Promise<void>;
 }
 
-export interface NamespacedName {
+interface NamespacedName {
   readonly name: string;
   readonly namespace: string;
 }

@@ -1,5 +1,5 @@
 /** What a log line may carry: words and numbers, never a Pod, a Secret or a key. */
-export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Structured log: one JSON object a line. */
 export interface Log {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 
 /** An object of 3 MiB, etcd's limit with room, may come twice in a review (object and oldObject). */
-export const BODY_LIMIT = 7 * 1024 * 1024;
+const BODY_LIMIT = 7 * 1024 * 1024;
 
 /** Of all reviews together that have no answer yet: what is made of a body takes several times its size. */
 export const BODIES_LIMIT = 32 * 1024 * 1024;

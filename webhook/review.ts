@@ -18,7 +18,7 @@ export interface AdmissionReview {
   readonly response: AdmissionResponse;
 }
 
-export interface AdmissionResponse {
+interface AdmissionResponse {
   readonly uid: string;
   readonly allowed: boolean;
   readonly patchType?: "JSONPatch";

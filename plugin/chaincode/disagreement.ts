@@ -93,7 +93,7 @@ export async function approvalOf(
 }
 
 /** Where two definitions of the same sequence differ. */
-export function differences(left: ChaincodeDefinition, right: ChaincodeDefinition): readonly Term[] {
+function differences(left: ChaincodeDefinition, right: ChaincodeDefinition): readonly Term[] {
   const same: Readonly<Record<Term, boolean>> = {
     version: left.version === right.version,
     init: left.initRequired === right.initRequired,
@@ -168,7 +168,7 @@ function termsFrom(approved: ApprovedDefinition, terms: readonly Term[]): OtherT
 }
 
 /** What an organization has approved instead: "the collections appraisals instead of none". */
-export function toldOf({ terms, approved }: Disagreement, definition: ChaincodeDefinition): string {
+function toldOf({ terms, approved }: Disagreement, definition: ChaincodeDefinition): string {
   if (!approved) return otherTerms(terms);
   return terms
     .map((term) => `${saidOf(term, approved)} instead of ${saidOf(term, definition).replace(/^\w+ /, "")}`)

@@ -96,7 +96,7 @@ export async function furthest(
 const sequenceOf = ({ committed }: Pick<Answer, "committed">): number => committed?.sequence ?? 0;
 
 /** The one of the higher sequence. */
-export function newer<Definition extends { readonly sequence: number }>(
+function newer<Definition extends { readonly sequence: number }>(
   left: Definition | undefined,
   right: Definition | undefined,
 ): Definition | undefined {

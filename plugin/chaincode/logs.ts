@@ -25,7 +25,7 @@ export interface LogSource {
 const lookAgain = 1000; // milliseconds
 
 /** A service, and the peers among those that are asked about that dial it. */
-export interface ServiceSource {
+interface ServiceSource {
   readonly service: RunningService;
   readonly nodes: readonly FabricNode[];
 }

@@ -24,12 +24,10 @@ export interface PreparedPackage {
   readonly notices: readonly string[];
 }
 
-/** A package from what the user names: a folder of source code, or a package that is ready. Throws `usage`. */
-export async function packageFrom(path: string, label: string): Promise<ChaincodePackage> {
-  return (await preparePackage(path, label)).pkg;
-}
-
-/** The same with its content. `offline`: throws `usage` when the peer's build would have to download something. */
+/**
+ * A package, with its content, from what the user names: a folder of source code, or a package that is ready. Throws `usage`; with
+ * `offline` also when the peer's build would have to download something.
+ */
 export async function preparePackage(
   path: string,
   label: string,

@@ -81,7 +81,7 @@ export function chosenOrganizations(
   return names ? all.filter(({ name }) => names.includes(name)) : all;
 }
 
-export function chosenPeers(
+function chosenPeers(
   { definition }: OpenNetwork,
   organizations: readonly PeerOrganization[],
   names: readonly string[] | undefined,

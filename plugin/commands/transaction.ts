@@ -6,7 +6,7 @@ import { visible } from "../terminal/visible.ts";
 import { callArguments, collect, duration, list } from "./arguments.ts";
 import { optionsOf } from "./command.ts";
 
-export interface TransactionOptions {
+interface TransactionOptions {
   readonly channel: string;
   readonly org?: string;
   readonly args?: readonly string[];

@@ -19,7 +19,7 @@ export interface DiskUsage {
   readonly buildCache: readonly BuildCacheRecord[];
 }
 
-export interface BuildCacheRecord {
+interface BuildCacheRecord {
   readonly ID: string;
   readonly Size: number;
   readonly InUse: boolean;

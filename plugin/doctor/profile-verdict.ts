@@ -24,7 +24,7 @@ export interface ProfileVerdict {
   readonly caution?: string;
 }
 
-export const ENFORCE = "pod-security.kubernetes.io/enforce";
+const ENFORCE = "pod-security.kubernetes.io/enforce";
 
 /** Judges each profile, the operator's settings apart. Pure. */
 export function profileVerdicts(
@@ -75,7 +75,7 @@ function admission({ name, requires }: Profile, { trials, labels }: NamespaceRea
   return { possible: "yes", caution: `judged by its label alone: ${trial.because}` };
 }
 
-export function enforcedLevel(labels: Readonly<Record<string, string>>): PodSecurityLevel {
+function enforcedLevel(labels: Readonly<Record<string, string>>): PodSecurityLevel {
   return POD_SECURITY_LEVELS.find((level) => level === labels[ENFORCE]) ?? "privileged";
 }
 

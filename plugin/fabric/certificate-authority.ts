@@ -30,7 +30,7 @@ export interface Credential {
 export type NodeRole = "client" | "peer" | "admin" | "orderer";
 
 /** How long a certificate is good. A leaf never outlives its authority. */
-export interface Validity {
+interface Validity {
   readonly now: Date;
   readonly days?: number | undefined;
 }

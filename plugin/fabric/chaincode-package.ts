@@ -87,7 +87,7 @@ export async function checkPackageContent(pkg: ChaincodePackage): Promise<readon
 }
 
 /** core/chaincode/persistence/persistence.go, PackageID. */
-export function packageId(label: string, bytes: Uint8Array): string {
+function packageId(label: string, bytes: Uint8Array): string {
   return `${label}:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 

@@ -22,7 +22,7 @@ export const valueKeys = {
 } as const;
 
 /** Who may change an element unless something else is said. */
-export const adminsPolicy = "Admins";
+const adminsPolicy = "Admins";
 
 /** A policy as text: a signature policy (`OR('Org1MSP.admin')`) or an implicit meta policy (`ANY Readers`). */
 export type PolicyText = ImplicitMetaRule | `${string}(${string}`;

@@ -28,7 +28,7 @@ export type Consensus =
   | { readonly type: "bft"; readonly consenters: readonly BftConsenter[] };
 
 /** When the orderer cuts a block. Unset: fabric-samples' test network. */
-export interface Batch {
+interface Batch {
   /** A Go duration. */
   readonly timeout?: string | undefined;
   readonly maxMessageCount?: number | undefined;

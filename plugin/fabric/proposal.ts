@@ -47,7 +47,7 @@ async function signedProposal(identity: SigningIdentity, invocation: Invocation)
 }
 
 /** protoutil/proputils.go, CreateChaincodeProposalWithTxIDNonceAndTransient. */
-export function proposalOf(creator: Uint8Array, invocation: Invocation, now: Date, nonce: Uint8Array): peer.Proposal {
+function proposalOf(creator: Uint8Array, invocation: Invocation, now: Date, nonce: Uint8Array): peer.Proposal {
   const extension = new peer.ChaincodeHeaderExtension();
   extension.setChaincodeId(chaincodeId(invocation));
   const header = new common.Header();

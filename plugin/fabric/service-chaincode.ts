@@ -16,7 +16,7 @@ export interface ChaincodeService {
 }
 
 /** How a peer and its chaincode know each other. */
-export interface ServiceTls {
+interface ServiceTls {
   /** PEM: who signed the server's certificate. Its name must be the address's host: ccaas_builder drops any other (ccaas_builder/cmd/build). */
   readonly rootCertificate: string;
   /** What the peer shows where the chaincode asks for it. Whoever may read the package can read it, too. */

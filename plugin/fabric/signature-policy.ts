@@ -4,7 +4,7 @@ import { FabricError } from "../error.ts";
 export type PrincipalRole = "member" | "admin" | "client" | "peer" | "orderer";
 
 /** Whose signature counts: anybody of the organization who has the role. */
-export interface Principal {
+interface Principal {
   readonly mspId: string;
   readonly role: PrincipalRole;
 }
@@ -44,11 +44,6 @@ export function printSignaturePolicy(policy: SignaturePolicy): string {
   if (policy.n === 1) return `OR(${rules})`;
   if (policy.n === policy.rules.length) return `AND(${rules})`;
   return `OutOf(${policy.n}, ${rules})`;
-}
-
-/** A policy that any one of these satisfies. */
-export function anyOf(principals: readonly Principal[]): SignaturePolicy {
-  return { type: "out-of", n: 1, rules: principals.map((principal) => ({ type: "signed-by", principal })) };
 }
 
 /**

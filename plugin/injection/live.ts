@@ -69,7 +69,7 @@ export function ejectedStep(cluster: Cluster, ref: ObjectRef<WorkloadKind>): Ste
 }
 
 /** What takes the injection out of a workload: nothing when it is out. Pure. */
-export function ejectOperations(workload: KubernetesObject): readonly Operation[] {
+function ejectOperations(workload: KubernetesObject): readonly Operation[] {
   return podTemplatesOf(workload).flatMap((template) =>
     ofTemplate(template).map((operation) => ({
       ...operation,

@@ -2,7 +2,6 @@
 export { KubeConfig, V1MicroTime } from "@kubernetes/client-node";
 export type {
   CoreV1Event,
-  KubernetesListObject,
   KubernetesObject,
   V1ClusterRole,
   V1ClusterRoleBinding,
@@ -29,7 +28,6 @@ export type {
   V1PersistentVolumeClaim,
   V1Pod,
   V1PodDisruptionBudget,
-  V1PodTemplateSpec,
   V1ReplicaSet,
   V1ResourceQuota,
   V1Role,

@@ -29,7 +29,7 @@ export interface ApiRequest {
   readonly onRepeat?: (() => void) | undefined;
 }
 
-export type ApiQuery = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+type ApiQuery = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
 /**
  * The API server of one context: the port that everything in kube/ works through, and that tests replace. One that has answered and is

@@ -2,7 +2,7 @@ import type { V1Deployment, V1Job, V1PersistentVolumeClaim, V1Pod, V1StatefulSet
 import { explainPod } from "./explain.ts";
 
 /** What a look at an object says: it is so, not yet, or it never will be. */
-export type Verdict =
+type Verdict =
   | { readonly so: true }
   | { readonly so: false; readonly progress: string }
   | { readonly so: "never"; readonly because: string };

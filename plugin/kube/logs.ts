@@ -22,7 +22,7 @@ export interface LogOptions {
 }
 
 /** A container's log as bytes. Throws ApiError `not-found` without Pod, `invalid` while the container has not started. */
-export async function openLog(cluster: Cluster, options: LogOptions, signal?: AbortSignal): Promise<Readable> {
+async function openLog(cluster: Cluster, options: LogOptions, signal?: AbortSignal): Promise<Readable> {
   const { namespace, pod, ...query } = options;
   const path = `${resourcePath(knownResources.get("Pod") as Resource, namespace, pod)}/log`;
   return cluster.stream({ method: "GET", path, query, signal });

@@ -263,7 +263,7 @@ export function describeRef({ kind, namespace, name }: ObjectRef): string {
 }
 
 /** A built-in object's kind and apiVersion are in our table or in the object. */
-export function kindOf(object: KubernetesObject): { readonly kind: string; readonly apiVersion: string | undefined } {
+function kindOf(object: KubernetesObject): { readonly kind: string; readonly apiVersion: string | undefined } {
   return { kind: object.kind ?? "", apiVersion: object.apiVersion };
 }
 

@@ -1,7 +1,7 @@
 import type * as kube from "./client-node.ts";
 
 /** The kinds that we use, by name. Any other kind is an object of unknown shape. */
-export interface KnownKinds {
+interface KnownKinds {
   readonly Namespace: kube.V1Namespace;
   readonly Node: kube.V1Node;
   readonly Pod: kube.V1Pod;
@@ -36,13 +36,13 @@ export interface KnownKinds {
   readonly ValidatingAdmissionPolicyBinding: kube.V1ValidatingAdmissionPolicyBinding;
 }
 
-export type KnownKind = keyof KnownKinds;
+type KnownKind = keyof KnownKinds;
 
 /** The type of an object of this kind. */
 export type ObjectOf<K extends string> = K extends KnownKind ? KnownKinds[K] : UnknownObject;
 
 /** An object of a kind that is not in our table, a custom resource for instance. */
-export interface UnknownObject extends kube.KubernetesObject {
+interface UnknownObject extends kube.KubernetesObject {
   readonly [field: string]: unknown;
 }
 

@@ -12,7 +12,7 @@ import { nodeTarget } from "./node-target.ts";
 import { hostOf, ports, type FabricNetwork, type FabricNode, type Organization } from "./spec.ts";
 
 /** The public certificates of an organization, PEM. */
-export interface PublicCertificates {
+interface PublicCertificates {
   readonly root: string;
   readonly tlsRoot: string;
 }

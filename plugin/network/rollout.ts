@@ -43,7 +43,7 @@ async function replaceStuckPods(
 }
 
 /** Its StatefulSet has a newer template, and waits for it to become ready. Pure. */
-export function isStuck(pod: V1Pod, updateRevision: string): boolean {
+function isStuck(pod: V1Pod, updateRevision: string): boolean {
   const revision = pod.metadata?.labels?.["controller-revision-hash"];
   const isEnding = pod.metadata?.deletionTimestamp !== undefined;
   return revision !== undefined && revision !== updateRevision && !isEnding && podReady(pod).so !== true;

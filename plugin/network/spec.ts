@@ -41,7 +41,7 @@ const networkSchema = z.strictObject({
 /** The desired network, shaped as the custom resource that it may become. */
 export type FabricNetwork = Readonly<z.infer<typeof networkSchema>>;
 export type PeerOrganization = FabricNetwork["spec"]["peerOrganizations"][number];
-export type OrdererOrganization = FabricNetwork["spec"]["ordererOrganization"];
+type OrdererOrganization = FabricNetwork["spec"]["ordererOrganization"];
 export type Organization = PeerOrganization | OrdererOrganization;
 
 /** Checks what was read from a file or the cluster. Throws `invalid` that names each wrong field by its path. */

@@ -9,7 +9,7 @@ import { lookAtPod } from "./pod-problem.ts";
 import { reachPeer } from "./reach.ts";
 import { nodesOf, organizations, type FabricNode } from "./spec.ts";
 
-export interface ChannelStatus {
+interface ChannelStatus {
   readonly name: string;
   /** Blocks. */
   readonly height: number;
@@ -17,7 +17,7 @@ export interface ChannelStatus {
   readonly chaincodes: readonly string[];
 }
 
-export interface NodeStatus {
+interface NodeStatus {
   readonly organization: string;
   readonly namespace: string;
   readonly name: string;

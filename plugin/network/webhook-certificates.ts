@@ -32,7 +32,7 @@ export interface WebhookCertificates {
   readonly served: readonly ServedCertificate[];
 }
 
-export type ServedCertificate =
+type ServedCertificate =
   { readonly pod: string; readonly certificate: string } | { readonly pod: string; readonly problem: string };
 
 /** The webhook's port in its Pods (manifests/base/deployment.yaml). */

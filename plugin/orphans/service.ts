@@ -237,7 +237,7 @@ function withoutDeployment({ deployment, ...server }: JudgedServer, services: re
 }
 
 /** Whether a Service leads to a Deployment's Pods. */
-export function selects({ metadata, spec }: V1Service, { metadata: other, spec: deployment }: V1Deployment): boolean {
+function selects({ metadata, spec }: V1Service, { metadata: other, spec: deployment }: V1Deployment): boolean {
   const wanted = Object.entries(spec?.selector ?? {});
   const labels = deployment?.template.metadata?.labels ?? {};
   if (wanted.length === 0 || metadata?.namespace !== other?.namespace) return false;

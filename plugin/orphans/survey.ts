@@ -8,7 +8,7 @@ import type { PeerPod } from "./peer-pod.ts";
 import type { Place } from "./place.ts";
 
 /** A package that a peer has and no definition was seen to name: peers cannot uninstall, so this is for information. */
-export interface UncommittedPackage {
+interface UncommittedPackage {
   readonly peer: string;
   readonly packageId: string;
 }

@@ -48,6 +48,6 @@ export interface Step {
 }
 
 /** What acting comes to where only acting can find out that it was so already. */
-export interface Unchanged {
+interface Unchanged {
   readonly unchanged: string;
 }

@@ -242,7 +242,7 @@ async function logs({ query, response }: Call, container: Container): Promise<vo
   reader.end();
 }
 
-export function parseSelection(query: URLSearchParams): LogSelection {
+function parseSelection(query: URLSearchParams): LogSelection {
   const tail = query.get("tail") ?? "all";
   return {
     stdout: isTrue(query, "stdout"),

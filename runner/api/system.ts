@@ -5,11 +5,11 @@ import type { Toolchains } from "../toolchain.ts";
 import type { Route } from "./call.ts";
 
 /** The versions of the Engine API between which clients may choose; the newest is that of Docker 28. */
-export const API_VERSION = "1.51";
+const API_VERSION = "1.51";
 const OLDEST_API_VERSION = "1.24";
 
 /** Headers of /_ping, by which clients choose a version. */
-export const PING_HEADERS = {
+const PING_HEADERS = {
   "Api-Version": API_VERSION,
   Ostype: "linux",
   "Docker-Experimental": "false",

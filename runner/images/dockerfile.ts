@@ -9,7 +9,7 @@ export interface Dockerfile {
   readonly environment: readonly string[];
 }
 
-export interface Addition {
+interface Addition {
   /** A tar archive of the build context. */
   readonly archive: string;
   readonly directory: string;

@@ -4,7 +4,7 @@ import { credentialsOf, optionsFor } from "../integration/emulator/network/clien
 import { signedEnvelope, type SignerOf } from "../integration/emulator/network/config-update.ts";
 import { channelId, type Network, type OrdererNode, type PeerNode } from "../integration/emulator/network/network.ts";
 
-export type Position = "oldest" | "newest" | number;
+type Position = "oldest" | "newest" | number;
 
 export interface Seek {
   readonly start: Position;

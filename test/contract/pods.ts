@@ -15,7 +15,7 @@ export interface PeerInPod {
   readonly socket: string;
 }
 
-export const podNamespace = "peers";
+const podNamespace = "peers";
 
 /**
  * An API server for peers that are processes of this machine: it lists them as Pods with our sidecar, carries port-forwards to their

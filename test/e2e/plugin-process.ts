@@ -34,7 +34,7 @@ export interface Plugin {
   readonly killedAt: (milliseconds: number, args: readonly string[]) => Promise<PluginResult>;
 }
 
-export interface PluginRun {
+interface PluginRun {
   readonly child: ChildProcess;
   readonly ended: Promise<PluginResult>;
 }

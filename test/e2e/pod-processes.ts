@@ -26,7 +26,7 @@ export async function processesOf(
 }
 
 /** What /proc/PID/cgroup says; nothing of a process that has ended meanwhile. */
-export function controlGroups(pid: number): string {
+function controlGroups(pid: number): string {
   return textOf(`/proc/${pid}/cgroup`);
 }
 

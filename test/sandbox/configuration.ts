@@ -44,7 +44,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
  * Each Pod has its own routed link to the node, so that all traffic between Pods passes the node's FORWARD
  * chain: Services work without br_netfilter and NetworkPolicies are rules in one place.
  */
-export function networkConfiguration(layout: Layout) {
+function networkConfiguration(layout: Layout) {
   const ipam = {
     type: "host-local",
     dataDir: join(layout.run, "ipam"),

@@ -4,7 +4,7 @@ import { cluster } from "./cluster.ts";
 const ownChain = /^(KUBE-|CNI-)/;
 
 /** Marks the rules that the sandbox itself adds to other people's chains. */
-export const ruleComment = "kubectl-fabric-sandbox";
+const ruleComment = "kubectl-fabric-sandbox";
 
 /**
  * What to give `iptables-restore --noflush` so that, of a table dump by `iptables-save`, nothing of ours stays

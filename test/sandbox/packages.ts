@@ -3,7 +3,7 @@ import { CommandFailure, run } from "./command.ts";
 import type { Progress } from "./progress.ts";
 
 /** The Debian packages that the sandbox runs on, and why. */
-export const neededPackages = {
+const neededPackages = {
   "containernetworking-plugins": "each Pod's link to the node",
   runc: "starts containers",
   iptables: "kube-proxy and DinD",

@@ -18,7 +18,7 @@ interface Identity {
 }
 
 /** Who has a certificate in the cluster. The file is named by the key. */
-export function identities(address: string): Readonly<Record<string, Identity>> {
+function identities(address: string): Readonly<Record<string, Identity>> {
   return {
     apiserver: {
       commonName: "kube-apiserver",

@@ -13,7 +13,7 @@ export interface ComponentStatus {
   readonly memory?: number;
 }
 
-export interface ImageStatus {
+interface ImageStatus {
   readonly name: string;
   readonly tags: readonly string[];
   readonly standsInFor?: string;

@@ -9,7 +9,7 @@ import type { Layout } from "./layout.ts";
 import { runningAs } from "./processes.ts";
 
 export const programOf = (layout: Layout, name: ComponentName) => join(layout.bin, name);
-export const logOf = (layout: Layout, name: ComponentName) => join(layout.logs, `${name}.log`);
+const logOf = (layout: Layout, name: ComponentName) => join(layout.logs, `${name}.log`);
 
 export function isRunning(layout: Layout, name: ComponentName): boolean {
   return runningAs(programOf(layout, name)).length > 0;

@@ -9,7 +9,7 @@ export const AUTHORITY_DAYS = 365;
 export const LEAF_DAYS = 150;
 
 /** Certificates begin a little earlier: clocks of a cluster differ. */
-export const BACKDATED_MS = 5 * MINUTE;
+const BACKDATED_MS = 5 * MINUTE;
 
 /** selfsigned signs with SHA-1 and RSA unless told otherwise. */
 const ALGORITHM = { algorithm: "sha256", keyType: "ec", curve: "P-256" } as const;

@@ -6,7 +6,7 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 /** How often every replica must look at its certificates; it does so more often, to mend what others overwrote. */
-export const CHECK_MS = 12 * HOUR;
+const CHECK_MS = 12 * HOUR;
 
 /** A CA is followed by the next, and a leaf by the next, when so much of it is left. */
 export const AUTHORITY_RENEWAL_MS = 60 * DAY;

@@ -33,7 +33,7 @@ export const DENIAL_STATUS = {
 export type DenialReason = keyof typeof DENIAL_STATUS;
 
 /** What a user should know although the Pod was injected. */
-export type WarningReason =
+type WarningReason =
   | "docker-socket-shared"
   | "docker-socket-kept"
   | "own-daemon-tcp"
@@ -65,12 +65,12 @@ export interface Problem {
 /** Where an operator keeps the settings, by our manifests. */
 export const SETTINGS_PLACE = `ConfigMap ${webhookObjects.namespace}/${webhookObjects.name}`;
 
-export interface Untouched {
+interface Untouched {
   readonly kind: "untouched";
   readonly reason: SkipReason;
 }
 
-export interface Injected {
+interface Injected {
   readonly kind: "injected";
   /** JSON patch (RFC 6902) over the Pod as it came. */
   readonly operations: readonly Operation[];
@@ -79,7 +79,7 @@ export interface Injected {
   readonly profile: string;
 }
 
-export interface Denied {
+interface Denied {
   readonly kind: "denied";
   readonly reason: DenialReason;
   /** HTTP status code. */

@@ -24,7 +24,7 @@ const EVIDENCE: readonly ((container: V1Container) => boolean)[] = [
 ];
 
 /** Whether an image is named as Fabric's peer or a build of it is: fabric-peer, acme-peer. */
-export function isPeerImage(reference: string): boolean {
+function isPeerImage(reference: string): boolean {
   const image = parseImage(reference);
   return image !== undefined && /(?:^|-)peer$/.test(imageName(image)) && imageName(image) !== "peer";
 }

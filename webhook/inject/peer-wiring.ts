@@ -11,7 +11,7 @@ import { isOlder, printVersion, type Version } from "./version.ts";
 const CHAINCODE_PORT = "7052";
 
 /** All of these are needed: the endpoint alone leaves chaincode dialling the peer's Service. */
-export const WIRED = [
+const WIRED = [
   "CORE_VM_ENDPOINT",
   "CORE_PEER_CHAINCODEADDRESS",
   "CORE_PEER_CHAINCODELISTENADDRESS",

@@ -4,12 +4,12 @@ import type { Problem } from "./outcome.ts";
 import { CHAINCODE_NETWORKS, PROFILE_NAMES, PROFILES, type ChaincodeNetwork, type ProfileName } from "./profile.ts";
 import { quantity } from "./quantity.ts";
 
-export const DOCKER_SOCKET_POLICIES = ["replace", "keep", "deny"] as const;
+const DOCKER_SOCKET_POLICIES = ["replace", "keep", "deny"] as const;
 /** What happens to a docker.sock of the node that the Pod brings. */
 export type DockerSocketPolicy = (typeof DOCKER_SOCKET_POLICIES)[number];
 
-export const OWN_DAEMON_POLICIES = ["allow", "deny"] as const;
-export type OwnDaemonPolicy = (typeof OWN_DAEMON_POLICIES)[number];
+const OWN_DAEMON_POLICIES = ["allow", "deny"] as const;
+type OwnDaemonPolicy = (typeof OWN_DAEMON_POLICIES)[number];
 
 /** What the operator takes when a user says nothing, and what users may say. */
 export interface Choice<T extends string> {
@@ -24,7 +24,7 @@ export interface Bounded {
   readonly maximum: string;
 }
 
-export const RESOURCE_NAMES = ["cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit"] as const;
+const RESOURCE_NAMES = ["cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit"] as const;
 export type ResourceName = (typeof RESOURCE_NAMES)[number];
 
 /** What an operator owns: users of a namespace choose within it, never past it. */
@@ -71,8 +71,8 @@ export const DEFAULT_SETTINGS: InjectionSettings = {
   ownDaemon: "allow",
 };
 
-export const SETTINGS_API_VERSION = `${PREFIX}v1alpha1`;
-export const SETTINGS_KIND = "InjectionSettings";
+const SETTINGS_API_VERSION = `${PREFIX}v1alpha1`;
+const SETTINGS_KIND = "InjectionSettings";
 
 export type ParsedSettings =
   | { readonly valid: true; readonly settings: InjectionSettings }

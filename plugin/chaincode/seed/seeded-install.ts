@@ -64,7 +64,7 @@ async function image(seeding: Seeding, peer: SeedPeer, signal: AbortSignal): Pro
 }
 
 /** How an image came to a daemon, in a few words. */
-export function described(provision: Provision): string {
+function described(provision: Provision): string {
   switch (provision.how) {
     case "present":
       return "";

@@ -35,7 +35,7 @@ const startCommands: Readonly<Record<ChaincodeLanguage, StartCommand>> = {
 };
 
 /** In the order of asking: a program named chaincode is there for nothing else. */
-export const languages = ["golang", "java", "node"] as const satisfies readonly ChaincodeLanguage[];
+const languages = ["golang", "java", "node"] as const satisfies readonly ChaincodeLanguage[];
 
 /**
  * How a peer is to start an image that a daemon has: as it is told, as the image's label says, or as what it offers allows.

@@ -26,7 +26,7 @@ export interface RunningContender {
 export const SERVER_NAME = "kubectl-fabric-webhook.kubectl-fabric-system.svc";
 
 /** Servers have a core for themselves, as far as the machine is idle; everybody else is on the other. */
-export const SERVER_CORE = "0";
+const SERVER_CORE = "0";
 export const CLIENT_CORE = "1";
 
 const PATIENCE_MS = 30_000;

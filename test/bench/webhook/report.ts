@@ -29,7 +29,7 @@ export interface Circumstances {
 }
 
 /** How we stand to another: ours divided by theirs, with the target. */
-export interface Ratio {
+interface Ratio {
   readonly what: string;
   readonly against: string;
   readonly ratio: number;
@@ -38,7 +38,7 @@ export interface Ratio {
 }
 
 /** Ours is the last. */
-export function ratios(figures: readonly Figures[]): readonly Ratio[] {
+function ratios(figures: readonly Figures[]): readonly Ratio[] {
   const [diffing, operations, ours] = figures;
   if (diffing === undefined || operations === undefined || ours === undefined) return [];
   const atMost = (what: string, { name }: Figures, ratio: number, target: number): Ratio => ({

@@ -4,7 +4,7 @@ import type { V1Container, V1ObjectMeta, V1Pod, V1PodSpec } from "@kubernetes/cl
 import { parse } from "yaml";
 
 /** Bytes: what an API server sends for a peer of a public chart, its managed fields included. */
-export const REVIEW_BYTES = 8500;
+const REVIEW_BYTES = 8500;
 
 const golden = join(import.meta.dirname, "../../unit/webhook/golden/chart-bevel-statefulset/pod.yaml");
 

@@ -17,7 +17,7 @@ export interface Consenter {
   readonly identity: { readonly id: number; readonly mspId: string; readonly certificate: string } | undefined;
 }
 
-export interface Address {
+interface Address {
   readonly host: string;
   readonly port: number;
 }

@@ -63,7 +63,7 @@ export function newSignedEnvelope(
   return envelope;
 }
 
-export function timestamp(now: Date): Timestamp {
+function timestamp(now: Date): Timestamp {
   const stamp = new Timestamp();
   stamp.fromDate(now);
   return stamp;

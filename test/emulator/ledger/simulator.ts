@@ -2,7 +2,6 @@ import { ledger, peer } from "@hyperledger/fabric-protos";
 import { sha256 } from "../channel/block.ts";
 import { compareKeys, hashedNamespace, privateNamespace, type State, type Version } from "./state.ts";
 
-type TxReadWriteSet = ledger.rwset.TxReadWriteSet;
 type TxPvtReadWriteSet = ledger.rwset.TxPvtReadWriteSet;
 const { kvrwset } = ledger.rwset;
 
@@ -285,4 +284,4 @@ function text(version: Version | undefined): string {
   return version === undefined ? "<nil>" : `{BlockNum: ${version.block}, TxNum: ${version.transaction}}`;
 }
 
-export type { TxReadWriteSet, TxPvtReadWriteSet };
+export type { TxPvtReadWriteSet };

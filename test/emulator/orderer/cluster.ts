@@ -15,7 +15,7 @@ import { dial } from "../transport/tls.ts";
 import type { RaftReply, RaftRequest } from "./raft.ts";
 
 /** A message for the leader to order. */
-export interface SubmitRequest {
+interface SubmitRequest {
   readonly kind: "submit";
   readonly envelope: Uint8Array;
   readonly isConfig: boolean;

@@ -12,7 +12,7 @@ import { ledger } from "@hyperledger/fabric-protos";
 import type { PeerChannels } from "./peer-channels.ts";
 
 /** What a peer says of itself on one channel. */
-export interface ChannelState {
+interface ChannelState {
   readonly height: number;
   /** Names of the chaincodes it can endorse for. */
   readonly chaincodes: readonly string[];

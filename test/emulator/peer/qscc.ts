@@ -68,7 +68,7 @@ function transactionById(transactionId: string, ledger: Ledger): peer.Response {
   return success(processed.serializeBinary());
 }
 
-export function chainInfo(ledger: Ledger): common.BlockchainInfo {
+function chainInfo(ledger: Ledger): common.BlockchainInfo {
   const info = new common.BlockchainInfo();
   info.setHeight(ledger.blocks.height);
   info.setCurrentblockhash(headerHash(ledger.blocks.last));

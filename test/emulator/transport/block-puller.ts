@@ -5,7 +5,7 @@ import { messageOf, type Log } from "../log.ts";
 import type { Signer } from "../msp/signer.ts";
 import { dial } from "./tls.ts";
 
-export interface OrdererEndpoint {
+interface OrdererEndpoint {
   /** host:port. */
   readonly address: string;
   /** PEM; none means no TLS. */

@@ -22,7 +22,7 @@ export interface FakeCluster {
   close(): Promise<void>;
 }
 
-export const SYSTEM = "kubectl-fabric-system";
+const SYSTEM = "kubectl-fabric-system";
 export const AUTHORITY = `/api/v1/namespaces/${SYSTEM}/secrets/kubectl-fabric-webhook-authority`;
 export const LEAF = `/api/v1/namespaces/${SYSTEM}/secrets/kubectl-fabric-webhook-tls`;
 export const CONFIGURATION =

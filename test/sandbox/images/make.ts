@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { architectureOf } from "../machine.ts";
 import { isFresh, keyOf, publish, readStamp, type FileMemory, type Stamp } from "../freshness.ts";
@@ -11,7 +11,7 @@ import { keyOfLayer, makeLayer } from "./layer.ts";
 import type { ImageRecipe } from "./recipe.ts";
 
 /** What is known of an archive without opening it. */
-export interface ImageStamp extends Stamp {
+interface ImageStamp extends Stamp {
   readonly tags: readonly string[];
   readonly standsInFor?: string;
   /** Bytes. */
@@ -94,8 +94,4 @@ async function keptImage(layout: Layout, name: string): Promise<KeptImage | unde
   const archive = archiveOf(layout, name);
   const stamp = await readStamp<ImageStamp>(archive);
   return stamp && { ...stamp, name, archive };
-}
-
-export async function forgetImage(layout: Layout, name: string): Promise<void> {
-  await rm(`${archiveOf(layout, name)}.stamp`, { force: true });
 }

@@ -6,7 +6,7 @@ import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
 
-export interface RecordedCall {
+interface RecordedCall {
   readonly method: string;
   /** Path with its query. */
   readonly path: string;

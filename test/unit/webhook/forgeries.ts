@@ -10,7 +10,7 @@ export const TODAY: ClusterFacts = {
   oldestKubelet: { major: 1, minor: 36, patch: 0 },
   mtu: 1450,
 };
-export const OLD: ClusterFacts = { apiServer: { major: 1, minor: 28, patch: 0 }, mtu: 1450 };
+const OLD: ClusterFacts = { apiServer: { major: 1, minor: 28, patch: 0 }, mtu: 1450 };
 
 export function contextOf(cluster: ClusterFacts, settings: unknown = {}): InjectionContext {
   const parsed = parseSettings(settings);

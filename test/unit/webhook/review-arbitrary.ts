@@ -97,7 +97,7 @@ const hostile = fc
   .tuple(fc.oneof(real, odd), fc.array(fc.nat(20), { minLength: 1, maxLength: 6 }), fc.constantFrom(...HARM))
   .map(([document, steps, value]) => spoiled(document, steps, value));
 
-export const document = fc.oneof(
+const document = fc.oneof(
   { weight: 4, arbitrary: real },
   { weight: 3, arbitrary: odd },
   { weight: 3, arbitrary: hostile },

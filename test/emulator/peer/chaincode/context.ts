@@ -1,6 +1,6 @@
 import type { peer } from "@hyperledger/fabric-protos";
 import type { KeyModification } from "../../ledger/ledger.ts";
-import type { KeyValue, Simulator } from "../../ledger/simulator.ts";
+import type { Simulator } from "../../ledger/simulator.ts";
 
 /** What one transaction may see and do while a chaincode runs it. */
 export interface TransactionContext {
@@ -17,5 +17,3 @@ export interface TransactionContext {
   /** Calls another chaincode, with the same simulator when it is on the same channel. */
   invoke(chaincodeName: string, channelId: string, input: peer.ChaincodeInput): Promise<peer.ChaincodeMessage>;
 }
-
-export type { KeyValue };

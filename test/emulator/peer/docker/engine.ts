@@ -2,7 +2,7 @@ import { request, type IncomingMessage } from "node:http";
 import { buffer, text } from "node:stream/consumers";
 
 /** An answer of the daemon other than success. */
-export class EngineError extends Error {
+class EngineError extends Error {
   readonly status: number;
 
   constructor(status: number, message: string) {

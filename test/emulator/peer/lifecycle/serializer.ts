@@ -21,7 +21,7 @@ export interface LifecycleRecord {
   readonly fields: readonly (readonly [string, FieldValue])[];
 }
 
-export type FieldValue = number | string | Uint8Array;
+type FieldValue = number | string | Uint8Array;
 
 function metadataKey(space: string, name: string): string {
   return `${space}/metadata/${name}`;

@@ -13,7 +13,7 @@ export interface HeardCall {
 }
 
 /** Something that a node answered in another way, in words of whoever asked. */
-export interface HeardFact {
+interface HeardFact {
   readonly kind: "fact";
   readonly what: string;
   readonly at?: string;

@@ -137,7 +137,7 @@ export async function servicePackage(
   return { bytes, packageId: `${label}:${createHash("sha256").update(bytes).digest("hex")}` };
 }
 
-export async function tarball(files: Readonly<Record<string, Buffer>>): Promise<Buffer> {
+async function tarball(files: Readonly<Record<string, Buffer>>): Promise<Buffer> {
   const archive = pack();
   Object.entries(files).forEach(([name, content]) => archive.entry({ name, mode: 0o100644 }, content));
   archive.finalize();

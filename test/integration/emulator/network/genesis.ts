@@ -237,7 +237,7 @@ function newGroup(): common.ConfigGroup {
   return group;
 }
 
-export function setValue(group: common.ConfigGroup, name: string, content: Serializable): void {
+function setValue(group: common.ConfigGroup, name: string, content: Serializable): void {
   const value = new common.ConfigValue();
   value.setValue(content.serializeBinary());
   value.setModPolicy("Admins");

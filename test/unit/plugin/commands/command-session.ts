@@ -6,7 +6,7 @@ import { newProgram } from "../../../../plugin/program.ts";
 import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 
 /** What one command line came to. */
-export interface Ran {
+interface Ran {
   readonly stdout: string;
   readonly stderr: string;
   /** What was thrown; undefined when it was done. */

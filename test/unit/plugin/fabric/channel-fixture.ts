@@ -7,7 +7,7 @@ export function fixtureMsp(mspId: string): MspDefinition {
   return { mspId, rootCertificates: [`CA of ${mspId}\n`], tlsRootCertificates: [`TLS CA of ${mspId}\n`] };
 }
 
-export const fixtureConsenters: readonly BftConsenter[] = [0, 1, 2, 3].map((index) => ({
+const fixtureConsenters: readonly BftConsenter[] = [0, 1, 2, 3].map((index) => ({
   id: index + 1,
   host: `orderer${index}.orderers`,
   port: 7050,

@@ -168,7 +168,7 @@ function endNamespace(stored: StoredObjects, name: string): void {
 }
 
 /** The webhook writes its authority into its registration when its Pods run (webhook/certificates/cluster-store.ts). */
-export const webhookController: Controller = ({ object }, stored) => {
+const webhookController: Controller = ({ object }, stored) => {
   const registration = resource("MutatingWebhookConfiguration");
   const name = "kubectl-fabric-webhook";
   if (object.metadata.name !== name || !stored.find(resource("Deployment"), "kubectl-fabric-system", name)) return;

@@ -18,7 +18,7 @@ import {
 } from "./stored-objects.ts";
 
 /** One request, as the API server understands it. */
-export interface Attempt {
+interface Attempt {
   readonly verb: "get" | "list" | "watch" | "create" | "apply" | "patch" | "delete" | "review";
   readonly resource: string;
   readonly kind: string;
@@ -30,7 +30,7 @@ export interface Attempt {
 }
 
 /** What becomes of a request instead of its answer. */
-export type Fate =
+type Fate =
   /** The user has no right to it. */
   | "forbidden"
   /** The connection is cut before anything is done. */
@@ -40,10 +40,10 @@ export type Fate =
   | { readonly refusal: ApiRefusal };
 
 /** Decides about requests, and may change the cluster just before one; undefined leaves it to the server. */
-export type Interference = (attempt: Attempt) => Fate | undefined;
+type Interference = (attempt: Attempt) => Fate | undefined;
 
 /** A write that was done. */
-export interface Write {
+interface Write {
   /** "apply Namespace org1", "create Secret org1/admin-identity", "delete Namespace org1" */
   readonly line: string;
   /** What was sent; of a removal what was removed. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 
 /** Paths of the fields of an object that one manager set, as conflicts name them: `.spec.containers[name="peer"].image`. */
-export type Fields = ReadonlySet<string>;
+type Fields = ReadonlySet<string>;
 
 /** Who set which fields of an object; a name stands once for what it applied and once for what it wrote otherwise. */
 export type Owners = ReadonlyMap<string, Fields>;
@@ -18,8 +18,8 @@ export interface Merged {
 
 export type Tree = Readonly<Record<string, unknown>>;
 
-export const applier = (manager: string): string => `${manager}/Apply`;
-export const updater = (manager: string): string => `${manager}/Update`;
+const applier = (manager: string): string => `${manager}/Apply`;
+const updater = (manager: string): string => `${manager}/Update`;
 
 /**
  * Server-side apply (KEP-555): fields that the applier named before and names no more are removed unless somebody else set them, too;
