@@ -10,6 +10,8 @@ const program = new URL("../node_modules/vitest/vitest.mjs", import.meta.url).pa
 export interface Selection {
   readonly project: string;
   readonly args: readonly string[];
+  /** The program of another Node than this one, to run them on. */
+  readonly node?: string;
 }
 
 /**
@@ -37,8 +39,8 @@ export async function runSideBySide(
 ): Promise<number> {
   signal.throwIfAborted();
   const codes = await Promise.all(
-    selections.map(({ project, args }, index) =>
-      runVitest(["run", "--project", project, ...args], env, signal, index > 0),
+    selections.map(({ project, args, node = process.execPath }, index) =>
+      runVitest([node, program, "run", "--project", project, ...args], env, signal, index > 0),
     ),
   );
   signal.throwIfAborted();
@@ -46,7 +48,7 @@ export async function runSideBySide(
 }
 
 async function runVitest(
-  args: readonly string[],
+  [node = "", ...args]: readonly string[],
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
   isHeldBack = false,
@@ -54,7 +56,7 @@ async function runVitest(
   const held = isHeldBack ? holdBack() : undefined;
   const output = held?.descriptor ?? "inherit";
   // A group of its own: Ctrl-C in a terminal would end its workers, too, in the middle of what they do (test/orderly-stop.ts).
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(node, args, {
     env,
     stdio: ["inherit", output, output],
     detached: true,
