@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { build as bundle, type BuildOptions } from "esbuild";
-import { readManifests } from "../plugin/network/manifests.ts";
+import { readManifests } from "../core/installation/manifests.ts";
 import { builtins } from "./builtins.ts";
 import { embeddedText } from "./embedded-text.ts";
 import { leanClientNode } from "./lean-client-node.ts";

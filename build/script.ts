@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { FabricError, messageOf } from "../plugin/error.ts";
+import { FabricError, messageOf } from "../core/error.ts";
 import { exitCodes, exitCodeOf } from "../plugin/terminal/failure.ts";
 import { newLifetime, type Lifetime } from "./lifetime.ts";
 

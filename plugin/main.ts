@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
 import { onSameCluster, type GivenCluster } from "./commands/same-cluster.ts";
-import { FabricError } from "./error.ts";
+import { FabricError } from "../core/error.ts";
 import { checkNodeVersion } from "./node-version.ts";
 import { newProgram } from "./program.ts";
 import { defectOf, exitCodes, exitCodeOf, formatFailure } from "./terminal/failure.ts";

@@ -1,4 +1,4 @@
-import { FabricError } from "./error.ts";
+import { FabricError } from "../core/error.ts";
 
 /** As `engines` in package.json says: undici of client-node needs it. */
 const oldest = 24;

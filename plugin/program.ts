@@ -17,7 +17,7 @@ import { webhook } from "./commands/webhook.ts";
 import { newFittedProgram } from "./terminal/help.ts";
 import type { Terminal } from "./terminal/io.ts";
 import { outputFormats } from "./terminal/output.ts";
-import { version } from "./version.ts";
+import { version } from "../core/process/version.ts";
 
 /** In the order of `--help`: that in which they are used. */
 const commands: readonly CommandDefinition[] = [

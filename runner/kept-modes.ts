@@ -1,5 +1,5 @@
 import { chmod, stat } from "node:fs/promises";
-import type { Log } from "../webhook/log.ts";
+import type { Log } from "../core/process/log.ts";
 
 const PERMISSIONS = 0o777;
 

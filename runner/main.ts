@@ -20,8 +20,8 @@ import { newProbesServer } from "./probes.ts";
 import { openStoreDirectory } from "./state.ts";
 import { lockState } from "./state-lock.ts";
 import { readToolchains } from "./toolchain.ts";
-import { newLog, reasonOf, type Log } from "../webhook/log.ts";
-import { VERSION } from "../webhook/version.ts";
+import { newLog, reasonOf, type Log } from "../core/process/log.ts";
+import { version } from "../core/process/version.ts";
 
 const now = (): Date => new Date();
 
@@ -45,7 +45,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   if (lock === undefined) return;
   checkIsolation(kernel, configuration.isolation);
   for (const missing of kernel.missing) log.warn("chaincode is not fully confined", { missing });
-  const metrics = newMetrics(VERSION);
+  const metrics = newMetrics(version);
   metrics.unconfined(kernel.missing.length);
 
   const limits = limitsOf(configuration);
@@ -73,7 +73,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   const architecture = process.arch === "x64" ? "amd64" : process.arch;
   const shared = { store, toolchains, containers, architecture };
   const routes = [
-    ...systemRoutes({ ...shared, version: VERSION, kernel }),
+    ...systemRoutes({ ...shared, version: version, kernel }),
     ...diskUsageRoutes({ ...shared, now }),
     ...imageRoutes({ ...shared, limits: limits.archive, now, log }),
     ...containerRoutes({ containers, limits: limits.archive, now }),
@@ -85,7 +85,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   await listen(api, configuration.socket);
   await chmod(configuration.socket, SOCKET_MODE);
   log.info("listening", {
-    version: VERSION,
+    version: version,
     socket: configuration.socket,
     probesPort: portOf(probes),
     isolation: configuration.isolation,

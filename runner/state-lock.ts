@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
-import type { Log } from "../webhook/log.ts";
+import type { Log } from "../core/process/log.ts";
 
 /** The state's directory is ours alone. */
 export interface StateLock {

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { build } from "../build/main.ts";
 import type { Lifetime } from "../build/lifetime.ts";
-import { FabricError } from "../plugin/error.ts";
+import { FabricError } from "../core/error.ts";
 import { runScript, scriptCommand } from "../build/script.ts";
 import { requireFreshSandbox } from "./fresh-cluster.ts";
 import { defaultReleases, findReleases } from "./sandbox/fabric-release.ts";
@@ -20,7 +20,7 @@ Examples:
 
 /** Tests that say something of peers and orderers. */
 const suites: readonly Selection[] = [
-  { project: "integration", args: ["test/integration/plugin/fabric/", "test/integration/emulator/fabric-cli"] },
+  { project: "integration", args: ["test/integration/core/fabric/", "test/integration/emulator/fabric-cli"] },
   { project: "contract", args: [] },
   {
     project: "e2e",

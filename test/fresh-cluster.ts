@@ -1,4 +1,4 @@
-import { FabricError, messageOf } from "../plugin/error.ts";
+import { FabricError, messageOf } from "../core/error.ts";
 import { run } from "./sandbox/command.ts";
 import { newKubectl } from "./sandbox/kubectl.ts";
 import { requireLinuxRoot } from "./sandbox/machine.ts";

@@ -3,7 +3,7 @@ import { dirname, delimiter } from "node:path";
 import type { Command } from "commander";
 import { build } from "../build/main.ts";
 import { runProgram, type Lifetime } from "../build/lifetime.ts";
-import { FabricError } from "../plugin/error.ts";
+import { FabricError } from "../core/error.ts";
 import { runScript, scriptCommand } from "../build/script.ts";
 import { runProjects } from "./vitest-run.ts";
 
@@ -18,9 +18,9 @@ Examples:
 /** What depends on Node itself: streams, TLS, child processes, and the built programs. */
 const quick = [
   "krew",
-  "plugin/kube/",
-  "plugin/docker/",
-  "plugin/fabric/certificate",
+  "core/kubernetes/",
+  "core/docker/",
+  "core/fabric/identity/",
   "plugin/node-version",
   "runner/",
   "scripts/lifetime",

@@ -1,9 +1,9 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from "express";
-import type { ClusterFacts } from "./inject/cluster.ts";
-import { inject, skipReason } from "./inject/inject.ts";
-import type { Outcome } from "./inject/outcome.ts";
-import type { InjectionSettings } from "./inject/settings.ts";
-import { reasonOf, type Log } from "./log.ts";
+import type { ClusterFacts } from "../core/injection/cluster.ts";
+import { inject, skipReason } from "../core/injection/inject.ts";
+import type { Outcome } from "../core/injection/outcome.ts";
+import type { InjectionSettings } from "../core/injection/settings.ts";
+import { reasonOf, type Log } from "../core/process/log.ts";
 import type { Metrics } from "./metrics.ts";
 import { BODIES_LIMIT, BodyBudget, endLate, InvalidBody, readJsonBody } from "./request-body.ts";
 import {

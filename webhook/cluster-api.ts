@@ -8,7 +8,7 @@ import type {
   V1Secret,
   VersionInfo,
 } from "@kubernetes/client-node";
-import { webhookObjects } from "./inject/webhook-objects.ts";
+import { webhookObjects } from "../core/injection/webhook-objects.ts";
 
 /**
  * The few calls of the Kubernetes API that the webhook makes. Over client-node's credentials, but not its typed API: that costs

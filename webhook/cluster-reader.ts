@@ -1,8 +1,8 @@
 import type { V1Node } from "@kubernetes/client-node";
 import type { ClusterApi } from "./cluster-api.ts";
-import type { ClusterFacts, NamespaceFacts } from "./inject/cluster.ts";
-import { compareVersions, parseVersion, type Version } from "./inject/version.ts";
-import { reasonOf, type Log } from "./log.ts";
+import type { ClusterFacts, NamespaceFacts } from "../core/injection/cluster.ts";
+import { compareVersions, parseVersion, type Version } from "../core/injection/version.ts";
+import { reasonOf, type Log } from "../core/process/log.ts";
 
 /** Versions change with an upgrade of the cluster. */
 const VERSIONS_MS = 5 * 60_000;

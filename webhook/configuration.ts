@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { webhookObjects } from "./inject/webhook-objects.ts";
+import { webhookObjects } from "../core/injection/webhook-objects.ts";
 
 /** How one process is to run: from its command line, and the namespace from its environment. */
 export interface Configuration {

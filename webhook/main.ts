@@ -9,12 +9,12 @@ import { newRenewal, type Renewal, type RenewalDependencies } from "./certificat
 import { newClusterApi, type ClusterApi } from "./cluster-api.ts";
 import { newClusterReader } from "./cluster-reader.ts";
 import { parseConfiguration, serviceHosts, type Configuration } from "./configuration.ts";
-import { gatherLines, newLog, reasonOf, type Log } from "./log.ts";
+import { gatherLines, newLog, reasonOf, type Log } from "../core/process/log.ts";
 import { newMetrics } from "./metrics.ts";
 import { newProbesApp } from "./probes.ts";
 import { serve, serveTls, type RunningTlsServer } from "./server.ts";
 import { openSettings } from "./settings-file.ts";
-import { VERSION } from "./version.ts";
+import { version } from "../core/process/version.ts";
 
 const now = (): Date => new Date();
 
@@ -23,7 +23,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   // First of all: process 1 of a container has no default action for a signal.
   const signalled = endingSignal();
   const ending = new AbortController();
-  const metrics = newMetrics(VERSION);
+  const metrics = newMetrics(version);
   const cluster = new KubeConfig();
   cluster.loadFromDefault();
   const api = newClusterApi(cluster);
@@ -34,7 +34,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
     settings: () => settings.settings(),
     cluster: (namespace) => reader.facts(namespace),
     seconds: () => performance.now() / 1000,
-    version: VERSION,
+    version: version,
     metrics,
     log,
   });
@@ -59,7 +59,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
     return lines;
   };
   const probes = await serve(newProbesApp(readiness, metrics), configuration.probesPort);
-  log.info("started", { version: VERSION, probesPort: probes.port });
+  log.info("started", { version: version, probesPort: probes.port });
   const background = Promise.all([certificates.run(ending.signal), settings.run(ending.signal)]);
 
   log.info("ending", { signal: await signalled });
@@ -103,7 +103,7 @@ const log = newLog((line) => lines.write(line), now);
 async function main(): Promise<void> {
   try {
     const version = process.argv.includes("--version");
-    if (version) process.stdout.write(`${VERSION}\n`);
+    if (version) process.stdout.write(`${version}\n`);
     else await run(parseConfiguration(process.argv.slice(2), process.env), log);
   } catch (thrown) {
     log.error("cannot run", { reason: reasonOf(thrown) });

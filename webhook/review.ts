@@ -1,5 +1,5 @@
 import type { V1Pod } from "@kubernetes/client-node";
-import { cut, type Outcome } from "./inject/outcome.ts";
+import { cut, type Outcome } from "../core/injection/outcome.ts";
 
 /** The part of an AdmissionRequest (admission.k8s.io/v1) that decides. */
 export interface AdmissionRequest {

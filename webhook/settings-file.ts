@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
-import { sentenceOf } from "./inject/outcome.ts";
-import { DEFAULT_SETTINGS, parseSettings, type InjectionSettings } from "./inject/settings.ts";
-import { reasonOf, type Log } from "./log.ts";
+import { sentenceOf } from "../core/injection/outcome.ts";
+import { DEFAULT_SETTINGS, parseSettings, type InjectionSettings } from "../core/injection/settings.ts";
+import { reasonOf, type Log } from "../core/process/log.ts";
 
 /** A mounted ConfigMap changes by a swap of links, which no watch of a file sees on every system: it is read again instead. */
 const READ_MS = 5000;

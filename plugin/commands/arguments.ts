@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
-import { messageOf } from "../error.ts";
-import { parseCallArguments } from "../fabric/chaincode-arguments.ts";
+import { messageOf } from "../../core/error.ts";
+import { parseCallArguments } from "../../core/fabric/chaincode/chaincode-arguments.ts";
 
 /** Parsers of option values; commander turns what they throw into a usage error that names the option. */
 
@@ -13,7 +13,7 @@ const wholeNumberTo =
 
 export const positiveInteger = wholeNumberTo(999_999);
 
-/** Peers or orderers of an organization (plugin/network/spec.ts). */
+/** Peers or orderers of an organization (core/network/resources/spec.ts). */
 export const nodeCount = wholeNumberTo(99);
 
 const secondsOf = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
@@ -49,7 +49,7 @@ export function timeOf(seconds: number): string {
   return `${seconds / length}${unit}`;
 }
 
-/** How long chaincode may be idle, in the words of the annotation, which knows no days (webhook/inject/idle.ts). */
+/** How long chaincode may be idle, in the words of the annotation, which knows no days (core/injection/idle.ts). */
 export function idleTime(value: string): string {
   const { count, unit } = time(value, 5);
   return unit === "d" ? `${count * 24}h` : `${count}${unit}`;

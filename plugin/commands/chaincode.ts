@@ -1,10 +1,10 @@
 import type { CommandDefinition } from "./command.ts";
-import { chaincodeInspect } from "./chaincode-inspect.ts";
-import { chaincodeList } from "./chaincode-list.ts";
-import { chaincodeLogs } from "./chaincode-logs.ts";
-import { chaincodePackage } from "./chaincode-package.ts";
-import { chaincodeRestart } from "./chaincode-restart.ts";
-import { chaincodeSeed } from "./chaincode-seed.ts";
+import { chaincodeInspect } from "./chaincode/inspect.ts";
+import { chaincodeList } from "./chaincode/list.ts";
+import { chaincodeLogs } from "./chaincode/logs.ts";
+import { chaincodePackage } from "./chaincode/package.ts";
+import { chaincodeRestart } from "./chaincode/restart.ts";
+import { chaincodeSeed } from "./chaincode/seed.ts";
 
 /** In the order of `--help`. */
 const commands: readonly CommandDefinition[] = [

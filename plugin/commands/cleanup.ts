@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import type { Leftovers } from "../orphans/cleanup.ts";
-import type { Source } from "../orphans/finding.ts";
-import type { Survey } from "../orphans/survey.ts";
+import type { Leftovers } from "../../core/orphans/cleanup.ts";
+import type { Source } from "../../core/orphans/judgement/finding.ts";
+import type { Survey } from "../../core/orphans/survey.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { age, collect, cronSchedule, list } from "./arguments.ts";
-import type { CleanupScope, Doubt } from "./cleanup-plans.ts";
+import type { CleanupScope, Doubt } from "./cleanup/plans.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { onSameCluster } from "./same-cluster.ts";
 import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
@@ -72,12 +72,12 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     { exitCodes },
   ] = await Promise.all([
     import("./connect.ts"),
-    import("../network/definition.ts"),
-    import("../orphans/cleanup.ts"),
-    import("./cleanup-plans.ts"),
-    import("../orphans/told-identity.ts"),
-    import("../orphans/node-pod.ts"),
-    import("./cleanup-table.ts"),
+    import("../../core/network/resources/definition.ts"),
+    import("../../core/orphans/cleanup.ts"),
+    import("./cleanup/plans.ts"),
+    import("../../core/orphans/judgement/told-identity.ts"),
+    import("../../core/orphans/places/node-pod.ts"),
+    import("./cleanup/table.ts"),
     import("../terminal/output.ts"),
     import("../terminal/failure.ts"),
   ]);
@@ -147,7 +147,10 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
 }
 
 async function sourcesOf(told: readonly string[] | undefined): Promise<readonly Source[]> {
-  const [{ sources }, { FabricError }] = await Promise.all([import("../orphans/finding.ts"), import("../error.ts")]);
+  const [{ sources }, { FabricError }] = await Promise.all([
+    import("../../core/orphans/judgement/finding.ts"),
+    import("../../core/error.ts"),
+  ]);
   if (told === undefined) return sources.filter((source) => source !== "host-docker");
   return told.map((name) => {
     const source = sources.find((one) => one === name);
@@ -195,10 +198,10 @@ Examples:
       { FabricError },
     ] = await Promise.all([
       import("./connect.ts"),
-      import("../orphans/schedule.ts"),
+      import("../../core/orphans/schedule.ts"),
       import("../terminal/output.ts"),
-      import("../version.ts"),
-      import("../error.ts"),
+      import("../../core/process/version.ts"),
+      import("../../core/error.ts"),
     ]);
     const wanted = await sourcesOf(options.source ?? ["dind", "service"]);
     const unfit = wanted.find((source) => !schedulable.includes(source));
@@ -238,7 +241,7 @@ function unscheduleCommand(group: Command, terminal: Terminal): void {
     const options = optionsOf<PlanOptions & Pick<CleanupOptions, "org">>(command);
     const [{ openNetwork }, { unscheduleSteps }, { printResult }] = await Promise.all([
       import("./connect.ts"),
-      import("../orphans/schedule.ts"),
+      import("../../core/orphans/schedule.ts"),
       import("../terminal/output.ts"),
     ]);
     const network = await openNetwork(options, terminal);
@@ -265,7 +268,7 @@ async function chosenOrganizations<T extends { readonly name: string }>(
 ): Promise<readonly T[]> {
   const unknown = names?.find((name) => !all.some((organization) => organization.name === name));
   if (unknown === undefined) return names ? all.filter(({ name }) => names.includes(name)) : all;
-  const { FabricError } = await import("../error.ts");
+  const { FabricError } = await import("../../core/error.ts");
   const known = all.map(({ name }) => name).join(", ");
   throw new FabricError("usage", `expected peer organizations of the network (${known}), found ${unknown}`);
 }

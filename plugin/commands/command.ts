@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Terminal } from "../terminal/io.ts";
-import { FabricError } from "../error.ts";
+import { FabricError } from "../../core/error.ts";
 import type { OutputFormat } from "../terminal/output.ts";
 
 /** Options that every command takes. */

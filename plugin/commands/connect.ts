@@ -1,6 +1,6 @@
-import { connectCluster, type Cluster } from "../kube/cluster.ts";
-import { findNetwork } from "../network/definition.ts";
-import { openNetwork as open, type OpenNetwork } from "../network/open-network.ts";
+import { connectCluster, type Cluster } from "../../core/kubernetes/cluster.ts";
+import { findNetwork } from "../../core/network/resources/definition.ts";
+import { openNetwork as open, type OpenNetwork } from "../../core/network/session/open-network.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import type { GlobalOptions, PlanOptions } from "./command.ts";

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { FabricError } from "../error.ts";
+import { FabricError } from "../../core/error.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { callArguments, collect, list, positiveInteger } from "./arguments.ts";
 import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
@@ -121,9 +121,9 @@ Examples:
     }
     const [{ openNetwork }, { deploySteps }, { stateAfter }, { chaincodesTable }, { printResult }] = await Promise.all([
       import("./connect.ts"),
-      import("../chaincode/deploy.ts"),
-      import("../chaincode/state.ts"),
-      import("./chaincode-table.ts"),
+      import("../../core/chaincode/rollout/deploy.ts"),
+      import("../../core/chaincode/daily/state.ts"),
+      import("./chaincode/table.ts"),
       import("../terminal/output.ts"),
     ]);
     const network = await openNetwork(options, terminal);
@@ -134,7 +134,7 @@ Examples:
       const notice = noticeOn(terminal);
       const request = { ...options, name, version, organizations, initRequired, initArguments, notice };
       if (options.build && options.path !== undefined) {
-        const { buildSource } = await import("../chaincode/source-build.ts");
+        const { buildSource } = await import("../../core/chaincode/package/source-build.ts");
         await buildSource(options.path, terminal.stderr, terminal.signal);
       }
       const report = await runPlans(terminal, options, [

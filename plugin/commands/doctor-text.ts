@@ -1,5 +1,5 @@
-import type { DoctorReport } from "../doctor/examine.ts";
-import { LEVELS, type Finding, type Level } from "../doctor/finding.ts";
+import type { DoctorReport } from "../../core/doctor/examine.ts";
+import { LEVELS, type Finding, type Level } from "../../core/doctor/finding.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { visible } from "../terminal/visible.ts";
 import { wrap } from "../terminal/wrap.ts";

@@ -32,7 +32,7 @@ Examples:
       const [{ connect }, { examine }, { doctorText }, { printResult }, { exitCodes }, { painter }] = await Promise.all(
         [
           import("./connect.ts"),
-          import("../doctor/examine.ts"),
+          import("../../core/doctor/examine.ts"),
           import("./doctor-text.ts"),
           import("../terminal/output.ts"),
           import("../terminal/failure.ts"),

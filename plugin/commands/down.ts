@@ -21,7 +21,7 @@ Examples:
     const options = optionsOf<PlanOptions & { readonly yes: boolean }>(command);
     const [{ connect }, { downSteps, networkNamespaces }, { printResult }, { confirm }] = await Promise.all([
       import("./connect.ts"),
-      import("../network/down.ts"),
+      import("../../core/network/operations/down.ts"),
       import("../terminal/output.ts"),
       import("../terminal/confirm.ts"),
     ]);

@@ -1,5 +1,5 @@
-import type { EditedManifest, TemplateReport } from "../injection/offline.ts";
-import type { NamedText } from "../injection/manifest-file.ts";
+import type { EditedManifest, TemplateReport } from "../../core/injection/manifest/offline.ts";
+import type { NamedText } from "../../core/injection/manifest/manifest-file.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { visible } from "../terminal/visible.ts";
 import type { GlobalOptions } from "./command.ts";
@@ -43,7 +43,7 @@ async function rendered({ output }: GlobalOptions, { text, objects, templates }:
         .map(({ owner }) => `${owner.toLowerCase().replace(" ", "/")}\n`)
         .join("");
     case "json":
-      return (await import("../injection/manifest.ts")).printObjects(objects, "json");
+      return (await import("../../core/injection/manifest/manifest.ts")).printObjects(objects, "json");
     case "yaml":
     case "table":
       return text;

@@ -1,4 +1,4 @@
-import { FabricError, givenByUser } from "../error.ts";
+import { FabricError, givenByUser } from "../../core/error.ts";
 import { expectFormat, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
@@ -46,8 +46,8 @@ Examples:
     if (options.file !== undefined) return ejectFile(options.file, options);
     const [{ connect }, { ejectedStep, workloadRef }, { ownPeers }, { printResult }, { confirm }] = await Promise.all([
       import("./connect.ts"),
-      import("../injection/live.ts"),
-      import("../network/own-peers.ts"),
+      import("../../core/injection/manifest/live.ts"),
+      import("../../core/network/workload/own-peers.ts"),
       import("../terminal/output.ts"),
       import("../terminal/confirm.ts"),
     ]);
@@ -72,8 +72,8 @@ Examples:
 
   async function ejectFile(file: string, options: ReturnType<typeof optionsOf<EjectOptions>>): Promise<void> {
     const [{ ejectManifest }, { readNamed }, { printEdited }, { exitCodes }] = await Promise.all([
-      import("../injection/offline.ts"),
-      import("../injection/manifest-file.ts"),
+      import("../../core/injection/manifest/offline.ts"),
+      import("../../core/injection/manifest/manifest-file.ts"),
       import("./edited-manifest.ts"),
       import("../terminal/failure.ts"),
     ]);

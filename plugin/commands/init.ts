@@ -1,6 +1,6 @@
 import { Option } from "commander";
-import { PROFILE_NAMES } from "../../webhook/inject/profile.ts";
-import type { NetworkOptions } from "../network/spec.ts";
+import { PROFILE_NAMES } from "../../core/injection/profile.ts";
+import type { NetworkOptions } from "../../core/network/resources/spec.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { idleTime, list, nodeCount } from "./arguments.ts";
 import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
@@ -92,10 +92,10 @@ Examples:
       { afterInit },
     ] = await Promise.all([
       import("./connect.ts"),
-      import("../network/definition.ts"),
-      import("../network/spec-file.ts"),
-      import("../network/init.ts"),
-      import("../network/heights.ts"),
+      import("../../core/network/resources/definition.ts"),
+      import("../../core/network/resources/spec-file.ts"),
+      import("../../core/network/operations/init.ts"),
+      import("../../core/network/session/heights.ts"),
       import("../terminal/output.ts"),
       import("./next-command.ts"),
     ]);

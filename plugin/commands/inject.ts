@@ -1,4 +1,4 @@
-import { givenByUser } from "../error.ts";
+import { givenByUser } from "../../core/error.ts";
 import { kubernetesVersion } from "./arguments.ts";
 import { expectFormat, optionsOf, type CommandDefinition } from "./command.ts";
 
@@ -55,12 +55,12 @@ The manifest goes to standard output, what happened to each template to standard
       { version },
       { exitCodes },
     ] = await Promise.all([
-      import("../injection/offline.ts"),
-      import("../injection/manifest-file.ts"),
-      import("../injection/settings-source.ts"),
+      import("../../core/injection/manifest/offline.ts"),
+      import("../../core/injection/manifest/manifest-file.ts"),
+      import("../../core/injection/manifest/settings-source.ts"),
       import("./edited-manifest.ts"),
-      import("../../webhook/inject/version.ts"),
-      import("../version.ts"),
+      import("../../core/injection/version.ts"),
+      import("../../core/process/version.ts"),
       import("../terminal/failure.ts"),
     ]);
     const manifest = await readNamed(options.file, terminal.stdin);

@@ -26,9 +26,9 @@ Examples:
     const [{ openNetwork }, { joinSteps }, { chosenOrganizations }, { lateSteps }, { printResult }, { afterJoin }] =
       await Promise.all([
         import("./connect.ts"),
-        import("../network/join.ts"),
-        import("../chaincode/targets.ts"),
-        import("../chaincode/seed/seed-plan.ts"),
+        import("../../core/network/operations/join.ts"),
+        import("../../core/chaincode/deployment/targets.ts"),
+        import("../../core/chaincode/daily/seed-plan.ts"),
         import("../terminal/output.ts"),
         import("./next-command.ts"),
       ]);

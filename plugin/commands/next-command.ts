@@ -1,10 +1,10 @@
-import { committedDefinitions } from "../fabric/lifecycle.ts";
-import type { Cluster } from "../kube/cluster.ts";
-import { channelNames } from "../network/channel.ts";
-import { findNetworks } from "../network/definition.ts";
-import { channelHeights, type Heights } from "../network/heights.ts";
-import type { OpenNetwork } from "../network/open-network.ts";
-import { reachOrganization } from "../network/reach.ts";
+import { committedDefinitions } from "../../core/fabric/chaincode/lifecycle.ts";
+import type { Cluster } from "../../core/kubernetes/cluster.ts";
+import { channelNames } from "../../core/network/channel/channel.ts";
+import { findNetworks } from "../../core/network/resources/definition.ts";
+import { channelHeights, type Heights } from "../../core/network/session/heights.ts";
+import type { OpenNetwork } from "../../core/network/session/open-network.ts";
+import { reachOrganization } from "../../core/network/session/reach.ts";
 import {
   hostOf,
   nodesOf,
@@ -12,8 +12,8 @@ import {
   type FabricNetwork,
   type FabricNode,
   type Organization,
-} from "../network/spec.ts";
-import { ifAnswered } from "../steps/if-answered.ts";
+} from "../../core/network/resources/spec.ts";
+import { ifAnswered } from "../../core/engine/if-answered.ts";
 
 /** What to type after a command, as long as that is still to be done; undefined also where the user may not look. */
 export type NextCommand = Promise<string | undefined>;

@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
-import { FabricError, messageOf } from "../error.ts";
-import type { Outcome, RunReport } from "../steps/run.ts";
-import type { Step } from "../steps/step.ts";
+import { FabricError, messageOf } from "../../core/error.ts";
+import type { Outcome, RunReport } from "../../core/engine/run.ts";
+import type { Step } from "../../core/engine/step.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { duration } from "./arguments.ts";
 import type { GlobalOptions, PlanOptions } from "./command.ts";
@@ -46,8 +46,8 @@ export async function runPlans(
 ): Promise<PlansReport> {
   const [{ newProgress }, { againWhenLost }, { runSteps }] = await Promise.all([
     import("../terminal/progress.ts"),
-    import("../steps/again.ts"),
-    import("../steps/run.ts"),
+    import("../../core/engine/again.ts"),
+    import("../../core/engine/run.ts"),
   ]);
   const deadline = new AbortController();
   const timer = setTimeout(

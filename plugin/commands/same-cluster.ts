@@ -1,4 +1,4 @@
-import { shellWord } from "../chaincode/deploy-command.ts";
+import { shellWord } from "../../core/chaincode/deployment/deploy-command.ts";
 
 /** How a command line has found its cluster and its network. */
 export interface GivenCluster {

@@ -1,9 +1,9 @@
-import type { BroughtImage } from "../chaincode/seed/seed-plan.ts";
-import type { Provision } from "../chaincode/seed/seeding.ts";
-import { inOrder } from "../orphans/order.ts";
-import { shortName } from "../orphans/removal-steps.ts";
+import type { BroughtImage } from "../../core/chaincode/daily/seed-plan.ts";
+import type { Provision } from "../../core/chaincode/seed/seeding.ts";
+import { inOrder } from "../../core/orphans/judgement/order.ts";
+import { shortName } from "../../core/orphans/removal-steps.ts";
 import { table } from "../terminal/table.ts";
-import { formatBytes } from "./cleanup-table.ts";
+import { formatBytes } from "./cleanup/table.ts";
 import { conclusion, type PlansReport } from "./plan-run.ts";
 
 /** What each peer got, and how much was sent in all. */

@@ -1,5 +1,5 @@
-import type { NetworkStatus } from "../network/status.ts";
-import { byReason } from "../steps/reasons.ts";
+import type { NetworkStatus } from "../../core/network/operations/status.ts";
+import { byReason } from "../../core/engine/reasons.ts";
 import { table } from "../terminal/table.ts";
 
 export function statusTable({ network, fabricVersion, upToDate, nodes }: NetworkStatus, width?: number): string {

@@ -19,7 +19,7 @@ Examples:
       const options = optionsOf(command);
       const [{ openNetwork }, { networkStatus }, { statusTable }, { printResult }, { exitCodes }] = await Promise.all([
         import("./connect.ts"),
-        import("../network/status.ts"),
+        import("../../core/network/operations/status.ts"),
         import("./status-table.ts"),
         import("../terminal/output.ts"),
         import("../terminal/failure.ts"),

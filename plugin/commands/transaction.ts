@@ -1,6 +1,6 @@
 import { Option, type Command } from "commander";
-import type { TransactionResult } from "../chaincode/transact.ts";
-import { FabricError } from "../error.ts";
+import type { TransactionResult } from "../../core/chaincode/daily/transact.ts";
+import { FabricError } from "../../core/error.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { visible } from "../terminal/visible.ts";
 import { callArguments, collect, duration, list } from "./arguments.ts";
@@ -54,8 +54,8 @@ export async function runTransaction(command: Command, terminal: Terminal, kind:
   const [name = "", ...parameters] = calledWith(words, options);
   const [{ openNetwork }, { transact }, { readTransient }, { printResult }] = await Promise.all([
     import("./connect.ts"),
-    import("../chaincode/transact.ts"),
-    import("../chaincode/transient.ts"),
+    import("../../core/chaincode/daily/transact.ts"),
+    import("../../core/chaincode/daily/transient.ts"),
     import("../terminal/output.ts"),
   ]);
   const { transientFile, endorsingOrgs, waitEvent, init } = options;

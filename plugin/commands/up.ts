@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
-import type { DeployRequest } from "../chaincode/deploy-request.ts";
-import type { NetworkOptions } from "../network/spec.ts";
+import type { DeployRequest } from "../../core/chaincode/deployment/deploy-request.ts";
+import type { NetworkOptions } from "../../core/network/resources/spec.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { collect, list } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
@@ -66,12 +66,12 @@ Examples:
       { printResult },
     ] = await Promise.all([
       import("./connect.ts"),
-      import("../network/definition.ts"),
-      import("../network/init.ts"),
-      import("../network/heights.ts"),
-      import("../network/join.ts"),
-      import("../chaincode/deploy.ts"),
-      import("../network/webhook.ts"),
+      import("../../core/network/resources/definition.ts"),
+      import("../../core/network/operations/init.ts"),
+      import("../../core/network/session/heights.ts"),
+      import("../../core/network/operations/join.ts"),
+      import("../../core/chaincode/rollout/deploy.ts"),
+      import("../../core/installation/webhook.ts"),
       import("../terminal/output.ts"),
     ]);
     // It comes last, and may be wrong from the beginning.

@@ -1,4 +1,4 @@
-import type { WebhookOptions } from "../network/webhook.ts";
+import type { WebhookOptions } from "../../core/installation/webhook.ts";
 import { positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { onSameCluster } from "./same-cluster.ts";
@@ -39,7 +39,7 @@ Examples:
     const [{ connect }, { checkPolicyServed, hasPolicy, webhookInstallSteps }, { printResult }, { afterWebhook }] =
       await Promise.all([
         import("./connect.ts"),
-        import("../network/webhook.ts"),
+        import("../../core/installation/webhook.ts"),
         import("../terminal/output.ts"),
         import("./next-command.ts"),
       ]);
@@ -80,8 +80,8 @@ Examples:
     const [{ connect }, { installedObjects, webhookUninstallSteps }, { webhookObjects }, { printResult }, { confirm }] =
       await Promise.all([
         import("./connect.ts"),
-        import("../network/webhook.ts"),
-        import("../../webhook/inject/webhook-objects.ts"),
+        import("../../core/installation/webhook.ts"),
+        import("../../core/injection/webhook-objects.ts"),
         import("../terminal/output.ts"),
         import("../terminal/confirm.ts"),
       ]);
@@ -113,7 +113,7 @@ Examples:
       const options = optionsOf(status);
       const [{ connect }, { webhookStatus }, { printResult }, { table }, { exitCodes }] = await Promise.all([
         import("./connect.ts"),
-        import("../network/webhook.ts"),
+        import("../../core/installation/webhook.ts"),
         import("../terminal/output.ts"),
         import("../terminal/table.ts"),
         import("../terminal/failure.ts"),

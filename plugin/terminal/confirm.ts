@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { FabricError } from "../error.ts";
+import { FabricError } from "../../core/error.ts";
 import type { Terminal } from "./io.ts";
 import { visible } from "./visible.ts";
 

@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { FabricError, messageOf } from "../error.ts";
+import { FabricError, messageOf } from "../../core/error.ts";
 import type { OutputFormat } from "./output.ts";
 import { visible } from "./visible.ts";
 

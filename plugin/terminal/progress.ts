@@ -1,7 +1,7 @@
 import { createLogUpdate } from "log-update";
-import { messageOf } from "../error.ts";
-import { sharedReason } from "../steps/reasons.ts";
-import type { Outcome, StepEvent } from "../steps/run.ts";
+import { messageOf } from "../../core/error.ts";
+import { sharedReason } from "../../core/engine/reasons.ts";
+import type { Outcome, StepEvent } from "../../core/engine/run.ts";
 import { painter } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 import type { Terminal } from "./io.ts";

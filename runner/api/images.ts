@@ -8,7 +8,7 @@ import type { Image, ImageStore } from "../images/image-store.ts";
 import { loadImages, saveImages } from "../images/transfer.ts";
 import type { Toolchain, Toolchains } from "../toolchain.ts";
 import { filterValues, isTrue, type Call, type Route } from "./call.ts";
-import type { Log } from "../../webhook/log.ts";
+import type { Log } from "../../core/process/log.ts";
 
 export interface ImageRouteSettings {
   readonly store: ImageStore;

@@ -6,7 +6,7 @@ import type { OutputChunk, OutputStream } from "../containers/output.ts";
 import { isTrue, parseTarget, type Route } from "./call.ts";
 import { MULTIPLEXED } from "./containers.ts";
 import { newReader } from "./reader.ts";
-import { reasonOf, type Log } from "../../webhook/log.ts";
+import { reasonOf, type Log } from "../../core/process/log.ts";
 
 export interface ApiServerSettings {
   readonly routes: readonly Route[];

@@ -7,7 +7,7 @@ import type { Isolation } from "../confinement/kernel.ts";
 import { buildPolicy, chaincodePolicy, chaincodePort, type ProcessLimits } from "../confinement/policy.ts";
 import type { Image, ImageStore } from "../images/image-store.ts";
 import type { Metrics } from "../metrics.ts";
-import { reasonOf, type Log } from "../../webhook/log.ts";
+import { reasonOf, type Log } from "../../core/process/log.ts";
 import type { Toolchain, Toolchains } from "../toolchain.ts";
 import type { Container, ContainerRequest } from "./container.ts";
 import { startConfined, type ConfinedProcess } from "./confined-process.ts";

@@ -3,7 +3,7 @@ import { rename } from "node:fs/promises";
 import type { ArchiveLimits } from "../archive/budget.ts";
 import type { Image, ImageStore } from "../images/image-store.ts";
 import type { Toolchain } from "../toolchain.ts";
-import { reasonOf, type Log } from "../../webhook/log.ts";
+import { reasonOf, type Log } from "../../core/process/log.ts";
 import { furnishRoot, newRoot, removeTree } from "./container-root.ts";
 import { diskUsage } from "./disk-usage.ts";
 

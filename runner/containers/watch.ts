@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf, type Log } from "../../webhook/log.ts";
+import { reasonOf, type Log } from "../../core/process/log.ts";
 import type { Container } from "./container.ts";
 import type { ContainerLimits } from "./containers.ts";
 import { diskUsage } from "./disk-usage.ts";

@@ -1,7 +1,7 @@
 // Measurements on this machine: npm run bench -- --help. Nothing is asserted.
 import { chmod } from "node:fs/promises";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { FabricError, messageOf } from "../../plugin/error.ts";
+import { FabricError, messageOf } from "../../core/error.ts";
 import { newLifetime, temporaryFolder, type Lifetime } from "../../build/lifetime.ts";
 import { runScript, scriptCommand } from "../../build/script.ts";
 import type { Settings } from "./measure.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { runProgram, type Lifetime } from "../../build/lifetime.ts";
-import { serve } from "../integration/plugin/kube/api-server.ts";
-import { answerPods } from "../integration/plugin/orphans/many-pods.ts";
+import { serve } from "../integration/core/kubernetes/api-server.ts";
+import { answerPods } from "../integration/core/orphans/many-pods.ts";
 
 const look = join(import.meta.dirname, "orphans/look.ts");
 const megabytes = (kibibytes: number): string => `${(kibibytes / 1024).toFixed(0)} MiB`;

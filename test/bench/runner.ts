@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Lifetime } from "../../build/lifetime.ts";
-import { chaincodeFiles, packChaincode, type ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
+import { chaincodeFiles, packChaincode, type ChaincodePackage } from "../../core/fabric/package/chaincode-package.ts";
 import { assetTransfer } from "../contract/chaincode.ts";
 import { columns, startColumn, type Extra } from "../contract/column.ts";
 import { noDocker, startDocker } from "../contract/docker.ts";

@@ -1,7 +1,7 @@
 import type { Contract } from "@hyperledger/fabric-gateway";
 import type { Lifetime } from "../../build/lifetime.ts";
-import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
-import { idleScript } from "../../webhook/inject/idle.ts";
+import type { ChaincodePackage } from "../../core/fabric/package/chaincode-package.ts";
+import { idleScript } from "../../core/injection/idle.ts";
 import { newChaincodeServer } from "../contract/chaincode-server.ts";
 import { assetTransfer } from "../contract/chaincode.ts";
 import { columns, startColumn } from "../contract/column.ts";

@@ -1,13 +1,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { nodeStart } from "../../plugin/chaincode/runtime/service-objects.ts";
+import { nodeStart } from "../../core/chaincode/runtime/service-objects.ts";
 import {
   createCertificateAuthority,
   issueTlsCertificate,
   type Credential,
-} from "../../plugin/fabric/certificate-authority.ts";
-import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
-import { packServiceChaincode } from "../../plugin/fabric/service-chaincode.ts";
+} from "../../core/fabric/identity/certificate-authority.ts";
+import type { ChaincodePackage } from "../../core/fabric/package/chaincode-package.ts";
+import { packServiceChaincode } from "../../core/fabric/package/service-chaincode.ts";
 import type { PeerNode } from "../integration/emulator/network/network.ts";
 import { freePorts } from "../integration/free-ports.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
-import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
+import type { ChaincodePackage } from "../../core/fabric/package/chaincode-package.ts";
+import { packageChaincodeFolder } from "../../core/fabric/package/chaincode-source.ts";
 
 /** The sample chaincode, with its dependencies (test/chaincode/install.ts). */
 export const assetFolder = join(import.meta.dirname, "../chaincode/asset-transfer");

@@ -1,7 +1,11 @@
 import { common } from "@hyperledger/fabric-protos";
-import { cloneConfig, configOf, type ChannelConfig } from "../../plugin/fabric/config.ts";
-import { computeConfigUpdate, configUpdateEnvelope, signConfigUpdate } from "../../plugin/fabric/config-update.ts";
-import { newSigningIdentity } from "../../plugin/fabric/signing-identity.ts";
+import { cloneConfig, configOf, type ChannelConfig } from "../../core/fabric/channel/config.ts";
+import {
+  computeConfigUpdate,
+  configUpdateEnvelope,
+  signConfigUpdate,
+} from "../../core/fabric/channel/config-update.ts";
+import { newSigningIdentity } from "../../core/fabric/identity/signing-identity.ts";
 import { broadcast, type BroadcastAnswer, type SignerOf } from "../integration/emulator/network/config-update.ts";
 import { eventually, type Network } from "../integration/emulator/network/network.ts";
 import { deliverFromOrderer } from "./deliver.ts";

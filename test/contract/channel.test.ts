@@ -1,9 +1,9 @@
 import { request } from "node:https";
 import { common, orderer, peer } from "@hyperledger/fabric-protos";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { addPeerOrganization, anchorPeers, setAnchorPeers } from "../../plugin/fabric/config-change.ts";
-import { configOf, groupAt, organizationsOf } from "../../plugin/fabric/config.ts";
-import { mspDefinition } from "../../plugin/fabric/msp.ts";
+import { addPeerOrganization, anchorPeers, setAnchorPeers } from "../../core/fabric/channel/config-change.ts";
+import { configOf, groupAt, organizationsOf } from "../../core/fabric/channel/config.ts";
+import { mspDefinition } from "../../core/fabric/identity/msp.ts";
 import { propose } from "../integration/emulator/network/client.ts";
 import { broadcast, type SignerOf } from "../integration/emulator/network/config-update.ts";
 import {

@@ -5,32 +5,32 @@ import { setTimeout as sleep } from "node:timers/promises";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { parse, stringify } from "yaml";
-import { cleanupPlans } from "../../plugin/commands/cleanup-plans.ts";
-import { FabricError, type ErrorCode } from "../../plugin/error.ts";
-import { containerNameOf, imageNameOf } from "../../plugin/fabric/chaincode-container.ts";
-import { defaultEndorsementPolicyBytes } from "../../plugin/fabric/chaincode-definition.ts";
-import { packageChaincodeFolder } from "../../plugin/fabric/chaincode-source.ts";
-import { isStateRace } from "../../plugin/fabric/gateway-error.ts";
-import { openGateway } from "../../plugin/fabric/gateway.ts";
+import { cleanupPlans } from "../../plugin/commands/cleanup/plans.ts";
+import { FabricError, type ErrorCode } from "../../core/error.ts";
+import { containerNameOf, imageNameOf } from "../../core/fabric/chaincode/chaincode-container.ts";
+import { defaultEndorsementPolicyBytes } from "../../core/fabric/chaincode/chaincode-definition.ts";
+import { packageChaincodeFolder } from "../../core/fabric/package/chaincode-source.ts";
+import { isStateRace } from "../../core/fabric/node/gateway-error.ts";
+import { openGateway } from "../../core/fabric/node/gateway.ts";
 import {
   approveDefinition,
   commitDefinition,
   committedDefinition,
   installChaincode,
   installedChaincodes,
-} from "../../plugin/fabric/lifecycle.ts";
-import { connectNode, type NodeConnection } from "../../plugin/fabric/node-connection.ts";
-import type { SigningIdentity } from "../../plugin/fabric/signing-identity.ts";
-import { openCleanup, type Cleanup, type CleanupRequest } from "../../plugin/orphans/cleanup.ts";
-import { findingKey } from "../../plugin/orphans/finding.ts";
-import { nodeAccessDefaults } from "../../plugin/orphans/node-pod.ts";
-import { readToldIdentity } from "../../plugin/orphans/told-identity.ts";
-import { eachBounded } from "../../plugin/steps/bounded.ts";
-import { eventually as untilItWorks } from "../../plugin/steps/eventually.ts";
-import { runSteps, type Outcome } from "../../plugin/steps/run.ts";
+} from "../../core/fabric/chaincode/lifecycle.ts";
+import { connectNode, type NodeConnection } from "../../core/fabric/node/node-connection.ts";
+import type { SigningIdentity } from "../../core/fabric/identity/signing-identity.ts";
+import { openCleanup, type Cleanup, type CleanupRequest } from "../../core/orphans/cleanup.ts";
+import { findingKey } from "../../core/orphans/judgement/finding.ts";
+import { nodeAccessDefaults } from "../../core/orphans/places/node-pod.ts";
+import { readToldIdentity } from "../../core/orphans/judgement/told-identity.ts";
+import { eachBounded } from "../../core/engine/bounded.ts";
+import { eventually as untilItWorks } from "../../core/engine/eventually.ts";
+import { runSteps, type Outcome } from "../../core/engine/run.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
-import type { ScriptedServer } from "../integration/plugin/kube/api-server.ts";
+import type { ScriptedServer } from "../integration/core/kubernetes/api-server.ts";
 import { assetFolder, assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
 import { noDocker, startDocker, type DockerDaemon } from "./docker.ts";

@@ -82,7 +82,7 @@ export async function programsOf({ release }: Column, directory: string): Promis
 
 const nodeBuilder = {
   name: "node",
-  path: join(import.meta.dirname, "../integration/plugin/fabric/node-builder"),
+  path: join(import.meta.dirname, "../integration/core/fabric/node-builder"),
   propagateEnvironment: ["NODE", "PATH"],
 };
 

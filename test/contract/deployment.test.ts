@@ -2,15 +2,19 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { deploySteps } from "../../plugin/chaincode/deploy.ts";
-import type { DeployRequest } from "../../plugin/chaincode/deploy-request.ts";
-import { approvedDefinition, committedDefinition, type CommittedDefinition } from "../../plugin/fabric/lifecycle.ts";
-import { printEndorsementPolicy } from "../../plugin/fabric/endorsement-policy.ts";
-import { reachGateway } from "../../plugin/network/reach.ts";
-import { hostOf, peerNodes, type FabricNode } from "../../plugin/network/spec.ts";
-import { runSteps, type StepEvent } from "../../plugin/steps/run.ts";
-import type { FabricError } from "../../plugin/error.ts";
-import type { Step } from "../../plugin/steps/step.ts";
+import { deploySteps } from "../../core/chaincode/rollout/deploy.ts";
+import type { DeployRequest } from "../../core/chaincode/deployment/deploy-request.ts";
+import {
+  approvedDefinition,
+  committedDefinition,
+  type CommittedDefinition,
+} from "../../core/fabric/chaincode/lifecycle.ts";
+import { printEndorsementPolicy } from "../../core/fabric/policy/endorsement-policy.ts";
+import { reachGateway } from "../../core/network/session/reach.ts";
+import { hostOf, peerNodes, type FabricNode } from "../../core/network/resources/spec.ts";
+import { runSteps, type StepEvent } from "../../core/engine/run.ts";
+import type { FabricError } from "../../core/error.ts";
+import type { Step } from "../../core/engine/step.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
 import { hear, unheard } from "../integration/emulator/network/answers.ts";
 import { channelId as channel, eventually, type Network } from "../integration/emulator/network/network.ts";

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { Readable, Transform } from "node:stream";
 import { text } from "node:stream/consumers";
-import type { SeedPeer } from "../../plugin/chaincode/seed/seed-peer.ts";
-import { commandFailed, type Daemon } from "../../plugin/docker/daemon.ts";
-import { EngineError, type Engine, type EngineRequest } from "../../plugin/docker/engine.ts";
+import type { SeedPeer } from "../../core/chaincode/image/seed-peer.ts";
+import { commandFailed, type Daemon } from "../../core/docker/daemon.ts";
+import { EngineError, type Engine, type EngineRequest } from "../../core/docker/engine.ts";
 import type { DockerDaemon } from "./docker.ts";
 
 /** What went over a connection with a daemon. */
@@ -31,7 +31,7 @@ export function dockerPeer(
   };
 }
 
-/** The port of plugin/docker without a cluster: HTTP on the socket, commands as processes of this machine. */
+/** The port of core/docker without a cluster: HTTP on the socket, commands as processes of this machine. */
 export function localDaemon({ endpoint, environment }: LocalDaemon, traffic: Traffic): Daemon {
   const socketPath = endpoint.replace("unix://", "");
   return { engine: localEngine(socketPath, traffic), run: (command) => run(command, environment, traffic) };

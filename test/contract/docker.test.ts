@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { extract } from "tar-stream";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
+import type { ChaincodePackage } from "../../core/fabric/package/chaincode-package.ts";
 import { deployPackage, install, joinAll } from "../integration/emulator/network/actions.ts";
 import { hear } from "../integration/emulator/network/answers.ts";
 import { propose } from "../integration/emulator/network/client.ts";

@@ -2,7 +2,7 @@ import { status } from "@grpc/grpc-js";
 import type { EndorseError } from "@hyperledger/fabric-gateway";
 import { peer } from "@hyperledger/fabric-protos";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { parseEndorsementPolicy } from "../../plugin/fabric/endorsement-policy.ts";
+import { parseEndorsementPolicy } from "../../core/fabric/policy/endorsement-policy.ts";
 import {
   approvalOf,
   approve,

@@ -1,10 +1,10 @@
-import { FabricError } from "../../plugin/error.ts";
-import { connectNode, type NodeConnection } from "../../plugin/fabric/node-connection.ts";
-import { newSigningIdentity } from "../../plugin/fabric/signing-identity.ts";
-import type { ApiRequest, Cluster } from "../../plugin/kube/cluster.ts";
-import { nodeLabel } from "../../plugin/network/labels.ts";
-import type { OpenNetwork } from "../../plugin/network/open-network.ts";
-import { hostOf, parseNetwork, type Organization } from "../../plugin/network/spec.ts";
+import { FabricError } from "../../core/error.ts";
+import { connectNode, type NodeConnection } from "../../core/fabric/node/node-connection.ts";
+import { newSigningIdentity } from "../../core/fabric/identity/signing-identity.ts";
+import type { ApiRequest, Cluster } from "../../core/kubernetes/cluster.ts";
+import { nodeLabel } from "../../core/network/resources/labels.ts";
+import type { OpenNetwork } from "../../core/network/session/open-network.ts";
+import { hostOf, parseNetwork, type Organization } from "../../core/network/resources/spec.ts";
 import type { Network, PeerNode } from "../integration/emulator/network/network.ts";
 
 /** The plugin's view of a network of processes: what it does on a cluster, without one. */

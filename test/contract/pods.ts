@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { PeerNode } from "../integration/emulator/network/network.ts";
-import { answerJson, serve, type ScriptedServer } from "../integration/plugin/kube/api-server.ts";
+import { answerJson, serve, type ScriptedServer } from "../integration/core/kubernetes/api-server.ts";
 
 /** A peer's process as a Pod, and the daemon that its sidecar would be. */
 export interface PeerInPod {

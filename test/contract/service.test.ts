@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ChaincodePackage } from "../../plugin/fabric/chaincode-package.ts";
+import type { ChaincodePackage } from "../../core/fabric/package/chaincode-package.ts";
 import { approve, commit, install, joinAll, readiness } from "../integration/emulator/network/actions.ts";
 import { hear, unheard } from "../integration/emulator/network/answers.ts";
 import { propose } from "../integration/emulator/network/client.ts";

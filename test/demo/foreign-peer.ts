@@ -1,8 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCertificateAuthority, issueEnrolmentCertificate } from "../../plugin/fabric/certificate-authority.ts";
-import { nodeOusConfig } from "../../plugin/fabric/msp.ts";
+import {
+  createCertificateAuthority,
+  issueEnrolmentCertificate,
+} from "../../core/fabric/identity/certificate-authority.ts";
+import { nodeOusConfig } from "../../core/fabric/identity/msp.ts";
 import type { Shell } from "./shell.ts";
 
 interface Demo {

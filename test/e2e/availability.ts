@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { V1Pod } from "../../plugin/kube/client-node.ts";
+import type { V1Pod } from "../../core/kubernetes/client-node.ts";
 import type { Kubectl } from "../sandbox/kubectl.ts";
 import type { Plugin } from "./plugin-process.ts";
 

@@ -12,8 +12,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { parse, stringify } from "yaml";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { inspectContainer, containerLog, listContainers, removeContainer } from "../../plugin/docker/containers.ts";
-import { newEngine, type Engine } from "../../plugin/docker/engine.ts";
+import { inspectContainer, containerLog, listContainers, removeContainer } from "../../core/docker/containers.ts";
+import { newEngine, type Engine } from "../../core/docker/engine.ts";
 import {
   inspectImage,
   listImages,
@@ -22,18 +22,18 @@ import {
   removeImage,
   saveImages,
   tagImage,
-} from "../../plugin/docker/images.ts";
-import { apply, applyDryRun } from "../../plugin/kube/apply.ts";
-import type { V1Container, V1Pod, V1PodSpec, V1StatefulSet } from "../../plugin/kube/client-node.ts";
-import { connectCluster, type Cluster } from "../../plugin/kube/cluster.ts";
-import { claimBound, gone, podReady, rolledOut } from "../../plugin/kube/conditions.ts";
-import { servesKind } from "../../plugin/kube/discovery.ts";
-import { execCapture, execStream } from "../../plugin/kube/exec.ts";
-import { logLines } from "../../plugin/kube/logs.ts";
-import { create, createOrGet, get, list, patch, remove } from "../../plugin/kube/objects.ts";
-import { missingPermissions } from "../../plugin/kube/permissions.ts";
-import { forwardPort, openPort } from "../../plugin/kube/port-forward.ts";
-import { waitFor } from "../../plugin/kube/wait.ts";
+} from "../../core/docker/images.ts";
+import { apply, applyDryRun } from "../../core/kubernetes/apply.ts";
+import type { V1Container, V1Pod, V1PodSpec, V1StatefulSet } from "../../core/kubernetes/client-node.ts";
+import { connectCluster, type Cluster } from "../../core/kubernetes/cluster.ts";
+import { claimBound, gone, podReady, rolledOut } from "../../core/kubernetes/conditions.ts";
+import { servesKind } from "../../core/kubernetes/discovery.ts";
+import { execCapture, execStream } from "../../core/kubernetes/exec.ts";
+import { logLines } from "../../core/kubernetes/logs.ts";
+import { create, createOrGet, get, list, patch, remove } from "../../core/kubernetes/objects.ts";
+import { missingPermissions } from "../../core/kubernetes/permissions.ts";
+import { forwardPort, openPort } from "../../core/kubernetes/port-forward.ts";
+import { waitFor } from "../../core/kubernetes/wait.ts";
 import { once as stage } from "../once.ts";
 
 const namespace = `kube-${process.pid}`;
@@ -466,7 +466,7 @@ describe("streams", () => {
   });
 
   test("nothing keeps the process when everything is closed", async () => {
-    const root = new URL("../../plugin/kube/", import.meta.url).href;
+    const root = new URL("../../core/kubernetes/", import.meta.url).href;
     const script = `
       const { connectCluster } = await import("${root}cluster.ts");
       const { forwardPort, openPort } = await import("${root}port-forward.ts");

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { build } from "../../build/main.ts";
 import type { Lifetime } from "../../build/lifetime.ts";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 import { runScript, scriptCommand } from "../../build/script.ts";
 import { requireFreshCluster, requireFreshSandbox } from "../fresh-cluster.ts";
 import { runProjects } from "../vitest-run.ts";

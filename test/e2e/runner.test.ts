@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { newKubectl } from "../sandbox/kubectl.ts";
 import type { Process } from "../sandbox/processes.ts";
-import type { DoctorReport } from "../../plugin/doctor/examine.ts";
+import type { DoctorReport } from "../../core/doctor/examine.ts";
 import { fabrics } from "./fabrics.ts";
 import { processesOf as processesIn, textOf } from "./pod-processes.ts";
 import { newTestNetwork } from "./test-network.ts";

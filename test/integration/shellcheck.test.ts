@@ -10,7 +10,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("programs for a shell are known by their ending or their first line, and only ours", () => {
   const found = shellPrograms(root).map(({ file, shell }) => ({ file: relative(root, file), shell }));
-  expect(found).toContainEqual({ file: "webhook/inject/idle.sh", shell: "sh" });
+  expect(found).toContainEqual({ file: "core/injection/idle.sh", shell: "sh" });
   expect(found).toContainEqual({ file: "runner/toolchains/java/root/root/chaincode-java/start", shell: undefined });
   expect(found).toContainEqual({ file: ".ci/run", shell: undefined });
   expect(found.filter(({ file }) => file.includes("node_modules") || file.endsWith(".ts"))).toEqual([]);

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { get } from "node:http";
 import { dirname, join } from "node:path";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 import { askApiServer, isReady } from "./api-server.ts";
 import { forwardPackets, remember } from "./before.ts";
 import { cluster } from "./cluster.ts";

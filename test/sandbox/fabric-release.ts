@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 import { CommandFailure, run } from "./command.ts";
 
 /** An unpacked release of Hyperledger Fabric: bin/, config/, builders/. */

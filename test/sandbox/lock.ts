@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 
 /**
  * Two runs must not trample each other. The lock is a listening socket with an abstract name: the kernel

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 
 /** What this machine is and may do: the configuration follows it. */
 export interface Machine {

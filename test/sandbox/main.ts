@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Lifetime } from "../../build/lifetime.ts";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 import { runScript, scriptCommand } from "../../build/script.ts";
 import { newProgress } from "./progress.ts";
 import {

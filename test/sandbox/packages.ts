@@ -1,4 +1,4 @@
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 import { CommandFailure, run } from "./command.ts";
 import type { Progress } from "./progress.ts";
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 
 /** Listening TCP ports with their socket's inode, of /proc/net/tcp or tcp6. */
 export function listeningPorts(table: string): ReadonlyMap<number, string> {

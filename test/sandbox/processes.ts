@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 
 export interface Process {
   readonly pid: number;

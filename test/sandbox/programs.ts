@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 import { cluster } from "./cluster.ts";
 import { CommandFailure, lastLines, run } from "./command.ts";
 import { isFresh, keyOf, keyOfDirectory, publish } from "./freshness.ts";

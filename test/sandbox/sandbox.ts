@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 import { buildEmulator } from "../emulator/build.ts";
 import { boot } from "./boot.ts";
 import { componentNames } from "./components.ts";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FabricError } from "../../plugin/error.ts";
+import { FabricError } from "../../core/error.ts";
 import { lastLines } from "./command.ts";
 import type { Component, ComponentName } from "./components.ts";
 import type { Layout } from "./layout.ts";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf, type Log } from "../log.ts";
+import { reasonOf, type Log } from "../../core/process/log.ts";
 import { readCertificate, type KeyPair } from "./certificate.ts";
 import type { Renewal } from "./renewal.ts";
 import { isServable, type Reconciled } from "./rotation.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf, type Log } from "../log.ts";
+import { reasonOf, type Log } from "../../core/process/log.ts";
 import { readCertificate, type KeyPair } from "./certificate.ts";
 import { reconcile, type Reconciled, type RotationDependencies } from "./rotation.ts";
 

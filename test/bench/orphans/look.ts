@@ -1,7 +1,7 @@
 // One look at a cluster, then the most memory that this process ever had: node test/bench/orphans/look.ts nothing|paged|whole URL
-import { list } from "../../../plugin/kube/objects.ts";
-import { findPeers } from "../../../plugin/orphans/peers.ts";
-import { clusterAt } from "../../integration/plugin/kube/api-server.ts";
+import { list } from "../../../core/kubernetes/objects.ts";
+import { findPeers } from "../../../core/orphans/peers/peers.ts";
+import { clusterAt } from "../../integration/core/kubernetes/api-server.ts";
 
 const [how, url = ""] = process.argv.slice(2);
 const { signal } = new AbortController();

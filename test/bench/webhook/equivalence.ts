@@ -1,8 +1,8 @@
 import { deepStrictEqual } from "node:assert";
 import type { V1Pod } from "@kubernetes/client-node";
 import type { Operation } from "fast-json-patch";
-import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
-import { applyOperations } from "../../../webhook/inject/inject.ts";
+import { ANNOTATIONS } from "../../../core/injection/annotations.ts";
+import { applyOperations } from "../../../core/injection/inject.ts";
 
 /** The Pod that an answer makes of the one in the review. */
 function patched(pod: V1Pod, answer: string): unknown {

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 /** Bytes: what an API server sends for a peer of a public chart, its managed fields included. */
 const REVIEW_BYTES = 8500;
 
-const golden = join(import.meta.dirname, "../../unit/webhook/golden/chart-bevel-statefulset/pod.yaml");
+const golden = join(import.meta.dirname, "../../unit/core/injection/golden/chart-bevel-statefulset/pod.yaml");
 
 /** The same fields without the class: such data may be spread. */
 type Plain<T> = Pick<T, keyof T>;

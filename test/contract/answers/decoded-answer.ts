@@ -1,6 +1,6 @@
 import { status as grpcStatus, type StatusObject } from "@grpc/grpc-js";
 import { common, gateway, google, peer, type orderer } from "@hyperledger/fabric-protos";
-import { printEndorsementPolicy } from "../../../plugin/fabric/endorsement-policy.ts";
+import { printEndorsementPolicy } from "../../../core/fabric/policy/endorsement-policy.ts";
 import type { Heard, HeardCall } from "../../integration/emulator/network/answers.ts";
 import { decodedBlock, decodedFilteredBlock } from "./decoded-block.ts";
 import { decodedAction } from "./decoded-sets.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { imageNameOf } from "../../../plugin/fabric/chaincode-container.ts";
+import { imageNameOf } from "../../../core/fabric/chaincode/chaincode-container.ts";
 import { newKubectl } from "../../sandbox/kubectl.ts";
 import { loadImage, newest } from "../fabrics.ts";
 import { newPlugin, type Plugin } from "../plugin-process.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { containerNameOf, imageNameOf } from "../../../plugin/fabric/chaincode-container.ts";
+import { containerNameOf, imageNameOf } from "../../../core/fabric/chaincode/chaincode-container.ts";
 import { startDocker, type DockerDaemon } from "../../contract/docker.ts";
 import { newKubectl } from "../../sandbox/kubectl.ts";
 import { listProcesses, type Process } from "../../sandbox/processes.ts";

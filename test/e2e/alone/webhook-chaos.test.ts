@@ -1,10 +1,10 @@
 // Pods are created without pause while all that an injection needs is taken away piece by piece and comes back.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { ApiError } from "../../../plugin/kube/api-error.ts";
-import type { V1Pod } from "../../../plugin/kube/client-node.ts";
-import { connectCluster, type Cluster } from "../../../plugin/kube/cluster.ts";
-import { list } from "../../../plugin/kube/objects.ts";
+import { ApiError } from "../../../core/kubernetes/api-error.ts";
+import type { V1Pod } from "../../../core/kubernetes/client-node.ts";
+import { connectCluster, type Cluster } from "../../../core/kubernetes/cluster.ts";
+import { list } from "../../../core/kubernetes/objects.ts";
 import { issuer } from "../../../webhook/certificates/issue.ts";
 import { splitBundle, type KeyPair } from "../../../webhook/certificates/certificate.ts";
 import { newKubectl } from "../../sandbox/kubectl.ts";

@@ -1,8 +1,8 @@
 // Several packages on their way to one daemon: what they have in common goes there once.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { newSeedings, type Provision } from "../../../plugin/chaincode/seed/seeding.ts";
-import { inspectImage } from "../../../plugin/docker/images.ts";
-import { packChaincode, type ChaincodePackage } from "../../../plugin/fabric/chaincode-package.ts";
+import { newSeedings, type Provision } from "../../../core/chaincode/seed/seeding.ts";
+import { inspectImage } from "../../../core/docker/images.ts";
+import { packChaincode, type ChaincodePackage } from "../../../core/fabric/package/chaincode-package.ts";
 import { dockerPeer, localDaemon, type Traffic } from "../../contract/docker-peer.ts";
 import { noDocker, startDocker, type DockerDaemon } from "../../contract/docker.ts";
 

@@ -8,7 +8,7 @@ import { servicePackage } from "./network/client.ts";
 import { channelId, eventually, startNetwork, type Network, type PeerNode } from "./network/network.ts";
 import { newProcess, type NodeProcess } from "./network/processes.ts";
 import { freePorts } from "../free-ports.ts";
-import { realReleases } from "../plugin/fabric/fabric-release.ts";
+import { realReleases } from "../core/fabric/fabric-release.ts";
 
 const fabricHome = realReleases.at(-1)?.home ?? "";
 const run = promisify(execFile);

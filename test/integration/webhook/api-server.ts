@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connectCluster, type Cluster } from "../../../plugin/kube/cluster.ts";
+import { connectCluster, type Cluster } from "../../../core/kubernetes/cluster.ts";
 import { issuer } from "../../../webhook/certificates/issue.ts";
 import { lastLines } from "../../sandbox/command.ts";
 import { newLayout } from "../../sandbox/layout.ts";

@@ -7,29 +7,29 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { bundleWebhook } from "../../../build/bundle.ts";
-import { ejectManifest, injectManifest } from "../../../plugin/injection/offline.ts";
+import { ejectManifest, injectManifest } from "../../../core/injection/manifest/offline.ts";
 import type {
   KubernetesObject,
   V1Container,
   V1MutatingWebhookConfiguration,
   V1Pod,
   V1StatefulSet,
-} from "../../../plugin/kube/client-node.ts";
-import type { Cluster } from "../../../plugin/kube/cluster.ts";
-import { create, get } from "../../../plugin/kube/objects.ts";
-import { webhookManifests } from "../../../plugin/network/manifests.ts";
-import { peerObjects } from "../../../plugin/network/peer.ts";
-import { networkFromOptions, peerNodes } from "../../../plugin/network/spec.ts";
-import { checkPolicyServed, hasPolicy } from "../../../plugin/network/webhook.ts";
-import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
-import { PROFILES, type ProfileName } from "../../../webhook/inject/profile.ts";
-import { DEFAULT_SETTINGS } from "../../../webhook/inject/settings.ts";
-import { SIDECAR } from "../../../webhook/inject/sidecar.ts";
+} from "../../../core/kubernetes/client-node.ts";
+import type { Cluster } from "../../../core/kubernetes/cluster.ts";
+import { create, get } from "../../../core/kubernetes/objects.ts";
+import { webhookManifests } from "../../../core/installation/manifests.ts";
+import { peerObjects } from "../../../core/network/workload/peer.ts";
+import { networkFromOptions, peerNodes } from "../../../core/network/resources/spec.ts";
+import { checkPolicyServed, hasPolicy } from "../../../core/installation/webhook.ts";
+import { ANNOTATIONS } from "../../../core/injection/annotations.ts";
+import { PROFILES, type ProfileName } from "../../../core/injection/profile.ts";
+import { DEFAULT_SETTINGS } from "../../../core/injection/settings.ts";
+import { SIDECAR } from "../../../core/injection/sidecar.ts";
 import { freePorts } from "../free-ports.ts";
 import { startApiServer, VERSIONS, type ApiServer } from "./api-server.ts";
 import { ready, startWebhook, type WebhookProcess } from "./webhook-process.ts";
 
-const GOLDEN = join(import.meta.dirname, "../../unit/webhook/golden");
+const GOLDEN = join(import.meta.dirname, "../../unit/core/injection/golden");
 const SYSTEM = "kubectl-fabric-system";
 
 const cases = readdirSync(GOLDEN).filter((name) => !existsSync(join(GOLDEN, name, "context.yaml")));

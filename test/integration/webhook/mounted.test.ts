@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { KeyPair } from "../../../webhook/certificates/certificate.ts";
 import { issuer } from "../../../webhook/certificates/issue.ts";
 import { newMountedCertificates } from "../../../webhook/certificates/mounted.ts";
-import { newLog } from "../../../webhook/log.ts";
+import { newLog } from "../../../core/process/log.ts";
 
 const HOSTS = ["webhook.system.svc"];
 const DAY = 86_400_000;

@@ -5,15 +5,15 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import type { V1EphemeralContainer, V1Pod, V1StatefulSet } from "../../../plugin/kube/client-node.ts";
-import { connectCluster, type Cluster } from "../../../plugin/kube/cluster.ts";
-import { create, patch } from "../../../plugin/kube/objects.ts";
-import { injectionPolicyObjects } from "../../../plugin/network/injection-policy.ts";
-import { webhookManifests } from "../../../plugin/network/manifests.ts";
-import { peerObjects } from "../../../plugin/network/peer.ts";
-import { networkFromOptions, peerNodes } from "../../../plugin/network/spec.ts";
+import type { V1EphemeralContainer, V1Pod, V1StatefulSet } from "../../../core/kubernetes/client-node.ts";
+import { connectCluster, type Cluster } from "../../../core/kubernetes/cluster.ts";
+import { create, patch } from "../../../core/kubernetes/objects.ts";
+import { injectionPolicyObjects } from "../../../core/installation/injection-policy.ts";
+import { webhookManifests } from "../../../core/installation/manifests.ts";
+import { peerObjects } from "../../../core/network/workload/peer.ts";
+import { networkFromOptions, peerNodes } from "../../../core/network/resources/spec.ts";
 import { issuer } from "../../../webhook/certificates/issue.ts";
-import { injectPod } from "../../../webhook/inject/inject.ts";
+import { injectPod } from "../../../core/injection/inject.ts";
 import {
   changed,
   completed,
@@ -23,11 +23,11 @@ import {
   injected,
   peerPod,
   WHOLE,
-} from "../../unit/webhook/forgeries.ts";
+} from "../../unit/core/injection/forgeries.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
 import { until } from "./webhook-process.ts";
 
-const GOLDEN = join(import.meta.dirname, "../../unit/webhook/golden");
+const GOLDEN = join(import.meta.dirname, "../../unit/core/injection/golden");
 
 let server: ApiServer;
 let cluster: Cluster;

@@ -3,11 +3,11 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ANNOTATIONS } from "../../../webhook/inject/annotations.ts";
-import type { ClusterFacts } from "../../../webhook/inject/cluster.ts";
-import { ARCHIVES_DIRECTORY, preloadOf, PULL_SECRETS_DIRECTORY } from "../../../webhook/inject/preload.ts";
-import { parseRequest } from "../../../webhook/inject/request.ts";
-import { DEFAULT_SETTINGS } from "../../../webhook/inject/settings.ts";
+import { ANNOTATIONS } from "../../../core/injection/annotations.ts";
+import type { ClusterFacts } from "../../../core/injection/cluster.ts";
+import { ARCHIVES_DIRECTORY, preloadOf, PULL_SECRETS_DIRECTORY } from "../../../core/injection/preload.ts";
+import { parseRequest } from "../../../core/injection/request.ts";
+import { DEFAULT_SETTINGS } from "../../../core/injection/settings.ts";
 import { run } from "../../sandbox/command.ts";
 
 let directory: string;

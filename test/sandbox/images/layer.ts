@@ -1,6 +1,6 @@
 import { chmod, copyFile, cp, lstat, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { FabricError } from "../../../plugin/error.ts";
+import { FabricError } from "../../../core/error.ts";
 import { CommandFailure, run } from "../command.ts";
 import { exists, keyOf, keyOfFile, type FileMemory } from "../freshness.ts";
 import type { Layout } from "../layout.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { FabricError } from "../../../plugin/error.ts";
+import { FabricError } from "../../../core/error.ts";
 import { CommandFailure, run } from "../command.ts";
 import { exists, readMemory, writeMemory } from "../freshness.ts";
 import type { Layout } from "../layout.ts";

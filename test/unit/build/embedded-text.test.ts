@@ -21,9 +21,9 @@ async function bundled(module: string, format: Format): Promise<unknown> {
 
 describe("a text in a bundle", () => {
   test.each(["cjs", "esm"] as const)("is what stands in the file (%s)", async (format) => {
-    const module = join(root, "webhook/inject/idle.ts");
+    const module = join(root, "core/injection/idle.ts");
     expect(await bundled(module, format)).toMatchObject({
-      idleScript: readFileSync(join(root, "webhook/inject/idle.sh"), "utf8"),
+      idleScript: readFileSync(join(root, "core/injection/idle.sh"), "utf8"),
     });
   });
 
@@ -35,9 +35,9 @@ describe("a text in a bundle", () => {
 });
 
 test("every program in a file of its own is read by the module beside it, in the form that is embedded", () => {
-  const scripts = globSync("{plugin,webhook}/**/*.sh", { cwd: root });
+  const scripts = globSync("core/**/*.sh", { cwd: root });
   expect(scripts).not.toEqual([]);
-  const read = globSync("{plugin,webhook}/**/*.ts", { cwd: root }).flatMap((module) => {
+  const read = globSync("{core,plugin,webhook,runner}/**/*.ts", { cwd: root }).flatMap((module) => {
     const names: string[] = [];
     embedTexts(readFileSync(join(root, module), "utf8"), (name) => (names.push(join(module, "..", name)), ""));
     return names;

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { scriptedCluster } from "./scripted-cluster/scripted-cluster.ts";
+import { scriptedCluster } from "../core/scripted-cluster/scripted-cluster.ts";
 
 const main = join(import.meta.dirname, "../../../plugin/main.ts");
 /** An API server that never answers: no command ends by itself. */

@@ -6,7 +6,7 @@ import { newRoot } from "../../../runner/containers/container-root.ts";
 import { newSpareRoots, type SpareRoots } from "../../../runner/containers/spare-roots.ts";
 import type { Image } from "../../../runner/images/image-store.ts";
 import { parseToolchain } from "../../../runner/toolchain.ts";
-import { newLog } from "../../../webhook/log.ts";
+import { newLog } from "../../../core/process/log.ts";
 import { tarOf } from "./archive.ts";
 
 const limits = { bytes: 1_000_000, entries: 1000 };

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startProgram, temporaryFolder, type Lifetime } from "../../../build/lifetime.ts";
-import { FabricError } from "../../../plugin/error.ts";
+import { FabricError } from "../../../core/error.ts";
 import { runScript, scriptCommand } from "../../../build/script.ts";
 
 const forever = (): Promise<never> => new Promise<never>(() => setInterval(() => {}, 1e6));

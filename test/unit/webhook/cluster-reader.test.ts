@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { newClusterReader, type ClusterReaderDependencies } from "../../../webhook/cluster-reader.ts";
-import { newLog } from "../../../webhook/log.ts";
+import { newLog } from "../../../core/process/log.ts";
 
 /** A busy machine takes its time. */
 const patience = { timeout: 20_000 };

@@ -5,10 +5,10 @@ import { expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { parseConfiguration } from "../../../webhook/configuration.ts";
 import { INJECT_PATH } from "../../../webhook/admission.ts";
-import { ANNOTATIONS, NAMESPACE_LABEL } from "../../../webhook/inject/annotations.ts";
-import { PROFILES } from "../../../webhook/inject/profile.ts";
-import { DEFAULT_SETTINGS, parseSettings } from "../../../webhook/inject/settings.ts";
-import { VERSION } from "../../../webhook/version.ts";
+import { ANNOTATIONS, NAMESPACE_LABEL } from "../../../core/injection/annotations.ts";
+import { PROFILES } from "../../../core/injection/profile.ts";
+import { DEFAULT_SETTINGS, parseSettings } from "../../../core/injection/settings.ts";
+import { version } from "../../../core/process/version.ts";
 
 const BASE = join(import.meta.dirname, "../../../manifests/base");
 
@@ -139,7 +139,7 @@ test("two replicas, spread, of the image of this version, under Pod Security res
   const pod = spec?.template?.spec;
   if (pod === undefined) throw new Error("no Pod");
   const packaged = JSON.parse(readFileSync(join(BASE, "../../package.json"), "utf8")) as { version: string };
-  expect(VERSION).toContain("dev");
+  expect(version).toContain("dev");
   expect(pod.topologySpreadConstraints).toContainEqual(
     expect.objectContaining({
       topologyKey: "kubernetes.io/hostname",

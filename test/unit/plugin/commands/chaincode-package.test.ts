@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { preparePackage } from "../../../../plugin/chaincode/package-source.ts";
-import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { preparePackage } from "../../../../core/chaincode/package/package-source.ts";
+import type { ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
 
 let session: CommandSession;

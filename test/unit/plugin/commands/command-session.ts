@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { newProgram } from "../../../../plugin/program.ts";
-import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import type { ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 
 /** What one command line came to. */
 interface Ran {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { clusterWithWebhook, init, linesOf, small } from "../network/network-cluster.ts";
-import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { clusterWithWebhook, init, linesOf, small } from "../../core/network/network-cluster.ts";
+import type { ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
 
 let cluster: ScriptedCluster;

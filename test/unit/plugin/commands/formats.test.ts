@@ -10,8 +10,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { newProgram } from "../../../../plugin/program.ts";
 import { outputFormats, type OutputFormat } from "../../../../plugin/terminal/output.ts";
-import { clusterWithWebhook, init, small } from "../network/network-cluster.ts";
-import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { clusterWithWebhook, init, small } from "../../core/network/network-cluster.ts";
+import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
 
 interface Case {

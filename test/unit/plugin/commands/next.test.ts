@@ -1,12 +1,12 @@
 // "next:" names what is to be done next, or is not there.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { afterInit, joinsLeft } from "../../../../plugin/commands/next-command.ts";
-import { FabricError } from "../../../../plugin/error.ts";
-import type { Heights } from "../../../../plugin/network/heights.ts";
-import { openNetwork } from "../../../../plugin/network/open-network.ts";
-import { hostOf, networkFromOptions, type FabricNode } from "../../../../plugin/network/spec.ts";
-import { init, small } from "../network/network-cluster.ts";
-import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { FabricError } from "../../../../core/error.ts";
+import type { Heights } from "../../../../core/network/session/heights.ts";
+import { openNetwork } from "../../../../core/network/session/open-network.ts";
+import { hostOf, networkFromOptions, type FabricNode } from "../../../../core/network/resources/spec.ts";
+import { init, small } from "../../core/network/network-cluster.ts";
+import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
 
 let cluster: ScriptedCluster;

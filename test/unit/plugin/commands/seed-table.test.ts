@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { BroughtImage } from "../../../../plugin/chaincode/seed/seed-plan.ts";
+import type { BroughtImage } from "../../../../core/chaincode/daily/seed-plan.ts";
 import { seedTable } from "../../../../plugin/commands/seed-table.ts";
 
 const id = (label: string, digit: string) => `${label}:${digit.repeat(64)}`;

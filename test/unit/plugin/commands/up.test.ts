@@ -6,10 +6,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { optionsOf } from "../../../../plugin/commands/command.ts";
 import type { PlansReport } from "../../../../plugin/commands/plan-run.ts";
 import { upRequest, type UpOptions, type UpRequest } from "../../../../plugin/commands/up.ts";
-import { networkFromOptions } from "../../../../plugin/network/spec.ts";
+import { networkFromOptions } from "../../../../core/network/resources/spec.ts";
 import { newProgram } from "../../../../plugin/program.ts";
-import { entry, init, linesOf } from "../network/network-cluster.ts";
-import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { entry, init, linesOf } from "../../core/network/network-cluster.ts";
+import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
 
 /** The folder of a chaincode. */

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cronSchedule } from "../../../../plugin/commands/arguments.ts";
 import { exitCodeOf } from "../../../../plugin/terminal/failure.ts";
-import { networkFromOptions } from "../../../../plugin/network/spec.ts";
-import { clusterWithWebhook, init, linesOf } from "../network/network-cluster.ts";
-import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { networkFromOptions } from "../../../../core/network/resources/spec.ts";
+import { clusterWithWebhook, init, linesOf } from "../../core/network/network-cluster.ts";
+import type { ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
 
 let cluster: ScriptedCluster;

@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { doctorText } from "../../../../plugin/commands/doctor-text.ts";
 import { statusTable } from "../../../../plugin/commands/status-table.ts";
-import type { Finding } from "../../../../plugin/doctor/finding.ts";
-import { init, small } from "../network/network-cluster.ts";
-import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import type { Finding } from "../../../../core/doctor/finding.ts";
+import { init, small } from "../../core/network/network-cluster.ts";
+import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
 
 const widest = (text: string): number => Math.max(...text.split("\n").map(({ length }) => length));

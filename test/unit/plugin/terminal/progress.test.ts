@@ -2,7 +2,7 @@ import { Readable, Writable } from "node:stream";
 import { expect, test } from "vitest";
 import { noticeOn } from "../../../../plugin/terminal/notice.ts";
 import { newProgress } from "../../../../plugin/terminal/progress.ts";
-import type { Outcome } from "../../../../plugin/steps/run.ts";
+import type { Outcome } from "../../../../core/engine/run.ts";
 
 function shown(options: { readonly verbose?: boolean } = {}) {
   let written = "";

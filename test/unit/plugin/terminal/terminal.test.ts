@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FabricError } from "../../../../plugin/error.ts";
+import { FabricError } from "../../../../core/error.ts";
 import { formatDuration } from "../../../../plugin/terminal/duration.ts";
 import { defectOf, exitCodeOf, formatFailure } from "../../../../plugin/terminal/failure.ts";
 import { table } from "../../../../plugin/terminal/table.ts";

@@ -1,11 +1,11 @@
 import { PassThrough, Readable, Writable } from "node:stream";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { EditedManifest } from "../../../../plugin/injection/offline.ts";
+import type { EditedManifest } from "../../../../core/injection/manifest/offline.ts";
 import { printEdited } from "../../../../plugin/commands/edited-manifest.ts";
 import { doctorText } from "../../../../plugin/commands/doctor-text.ts";
 import { shownPayload } from "../../../../plugin/commands/transaction.ts";
-import { FabricError } from "../../../../plugin/error.ts";
+import { FabricError } from "../../../../core/error.ts";
 import { confirm } from "../../../../plugin/terminal/confirm.ts";
 import { formatFailure } from "../../../../plugin/terminal/failure.ts";
 import { noticeOn } from "../../../../plugin/terminal/notice.ts";

@@ -1,0 +1,40 @@
+import { stopContainer } from "../../docker/containers.ts";
+import { startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
+import type { OpenNetwork } from "../../network/session/open-network.ts";
+import { reachPeer } from "../../network/session/reach.ts";
+import { hostOf } from "../../network/resources/spec.ts";
+import { eventually } from "../../engine/eventually.ts";
+import type { Step } from "../../engine/step.ts";
+import { containerOf, containersOf } from "../daemon/containers.ts";
+import { withDaemon } from "../daemon/daemon.ts";
+import { startTimeout } from "../lifecycle/init-step.ts";
+import type { LogSource } from "./logs.ts";
+import type { ChaincodeState } from "./state.ts";
+
+/** A chaincode's container at one peer is stopped, and started again by the peer: a call that is not submitted makes it do so. */
+export function restartStep(
+  network: OpenNetwork,
+  { channel, name }: Pick<ChaincodeState, "channel" | "name">,
+  { node, packageId }: LogSource,
+): Step {
+  return {
+    id: `restart/${hostOf(node)}`,
+    title: `${hostOf(node)} has ${name} restarted`,
+    after: [],
+    observe: async () => ({ done: false, change: "stop its container, then call it" }),
+    async act({ signal, progress }) {
+      const container = containerOf(await containersOf(network, node, signal), packageId);
+      if (container?.state === "running") {
+        progress("the container stops");
+        await withDaemon(network, node, signal, (engine) => stopContainer(engine, container.id, signal));
+      }
+      progress("the chaincode starts");
+      const { connection, identity } = await reachPeer(network, node, signal);
+      // The peer may not have seen yet that the old one has gone.
+      const start = () => startChaincode(connection, identity, channel, name, { signal, timeout: startTimeout });
+      await eventually(start, { signal, within: 30_000, retry: ["connection", "rejected"] });
+      const now = containerOf(await containersOf(network, node, signal), packageId);
+      return now ? `${now.name.slice(0, 60)}… ${now.status}` : "";
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
+import { rolledOut } from "../../kubernetes/conditions.ts";
+import { patch } from "../../kubernetes/objects.ts";
+import { waitFor } from "../../kubernetes/wait.ts";
+import type { OpenNetwork } from "../../network/session/open-network.ts";
+import { reachPeer } from "../../network/session/reach.ts";
+import type { FabricNode } from "../../network/resources/spec.ts";
+import { eventually } from "../../engine/eventually.ts";
+import type { Step } from "../../engine/step.ts";
+import { startTimeout } from "../lifecycle/init-step.ts";
+import type { RunningService } from "../runtime/running-service.ts";
+
+/** What `kubectl rollout restart` writes (k8s.io/kubectl pkg/polymorphichelpers/objectrestarter.go). */
+const restartedAt = "kubectl.kubernetes.io/restartedAt";
+
+/** A service's Pods are new ones, and the peers that dial it reach them: by calls that are not submitted. */
+export function serviceRestartStep(
+  network: OpenNetwork,
+  { channel, name: chaincode }: { readonly channel: string; readonly name: string },
+  { namespace, name }: RunningService,
+  nodes: readonly FabricNode[],
+  now: () => Date = () => new Date(),
+): Step {
+  const ref = { kind: "Deployment", namespace, name } as const;
+  return {
+    id: `restart/${namespace}/${name}`,
+    title: `Deployment ${namespace}/${name} has ${chaincode} restarted`,
+    after: [],
+    observe: async () => ({ done: false, change: "other Pods in the place of its own" }),
+    async act({ signal, progress }) {
+      const annotations = { [restartedAt]: now().toISOString() };
+      const change = { spec: { template: { metadata: { annotations } } } };
+      await patch(network.cluster, ref, { type: "merge", patch: change }, { signal });
+      await waitFor(network.cluster, ref, rolledOut, { signal, progress, impatient: true });
+      progress("its peers dial it again");
+      await Promise.all(
+        nodes.map(async (node) => {
+          const { connection, identity } = await reachPeer(network, node, signal);
+          const start = () =>
+            startChaincode(connection, identity, channel, chaincode, { signal, timeout: startTimeout });
+          // A peer may not have seen yet that the old server has gone.
+          await eventually(start, {
+            signal,
+            within: 30_000,
+            retry: ["connection", "rejected", "chaincode", "not-ready"],
+          });
+        }),
+      );
+      return "its Pods are new";
+    },
+  };
+}

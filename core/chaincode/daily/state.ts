@@ -1,0 +1,328 @@
+import { FabricError, LostConnection, messageOf } from "../../error.ts";
+import type { ChaincodeDefinition } from "../../fabric/chaincode/chaincode-definition.ts";
+import { readCollectionsBytes, type CommittedCollection } from "../../fabric/chaincode/collections-reading.ts";
+import { printEndorsementPolicy } from "../../fabric/policy/endorsement-policy.ts";
+import {
+  approvedDefinition,
+  committedDefinition,
+  installedChaincodes,
+  type ApprovedDefinition,
+} from "../../fabric/chaincode/lifecycle.ts";
+import { peerChannels } from "../../fabric/channel/peer-channels.ts";
+import type { OpenNetwork } from "../../network/session/open-network.ts";
+import { podProblem } from "../../network/operations/pod-problem.ts";
+import { reachPeer } from "../../network/session/reach.ts";
+import { hostOf, nodesOf, peerNodes, type FabricNode, type PeerOrganization } from "../../network/resources/spec.ts";
+import { byReason } from "../../engine/reasons.ts";
+import { againWhenLost } from "../../engine/again.ts";
+import { ifAnswered } from "../../engine/if-answered.ts";
+import { containerOf, containersOf, type ChaincodeContainer } from "../daemon/containers.ts";
+import { definitionsOn } from "../deployment/furthest-peer.ts";
+import { runningServices, serviceOf, type RunningService } from "../runtime/running-service.ts";
+import { unknownChannel } from "../deployment/unknown-name.ts";
+
+/** A chaincode at one peer. */
+export interface PeerChaincode {
+  readonly peer: string;
+  readonly organization: string;
+  /** Undefined: its organization has approved no package, or could not be asked. */
+  readonly packageId?: string | undefined;
+  readonly installed: boolean;
+  /** "none": never started there. "unknown": there is no daemon to look into. */
+  readonly container: ChaincodeContainer | "none" | "unknown";
+  /** Where it runs as a service of ours: then there is no container in the peer's daemon. */
+  readonly service?: RunningService | undefined;
+  /** Why the peer could not be asked. */
+  readonly problem?: string | undefined;
+  /** The user has no right to ask it. */
+  readonly forbidden?: true | undefined;
+}
+
+/** One chaincode on one channel, wherever it is. */
+export interface ChaincodeState {
+  readonly channel: string;
+  readonly name: string;
+  readonly version: string;
+  readonly sequence: number;
+  /** As a user writes it. */
+  readonly policy: string;
+  readonly collections: readonly CommittedCollection[];
+  readonly initRequired: boolean;
+  /** MSP ID -> has approved just this definition. */
+  readonly approvals: Readonly<Record<string, boolean>>;
+  readonly peers: readonly PeerChaincode[];
+}
+
+/** What was committed before, as far as an organization that can be asked approved it. */
+export interface FormerDefinition {
+  readonly version: string;
+  readonly sequence: number;
+  readonly policy: string;
+  readonly collections: readonly string[];
+  readonly packageId: string | undefined;
+}
+
+export interface Selected {
+  readonly channel?: string | undefined;
+  readonly name?: string | undefined;
+}
+
+/** Every committed chaincode, or those selected. A peer that does not answer is a line in the result, not a failure. */
+export async function chaincodeStates(
+  network: OpenNetwork,
+  { channel, name }: Selected,
+  signal: AbortSignal,
+): Promise<readonly ChaincodeState[]> {
+  const surveys = await Promise.all(peerNodes(network.definition).map((node) => survey(network, node, signal)));
+  const answering = surveys.filter(({ problem }) => problem === undefined);
+  if (answering.length === 0) throw nobodyAnswers(surveys);
+  const channels = [...new Set(answering.flatMap((each) => each.channels))].sort();
+  if (channel !== undefined && !channels.includes(channel))
+    throw unknownChannel("of a peer that answers", channels, channel);
+  const chosen = channel === undefined ? channels : [channel];
+  const states = await Promise.all(chosen.map((each) => statesOn(network, each, name, surveys, signal)));
+  return states.flat();
+}
+
+/** The one that is meant. Throws `usage` when there is none of that name, or several. */
+export async function chaincodeState(
+  network: OpenNetwork,
+  selected: Selected & { readonly name: string },
+  signal: AbortSignal,
+): Promise<ChaincodeState> {
+  const states = await chaincodeStates(network, selected, signal);
+  const [first] = states;
+  if (!first) {
+    const where = selected.channel === undefined ? "any channel" : selected.channel;
+    const all = await chaincodeStates(network, { channel: selected.channel }, signal);
+    const names = [...new Set(all.map(({ name }) => name))].sort();
+    throw new FabricError(
+      "usage",
+      `expected a chaincode that is committed on ${where} (${names.join(", ") || "none"}), found ${selected.name}`,
+      { hint: "kubectl fabric chaincode list" },
+    );
+  }
+  if (states.length === 1) return first;
+  const channels = states.map((state) => state.channel).join(", ");
+  throw new FabricError("usage", `expected one ${selected.name}, found it on ${channels}`, {
+    hint: `choose one with --channel, for example --channel ${first.channel}`,
+  });
+}
+
+/** The state that a deployment left behind; undefined where the user may not look. What was done stays done. */
+export async function stateAfter(
+  network: OpenNetwork,
+  channel: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<ChaincodeState | undefined> {
+  return (await ifAnswered(chaincodeStates(network, { channel, name }, signal), signal))?.[0];
+}
+
+/** Definitions of a chaincode from the newest down, at most `limit`, from an organization that can be asked. */
+export async function formerDefinitions(
+  network: OpenNetwork,
+  { channel, name, sequence }: Pick<ChaincodeState, "channel" | "name" | "sequence">,
+  limit: number,
+  signal: AbortSignal,
+): Promise<readonly FormerDefinition[]> {
+  const sequences = Array.from({ length: Math.min(limit, sequence - 1) }, (_, index) => sequence - 1 - index);
+  for (const node of peerNodes(network.definition)) {
+    try {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      const found = await Promise.all(
+        sequences.map((each) =>
+          approvedDefinition(connection, identity, channel, { name, sequence: each }, { signal }),
+        ),
+      );
+      return found.flatMap((definition) => (definition ? [formerDefinition(definition)] : []));
+    } catch (error) {
+      if (signal.aborted) throw error;
+    }
+  }
+  return [];
+}
+
+function formerDefinition(definition: ApprovedDefinition): FormerDefinition {
+  const { version, sequence, endorsementPolicy, collections, packageId } = definition;
+  const names = readCollectionsBytes(collections).map(({ name }) => name);
+  return { version, sequence, policy: printed(endorsementPolicy), collections: names, packageId };
+}
+
+/** What one peer says about itself. */
+interface Survey {
+  readonly node: FabricNode;
+  readonly channels: readonly string[];
+  readonly installed: ReadonlySet<string>;
+  /** Undefined: no daemon to look into. */
+  readonly containers: readonly ChaincodeContainer[] | undefined;
+  readonly problem?: string;
+  readonly forbidden?: true;
+}
+
+async function survey(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Survey> {
+  try {
+    return await againWhenLost(() => askPeer(network, node, signal), { signal, onLost: () => {} });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const forbidden = error instanceof FabricError && error.code === "forbidden";
+    return { ...unasked(node, messageOf(error)), ...(forbidden ? { forbidden } : {}) };
+  }
+}
+
+async function askPeer(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Survey> {
+  const problem = await podProblem(network, node, signal);
+  if (problem !== undefined) return unasked(node, problem);
+  const { connection, identity } = await reachPeer(network, node, signal);
+  const [channels, installed, containers] = await Promise.all([
+    peerChannels(connection, identity, { signal }),
+    installedChaincodes(connection, identity, { signal }),
+    containersIfAny(network, node, signal),
+  ]);
+  return { node, channels, installed: new Set(installed.map(({ packageId }) => packageId)), containers };
+}
+
+const unasked = (node: FabricNode, problem: string): Survey => ({
+  node,
+  channels: [],
+  installed: new Set<string>(),
+  containers: undefined,
+  problem,
+});
+
+/** A peer may have no daemon of ours, or the user no right to look into it. */
+async function containersIfAny(
+  network: OpenNetwork,
+  node: FabricNode,
+  signal: AbortSignal,
+): Promise<readonly ChaincodeContainer[] | undefined> {
+  try {
+    return await containersOf(network, node, signal);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof FabricError) || error instanceof LostConnection) throw error;
+    return undefined;
+  }
+}
+
+function nobodyAnswers(surveys: readonly Survey[]): FabricError {
+  const reasons = byReason(surveys.map(({ node, problem = "" }) => ({ about: hostOf(node), reason: problem })));
+  const problems = reasons.map(({ about, reason }) => `  ${about.join(", ")}: ${reason}`).join("\n");
+  return new FabricError("not-ready", `expected a peer that answers, found none:\n${problems}`, {
+    hint: "kubectl fabric status",
+  });
+}
+
+async function statesOn(
+  network: OpenNetwork,
+  channel: string,
+  name: string | undefined,
+  surveys: readonly Survey[],
+  signal: AbortSignal,
+): Promise<readonly ChaincodeState[]> {
+  const joined = surveys.filter(({ channels }) => channels.includes(channel));
+  const told = await definitionsOn(
+    network,
+    channel,
+    joined.map(({ node }) => node),
+    signal,
+  );
+  return Promise.all(
+    told
+      .filter(({ definition }) => name === undefined || definition.name === name)
+      .map(async ({ definition, by: { connection, identity } }) => {
+        const [committed, peers] = await Promise.all([
+          committedDefinition(connection, identity, channel, definition.name, { signal }),
+          peersWith(network, channel, definition, surveys, signal),
+        ]);
+        return stateOf(channel, definition, Object.fromEntries(committed?.approvals ?? []), peers);
+      }),
+  );
+}
+
+function stateOf(
+  channel: string,
+  definition: ChaincodeDefinition,
+  approvals: Readonly<Record<string, boolean>>,
+  peers: readonly PeerChaincode[],
+): ChaincodeState {
+  const { name, version, sequence, endorsementPolicy, collections, initRequired } = definition;
+  return {
+    channel,
+    name,
+    version,
+    sequence,
+    policy: printed(endorsementPolicy),
+    collections: readCollectionsBytes(collections),
+    initRequired,
+    approvals,
+    peers,
+  };
+}
+
+async function peersWith(
+  network: OpenNetwork,
+  channel: string,
+  definition: ChaincodeDefinition,
+  surveys: readonly Survey[],
+  signal: AbortSignal,
+): Promise<readonly PeerChaincode[]> {
+  const organizations = network.definition.spec.peerOrganizations;
+  const found = await Promise.all(
+    organizations.map(async (organization) => {
+      const own = surveys.filter(({ node }) => node.organization.name === organization.name);
+      const [packageId, services = []] = await Promise.all([
+        packageOf(network, channel, definition, own, signal),
+        runningServices(network.cluster, organization, signal),
+      ]);
+      return nodesOf(organization).map((node) => ({
+        ...peerWith(organization, node, packageId, own),
+        ...(packageId === undefined ? {} : { service: serviceOf(services, node, packageId) }),
+      }));
+    }),
+  );
+  return found.flat();
+}
+
+/** What an organization runs: its own peers alone know, and one that lags behind does not yet. */
+async function packageOf(
+  network: OpenNetwork,
+  channel: string,
+  { name, sequence }: ChaincodeDefinition,
+  surveys: readonly Survey[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (const { node, channels } of surveys) {
+    if (!channels.includes(channel)) continue;
+    const { connection, identity } = await reachPeer(network, node, signal);
+    const approved = await approvedDefinition(connection, identity, channel, { name, sequence }, { signal });
+    if (approved) return approved.packageId;
+  }
+  return undefined;
+}
+
+function peerWith(
+  { name: organization }: PeerOrganization,
+  node: FabricNode,
+  packageId: string | undefined,
+  surveys: readonly Survey[],
+): PeerChaincode {
+  const seen = surveys.find((each) => hostOf(each.node) === hostOf(node));
+  const peer = hostOf(node);
+  if (!seen || seen.problem !== undefined) {
+    const { problem, forbidden } = seen ?? {};
+    return { peer, organization, packageId, installed: false, container: "unknown", problem, forbidden };
+  }
+  if (packageId === undefined) return { peer, organization, installed: false, container: "none" };
+  const container = seen.containers === undefined ? "unknown" : (containerOf(seen.containers, packageId) ?? "none");
+  return { peer, organization, packageId, installed: seen.installed.has(packageId), container };
+}
+
+/** A policy of certain identities or units cannot be said in words; the rest can. */
+function printed(policy: Uint8Array): string {
+  try {
+    return printEndorsementPolicy(policy);
+  } catch (error) {
+    if (error instanceof FabricError && error.code === "invalid") return `(${error.message})`;
+    throw error;
+  }
+}

@@ -1,0 +1,210 @@
+import { FabricError } from "../../error.ts";
+import type { ChaincodeDefinition } from "../../fabric/chaincode/chaincode-definition.ts";
+import { readCollectionsBytes } from "../../fabric/chaincode/collections-reading.ts";
+import { printEndorsementPolicy } from "../../fabric/policy/endorsement-policy.ts";
+import {
+  approvedDefinition,
+  commitReadiness,
+  type ApprovedDefinition,
+  type ApprovedPart,
+  type CommitReadiness,
+} from "../../fabric/chaincode/lifecycle.ts";
+import type { OpenNetwork } from "../../network/session/open-network.ts";
+import { reachPeer, type Reached } from "../../network/session/reach.ts";
+import { nodesOf } from "../../network/resources/spec.ts";
+import type { Deployment } from "./deployment.ts";
+import type { OtherTerms } from "./deploy-command.ts";
+import type { DeployRequest } from "./deploy-request.ts";
+
+/** What organizations may disagree on in a definition. */
+export type Term = "version" | "init" | "policy" | "collections";
+
+/** An organization that has approved something else of the same sequence. */
+export interface Disagreement {
+  /** Its name in the network, or its MSP ID. */
+  readonly organization: string;
+  readonly terms: readonly Term[];
+  /** What it has approved, where its peer could be asked. */
+  readonly approved: ApprovedDefinition | undefined;
+}
+
+type Proposed = Pick<Deployment, "network" | "channel" | "definition">;
+
+/**
+ * Organizations that have approved something else of this sequence, those of `own` left out: they are about to approve this one.
+ * Fabric 3 names the parts that differ; what they are only a peer of that organization tells, which the user may not be allowed to ask.
+ */
+export async function disagreements(
+  { network, channel, definition }: Proposed,
+  own: readonly string[],
+  { connection, identity }: Reached,
+  signal: AbortSignal,
+): Promise<readonly Disagreement[]> {
+  const readiness = await commitReadiness(connection, identity, channel, definition, { signal });
+  const others = [...readiness.approvals].filter(([mspId, yes]) => !yes && !own.includes(mspId));
+  const found = await Promise.all(
+    others.map(([mspId]) => disagreementOf({ network, channel, definition }, mspId, readiness, signal)),
+  );
+  return found.filter((one) => one !== undefined);
+}
+
+/** The same of one organization; undefined when it has approved nothing, or nobody can tell. */
+export async function disagreementOf(
+  { network, channel, definition }: Proposed,
+  mspId: string,
+  { mismatches, silent }: CommitReadiness,
+  signal: AbortSignal,
+): Promise<Disagreement | undefined> {
+  if (silent.has(mspId)) return undefined;
+  const organization = network.definition.spec.peerOrganizations.find((one) => one.mspId === mspId)?.name ?? mspId;
+  const approved = await approvalOf(network, channel, definition, mspId, signal);
+  const terms = approved ? differences(approved, definition) : termsIn(mismatches.get(mspId) ?? []);
+  return terms.length === 0 ? undefined : { organization, terms, approved };
+}
+
+/** What Fabric's names of parts mean to a user. */
+export const termsIn = (parts: readonly ApprovedPart[]): readonly Term[] => parts.flatMap((part) => termsOf[part]);
+
+const termsOf = {
+  EndorsementInfo: ["version", "init"],
+  ValidationInfo: ["policy"],
+  Collections: ["collections"],
+} as const satisfies Record<ApprovedPart, readonly Term[]>;
+
+/** Of another organization's own peer. Undefined when it has approved nothing, or we may not ask, or nobody answers. */
+export async function approvalOf(
+  network: OpenNetwork,
+  channel: string,
+  { name, sequence }: ChaincodeDefinition,
+  mspId: string,
+  signal: AbortSignal,
+): Promise<ApprovedDefinition | undefined> {
+  const organization = network.definition.spec.peerOrganizations.find((one) => one.mspId === mspId);
+  if (!organization) return undefined;
+  for (const node of nodesOf(organization)) {
+    try {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      return await approvedDefinition(connection, identity, channel, { name, sequence }, { signal });
+    } catch (error) {
+      if (signal.aborted || !(error instanceof FabricError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Where two definitions of the same sequence differ. */
+function differences(left: ChaincodeDefinition, right: ChaincodeDefinition): readonly Term[] {
+  const same: Readonly<Record<Term, boolean>> = {
+    version: left.version === right.version,
+    init: left.initRequired === right.initRequired,
+    policy: Buffer.compare(left.endorsementPolicy, right.endorsementPolicy) === 0,
+    collections: Buffer.compare(left.collections, right.collections) === 0,
+  };
+  return (Object.keys(same) as Term[]).filter((term) => !same[term]);
+}
+
+/** What a request says itself: about that the user knows. Everything else is as it was before, or as Fabric has it. */
+function isSaid(request: DeployRequest, term: Term): boolean {
+  if (request.rollbackTo !== undefined) return true;
+  const said = {
+    version: request.version,
+    init: request.initRequired,
+    policy: request.policy,
+    collections: request.collections,
+  };
+  return said[term] !== undefined;
+}
+
+/**
+ * Throws `conflict` when another organization has approved other terms than these and the request says nothing about them: to approve
+ * these would be a mistake, and to ask the other one to follow would be another. What the user says is told and done.
+ */
+export function checkAgreed(
+  { definition, channel, commandFor }: Pick<Deployment, "definition" | "channel" | "commandFor">,
+  request: DeployRequest,
+  own: string,
+  found: readonly Disagreement[],
+): void {
+  const [first] = found;
+  if (!first) return;
+  const differs = found.map((one) => `${one.organization} has approved ${toldOf(one, definition)}`).join("; ");
+  const what = `${definition.name} at sequence ${definition.sequence} on ${channel}`;
+  if (found.every(({ terms }) => terms.every((term) => isSaid(request, term)))) {
+    request.notice?.(`of ${what} ${differs}`);
+    return;
+  }
+  throw new FabricError("conflict", `expected one definition of ${what}, found two: ${differs}`, {
+    hint: waysOn(first, own, commandFor),
+  });
+}
+
+/** Both ways to go on: under the other organization's terms, or it under these. */
+export function waysOn(
+  { organization, terms, approved }: Disagreement,
+  own: string,
+  commandFor: Deployment["commandFor"],
+): string {
+  const theirs = approved
+    ? `with its terms: ${commandFor(own, termsFrom(approved, terms))}`
+    : `the same command with what ${organization} has said (${terms.map((term) => options[term]).join(", ")})`;
+  return `${theirs}\n      or first the administrator of ${organization} types: ${commandFor(organization)}`;
+}
+
+const options = {
+  version: "--chaincode-version",
+  init: "--init or --no-init",
+  policy: "--policy",
+  collections: "--collections",
+} as const satisfies Record<Term, string>;
+
+function termsFrom(approved: ApprovedDefinition, terms: readonly Term[]): OtherTerms {
+  return {
+    ...(terms.includes("version") ? { version: approved.version } : {}),
+    ...(terms.includes("init") ? { initRequired: approved.initRequired } : {}),
+    ...(terms.includes("policy") ? { policy: printedPolicy(approved) ?? "POLICY" } : {}),
+    // The file that it was read from is the other administrator's.
+    ...(terms.includes("collections") ? { collections: "FILE" } : {}),
+  };
+}
+
+/** What an organization has approved instead: "the collections appraisals instead of none". */
+function toldOf({ terms, approved }: Disagreement, definition: ChaincodeDefinition): string {
+  if (!approved) return otherTerms(terms);
+  return terms
+    .map((term) => `${saidOf(term, approved)} instead of ${saidOf(term, definition).replace(/^\w+ /, "")}`)
+    .join(", ");
+}
+
+/** By the names of what differs alone: "another version or init, other collections". */
+export function otherTerms(terms: readonly Term[]): string {
+  const either = terms.includes("version") && terms.includes("init");
+  const words = terms.map((term) => (term === "collections" ? "other collections" : `another ${term}`));
+  return (either ? ["another version or init", ...words.slice(2)] : words).join(", ");
+}
+
+function saidOf(term: Term, definition: ChaincodeDefinition): string {
+  switch (term) {
+    case "version":
+      return `version ${definition.version}`;
+    case "init":
+      return `init ${definition.initRequired ? "required" : "not required"}`;
+    case "policy":
+      return `policy ${printedPolicy(definition) ?? "of other principals than roles"}`;
+    case "collections":
+      return `collections ${
+        readCollectionsBytes(definition.collections)
+          .map(({ name }) => name)
+          .join(", ") || "none"
+      }`;
+  }
+}
+
+/** Undefined for one that names certain identities or units, which text cannot say. */
+function printedPolicy({ endorsementPolicy }: ChaincodeDefinition): string | undefined {
+  try {
+    return printEndorsementPolicy(endorsementPolicy);
+  } catch (error) {
+    if (error instanceof FabricError && error.code === "invalid") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,29 @@
+import { FabricError } from "../../error.ts";
+import type { OpenNetwork } from "../../network/session/open-network.ts";
+import { podProblem } from "../../network/operations/pod-problem.ts";
+import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import { isLate, type Target } from "./deployment.ts";
+
+/** A peer whose Pod is not ready: the others go on without it, whoever runs the same command later catches up. */
+export class AbsentPeer extends FabricError {
+  constructor(node: FabricNode, problem: string, cause?: unknown) {
+    super("not-ready", `${hostOf(node)} is not ready: ${problem}`, {
+      hint: "type the same command again when it is (kubectl fabric doctor says what is wrong): the other peers are not touched",
+      cause,
+    });
+  }
+}
+
+export const isAbsence = (failure: unknown): boolean => failure instanceof AbsentPeer;
+
+/** Throws AbsentPeer (`not-ready`) for a peer that was late and still is. */
+export async function checkPunctual(
+  network: OpenNetwork,
+  target: Pick<Target, "late">,
+  node: FabricNode,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isLate(target, node)) return;
+  const problem = await podProblem(network, node, signal);
+  if (problem !== undefined) throw new AbsentPeer(node, problem);
+}

@@ -1,0 +1,114 @@
+import { FabricError } from "../../error.ts";
+import { configOf, organizationsOf } from "../../fabric/channel/config.ts";
+import { foundNobodyToAsk } from "../../fabric/node/gateway-error.ts";
+import { committedDefinitions } from "../../fabric/chaincode/lifecycle.ts";
+import { peerChannels, peerConfigBlock } from "../../fabric/channel/peer-channels.ts";
+import type { FabricNetwork } from "../../network/resources/spec.ts";
+import type { Reached } from "../../network/session/reach.ts";
+
+/** Names that a user typed for a transaction. */
+export interface TransactionNames {
+  readonly channel: string;
+  readonly chaincode: string;
+  /** Names of the network's organizations, or MSP IDs. */
+  readonly endorsingOrganizations?: readonly string[] | undefined;
+}
+
+/**
+ * What a failed transaction comes to: `usage` with the list of what there is, where the peer knows no channel, chaincode or
+ * organization of that name; else the failure as it is. A gateway tells only that it found nobody to ask.
+ */
+export async function transactionFailure(
+  definition: FabricNetwork,
+  reached: Reached,
+  names: TransactionNames,
+  failure: unknown,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (!foundNobodyToAsk(failure) || signal.aborted) return failure;
+  try {
+    return (await unknownName(definition, reached, names, signal)) ?? failure;
+  } catch {
+    // Whoever may not look is told what was said first.
+    return failure;
+  }
+}
+
+async function unknownName(
+  definition: FabricNetwork,
+  { connection, identity }: Reached,
+  { channel, chaincode, endorsingOrganizations = [] }: TransactionNames,
+  signal: AbortSignal,
+): Promise<FabricError | undefined> {
+  const strange = await notJoined({ connection, identity }, channel, signal);
+  if (strange) return strange;
+  const [block, definitions] = await Promise.all([
+    peerConfigBlock(connection, identity, channel, { signal }),
+    committedDefinitions(connection, identity, channel, { signal }),
+  ]);
+  const known = organizationsOf(configOf(block).config, "application");
+  return (
+    unknownOrganizations(definition, channel, known, endorsingOrganizations) ??
+    unknownChaincode(
+      channel,
+      definitions.map(({ name }) => name),
+      chaincode,
+    )
+  );
+}
+
+/** What it is when a peer, asked about a channel, has failed because it has not joined it; undefined when it is something else. */
+export async function notJoined(
+  { connection, identity }: Pick<Reached, "connection" | "identity">,
+  channel: string,
+  signal: AbortSignal,
+): Promise<FabricError | undefined> {
+  const channels = await peerChannels(connection, identity, { signal }).catch(() => [channel]);
+  if (channels.includes(channel)) return undefined;
+  return unknownChannel(`that ${connection.endpoint.serverName} has joined`, channels, channel);
+}
+
+/** `which` channels these are: "that peer0.org1 has joined". */
+export function unknownChannel(which: string, channels: readonly string[], channel: string): FabricError {
+  const [first] = channels;
+  const join = `kubectl fabric join ${channel}`;
+  const message = `expected a channel ${which} (${channels.join(", ") || "none"}), found ${channel}`;
+  return new FabricError("usage", message, {
+    hint: first === undefined ? join : `--channel ${first}, or first: ${join}`,
+  });
+}
+
+function unknownChaincode(channel: string, names: readonly string[], chaincode: string): FabricError | undefined {
+  if (names.includes(chaincode)) return undefined;
+  return new FabricError(
+    "usage",
+    `expected a chaincode that is committed on ${channel} (${names.join(", ") || "none"}), found ${chaincode}`,
+    { hint: `kubectl fabric deploy-cc ${chaincode} --path DIR --channel ${channel}` },
+  );
+}
+
+function unknownOrganizations(
+  definition: FabricNetwork,
+  channel: string,
+  known: readonly string[],
+  asked: readonly string[],
+): FabricError | undefined {
+  const strangers = mspIdsOf(definition, asked).flatMap((mspId, index) =>
+    known.includes(mspId) ? [] : [asked[index] ?? mspId],
+  );
+  if (strangers.length === 0) return undefined;
+  const names = known.map((mspId) => organizationNamed(definition, mspId) ?? mspId);
+  return new FabricError(
+    "usage",
+    `expected organizations of ${channel} (${names.join(", ")}) in --endorsing-orgs, found ${strangers.join(", ")}`,
+    { hint: `--endorsing-orgs ${names.join(",")}, or leave it out: then the endorsement policy decides` },
+  );
+}
+
+/** A name of the network's, or an MSP ID as it is: an organization of the channel may live on another cluster. */
+export function mspIdsOf({ spec }: FabricNetwork, names: readonly string[]): readonly string[] {
+  return names.map((name) => spec.peerOrganizations.find((one) => one.name === name)?.mspId ?? name);
+}
+
+const organizationNamed = ({ spec }: FabricNetwork, mspId: string): string | undefined =>
+  spec.peerOrganizations.find((one) => one.mspId === mspId)?.name;

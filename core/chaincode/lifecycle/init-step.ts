@@ -1,0 +1,108 @@
+import { FabricError } from "../../error.ts";
+import type { CallOptions } from "../../fabric/node/call-options.ts";
+import { startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
+import { podProblem } from "../../network/operations/pod-problem.ts";
+import { reachGateway, reachPeer } from "../../network/session/reach.ts";
+import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import type { Step } from "../../engine/step.ts";
+import { containerOf, containersOf } from "../daemon/containers.ts";
+import { installations, type Deployment, type Target } from "../deployment/deployment.ts";
+import { isAbsence } from "../deployment/late-peer.ts";
+import { patiently, received } from "./lifecycle-steps.ts";
+import { described } from "../deployment/next-definition.ts";
+import { peerStep, speaker } from "./peer-step.ts";
+
+/** A chaincode whose definition asks for it has been called with Init, before all else. */
+export function initStep(deployment: Deployment, args: readonly string[], after: readonly string[]): Step {
+  const { network, channel, definition, targets, patience } = deployment;
+  const { name } = definition;
+  const [first] = targets;
+  if (!first) throw new FabricError("internal", "a deployment without organizations");
+  const state = async (node: FabricNode, options: CallOptions & { readonly signal: AbortSignal }) => {
+    const { connection, identity } = await reachPeer(network, node, options.signal);
+    return (await startChaincode(connection, identity, channel, name, options)).state;
+  };
+  return peerStep(network, {
+    id: "init",
+    title: `${described(definition)} is initialized`,
+    after,
+    despite: isAbsence,
+    patience,
+    peer: (signal) => speaker(network, first, signal),
+    at: (node) => ({
+      async observe({ signal }) {
+        const change = `Init(${args.map((word) => JSON.stringify(word)).join(", ")})`;
+        if (!(await isRunning(network, first, node, signal)))
+          return {
+            done: false,
+            change: `${change}, unless it has been called: only a call tells, which would start the chaincode`,
+          };
+        return (await state(node, { signal })) === "running" ? { done: true } : { done: false, change };
+      },
+      async act({ signal, progress }) {
+        if ((await state(node, { signal, timeout: startTimeout })) === "running")
+          return { unchanged: "it was initialized already" };
+        const { gateway } = await reachGateway(network, node, signal);
+        const [called = "", ...rest] = args;
+        const call = { channel, chaincode: name, function: called, arguments: rest, isInit: true };
+        try {
+          await patiently(() => gateway.submit(call, { signal, timeout: startTimeout }), signal);
+        } catch (cause) {
+          throw refused(cause);
+        }
+        progress("the peers receive its block");
+        const nodes = await punctual(deployment, signal);
+        await Promise.all(nodes.map((one) => initialized(deployment, one, signal)));
+        return undefined;
+      },
+    }),
+  });
+}
+
+/** Whether a call starts nothing: the peer's container runs, or a service does. Not where nobody may look. */
+async function isRunning(
+  network: Deployment["network"],
+  { pkg }: Target,
+  node: FabricNode,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const type = pkg.type ?? (await pkg.load(signal)).metadata.type;
+  if (type === "ccaas") return true;
+  try {
+    return containerOf(await containersOf(network, node, signal), pkg.id)?.state === "running";
+  } catch (error) {
+    if (error instanceof FabricError && ["not-found", "forbidden"].includes(error.code)) return false;
+    throw error;
+  }
+}
+
+/** Those that are ready now: of the others their own steps tell. */
+async function punctual(deployment: Deployment, signal: AbortSignal): Promise<readonly FabricNode[]> {
+  const looks = await Promise.all(
+    installations(deployment).map(async ({ node }) => ({
+      node,
+      problem: await podProblem(deployment.network, node, signal),
+    })),
+  );
+  return looks.flatMap(({ node, problem }) => (problem === undefined ? [node] : []));
+}
+
+/** A peer refuses all calls until it has the block of Init, which may reach it after the one that submitted it. */
+function initialized({ network, channel, definition }: Deployment, node: FabricNode, signal: AbortSignal) {
+  return received(async () => {
+    const { connection, identity } = await reachPeer(network, node, signal);
+    const { name } = definition;
+    const { state } = await startChaincode(connection, identity, channel, name, { signal, timeout: startTimeout });
+    if (state === "not-initialized") throw new FabricError("not-ready", `${hostOf(node)} has not yet received Init`);
+  }, signal);
+}
+
+/** What Init wants only the chaincode knows: Node's contract API takes no call without a function, Go's does. */
+function refused(cause: unknown): unknown {
+  if (!(cause instanceof FabricError) || cause.code !== "chaincode") return cause;
+  const hint = `say with --init-args what to call, as '{"Args":["InitLedger"]}'; the definition is committed, and waits for it`;
+  return new FabricError(cause.code, cause.message, { hint, cause });
+}
+
+/** The first call starts the chaincode: core.yaml gives it 5 minutes (chaincode.startuptimeout). */
+export const startTimeout = 300_000;

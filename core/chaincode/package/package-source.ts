@@ -1,0 +1,182 @@
+import { readFile, stat } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+import { asUsage, FabricError, LostConnection, messageOf } from "../../error.ts";
+import {
+  checkPackageContent,
+  packChaincode,
+  readChaincodePackage,
+  type ChaincodePackage,
+} from "../../fabric/package/chaincode-package.ts";
+import {
+  readChaincodeSource,
+  type ChaincodeLanguage,
+  type SourceOptions,
+} from "../../fabric/package/chaincode-source.ts";
+import { installedChaincodes, installedPackage } from "../../fabric/chaincode/lifecycle.ts";
+import type { OpenNetwork } from "../../network/session/open-network.ts";
+import { reachPeer } from "../../network/session/reach.ts";
+import type { FabricNode } from "../../network/resources/spec.ts";
+import type { ArchiveEntry } from "../../fabric/package/tarball.ts";
+import type { PackageToDeploy } from "../deployment/deployment.ts";
+
+/** A package, and what there is to say about it. */
+export interface PreparedPackage {
+  readonly pkg: ChaincodePackage;
+  /** What is in its code. */
+  readonly entries: readonly ArchiveEntry[];
+  /** In sentences. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * A package, with its content, from what the user names: a folder of source code, or a package that is ready. Throws `usage`; with
+ * `offline` also when the peer's build would have to download something.
+ */
+export async function preparePackage(
+  path: string,
+  label: string,
+  { offline = false, include }: SourceOptions & { readonly offline?: boolean | undefined } = {},
+): Promise<PreparedPackage> {
+  if (await isFolder(path)) return fromFolder(path, label, { offline, include });
+  if (isPackageFile(path)) {
+    if (include !== undefined)
+      throw new FabricError("usage", `expected --include with a folder, found the package ${basename(resolve(path))}`, {
+        hint: "what is in a package is decided; name the folder that it was made of",
+      });
+    try {
+      const pkg = await readChaincodePackage(await contentOf(path));
+      return { pkg, entries: await checkPackageContent(pkg), notices: [] };
+    } catch (error) {
+      throw asUsage(error);
+    }
+  }
+  throw new FabricError(
+    "usage",
+    `expected a folder or a package (.tar.gz), found the file ${basename(resolve(path))}`,
+    {
+      hint: "name the folder that has package.json, go.mod, pom.xml or build.gradle",
+    },
+  );
+}
+
+async function fromFolder(
+  path: string,
+  label: string,
+  { offline, ...options }: SourceOptions & { readonly offline: boolean },
+): Promise<PreparedPackage> {
+  const source = await readChaincodeSource(path, options);
+  const { language, downloads, notices } = source;
+  if (offline && downloads.length > 0) {
+    throw new FabricError(
+      "usage",
+      `expected everything that ${path} needs in the package, found no ${listed(downloads)}`,
+      {
+        hint: bringIt[language],
+      },
+    );
+  }
+  const pkg = await packChaincode({ path: source.path, type: language, label }, source.files);
+  const build =
+    downloads.length > 0
+      ? [`the peer's build downloads ${listed(downloads)}; without a network: ${bringIt[language]}`]
+      : [];
+  const entries = source.files.map(({ name, content }) => ({ name, kind: "file", size: content.length, mode: 0o644 }));
+  return { pkg, entries, notices: [...notices, ...build] };
+}
+
+/** How a package comes to need no network. */
+const bringIt = {
+  node: "npm ci --omit=dev, in the folder, then package it",
+  golang: "go mod vendor, in the folder, then package it",
+  java: "build the jar first (mvn package, gradle shadowJar) and put it into the folder",
+} as const satisfies Record<ChaincodeLanguage, string>;
+
+/** Whether a path, which is no folder, is that of a package: it has its label already. */
+export const isPackageFile = (path: string): boolean => /\.(tar\.gz|tgz)$/.test(path);
+
+/** The label of a package that nobody named: from its folder, in the letters that Fabric takes. */
+export function labelOf(path: string): string {
+  const name = basename(resolve(path)).replace(/\.(tar\.gz|tgz)$/, "");
+  return name.replaceAll(/[^a-zA-Z0-9_.+-]/g, "-").replace(/^[^a-zA-Z0-9]+/, "") || "chaincode";
+}
+
+/** Names, but not hundreds of them. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}
+
+/** A package that peers have: asked of one after another when somebody needs its bytes. */
+export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly FabricNode[]): PackageToDeploy {
+  let found: Promise<ChaincodePackage> | undefined;
+  const find = async (signal: AbortSignal): Promise<ChaincodePackage> => {
+    const failures: unknown[] = [];
+    for (const node of peers) {
+      try {
+        const { connection, identity } = await reachPeer(network, node, signal);
+        const bytes = await installedPackage(connection, identity, id, { signal });
+        if (bytes) return await readChaincodePackage(bytes);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    const lost = failures.find((failure) => failure instanceof LostConnection);
+    if (lost) throw lost;
+    const because = failures.length === 0 ? "none has it" : failures.map(messageOf).join("; ");
+    throw new FabricError("not-found", `expected a peer that has the package ${id}: ${because}`, {
+      hint: "name its source with --path",
+      cause: failures[0],
+    });
+  };
+  return {
+    id,
+    type: undefined,
+    load: (signal) => {
+      const finding = (found ??= find(signal));
+      // What failed may be tried again.
+      finding.catch(() => (found = undefined));
+      return finding;
+    },
+  };
+}
+
+/** Throws `usage` when all these peers say that they have no package of this ID. What one of them does not tell may yet be so. */
+export async function checkInstalled(
+  network: OpenNetwork,
+  id: string,
+  peers: readonly FabricNode[],
+  signal: AbortSignal,
+): Promise<void> {
+  const answers = await Promise.allSettled(
+    peers.map(async (node) => {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      return installedChaincodes(connection, identity, { signal });
+    }),
+  );
+  signal.throwIfAborted();
+  if (answers.some(({ status }) => status === "rejected")) return;
+  const installed = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+  const ids = [...new Set(installed.map(({ packageId }) => packageId))].sort();
+  if (ids.includes(id)) return;
+  throw new FabricError(
+    "usage",
+    `expected a package that a peer has installed (${listed(ids) || "none"}), found ${id}`,
+    { hint: "name its source with --path" },
+  );
+}
+
+async function contentOf(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new FabricError("usage", `cannot read ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (cause) {
+    throw new FabricError("usage", `cannot read ${path}: ${messageOf(cause)}`, { cause });
+  }
+}

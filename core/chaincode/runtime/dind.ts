@@ -1,0 +1,67 @@
+import { FabricError } from "../../error.ts";
+import { get } from "../../kubernetes/objects.ts";
+import { ANNOTATIONS } from "../../injection/annotations.ts";
+import type { OpenNetwork } from "../../network/session/open-network.ts";
+import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import type { Step } from "../../engine/step.ts";
+import type { PackageToDeploy, Runtime } from "../deployment/deployment.ts";
+import { warmStep } from "./warm-step.ts";
+import type { RuntimeRequest } from "./runtime-request.ts";
+import { leftoversStep } from "./service-leftovers.ts";
+
+/** Chaincode in each peer's own Docker daemon: the peer builds it, or finds it built, and starts it. */
+export function newDindRuntime(
+  network: OpenNetwork,
+  request: RuntimeRequest,
+  name: "dind" | "on-demand",
+  pkg: PackageToDeploy | undefined,
+): Runtime {
+  return {
+    name,
+    packageFor: pkg && (() => pkg),
+    beforeInstall: (node) => (name === "on-demand" ? [idleStep(network, node)] : []),
+    beforehand: () => [],
+    started: warmStep,
+    // Whose package stays may need its service yet.
+    afterwards: (target, after) =>
+      request.chosen && target.pkg.type !== "ccaas"
+        ? [unlessService(target.pkg, leftoversStep(network, request, target.organization, undefined, after))]
+        : [],
+  };
+}
+
+/** The package may itself be one that is called as a service. Of one that is only known by its ID a peer tells, where it matters. */
+function unlessService(pkg: PackageToDeploy, leftovers: Step): Step {
+  return {
+    ...leftovers,
+    async observe(context) {
+      const observation = await leftovers.observe(context);
+      if (observation.done) return observation;
+      const type = pkg.type ?? (await pkg.load(context.signal)).metadata.type;
+      return type === "ccaas" ? { done: true, detail: "left alone: the package is called as a service" } : observation;
+    },
+  };
+}
+
+/** A peer's daemon stops chaincode that nobody calls: a matter of its Pod, for all its chaincode. */
+function idleStep(network: OpenNetwork, node: FabricNode): Step {
+  const { namespace } = node.organization;
+  return {
+    id: `on-demand/${hostOf(node)}`,
+    title: `${hostOf(node)} stops idle chaincode`,
+    after: [],
+    async observe({ signal }) {
+      const set = await get(network.cluster, { kind: "StatefulSet", namespace, name: node.name }, signal);
+      const idle = set?.spec?.template.metadata?.annotations?.[ANNOTATIONS.chaincodeIdle];
+      if (idle !== undefined) return { done: true, detail: `after ${idle}` };
+      throw new FabricError(
+        "not-ready",
+        `expected ${ANNOTATIONS.chaincodeIdle} on the Pod of ${hostOf(node)}, found none`,
+        {
+          hint: "kubectl fabric init --chaincode-idle 10m sets it, and restarts the peers once",
+        },
+      );
+    },
+    async act() {},
+  };
+}

@@ -1,0 +1,61 @@
+import { FabricError } from "../../error.ts";
+import { describeRef, list, refOf, remove } from "../../kubernetes/objects.ts";
+import type { KubernetesObject } from "../../kubernetes/client-node.ts";
+import type { OpenNetwork } from "../../network/session/open-network.ts";
+import type { PeerOrganization } from "../../network/resources/spec.ts";
+import type { Step } from "../../engine/step.ts";
+import type { RuntimeRequest } from "./runtime-request.ts";
+import { chaincodeSelector, serviceOfLabels } from "./service-name.ts";
+
+/** What ends first: the Pods; then what they needed. */
+const kinds = ["Deployment", "Service", "NetworkPolicy", "Secret"] as const;
+
+/**
+ * Services of this chaincode and channel that its definition has left behind are gone. `kept` is the one that runs now;
+ * none when chaincode has moved into the peers' own daemons.
+ */
+export function leftoversStep(
+  { cluster }: OpenNetwork,
+  { chaincode, channel }: Pick<RuntimeRequest, "chaincode" | "channel">,
+  organization: PeerOrganization,
+  kept: string | undefined,
+  after: readonly string[],
+): Step {
+  const found = async (signal: AbortSignal): Promise<readonly KubernetesObject[]> => {
+    const labels = chaincodeSelector(chaincode, channel);
+    const lists = await Promise.all(
+      kinds.map((kind) => list(cluster, { kind, namespace: organization.namespace, labels }, signal)),
+    );
+    const all: readonly KubernetesObject[] = lists.flat();
+    return all.filter(({ metadata }) => metadata?.deletionTimestamp === undefined).filter(isLeft);
+  };
+  const isLeft = ({ metadata }: KubernetesObject): boolean => serviceOfLabels(metadata?.labels) !== kept;
+  return {
+    id: `leftovers/${organization.name}`,
+    title: `${organization.name} runs no other service for ${chaincode} on ${channel}`,
+    after,
+    async observe({ signal }) {
+      try {
+        const left = await found(signal);
+        return left.length === 0 ? { done: true } : { done: false, change: described(left) };
+      } catch (error) {
+        // Who deploys into daemons only needs no right to see Deployments, and then has made none.
+        if (kept === undefined && error instanceof FabricError && error.code === "forbidden") {
+          return { done: true, detail: "not looked for: no right to list Deployments" };
+        }
+        throw error;
+      }
+    },
+    async act({ signal }) {
+      const left = await found(signal);
+      for (const object of left) await remove(cluster, refOf(object), { uid: object.metadata?.uid, signal });
+      return `removed ${described(left)}`;
+    },
+  };
+}
+
+const described = (objects: readonly KubernetesObject[]): string =>
+  objects
+    .filter(({ kind }) => kind === "Deployment")
+    .map((object) => describeRef(refOf(object)))
+    .join(", ") || `${objects.length} objects`;

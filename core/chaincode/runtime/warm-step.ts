@@ -1,0 +1,60 @@
+import { FabricError } from "../../error.ts";
+import { lacksImage, startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
+import { reachPeer } from "../../network/session/reach.ts";
+import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import { aMinute, eventually } from "../../engine/eventually.ts";
+import type { Observation, Step } from "../../engine/step.ts";
+import { containerOf, containersOf } from "../daemon/containers.ts";
+import { buildAnew } from "../deployment/deploy-command.ts";
+import type { Deployment, Target } from "../deployment/deployment.ts";
+import { startTimeout } from "../lifecycle/init-step.ts";
+import { isBuiltByDocker } from "../seed/seeding.ts";
+
+/**
+ * A peer has started its chaincode, so that nobody's first transaction waits for it: by a call that is never submitted.
+ * A container that has ended since was started once, and the peer starts it again by itself; one that is only created
+ * is just being started by its peer, after a commit (Fabric core/chaincode/lifecycle/custodian.go): the call waits for it.
+ */
+export function warmStep(
+  { network, channel, definition }: Deployment,
+  { pkg }: Target,
+  node: FabricNode,
+  after: readonly string[],
+): Step {
+  return {
+    id: `started/${hostOf(node)}`,
+    title: `${hostOf(node)} has started ${definition.name}`,
+    after,
+    async observe({ signal }): Promise<Observation> {
+      try {
+        const container = containerOf(await containersOf(network, node, signal), pkg.id);
+        if (container && container.state !== "created") return { done: true };
+      } catch (error) {
+        if (!(error instanceof FabricError) || !["not-found", "forbidden"].includes(error.code)) throw error;
+        // No daemon of ours, or none that we may look into: whoever runs chaincode there starts it.
+        return { done: true, detail: "there is no daemon to look into" };
+      }
+      // Of a package that stays only the ID is known: it may be that of a service.
+      const type = pkg.type ?? (await pkg.load(signal)).metadata.type;
+      return isBuiltByDocker(type)
+        ? { done: false, change: "by a call that is not submitted" }
+        : { done: true, detail: `an external builder runs ${type} packages` };
+    },
+    async act({ signal, progress }) {
+      const { connection, identity } = await reachPeer(network, node, signal);
+      progress("the chaincode starts");
+      const start = () =>
+        startChaincode(connection, identity, channel, definition.name, { signal, timeout: startTimeout });
+      const { state } = await eventually(start, { signal, within: aMinute, retry: ["connection"] }).catch(
+        (error: unknown) => {
+          if (!lacksImage(error) || error.hint !== undefined) throw error;
+          const { code, message } = error;
+          const seed = `kubectl fabric chaincode seed ${definition.name}`;
+          const hint = `${seed} brings what another peer has; else: ${buildAnew(definition.name, channel)}`;
+          throw new FabricError(code, message, { hint, cause: error });
+        },
+      );
+      return state === "running" ? "" : "to be initialized";
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { FabricError } from "../../error.ts";
+import type { StepContext } from "../../engine/step.ts";
+
+/** Peers that would all build the same: one does. */
+export interface BuildTurn {
+  /**
+   * Builds, if nobody is at it: true. Else waits for who is: false, then it is time to look again.
+   * A build that failed for what is in the package would fail everywhere: it is not tried again.
+   */
+  take(host: string, build: () => Promise<void>, context: StepContext): Promise<boolean>;
+}
+
+export function newBuildTurn(): BuildTurn {
+  let current: { readonly host: string; readonly ended: Promise<void> } | undefined;
+  let failed: FabricError | undefined;
+  return {
+    async take(host, build, { progress }) {
+      if (!failed && current) {
+        progress(`waits for the build on ${current.host}`);
+        await current.ended;
+        if (!failed) return false;
+      }
+      if (failed) throw failed;
+      const building = build();
+      const quietly = building.catch(() => {});
+      current = { host, ended: quietly };
+      try {
+        await building;
+        return true;
+      } catch (error) {
+        if (isBuildFailure(error)) failed = notAgain(host, error);
+        throw error;
+      } finally {
+        current = undefined;
+      }
+    },
+  };
+}
+
+/** core/container/dockercontroller/dockercontroller.go, Build: all that it says when the build itself went wrong. */
+function isBuildFailure(error: unknown): error is FabricError {
+  return error instanceof FabricError && /docker (image )?build failed|platform builder failed/.test(error.message);
+}
+
+function notAgain(host: string, cause: FabricError): FabricError {
+  return new FabricError(cause.code, `the build on ${host} failed, and would here`, { hint: cause.hint, cause });
+}

@@ -1,0 +1,231 @@
+import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
+import type { Duplex, Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { callbackify } from "node:util";
+import { FabricError, LostConnection, messageOf } from "../error.ts";
+import { abortError, anySignal } from "../kubernetes/abort.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
+import { execStream, type ExecStream } from "../kubernetes/exec.ts";
+
+/** A Docker daemon within a Pod. */
+export interface EngineTarget {
+  readonly namespace: string;
+  readonly pod: string;
+  /** The daemon's container: one that has the docker command. */
+  readonly container: string;
+  /** The daemon's socket, when the container's own DOCKER_HOST does not say: "unix:///run/docker/docker.sock". */
+  readonly host?: string | undefined;
+  /** What connects its standard input and output with the daemon; `docker system dial-stdio` unless told. */
+  readonly dial?: readonly string[] | undefined;
+}
+
+/** One call of the Docker Engine API. */
+export interface EngineRequest {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
+  /** Without version, so that the daemon's own counts: "/images/json" */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Sent as JSON, or as it comes when it is a stream (a tar archive). */
+  readonly body?: Readable | object | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The Docker Engine API of one daemon: the port that everything in docker/ works through. */
+export interface Engine {
+  readonly target: EngineTarget;
+  /** Calls and reads the JSON of the answer; undefined when it is empty. Throws as `stream` does. */
+  call(request: EngineRequest): Promise<unknown>;
+  /**
+   * Calls and gives the answer's body as it comes.
+   * Throws EngineError when the daemon refuses, `not-ready` when there is no daemon, `not-found` or `forbidden` as exec does.
+   */
+  stream(request: EngineRequest): Promise<IncomingMessage>;
+  /** Ends every connection. */
+  close(): void;
+}
+
+/** The daemon said no. */
+export class EngineError extends FabricError {
+  readonly httpStatus: number;
+
+  constructor(httpStatus: number, message: string, where: string) {
+    super(
+      httpStatus === 404 ? "not-found" : httpStatus === 409 ? "conflict" : "rejected",
+      `Docker in ${where}: ${message}`,
+    );
+    this.httpStatus = httpStatus;
+  }
+}
+
+/** Whether the daemon answered that there is no such image or container. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof EngineError && error.httpStatus === 404;
+}
+
+/**
+ * The Engine API of a daemon that has no port: `docker system dial-stdio`, run by exec in its container, carries HTTP.
+ * Nothing is connected before the first call. An idle connection is kept for the next call: `close()` ends it.
+ */
+export function newEngine(cluster: Cluster, target: EngineTarget, signal?: AbortSignal): Engine {
+  return new ExecEngine(cluster, target, signal);
+}
+
+class ExecEngine implements Engine {
+  readonly target: EngineTarget;
+  readonly #agent: DialAgent;
+  readonly #closed = new AbortController();
+  readonly #signal: AbortSignal;
+
+  constructor(cluster: Cluster, target: EngineTarget, signal: AbortSignal | undefined) {
+    this.target = target;
+    this.#signal = anySignal(signal, this.#closed.signal);
+    this.#agent = new DialAgent(() => dial(cluster, target, this.#signal));
+  }
+
+  async call(request: EngineRequest): Promise<unknown> {
+    const answer = await text(await this.stream(request));
+    return answer.trim() === "" ? undefined : JSON.parse(answer);
+  }
+
+  async stream(request: EngineRequest): Promise<IncomingMessage> {
+    const signal = anySignal(this.#signal, request.signal);
+    const answer = await this.#send(request, signal);
+    const status = answer.statusCode ?? 0;
+    if (status < 400) return answer;
+    throw new EngineError(status, daemonMessage(await text(answer)), describe(this.target));
+  }
+
+  close(): void {
+    this.#closed.abort(
+      new FabricError("interrupted", `the connection to Docker in ${describe(this.target)} was closed`),
+    );
+    this.#agent.destroy();
+  }
+
+  async #send(request: EngineRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    for (;;) {
+      if (signal.aborted) throw abortError(signal, `${request.method} ${request.path}`);
+      const sent = httpRequest({ ...requestOptions(request), agent: this.#agent, signal });
+      try {
+        return await answerOf(sent, request.body);
+      } catch (error) {
+        if (signal.aborted) throw abortError(signal, `${request.method} ${request.path}`);
+        // The daemon closed an idle connection just as we took it. A stream cannot be sent twice.
+        if (sent.reusedSocket && !isReadable(request.body)) continue;
+        throw await this.#failure(error, sent);
+      }
+    }
+  }
+
+  async #failure(error: unknown, sent: ClientRequest): Promise<FabricError> {
+    if (error instanceof FabricError) return error;
+    const exit = await this.#agent.endOf(sent);
+    if (exit instanceof FabricError) return exit;
+    const where = describe(this.target);
+    if (isExit(exit) && exit.code !== 0) return noDaemon(where, exit.stderr, this.target);
+    return new LostConnection(`Docker in ${where} did not answer: ${messageOf(error)}`, {
+      hint: `kubectl logs -n ${this.target.namespace} ${this.target.pod} -c ${this.target.container}`,
+      cause: error,
+    });
+  }
+}
+
+/** Connections by exec instead of TCP; kept alive like any other. */
+class DialAgent extends Agent {
+  readonly #dial: () => Promise<ExecStream>;
+  readonly #streams = new WeakMap<object, ExecStream>();
+
+  constructor(dialOne: () => Promise<ExecStream>) {
+    super({ keepAlive: true, maxFreeSockets: 2 });
+    this.#dial = dialOne;
+  }
+
+  override createConnection(
+    _options: object,
+    done?: (error: Error | null, stream: Duplex) => void,
+  ): Duplex | null | undefined {
+    callbackify(() => this.#open())((error: Error | null, stream) => done?.(error, stream));
+    return undefined;
+  }
+
+  /** Node would set TCP options here, which an exec has none of. */
+  override keepSocketAlive(): boolean {
+    return true;
+  }
+
+  /** How the process that carried a request ended, or what became of it instead; undefined when nothing was connected. */
+  async endOf({ socket }: ClientRequest): Promise<unknown> {
+    try {
+      return socket ? await this.#streams.get(socket)?.exit : undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async #open(): Promise<ExecStream> {
+    // Agent.reuseSocket asks for ref(), which an exec has none of either.
+    const stream = Object.assign(await this.#dial(), { ref: () => {} });
+    this.#streams.set(stream, stream);
+    return stream;
+  }
+}
+
+function dial(cluster: Cluster, target: EngineTarget, signal: AbortSignal): Promise<ExecStream> {
+  const host = target.host === undefined ? [] : ["--host", target.host];
+  const command = target.dial ?? ["docker", ...host, "system", "dial-stdio"];
+  return execStream(cluster, { ...target, command }, signal);
+}
+
+function requestOptions({ method, path, query = {}, body }: EngineRequest) {
+  const parameters = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
+  const search = new URLSearchParams(parameters).toString();
+  const type = isReadable(body) ? "application/x-tar" : "application/json";
+  return {
+    // No name is resolved: the daemon checks only that there is one.
+    host: "docker",
+    method,
+    path: search === "" ? path : `${path}?${search}`,
+    headers: body === undefined ? {} : { "content-type": type },
+  };
+}
+
+function answerOf(sent: ClientRequest, body: EngineRequest["body"]): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    sent.once("response", resolve);
+    sent.on("error", reject);
+    if (isReadable(body)) {
+      body.once("error", (error) => sent.destroy(error));
+      body.pipe(sent);
+    } else sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+function isReadable(body: EngineRequest["body"]): body is Readable {
+  return body !== undefined && "pipe" in body;
+}
+
+function daemonMessage(body: string): string {
+  try {
+    const { message } = JSON.parse(body) as { readonly message?: string };
+    return message ?? body.trim();
+  } catch {
+    return body.trim();
+  }
+}
+
+function noDaemon(where: string, stderr: string, { namespace, pod, container }: EngineTarget): FabricError {
+  return new FabricError("not-ready", `expected a Docker daemon in ${where}, got: ${stderr.trim() || "no answer"}`, {
+    hint: `is the daemon starting? kubectl logs -n ${namespace} ${pod} -c ${container}`,
+  });
+}
+
+/** "container dind of Pod org1/peer0-0" */
+function describe({ namespace, pod, container }: EngineTarget): string {
+  return `container ${container} of Pod ${namespace}/${pod}`;
+}
+
+function isExit(value: unknown): value is { readonly code: number; readonly stderr: string } {
+  return typeof value === "object" && value !== null && "code" in value && "stderr" in value;
+}

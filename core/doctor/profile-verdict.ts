@@ -1,0 +1,118 @@
+import { oldestVersion } from "../injection/cluster.ts";
+import {
+  POD_SECURITY_LEVELS,
+  PROFILE_NAMES,
+  PROFILES,
+  type PodSecurityLevel,
+  type Profile,
+  type ProfileName,
+} from "../injection/profile.ts";
+import { isOlder, parseVersion, printVersion } from "../injection/version.ts";
+import type { V1Node } from "../kubernetes/client-node.ts";
+import { versionsOf } from "./cluster-findings.ts";
+import type { ClusterReading, NamespaceReading, Trial } from "./facts.ts";
+
+/** Whether peers of a namespace can have a profile. */
+export interface ProfileVerdict {
+  readonly profile: ProfileName;
+  /** Whether the cluster and the namespace can run it. */
+  readonly possible: "yes" | "no" | "unknown";
+  /** Whether the operator's settings allow it. */
+  readonly allowed: boolean;
+  readonly because?: string;
+  /** It can, but not everywhere, or not surely. */
+  readonly caution?: string;
+}
+
+const ENFORCE = "pod-security.kubernetes.io/enforce";
+
+/** Judges each profile, the operator's settings apart. Pure. */
+export function profileVerdicts(
+  cluster: ClusterReading,
+  namespace: NamespaceReading,
+  allowed: readonly ProfileName[],
+): readonly ProfileVerdict[] {
+  return PROFILE_NAMES.map((profile) => ({
+    profile,
+    allowed: allowed.includes(profile),
+    ...judge(PROFILES[profile], cluster, namespace),
+  }));
+}
+
+type Judgement = Pick<ProfileVerdict, "possible" | "because" | "caution">;
+
+const no = (because: string): Judgement => ({ possible: "no", because });
+
+function judge(profile: Profile, cluster: ClusterReading, namespace: NamespaceReading): Judgement {
+  const refusal = versionRefusal(profile, cluster) ?? runtimeClassRefusal(profile, cluster);
+  if (refusal !== undefined) return no(refusal);
+  const admitted = admission(profile, namespace);
+  return admitted.possible === "no" ? admitted : { ...admitted, ...onNodes(profile, cluster, admitted) };
+}
+
+function versionRefusal({ requires }: Profile, cluster: ClusterReading): string | undefined {
+  const found = oldestVersion(versionsOf(cluster));
+  if (requires.kubernetes === undefined || found === undefined || !isOlder(found, requires.kubernetes))
+    return undefined;
+  return `needs Kubernetes ${requires.kubernetes} on every node, found ${printVersion(found)}`;
+}
+
+function runtimeClassRefusal({ pod }: Profile, { runtimeClasses }: ClusterReading): string | undefined {
+  const wanted = pod.runtimeClassName;
+  if (wanted === undefined || !runtimeClasses.known || runtimeClasses.value.includes(wanted)) return undefined;
+  return `needs the RuntimeClass ${wanted}, found ${runtimeClasses.value.join(", ") || "none"}`;
+}
+
+/** What the API server said to such a Pod; else the namespace's label, which does not know of quotas and other admission. */
+function admission({ name, requires }: Profile, { trials, labels }: NamespaceReading): Judgement {
+  const trial: Trial = trials[name];
+  if (trial.result === "admitted") return { possible: "yes" };
+  if (trial.result === "refused") return no(trial.message);
+  if (!labels.known) return { possible: "unknown", because: `${trial.because}; ${labels.because}` };
+  const level = enforcedLevel(labels.value);
+  if (POD_SECURITY_LEVELS.indexOf(requires.podSecurity) < POD_SECURITY_LEVELS.indexOf(level))
+    return no(`the namespace enforces Pod Security "${level}"`);
+  return { possible: "yes", caution: `judged by its label alone: ${trial.because}` };
+}
+
+function enforcedLevel(labels: Readonly<Record<string, string>>): PodSecurityLevel {
+  return POD_SECURITY_LEVELS.find((level) => level === labels[ENFORCE]) ?? "privileged";
+}
+
+/** A Pod may come to any node. */
+function onNodes(profile: Profile, { nodes }: ClusterReading, { caution: before }: Judgement): Partial<Judgement> {
+  if (profile.requires.kernel === undefined) return {};
+  if (!nodes.known)
+    return { possible: "unknown", because: `needs Linux ${profile.requires.kernel} on the nodes: ${nodes.because}` };
+  const linux = nodes.value.filter(({ status }) => status?.nodeInfo?.operatingSystem === "linux");
+  const reasons = linux.map((node) => nodeRefusal(profile, node));
+  const bad = reasons.filter((reason) => reason !== undefined);
+  if (bad.length === 0) return {};
+  if (bad.length === linux.length) return no(bad[0] ?? "");
+  const some = `not on ${bad.length} of ${linux.length} nodes (${bad[0]}): give peers a nodeSelector`;
+  return { caution: before === undefined ? some : `${some}; ${before}` };
+}
+
+function nodeRefusal({ requires, pod }: Profile, { metadata, status }: V1Node): string | undefined {
+  const found = parseVersion(status?.nodeInfo?.kernelVersion ?? "");
+  if (requires.kernel !== undefined && found !== undefined && isOlder(found, requires.kernel))
+    return `needs Linux ${requires.kernel}, node ${metadata?.name} has ${printVersion(found)}`;
+  // KEP-127: kubelets tell what their runtime's handlers can, from 1.30 on. The one without a name is the default.
+  const handler = status?.runtimeHandlers?.find(({ name }) => (name ?? "") === "");
+  if (pod.hostUsers === false && handler !== undefined && handler.features?.userNamespaces !== true)
+    return `needs user namespaces, which the container runtime of node ${metadata?.name} has not`;
+  return undefined;
+}
+
+/** What a Pod gets that names none, where that can run; else the one with the least privilege. Pure. */
+export function recommended(verdicts: readonly ProfileVerdict[], byDefault: ProfileName): ProfileName | undefined {
+  const usable = verdicts
+    .filter(({ possible, allowed }) => possible === "yes" && allowed)
+    .map(({ profile }) => profile)
+    .sort((a, b) => strictness(b) - strictness(a));
+  return usable.find((profile) => profile === byDefault) ?? usable[0];
+}
+
+function strictness(name: ProfileName): number {
+  return POD_SECURITY_LEVELS.indexOf(PROFILES[name].requires.podSecurity);
+}

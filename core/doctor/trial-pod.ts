@@ -1,0 +1,57 @@
+import { ANNOTATIONS } from "../injection/annotations.ts";
+import type { ClusterFacts } from "../injection/cluster.ts";
+import { injectPod } from "../injection/inject.ts";
+import { PROFILE_NAMES, type ProfileName } from "../injection/profile.ts";
+import type { InjectionSettings } from "../injection/settings.ts";
+import type { V1Pod } from "../kubernetes/client-node.ts";
+import { version } from "../process/version.ts";
+
+/**
+ * A peer Pod as the webhook would leave it under a profile, whatever the operator allows: to ask the API server whether it would take
+ * it; or the injection's own sentence why it makes none. Its peer says all that Pod Security "restricted" wants, so that only the
+ * sidecar decides. Without our annotations: the webhook itself is not asked. Pure.
+ */
+export function trialPod(
+  namespace: string,
+  profile: ProfileName,
+  settings: InjectionSettings,
+  cluster: Omit<ClusterFacts, "namespace">,
+): V1Pod | string {
+  const context = {
+    settings: { ...settings, profile: { default: profile, allowed: PROFILE_NAMES } },
+    cluster,
+    version,
+  };
+  const outcome = injectPod(peer(namespace, { [ANNOTATIONS.inject]: "true" }), context);
+  if (outcome.kind === "denied") return outcome.message;
+  if (outcome.pod === undefined) throw new Error(`expected an injected Pod for the profile ${profile}`);
+  const { spec } = outcome.pod;
+  return { apiVersion: "v1", kind: "Pod", metadata: metadataOf(namespace), ...(spec === undefined ? {} : { spec }) };
+}
+
+const metadataOf = (namespace: string) => ({ generateName: "kubectl-fabric-doctor-", namespace });
+
+function peer(namespace: string, annotations: Record<string, string>): V1Pod {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...metadataOf(namespace), annotations },
+    spec: {
+      containers: [
+        {
+          name: "peer",
+          image: "docker.io/hyperledger/fabric-peer:3.1",
+          command: ["peer", "node", "start"],
+          resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "1", memory: "512Mi" } },
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ["ALL"] },
+            runAsNonRoot: true,
+            runAsUser: 1000,
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+        },
+      ],
+    },
+  };
+}

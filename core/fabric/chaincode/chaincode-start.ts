@@ -1,0 +1,61 @@
+import { FabricError } from "../../error.ts";
+import { readableBuildFailure } from "./build-log.ts";
+import type { CallOptions } from "../node/call-options.ts";
+import type { NodeConnection } from "../node/node-connection.ts";
+import { propose } from "../node/proposal.ts";
+import type { SigningIdentity } from "../identity/signing-identity.ts";
+
+/** Every chaincode made with a contract API answers this with a description of itself, and writes nothing. */
+const describeItself = "org.hyperledger.fabric:GetMetadata";
+
+/** What a peer says about a chaincode when it is called. */
+export type ChaincodeAnswer =
+  /** It runs; its own description when it has one (contract API), as JSON. */
+  | { readonly state: "running"; readonly description: string | undefined }
+  /** The definition asks for a first call of Init (core/chaincode/chaincode_support.go, CheckInvocation). Nothing was started. */
+  | { readonly state: "not-initialized" };
+
+/**
+ * Calls a chaincode at one peer so that the peer starts it. The call is simulated and never submitted: the ledger stays
+ * as it is, whatever the chaincode does with it. A chaincode that does not know the function refuses, and runs.
+ * Throws `rejected` with the peer's words when it could not be started.
+ */
+export async function startChaincode(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  channel: string,
+  chaincode: string,
+  options?: CallOptions,
+): Promise<ChaincodeAnswer> {
+  try {
+    const answer = await propose(connection, identity, { channel, chaincode, function: describeItself }, options);
+    return { state: "running", description: Buffer.from(answer).toString("utf8") };
+  } catch (error) {
+    const verdict = verdictOf(error);
+    if (verdict) return verdict;
+    throw readableBuildFailure(error);
+  }
+}
+
+/** The peer's own failures begin like this; what the chaincode says does not (core/endorser/endorser.go, ProcessProposalSuccessfullyOrError). */
+const peerFailure = /: (error in simulation|make sure the chaincode|error validating proposal|failed )/;
+
+function verdictOf(error: unknown): ChaincodeAnswer | undefined {
+  if (!(error instanceof FabricError) || error.code !== "rejected") return undefined;
+  if (/has not been initialized for this version/.test(error.message)) return { state: "not-initialized" };
+  // core/chaincode/chaincode_support.go, processChaincodeExecutionResult: the chaincode's own refusal
+  const refused = /transaction returned with failure/.test(error.message) || !peerFailure.test(error.message);
+  return refused && !(error.cause instanceof Error) ? { state: "running", description: undefined } : undefined;
+}
+
+/**
+ * Whether a chaincode could not be started because the daemon has no image of it, or the peer's own build of one failed
+ * (core/chaincode/runtime_launcher.go and container_runtime.go; seen with 2.5 and 3.1).
+ */
+export function lacksImage(error: unknown): error is FabricError {
+  return (
+    error instanceof FabricError &&
+    error.code === "rejected" &&
+    /could not launch chaincode .*(error building image|No such image)/s.test(error.message)
+  );
+}

@@ -1,0 +1,373 @@
+import { peer } from "@hyperledger/fabric-protos";
+import { FabricError, messageOf } from "../../error.ts";
+import type { CallOptions } from "../node/call-options.ts";
+import { type ChaincodeDefinition, checkChaincodeName, checkChaincodeVersion } from "./chaincode-definition.ts";
+import type { ChaincodePackage } from "../package/chaincode-package.ts";
+import type { CommittedTransaction, PeerGateway } from "../node/gateway.ts";
+import type { NodeConnection } from "../node/node-connection.ts";
+import { propose } from "../node/proposal.ts";
+import type { SigningIdentity } from "../identity/signing-identity.ts";
+
+const { lifecycle } = peer;
+
+/** A package on a peer, and the committed definitions that run it. */
+export interface InstalledChaincode {
+  readonly packageId: string;
+  readonly label: string;
+  readonly references: readonly { readonly channel: string; readonly name: string; readonly version: string }[];
+}
+
+/** A definition on a channel, and who has approved it. */
+export interface CommittedDefinition extends ChaincodeDefinition {
+  /** MSP ID -> approved. Only where one definition is asked for. */
+  readonly approvals: ReadonlyMap<string, boolean>;
+}
+
+/** What one organization has approved. */
+export interface ApprovedDefinition extends ChaincodeDefinition {
+  /** Undefined: approved without a package, so this organization's peers do not run it. */
+  readonly packageId: string | undefined;
+}
+
+/** Whether a definition can be committed. */
+export interface CommitReadiness {
+  /** MSP ID -> has approved exactly this definition. */
+  readonly approvals: ReadonlyMap<string, boolean>;
+  /** MSP ID -> the parts in which it has approved something else of this sequence. Fabric 3 tells. */
+  readonly mismatches: ReadonlyMap<string, readonly ApprovedPart[]>;
+  /** MSP IDs of those that have approved nothing of this sequence. Fabric 3 tells. */
+  readonly silent: ReadonlySet<string>;
+}
+
+/** Parts of what an organization approves, each with a hash of its own (core/chaincode/lifecycle/lifecycle.go, ChaincodeParameters). */
+export type ApprovedPart =
+  /** Version and whether there is Init. */
+  "EndorsementInfo" | "ValidationInfo" | "Collections";
+
+/** core/chaincode/lifecycle/serializer.go, IsSerialized: named instead of parts where there is nothing to compare with. */
+const NOTHING_APPROVED = "ChaincodeParameters";
+
+/**
+ * Installs a package on a peer, which may build it. An administrator of the peer's organization may. False when it was
+ * there already. No timeout unless told: a build takes several minutes on small machines, and the peer itself ends one that
+ * takes too long (core.yaml, chaincode.installTimeout).
+ */
+export async function installChaincode(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  { id, bytes }: ChaincodePackage,
+  options: CallOptions = {},
+): Promise<boolean> {
+  const args = new lifecycle.InstallChaincodeArgs();
+  args.setChaincodeInstallPackage(bytes);
+  let answer: Uint8Array;
+  try {
+    answer = await ask(connection, identity, "", "InstallChaincode", args, { timeout: Infinity, ...options });
+  } catch (error) {
+    // core/chaincode/lifecycle/lifecycle.go, InstallChaincode
+    if (messageMatches(error, `chaincode already successfully installed (package ID '${id}')`)) return false;
+    throw error;
+  }
+  const installed = lifecycle.InstallChaincodeResult.deserializeBinary(answer).getPackageId();
+  if (installed === id) return true;
+  throw new FabricError("internal", `expected package ID ${id} from ${connection.name}, found ${installed}`);
+}
+
+/** core/aclmgmt/defaultaclprovider.go before Fabric 3.1 knew the function; core/dispatcher/dispatcher.go where its policy is set by hand. */
+const UNKNOWN_FUNCTION = /Unmapped policy for _lifecycle\/|QueryApprovedChaincodeDefinitions does not exist/;
+
+/** Packages on a peer, in order of their IDs. */
+export async function installedChaincodes(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  options?: CallOptions,
+): Promise<readonly InstalledChaincode[]> {
+  const args = new lifecycle.QueryInstalledChaincodesArgs();
+  const answer = await ask(connection, identity, "", "QueryInstalledChaincodes", args, options);
+  return lifecycle.QueryInstalledChaincodesResult.deserializeBinary(answer)
+    .getInstalledChaincodesList()
+    .map((installed) => ({
+      packageId: installed.getPackageId(),
+      label: installed.getLabel(),
+      references: installed
+        .getReferencesMap()
+        .getEntryList()
+        .flatMap(([channel]) =>
+          (installed.getReferencesMap().get(channel)?.getChaincodesList() ?? []).map((chaincode) => ({
+            channel,
+            name: chaincode.getName(),
+            version: chaincode.getVersion(),
+          })),
+        ),
+    }))
+    .sort((left, right) => (left.packageId < right.packageId ? -1 : 1));
+}
+
+/** A package back from a peer, byte for byte as it was installed; undefined when it is not there. */
+export async function installedPackage(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  packageId: string,
+  options?: CallOptions,
+): Promise<Uint8Array | undefined> {
+  const args = new lifecycle.GetInstalledChaincodePackageArgs();
+  args.setPackageId(packageId);
+  const answer = await unless(/could not load chaincode install package|not found/, () =>
+    ask(connection, identity, "", "GetInstalledChaincodePackage", args, options),
+  );
+  return (
+    answer && lifecycle.GetInstalledChaincodePackageResult.deserializeBinary(answer).getChaincodeInstallPackage_asU8()
+  );
+}
+
+/** The definition of a chaincode on a channel; undefined when none is committed. */
+export async function committedDefinition(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  channel: string,
+  name: string,
+  options?: CallOptions,
+): Promise<CommittedDefinition | undefined> {
+  const args = new lifecycle.QueryChaincodeDefinitionArgs();
+  args.setName(name);
+  const answer = await unless(/namespace .* is not defined/, () =>
+    ask(connection, identity, channel, "QueryChaincodeDefinition", args, options),
+  );
+  if (!answer) return undefined;
+  const result = lifecycle.QueryChaincodeDefinitionResult.deserializeBinary(answer);
+  return { name, ...definitionOf(result), approvals: new Map(entriesOf(result.getApprovalsMap())) };
+}
+
+/** All definitions on a channel, in order of their names. Approvals are not part of this answer. */
+export async function committedDefinitions(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  channel: string,
+  options?: CallOptions,
+): Promise<readonly ChaincodeDefinition[]> {
+  const args = new lifecycle.QueryChaincodeDefinitionsArgs();
+  const answer = await ask(connection, identity, channel, "QueryChaincodeDefinitions", args, options);
+  return lifecycle.QueryChaincodeDefinitionsResult.deserializeBinary(answer)
+    .getChaincodeDefinitionsList()
+    .map((definition) => ({ name: definition.getName(), ...definitionOf(definition) }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/**
+ * What the peer's organization has approved for a chaincode, at a sequence or at the newest one.
+ * Undefined when it has approved none.
+ */
+export async function approvedDefinition(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  channel: string,
+  { name, sequence }: { readonly name: string; readonly sequence?: number | undefined },
+  options?: CallOptions,
+): Promise<ApprovedDefinition | undefined> {
+  const args = new lifecycle.QueryApprovedChaincodeDefinitionArgs();
+  args.setName(name);
+  if (sequence !== undefined) args.setSequence(sequence);
+  const answer = await unless(/could not fetch approved chaincode definition/, () =>
+    ask(connection, identity, channel, "QueryApprovedChaincodeDefinition", args, options),
+  );
+  if (!answer) return undefined;
+  const result = lifecycle.QueryApprovedChaincodeDefinitionResult.deserializeBinary(answer);
+  const packageId = result.getSource()?.getLocalPackage()?.getPackageId();
+  return { name, ...definitionOf(result), packageId: packageId || undefined };
+}
+
+/**
+ * All that the peer's organization has approved on a channel, every sequence of every chaincode, committed or not.
+ * Undefined when the peer cannot tell: Fabric 3.1 does, 2.5 does not (core/chaincode/lifecycle/scc.go).
+ */
+export async function approvedDefinitions(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  channel: string,
+  options?: CallOptions,
+): Promise<readonly ApprovedDefinition[] | undefined> {
+  const args = new lifecycle.QueryApprovedChaincodeDefinitionsArgs();
+  const answer = await unless(UNKNOWN_FUNCTION, () =>
+    ask(connection, identity, channel, "QueryApprovedChaincodeDefinitions", args, options),
+  );
+  if (!answer) return undefined;
+  return lifecycle.QueryApprovedChaincodeDefinitionsResult.deserializeBinary(answer)
+    .getApprovedChaincodeDefinitionsList()
+    .map((result) => {
+      const packageId = result.getSource()?.getLocalPackage()?.getPackageId();
+      return { name: result.getName(), ...definitionOf(result), packageId: packageId || undefined };
+    });
+}
+
+/** Who has approved exactly this definition. Throws `rejected` when its sequence is not the next one. */
+export async function commitReadiness(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  channel: string,
+  definition: ChaincodeDefinition,
+  options?: CallOptions,
+): Promise<CommitReadiness> {
+  const args = new lifecycle.CheckCommitReadinessArgs();
+  setDefinition(args, definition);
+  const answer = await ask(connection, identity, channel, "CheckCommitReadiness", args, options);
+  const result = lifecycle.CheckCommitReadinessResult.deserializeBinary(answer);
+  const mismatches = result.getMismatchesMap();
+  const told = mismatches
+    .getEntryList()
+    .map(([mspId]) => ({ mspId, parts: mismatches.get(mspId)?.getItemsList() ?? [] }));
+  const isSilent = ({ parts }: (typeof told)[number]) => parts.includes(NOTHING_APPROVED);
+  return {
+    approvals: new Map(entriesOf(result.getApprovalsMap())),
+    mismatches: new Map(
+      told
+        .filter((one) => !isSilent(one))
+        .map(({ mspId, parts }) => [mspId, parts as readonly ApprovedPart[]] as const),
+    ),
+    silent: new Set(told.filter(isSilent).map(({ mspId }) => mspId)),
+  };
+}
+
+/**
+ * Approves a definition for the organization of the gateway's identity, and what of its packages runs it (none: its
+ * peers do not). Undefined when it had approved just that. An administrator of the organization may.
+ */
+export async function approveDefinition(
+  gateway: PeerGateway,
+  channel: string,
+  mspId: string,
+  definition: ChaincodeDefinition,
+  packageId: string | undefined,
+  options?: CallOptions,
+): Promise<CommittedTransaction | undefined> {
+  const args = new lifecycle.ApproveChaincodeDefinitionForMyOrgArgs();
+  setDefinition(args, definition);
+  args.setSource(chaincodeSource(packageId));
+  // core/chaincode/lifecycle/lifecycle.go, ApproveChaincodeDefinitionForOrg
+  return unless(/attempted to redefine uncommitted sequence .* with unchanged content/, () =>
+    transact(gateway, channel, "ApproveChaincodeDefinitionForMyOrg", args, [mspId], options),
+  );
+}
+
+/** Commits a definition that enough organizations have approved; these endorse it. */
+export async function commitDefinition(
+  gateway: PeerGateway,
+  channel: string,
+  endorsingOrganizations: readonly string[],
+  definition: ChaincodeDefinition,
+  options?: CallOptions,
+): Promise<CommittedTransaction> {
+  const args = new lifecycle.CommitChaincodeDefinitionArgs();
+  setDefinition(args, definition);
+  return transact(gateway, channel, "CommitChaincodeDefinition", args, endorsingOrganizations, options);
+}
+
+/** Whether a definition was refused because another command has committed one of its sequence (core/chaincode/lifecycle/lifecycle.go, CheckCommitReadiness). */
+export function isSequenceTaken(error: unknown, sequence: number): boolean {
+  const next = messageOf(error).matchAll(/requested sequence is \d+, but new definition must be sequence (\d+)/g);
+  return [...next].some(([, found]) => Number(found) > sequence);
+}
+
+interface Message {
+  serializeBinary(): Uint8Array;
+}
+
+function ask(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  channel: string,
+  name: string,
+  args: Message,
+  options?: CallOptions,
+): Promise<Uint8Array> {
+  const invocation = { channel, chaincode: "_lifecycle", function: name, arguments: [args.serializeBinary()] };
+  return propose(connection, identity, invocation, options);
+}
+
+function transact(
+  gateway: PeerGateway,
+  channel: string,
+  name: string,
+  args: Message,
+  endorsingOrganizations: readonly string[],
+  options?: CallOptions,
+): Promise<CommittedTransaction> {
+  const invocation = { channel, chaincode: "_lifecycle", function: name, arguments: [args.serializeBinary()] };
+  return gateway.submit({ ...invocation, endorsingOrganizations }, options);
+}
+
+/** The result, or undefined when Fabric refuses in these words. */
+async function unless<Result>(words: RegExp, act: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await act();
+  } catch (error) {
+    if (isRefusal(error) && words.test(error.message)) return undefined;
+    throw error;
+  }
+}
+
+function messageMatches(error: unknown, text: string): boolean {
+  return isRefusal(error) && error.message.includes(text);
+}
+
+/** Fabric's own words, not those of what leads to it: of a Pod, too, the API server says "not found". */
+function isRefusal(error: unknown): error is FabricError {
+  return error instanceof FabricError && !["connection", "forbidden"].includes(error.code);
+}
+
+function chaincodeSource(packageId: string | undefined): peer.lifecycle.ChaincodeSource {
+  const source = new lifecycle.ChaincodeSource();
+  if (packageId === undefined) {
+    source.setUnavailable(new lifecycle.ChaincodeSource.Unavailable());
+  } else {
+    const local = new lifecycle.ChaincodeSource.Local();
+    local.setPackageId(packageId);
+    source.setLocalPackage(local);
+  }
+  return source;
+}
+
+type DefinitionMessage = Pick<
+  peer.lifecycle.CommitChaincodeDefinitionArgs,
+  | "setName"
+  | "setVersion"
+  | "setSequence"
+  | "setEndorsementPlugin"
+  | "setValidationPlugin"
+  | "setValidationParameter"
+  | "setCollections"
+  | "setInitRequired"
+>;
+
+function setDefinition(args: DefinitionMessage, definition: ChaincodeDefinition): void {
+  checkChaincodeName(definition.name);
+  checkChaincodeVersion(definition.version);
+  args.setName(definition.name);
+  args.setVersion(definition.version);
+  args.setSequence(definition.sequence);
+  // Unset plugins are Fabric's own, escc and vscc (core/chaincode/lifecycle/lifecycle.go,
+  // SetChaincodeDefinitionDefaults).
+  args.setValidationParameter(definition.endorsementPolicy);
+  args.setInitRequired(definition.initRequired);
+  if (definition.collections.length > 0) {
+    args.setCollections(peer.CollectionConfigPackage.deserializeBinary(definition.collections));
+  }
+}
+
+type DefinitionResult = Pick<
+  peer.lifecycle.QueryChaincodeDefinitionResult,
+  "getVersion" | "getSequence" | "getValidationParameter_asU8" | "getCollections" | "getInitRequired"
+>;
+
+function definitionOf(result: DefinitionResult): Omit<ChaincodeDefinition, "name"> {
+  return {
+    version: result.getVersion(),
+    sequence: result.getSequence(),
+    endorsementPolicy: result.getValidationParameter_asU8(),
+    collections: result.getCollections()?.serializeBinary() ?? new Uint8Array(),
+    initRequired: result.getInitRequired(),
+  };
+}
+
+function entriesOf<Value>(map: { getEntryList(): [string, Value][] }): [string, Value][] {
+  return map.getEntryList();
+}

@@ -1,0 +1,22 @@
+import { FabricError } from "../../error.ts";
+
+/** Where a node listens, as others reach it. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Reads "host:port". Throws `usage`. */
+export function parseAddress(text: string): Address {
+  const match = /^([^:\s/]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match?.[1] === undefined || port < 1 || port > 65_535) {
+    throw new FabricError("usage", `expected an address like peer0.org1:7051, found "${text}"`);
+  }
+  return { host: match[1], port };
+}
+
+/** The inverse. */
+export function printAddress({ host, port }: Address): string {
+  return `${host}:${port}`;
+}

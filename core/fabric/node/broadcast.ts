@@ -1,0 +1,57 @@
+import { common, orderer } from "@hyperledger/fabric-protos";
+import { FabricError } from "../../error.ts";
+import type { CallOptions } from "./call-options.ts";
+import { statusName } from "./deliver.ts";
+import { grpcError, isServiceError } from "./grpc-error.ts";
+import { deadlineOf, type NodeConnection } from "./node-connection.ts";
+import { rejectionHint } from "./rejection.ts";
+
+/**
+ * Hands a transaction or a configuration update to an orderer, which accepts it or says why not. Accepted is not
+ * committed. Throws `not-ready` while there is no leader, `rejected` otherwise.
+ */
+export async function broadcast(
+  connection: NodeConnection,
+  envelope: common.Envelope,
+  what: string,
+  options: CallOptions = {},
+): Promise<void> {
+  const stream = connection.stub(orderer.AtomicBroadcastClient).broadcast(deadlineOf(options));
+  const abort = () => stream.cancel();
+  options.signal?.addEventListener("abort", abort, { once: true });
+  if (options.signal?.aborted) abort();
+  try {
+    stream.write(envelope);
+    for await (const response of stream as AsyncIterable<orderer.BroadcastResponse>) {
+      if (response.getStatus() === common.Status.SUCCESS) return;
+      throw broadcastError(`${what} at ${connection.name}`, response);
+    }
+  } catch (error) {
+    throw isServiceError(error) ? grpcError(`${what} at ${connection.name}`, error, connection.endpoint) : error;
+  } finally {
+    options.signal?.removeEventListener("abort", abort);
+    stream.end();
+    stream.cancel();
+  }
+  throw new FabricError("connection", `${what} at ${connection.name}: the stream ended without an answer`);
+}
+
+/** orderer/common/broadcast/broadcast.go, ClassifyError. */
+function broadcastError(what: string, response: orderer.BroadcastResponse): FabricError {
+  const message = `${what}: ${response.getInfo() || statusName(response.getStatus())}`;
+  // While a leader does not yet hear of its followers it thinks them dead (orderer/consensus/etcdraft/chain.go,
+  // ValidateConsensusMetadata).
+  if (/nodes are alive, configuration will result in quorum loss/.test(message)) {
+    return new FabricError("not-ready", message, { hint: "wait until all of the channel's consenters run" });
+  }
+  switch (response.getStatus()) {
+    case common.Status.SERVICE_UNAVAILABLE:
+      return new FabricError("not-ready", message, {
+        hint: "more than half of the channel's consenters must run and reach each other",
+      });
+    case common.Status.NOT_FOUND:
+      return new FabricError("not-found", message, { hint: "has the orderer joined the channel?" });
+    default:
+      return new FabricError("rejected", message, { hint: rejectionHint(response.getInfo()) });
+  }
+}

@@ -1,0 +1,55 @@
+import { credentials, type ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
+import type { FabricError } from "../../error.ts";
+import type { Credential } from "../identity/certificate-authority.ts";
+
+/**
+ * A port of a node, and whom to find there. The address may be a forwarded one on loopback: what is verified is the
+ * node's own certificate, by `serverName` and the authorities.
+ */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  /** The name (or IP address) in the node's TLS certificate. */
+  readonly serverName: string;
+  /** The authorities of the node's organization: PEM, one or more. */
+  readonly tlsRootCertificates: string;
+  /** Who we are, where the node asks for it (mutual TLS). */
+  readonly client?: Credential | undefined;
+  /** Why whatever leads there (a forwarded port) has closed its last connection, if it failed: the client sees only a reset. */
+  readonly lastFailure?: (() => FabricError | undefined) | undefined;
+}
+
+/** For people: the name when it says more than the address. */
+export function endpointName({ host, port, serverName }: Endpoint): string {
+  return serverName === host ? `${host}:${port}` : `${serverName} (at ${host}:${port})`;
+}
+
+/** What a gRPC client of @grpc/grpc-js is made from. */
+export interface GrpcTarget {
+  readonly address: string;
+  readonly credentials: ChannelCredentials;
+  readonly options: ChannelOptions;
+}
+
+/** Blocks and chaincode packages are larger than gRPC's 4 MiB; 100 MiB is a node's own limit (internal/pkg/comm/config.go, DefaultMaxRecvMsgSize). */
+const maxMessageBytes = 100 * 1024 * 1024;
+
+export function grpcTarget(endpoint: Endpoint): GrpcTarget {
+  const { host, port, serverName, tlsRootCertificates, client } = endpoint;
+  return {
+    address: `${host.includes(":") ? `[${host}]` : host}:${port}`,
+    credentials: credentials.createSsl(
+      Buffer.from(tlsRootCertificates),
+      client ? Buffer.from(client.privateKey) : null,
+      client ? Buffer.from(client.certificate) : null,
+    ),
+    options: {
+      // The name sent to the server and checked in its certificate, instead of the (forwarded) address.
+      "grpc.ssl_target_name_override": serverName,
+      "grpc.default_authority": serverName,
+      "grpc.max_receive_message_length": maxMessageBytes,
+      "grpc.max_send_message_length": maxMessageBytes,
+      "grpc.use_local_subchannel_pool": 1,
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import { CommitError, EndorseError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
+import { type ErrorCode, FabricError } from "../../error.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { grpcDetails, grpcErrorCode, grpcErrorHint, isReset, isUnavailable, resetConnection } from "./grpc-error.ts";
+
+/** A failed gateway call as a user meets it, with what every endorser said. `what` was to be done. */
+export function gatewayFailure(what: string, thrown: unknown, endpoint: Pick<Endpoint, "lastFailure"> = {}): unknown {
+  if (thrown instanceof CommitError) return commitFailure(what, thrown);
+  if (!(thrown instanceof GatewayError)) return thrown;
+  const { details, cause } = thrown;
+  if (details.length === 0 && isUnavailable(cause) && isReset(cause.details)) {
+    const reset = resetConnection(what, cause.details, endpoint, { cause: thrown, fate: fateOf(thrown) });
+    // No LostConnection: whether a transaction may be sent twice is its sender's to say.
+    return new FabricError(reset.code, reset.message, { hint: reset.hint, cause: thrown });
+  }
+  const reasons = details.map(({ address, mspId, message }) => `  ${address} (${mspId}): ${message}`);
+  const text = [grpcDetails(cause) || thrown.message, ...reasons].join("\n");
+  const code = codeOf(thrown, text);
+  const message = nobodyOrders.test(text)
+    ? `expected orderers that order the channel's transactions, found none: ${text}`
+    : `${text}${code === "timeout" || code === "interrupted" ? fateOf(thrown) : ""}`;
+  return new FabricError(code, `${what}: ${message}`, { hint: hintOf(thrown, text), cause: thrown });
+}
+
+/** The gateway's words when it finds no orderer, none of them takes the transaction, or too few do (internal/pkg/gateway, submit.go). */
+const nobodyOrders = /no orderer nodes available|no orderers could|insufficient number of orderers/;
+
+/** What may yet become of a transaction that nobody has waited for to the end. */
+function fateOf(error: GatewayError): string {
+  if (error instanceof EndorseError) return "; nothing is written";
+  // SubmitError, which fabric-gateway exports as a type alone, and CommitStatusError; what is evaluated has no transaction.
+  return "transactionId" in error ? `; the transaction ${String(error.transactionId)} may still be committed` : "";
+}
+
+/**
+ * Whether a transaction failed only because the state was changing: another one changed what it had read (approvals by several
+ * organizations at once), or one endorser had not yet the block that another one had, and answered differently
+ * (internal/pkg/gateway, endorse.go). The same call may succeed now, if the chaincode is deterministic.
+ */
+export function isStateRace(error: unknown): error is FabricError {
+  if (!(error instanceof FabricError)) return false;
+  if (error.message.includes("ProposalResponsePayloads do not match")) return true;
+  if (!(error.cause instanceof CommitError)) return false;
+  const { code } = error.cause;
+  return code === StatusCode.MVCC_READ_CONFLICT || code === StatusCode.PHANTOM_READ_CONFLICT;
+}
+
+/** The gateway's words when it knows nobody for a channel, a chaincode or an organization (internal/pkg/gateway, registry.go; seen with 2.5.16 and 3.1.5). */
+const nobodyToAsk =
+  /failed to get config for channel|no combination of peers|failed to find any endorsing peers|no peers available to evaluate chaincode/;
+
+/** Whether a transaction failed because nobody could be asked: a name may be wrong, or those who have it are away. */
+export function foundNobodyToAsk(error: unknown): error is FabricError {
+  return error instanceof FabricError && error.cause instanceof GatewayError && nobodyToAsk.test(error.message);
+}
+
+function commitFailure(what: string, error: CommitError): FabricError {
+  return new FabricError("rejected", `${what}: ${error.message}`, { hint: commitHints.get(error.code), cause: error });
+}
+
+const commitHints: ReadonlyMap<number, string> = new Map([
+  [StatusCode.MVCC_READ_CONFLICT, "another transaction changed the same keys first: try again"],
+  [StatusCode.PHANTOM_READ_CONFLICT, "another transaction changed the queried range first: try again"],
+  [
+    StatusCode.ENDORSEMENT_POLICY_FAILURE,
+    "not all organizations that the endorsement policy asks for have endorsed it",
+  ],
+]);
+
+/** The peer's words when the chaincode itself answered with an error (internal/pkg/gateway, endorse.go and evaluate.go). */
+const chaincodeAnswer = /chaincode response \d+/;
+
+function codeOf(error: GatewayError, text: string): ErrorCode {
+  if (chaincodeAnswer.test(text)) return "chaincode";
+  if (/no combination of peers|failed to (select|find)|no peers available/.test(text) || nobodyOrders.test(text)) {
+    return "not-ready";
+  }
+  return grpcErrorCode(error.code);
+}
+
+function hintOf(error: GatewayError, text: string): string | undefined {
+  if (/no combination of peers|failed to select a set of endorsers|failed to find any endorsing peers/.test(text)) {
+    return "peers of the endorsing organizations must have the chaincode installed and approved, and find each other by gossip (anchor peers, CORE_PEER_GOSSIP_EXTERNALENDPOINT)";
+  }
+  if (/chaincode definition for '.*' exists, but chaincode is not installed/.test(text)) {
+    return "the peer's organization has not approved a package for the committed definition: kubectl fabric deploy-cc";
+  }
+  if (/no peers available to evaluate chaincode/.test(text)) {
+    return "no such chaincode is committed on the channel, or no peer runs it: kubectl fabric deploy-cc";
+  }
+  if (nobodyOrders.test(text)) {
+    return "kubectl fabric status shows which orderers are ready: most of them have to be, and to have elected a leader";
+  }
+  // core/chaincode/chaincode_support.go, CheckInvocation
+  if (/does not require initialization but called as init/.test(text)) {
+    return "leave --init out: the definition asks for no call of Init";
+  }
+  if (/is already initialized but called as init/.test(text)) return "leave --init out: Init has been called";
+  if (/has not been initialized for this version/.test(text)) {
+    return "the definition asks for a call of Init before: kubectl fabric invoke with --init, and what Init wants";
+  }
+  return grpcErrorHint({ code: error.code, details: text });
+}

@@ -1,0 +1,97 @@
+import { common, peer } from "@hyperledger/fabric-protos";
+import { FabricError } from "../../error.ts";
+import type { CallOptions } from "./call-options.ts";
+import { channelHeader, newNonce, signatureHeader, transactionId } from "./header.ts";
+import { deadlineOf, type NodeConnection, unary } from "./node-connection.ts";
+import { rejectionHint } from "./rejection.ts";
+import type { SigningIdentity } from "../identity/signing-identity.ts";
+
+/** A call of a chaincode at one peer. */
+export interface Invocation {
+  /** Empty for what concerns the peer, not a channel. */
+  readonly channel: string;
+  readonly chaincode: string;
+  readonly function: string;
+  readonly arguments?: readonly Uint8Array[];
+}
+
+/**
+ * Proposes a call to one peer and gives the chaincode's answer: how system chaincodes are asked
+ * (core/endorser/endorser.go, ProcessProposal). Throws `rejected` with the peer's own words when it says no.
+ */
+export async function propose(
+  connection: NodeConnection,
+  identity: SigningIdentity,
+  invocation: Invocation,
+  options: CallOptions = {},
+): Promise<Uint8Array> {
+  const signed = await signedProposal(identity, invocation);
+  const what = `${invocation.chaincode} ${invocation.function} at ${connection.name}`;
+  const client = connection.stub(peer.EndorserClient);
+  const answer = await unary<peer.ProposalResponse>(connection, what, options, (callback) =>
+    client.processProposal(signed, deadlineOf(options), callback),
+  );
+  const response = answer.getResponse();
+  const status = response?.getStatus() ?? 0;
+  // Fabric treats what is below 400 as success (core/endorser/endorser.go).
+  if (status >= 200 && status < 400) return response?.getPayload_asU8() ?? new Uint8Array();
+  throw proposalError(what, response?.getMessage() || `status ${status}`);
+}
+
+async function signedProposal(identity: SigningIdentity, invocation: Invocation): Promise<peer.SignedProposal> {
+  const proposal = proposalOf(identity.creator, invocation, new Date(), newNonce()).serializeBinary();
+  const signed = new peer.SignedProposal();
+  signed.setProposalBytes(proposal);
+  signed.setSignature(await identity.sign(proposal));
+  return signed;
+}
+
+/** protoutil/proputils.go, CreateChaincodeProposalWithTxIDNonceAndTransient. */
+function proposalOf(creator: Uint8Array, invocation: Invocation, now: Date, nonce: Uint8Array): peer.Proposal {
+  const extension = new peer.ChaincodeHeaderExtension();
+  extension.setChaincodeId(chaincodeId(invocation));
+  const header = new common.Header();
+  header.setChannelHeader(
+    channelHeader({
+      type: common.HeaderType.ENDORSER_TRANSACTION,
+      channel: invocation.channel,
+      now,
+      transactionId: transactionId(nonce, creator),
+      extension: extension.serializeBinary(),
+    }).serializeBinary(),
+  );
+  header.setSignatureHeader(signatureHeader(creator, nonce).serializeBinary());
+  const proposal = new peer.Proposal();
+  proposal.setHeader(header.serializeBinary());
+  proposal.setPayload(proposalPayload(invocation).serializeBinary());
+  return proposal;
+}
+
+function proposalPayload(invocation: Invocation): peer.ChaincodeProposalPayload {
+  const input = new peer.ChaincodeInput();
+  input.setArgsList([Buffer.from(invocation.function), ...(invocation.arguments ?? [])]);
+  const spec = new peer.ChaincodeSpec();
+  spec.setType(peer.ChaincodeSpec.Type.GOLANG);
+  spec.setChaincodeId(chaincodeId(invocation));
+  spec.setInput(input);
+  const invocationSpec = new peer.ChaincodeInvocationSpec();
+  invocationSpec.setChaincodeSpec(spec);
+  const payload = new peer.ChaincodeProposalPayload();
+  payload.setInput(invocationSpec.serializeBinary());
+  return payload;
+}
+
+function chaincodeId({ chaincode }: Invocation): peer.ChaincodeID {
+  const id = new peer.ChaincodeID();
+  id.setName(chaincode);
+  return id;
+}
+
+function proposalError(what: string, message: string): FabricError {
+  if (/channel '.*' not found|unknown channel ID/i.test(message)) {
+    return new FabricError("not-found", `${what}: ${message}`, {
+      hint: "kubectl fabric join joins the peer to the channel",
+    });
+  }
+  return new FabricError("rejected", `${what}: ${message}`, { hint: rejectionHint(message) });
+}

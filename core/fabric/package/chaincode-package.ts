@@ -1,0 +1,109 @@
+import { createHash } from "node:crypto";
+import { FabricError } from "../../error.ts";
+import { describeProblem, readJson } from "../json-text.ts";
+import { checkChaincodeLabel } from "./chaincode-label.ts";
+import { checkPackageEntries } from "./package-check.ts";
+import { type ArchiveEntry, type ArchiveFile, listTarball, packTarball, unpackTarball } from "./tarball.ts";
+
+/** A package's metadata.json (core/chaincode/persistence/chaincode_package.go). */
+export interface ChaincodePackageMetadata {
+  /** Go: the import path of the package main. Otherwise of no account. */
+  readonly path: string;
+  /** "node", "golang", "java", or what an external builder looks for ("ccaas"). */
+  readonly type: string;
+  readonly label: string;
+}
+
+/** What is installed on peers. */
+export interface ChaincodePackage {
+  /** `label:sha256`: how peers and definitions name it. */
+  readonly id: string;
+  readonly metadata: ChaincodePackageMetadata;
+  /** The tar.gz. */
+  readonly bytes: Uint8Array;
+}
+
+/** Messages to a peer have to stay below its 100 MiB (internal/pkg/comm/config.go, DefaultMaxRecvMsgSize). */
+const largest = 99 * 1024 * 1024;
+
+/** Throws `usage` when a package has more bytes than a peer takes. */
+export function checkPackageSize(bytes: number): void {
+  if (bytes <= largest) return;
+  const size = (bytes / 1024 / 1024).toFixed(1);
+  throw new FabricError("usage", `expected a package below 99 MiB, found ${size} MiB`, {
+    hint: "leave development dependencies out: npm ci --omit=dev",
+  });
+}
+
+/** Packs source code (names as inside code.tar.gz). The same files and label give the same ID on any machine. */
+export async function packChaincode(
+  metadata: ChaincodePackageMetadata,
+  code: readonly ArchiveFile[],
+): Promise<ChaincodePackage> {
+  checkChaincodeLabel(metadata.label);
+  const { path, type, label } = metadata;
+  const bytes = await packTarball(
+    [
+      { name: "metadata.json", content: Buffer.from(JSON.stringify({ path, type, label })) },
+      { name: "code.tar.gz", content: await packTarball(code) },
+    ],
+    { level: 0 },
+  );
+  checkPackageSize(bytes.length);
+  return { id: packageId(label, bytes), metadata, bytes };
+}
+
+/** Reads a package that somebody made. Throws `invalid` for what a peer would refuse. */
+export async function readChaincodePackage(bytes: Uint8Array): Promise<ChaincodePackage> {
+  const files = await unpackTarball(bytes, "a chaincode package");
+  const content = (name: string) => files.find((file) => file.name === name)?.content;
+  const json = content("metadata.json");
+  if (!json || !content("code.tar.gz")) {
+    throw new FabricError(
+      "invalid",
+      `expected metadata.json and code.tar.gz in a chaincode package, found ${listOf(files)}`,
+    );
+  }
+  const metadata = readMetadata(json);
+  return { id: packageId(metadata.label, bytes), metadata, bytes };
+}
+
+/** The code.tar.gz of a package, as a peer's build is given it. */
+export async function chaincodeCode({ bytes }: Pick<ChaincodePackage, "bytes">): Promise<Uint8Array> {
+  const files = await unpackTarball(bytes, "a chaincode package");
+  return files.find(({ name }) => name === "code.tar.gz")?.content ?? new Uint8Array();
+}
+
+/** The source code inside a package, names as they are there. */
+export async function chaincodeFiles(pkg: Pick<ChaincodePackage, "bytes">): Promise<readonly ArchiveFile[]> {
+  return unpackTarball(await chaincodeCode(pkg), "code.tar.gz");
+}
+
+/** What is in a package's code.tar.gz. Throws `invalid` for what a peer would refuse, or could not build. */
+export async function checkPackageContent(pkg: ChaincodePackage): Promise<readonly ArchiveEntry[]> {
+  const entries = await listTarball(await chaincodeCode(pkg), "code.tar.gz");
+  checkPackageEntries(pkg.metadata.type, entries);
+  return entries;
+}
+
+/** core/chaincode/persistence/persistence.go, PackageID. */
+function packageId(label: string, bytes: Uint8Array): string {
+  return `${label}:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+function readMetadata(json: Uint8Array): ChaincodePackageMetadata {
+  const read = readJson(Buffer.from(json).toString("utf8"));
+  if ("problem" in read) {
+    throw new FabricError("invalid", `expected JSON in metadata.json: ${describeProblem(read.problem)}`);
+  }
+  const { path, type, label } = (read.value ?? {}) as Record<string, unknown>;
+  if (typeof type !== "string" || typeof label !== "string") {
+    throw new FabricError("invalid", "expected type and label in metadata.json, found none");
+  }
+  checkChaincodeLabel(label);
+  return { path: typeof path === "string" ? path : "", type, label };
+}
+
+function listOf(files: readonly ArchiveFile[]): string {
+  return files.map(({ name }) => name).join(", ") || "nothing";
+}

@@ -1,0 +1,41 @@
+import { posix } from "node:path";
+import { FabricError } from "../../error.ts";
+import type { ArchiveEntry } from "./tarball.ts";
+
+/** What a peer's build cannot do without. */
+const needs: ReadonlyMap<string, RegExp> = new Map([
+  ["node", /^\/?src\/package\.json$/],
+  ["golang", /^\/?src\/.*\.go$/],
+  ["java", /^\/?src\/(pom\.xml|build\.gradle(\.kts)?|.*\.jar)$/],
+]);
+
+/**
+ * Whether a peer takes and can build what is in a package's code.tar.gz. Whatever the type, a peer with an external
+ * builder in its core.yaml (there is one by default) unpacks it first, and refuses links and names that lead out of it
+ * (core/container/externalbuilder/tar.go, Untar). It does not look at modes; only the peer command does, when it packages.
+ * Throws `invalid`.
+ */
+export function checkPackageEntries(type: string, entries: readonly ArchiveEntry[]): void {
+  for (const { name, kind } of entries) {
+    if (kind !== "file" && kind !== "directory") {
+      throw new FabricError("invalid", `expected files in code.tar.gz, found ${name}, a ${kind}`, {
+        hint: "package the folder itself: links become what they point at",
+      });
+    }
+    const clean = posix.normalize(name);
+    if (clean.startsWith("/") || clean === ".." || clean.startsWith("../")) {
+      throw new FabricError("invalid", `expected names inside code.tar.gz, found ${name}`);
+    }
+  }
+  const needed = needs.get(type.toLowerCase());
+  if (!needed || entries.some(({ name, kind }) => kind === "file" && needed.test(name))) return;
+  throw new FabricError("invalid", `expected ${wordsFor.get(type.toLowerCase())} in code.tar.gz, found none`, {
+    hint: "sources belong below src/: packaging the folder itself does it right",
+  });
+}
+
+const wordsFor: ReadonlyMap<string, string> = new Map([
+  ["node", "src/package.json"],
+  ["golang", "Go files below src/"],
+  ["java", "src/pom.xml, src/build.gradle or a jar"],
+]);

@@ -1,0 +1,36 @@
+import { type common, peer } from "@hyperledger/fabric-protos";
+import { FabricError } from "../../error.ts";
+import {
+  parseSignaturePolicy,
+  printSignaturePolicy,
+  readSignaturePolicy,
+  signaturePolicyEnvelope,
+} from "./signature-policy.ts";
+
+/**
+ * An endorsement policy from what a user writes: a signature policy (`AND('Org1MSP.peer', …)`), or the path of a
+ * policy of the channel (`/Channel/Application/Endorsement`). Throws `usage`.
+ */
+export function parseEndorsementPolicy(text: string): peer.ApplicationPolicy {
+  const policy = new peer.ApplicationPolicy();
+  if (text.startsWith("/")) policy.setChannelConfigPolicyReference(text);
+  else policy.setSignaturePolicy(signaturePolicyEnvelope(parseSignaturePolicy(text)));
+  return policy;
+}
+
+/** The inverse, from the bytes of a chaincode definition. Throws `invalid`. */
+export function printEndorsementPolicy(bytes: Uint8Array): string {
+  const policy = peer.ApplicationPolicy.deserializeBinary(bytes);
+  if (policy.hasChannelConfigPolicyReference()) return policy.getChannelConfigPolicyReference();
+  const signature = policy.getSignaturePolicy();
+  if (!signature) throw new FabricError("invalid", "expected an endorsement policy, found an empty one");
+  return printSignaturePolicy(readSignaturePolicy(signature));
+}
+
+/** What Fabric takes when a definition names none (core/chaincode/lifecycle/lifecycle.go, DefaultEndorsementPolicyRef). */
+export const defaultEndorsementPolicy = "/Channel/Application/Endorsement";
+
+/** The signature policy of a collection's member organizations. Throws `usage`. */
+export function memberPolicy(text: string): common.SignaturePolicyEnvelope {
+  return signaturePolicyEnvelope(parseSignaturePolicy(text));
+}

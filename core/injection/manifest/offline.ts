@@ -1,0 +1,170 @@
+import { isDeepStrictEqual } from "node:util";
+import { escapePathComponent, type Operation } from "fast-json-patch";
+import { ANNOTATIONS, PREFIX } from "../annotations.ts";
+import { applyOperations, inject, type InjectionContext } from "../inject.ts";
+import { SKIP_SENTENCES } from "../outcome.ts";
+import { FabricError } from "../../error.ts";
+import type { V1Pod } from "../../kubernetes/client-node.ts";
+import { editManifest, readManifest, type ManifestDocument, type PartialEdit } from "./manifest.ts";
+import { originalOf, recordOriginal, restore } from "./original.ts";
+import { fieldsOf, ownerOf, podTemplatesOf, type PodTemplate } from "./pod-template.ts";
+
+/** What became of one Pod template. */
+export interface TemplateReport {
+  /** "Deployment peer0" */
+  readonly owner: string;
+  readonly result: "injected" | "ejected" | "unchanged";
+  /** Why it is unchanged, or which container is the peer. */
+  readonly detail: string;
+  readonly warnings: readonly string[];
+}
+
+/** A manifest after injection or ejection. */
+export interface EditedManifest {
+  /** The whole manifest; documents without a change stand there byte for byte. */
+  readonly text: string;
+  readonly changed: boolean;
+  /** What kubectl reads in it; empty documents are left out. */
+  readonly objects: readonly unknown[];
+  readonly templates: readonly TemplateReport[];
+  /** What a person should know about the manifest itself. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * Injects every Pod template of a manifest that asks for it, as the webhook would, and notes in each how to undo it. What was
+ * injected by this function before is injected anew.
+ * @throws FabricError `invalid` for what is no manifest, `rejected` with the webhook's own sentence for a denial
+ */
+export function injectManifest(text: string, source: string, context: InjectionContext): EditedManifest {
+  return edit(text, source, (template) => injectTemplate(template, source, context));
+}
+
+/** Undoes what `injectManifest` did. @throws FabricError `invalid`, also for what the webhook injected, which notes nothing */
+export function ejectManifest(text: string, source: string): EditedManifest {
+  return edit(text, source, ejectTemplate);
+}
+
+interface TemplateEdit {
+  readonly operations: readonly Operation[];
+  readonly report: TemplateReport;
+}
+
+function edit(text: string, source: string, change: (template: PodTemplate) => TemplateEdit): EditedManifest {
+  const documents = readManifest(text, source).map((document) => editOne(document, change));
+  return {
+    text: documents.map((document) => document.text).join(""),
+    changed: documents.some(({ changed }) => changed),
+    objects: documents.flatMap(({ object }) => (object === null || object === undefined ? [] : [object])),
+    templates: documents.flatMap(({ templates }) => templates),
+    notices: documents.flatMap(({ notices }) => notices),
+  };
+}
+
+function editOne(document: ManifestDocument, change: (template: PodTemplate) => TemplateEdit) {
+  const found = podTemplatesOf(document.object).map((template) => ({ template, ...change(template) }));
+  const edits = found.flatMap(({ template: { path }, operations }): PartialEdit[] =>
+    operations.length === 0 ? [] : [{ path, operations }],
+  );
+  const templates = found.map(({ report }) => report);
+  const misplaced = misplacedAnnotations(document.object);
+  if (edits.length === 0) return { ...document, changed: false, templates, notices: misplaced };
+  const { text, rewritten } = editManifest(document, edits);
+  const lost = `${ownerOf(document.object)}: written anew without comments, for it uses anchors where it had to change`;
+  return {
+    text,
+    changed: text !== document.text,
+    object: readManifest(text, "")[0]?.object,
+    templates,
+    notices: rewritten ? [...misplaced, lost] : misplaced,
+  };
+}
+
+function injectTemplate({ pod, owner }: PodTemplate, source: string, context: InjectionContext): TemplateEdit {
+  requireTexts(pod, owner);
+  const { before, operations: undone } = withoutInjection(pod);
+  const outcome = inject(before, context);
+  if (outcome.kind === "untouched") {
+    return { operations: [], report: unchanged(owner, SKIP_SENTENCES[outcome.reason]) };
+  }
+  if (outcome.kind === "denied") {
+    throw new FabricError("rejected", `${source}: ${owner}: ${outcome.message}`, {
+      hint: "the webhook would refuse this Pod with the same sentence; change the manifest, or --settings if they are yours",
+    });
+  }
+  const operations = [...outcome.operations, noteOf(before, outcome.operations)];
+  const report: TemplateReport = {
+    owner,
+    result: "injected",
+    detail: `peer in container ${outcome.peerContainer}`,
+    warnings: outcome.warnings.map(({ message }) => message),
+  };
+  const again = isDeepStrictEqual(applyOperations(before, operations), pod);
+  if (again)
+    return { operations: [], report: { ...report, result: "unchanged", detail: "already injected, the same" } };
+  return { operations: [...undone, ...operations], report };
+}
+
+/** The Pod as it was before an injection that was noted in it. */
+function withoutInjection(pod: V1Pod): { readonly before: V1Pod; readonly operations: readonly Operation[] } {
+  const original = originalOf(pod);
+  if (original === undefined) return { before: pod, operations: [] };
+  const { operations } = restore(pod, original);
+  return { before: applyOperations(pod, operations), operations };
+}
+
+function noteOf(pod: V1Pod, operations: readonly Operation[]): Operation {
+  return {
+    op: "add",
+    path: `/metadata/annotations/${escapePathComponent(ANNOTATIONS.original)}`,
+    value: JSON.stringify(recordOriginal(pod, operations)),
+  };
+}
+
+function ejectTemplate({ pod, owner }: PodTemplate): TemplateEdit {
+  const original = originalOf(pod);
+  if (original === undefined) {
+    if (pod.metadata?.annotations?.[ANNOTATIONS.injected] !== undefined) throw injectedByWebhook(owner);
+    return { operations: [], report: unchanged(owner, "nothing was injected") };
+  }
+  const { operations, kept } = restore(pod, original);
+  const warnings = kept.map((what) => `${what} was changed since the injection, and stays`);
+  return { operations, report: { owner, result: "ejected", detail: "as before the injection", warnings } };
+}
+
+function injectedByWebhook(owner: string): FabricError {
+  return new FabricError(
+    "invalid",
+    `${owner} was injected by the webhook, which leaves no note of what was there before`,
+    {
+      hint: "eject what the Pod was made from: kubectl fabric eject deployment/NAME, or statefulset/NAME",
+    },
+  );
+}
+
+function unchanged(owner: string, detail: string): TemplateReport {
+  return { owner, result: "unchanged", detail, warnings: [] };
+}
+
+/** The API server refuses annotations that are not texts; YAML makes `true` and `2` something else. */
+function requireTexts({ metadata }: V1Pod, owner: string): void {
+  const wrong = Object.entries(fieldsOf(metadata?.annotations)).find(
+    ([key, value]) => key.startsWith(PREFIX) && typeof value !== "string",
+  );
+  if (wrong === undefined) return;
+  const [key, value] = wrong;
+  throw new FabricError("invalid", `${owner}: ${key}: expected a text, found ${JSON.stringify(value)}`, {
+    hint: `put it in quotes: ${key}: "${String(value)}"`,
+  });
+}
+
+/** An annotation on the workload itself does nothing, and looks as if it did. */
+function misplacedAnnotations(object: unknown): readonly string[] {
+  const items = fieldsOf(object)["items"];
+  if (Array.isArray(items)) return items.flatMap(misplacedAnnotations);
+  const templates = podTemplatesOf(object);
+  if (templates.length === 0 || templates.some(({ path }) => path.length === 0)) return [];
+  const own = fieldsOf(fieldsOf(fieldsOf(object)["metadata"])["annotations"]);
+  const keys = Object.keys(own).filter((key) => key.startsWith(PREFIX));
+  return keys.map((key) => `${ownerOf(object)}: ${key} has no effect here: it belongs to the Pod template`);
+}

@@ -1,0 +1,31 @@
+import { sentenceOf } from "../outcome.ts";
+import { DEFAULT_SETTINGS, parseSettings, type InjectionSettings } from "../settings.ts";
+import { FabricError } from "../../error.ts";
+import { readManifest } from "./manifest.ts";
+import { fieldsOf } from "./pod-template.ts";
+
+/** Key of the ConfigMap that holds an operator's settings (manifests/base/settings.yaml). */
+export const SETTINGS_KEY = "settings.yaml";
+
+/**
+ * The operator's settings from a text: the settings themselves, or the ConfigMap that holds them, as kubectl prints it.
+ * @throws FabricError `invalid` that names every bad value and what is allowed
+ */
+export function settingsOf(text: string | undefined, source: string): InjectionSettings {
+  if (text === undefined) return DEFAULT_SETTINGS;
+  const [only, another] = readManifest(text, source)
+    .map(({ object }) => object)
+    .filter((object) => object !== null && object !== undefined);
+  if (another !== undefined) throw new FabricError("invalid", `${source}: expected one document, found several`);
+  const fields = fieldsOf(only);
+  if (fields["kind"] === "ConfigMap") return ofConfigMap(fields, source);
+  const parsed = parseSettings(only);
+  if (parsed.valid) return parsed.settings;
+  throw new FabricError("invalid", `${source}: ${parsed.problems.map(sentenceOf).join("; ")}`);
+}
+
+function ofConfigMap(fields: Readonly<Record<string, unknown>>, source: string): InjectionSettings {
+  const text = fieldsOf(fields["data"])[SETTINGS_KEY];
+  if (typeof text === "string") return settingsOf(text, `${source}, ${SETTINGS_KEY}`);
+  throw new FabricError("invalid", `${source}: expected a ConfigMap with the key ${SETTINGS_KEY}, found none`);
+}

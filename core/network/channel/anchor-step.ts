@@ -1,0 +1,61 @@
+import { printAddress } from "../../fabric/node/address.ts";
+import { configOf, type ChannelConfig } from "../../fabric/channel/config.ts";
+import { anchorPeers as currentAnchors, setAnchorPeers } from "../../fabric/channel/config-change.ts";
+import { commitConfigChange } from "../../fabric/channel/config-commit.ts";
+import { peerConfigBlock } from "../../fabric/channel/peer-channels.ts";
+import { FabricError } from "../../error.ts";
+import { eventually } from "../../engine/eventually.ts";
+import type { Step } from "../../engine/step.ts";
+import { anchorPeers } from "./channel.ts";
+import type { OpenNetwork } from "../session/open-network.ts";
+import { connectOrganization, reachOrganization } from "../session/reach.ts";
+import type { PeerOrganization } from "../resources/spec.ts";
+
+/**
+ * The channel names this organization's anchor peers: without them the peers of different organizations never meet.
+ * Others that somebody has added stay.
+ */
+export function anchorStep(
+  network: OpenNetwork,
+  channel: string,
+  organization: PeerOrganization,
+  after: readonly string[],
+): Step {
+  const { mspId } = organization;
+  const missing = (config: ChannelConfig) => {
+    const present = new Set(currentAnchors(config, mspId).map(printAddress));
+    return anchorPeers(organization).filter((address) => !present.has(printAddress(address)));
+  };
+  const read = async (signal: AbortSignal) => {
+    const { connection, identity } = await reachOrganization(network, organization, signal);
+    return configOf(await peerConfigBlock(connection, identity, channel, { signal }));
+  };
+  return {
+    id: `${channel}/${organization.name}/anchor-peers`,
+    title: `anchor peer of ${organization.name}`,
+    after,
+    async observe({ signal }) {
+      const absent = missing(await read(signal));
+      return absent.length === 0 ? { done: true } : { done: false, change: absent.map(printAddress).join(", ") };
+    },
+    async act({ signal }) {
+      const orderer = await connectOrganization(network, network.definition.spec.ordererOrganization, signal);
+      const { identity } = await network.administrator(organization, signal);
+      const change = (current: ChannelConfig) =>
+        setAnchorPeers(current, mspId, [...currentAnchors(current, mspId), ...missing(current)]);
+      const what = `setting the anchor peers of ${mspId}`;
+      await commitConfigChange(orderer, { channel, what, change, signers: [identity] }, { signal });
+      await eventually(
+        async () => {
+          if (missing(await read(signal)).length === 0) return;
+          throw new FabricError(
+            "not-ready",
+            `the peers of ${organization.name} have not yet received its anchor peers`,
+            { hint: "kubectl fabric status shows how far each peer is" },
+          );
+        },
+        { signal, retry: ["not-ready"] },
+      );
+    },
+  };
+}

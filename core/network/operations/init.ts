@@ -1,0 +1,65 @@
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import type { Step } from "../../engine/step.ts";
+import { identityStepId, identitySteps, type Clock } from "../identity/identity-steps.ts";
+import { imagesStep } from "../workload/image-check.ts";
+import { keysStep } from "../identity/key-check.ts";
+import { namespaceStep } from "../workload/namespace-step.ts";
+import { nodeSteps, type CaughtUp } from "../workload/node-steps.ts";
+import { safeguardsStep } from "../workload/safeguards.ts";
+import { nodesOf, organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
+import { storageClassStep } from "../workload/storage-class.ts";
+import { webhookReadyStep } from "../../installation/webhook.ts";
+
+/**
+ * A running network without channels: organizations side by side, each from namespace to ready Pods.
+ * Nodes that run already are changed one at a time.
+ */
+export function initSteps(
+  cluster: Cluster,
+  network: FabricNetwork,
+  caughtUp: CaughtUp,
+  now: Clock = () => new Date(),
+): readonly Step[] {
+  const webhook = webhookReadyStep(cluster);
+  const keys = keysStep(cluster, network, webhook.id);
+  const { className } = network.spec.storage;
+  const storage = className ? [storageClassStep(cluster, network, className, keys.id)] : [];
+  const images = imagesStep(cluster, network, storage[0]?.id ?? keys.id);
+  return [
+    webhook,
+    keys,
+    ...storage,
+    images,
+    ...organizations(network).flatMap((organization) =>
+      organizationSteps({ cluster, network, caughtUp, now }, organization, images.id),
+    ),
+  ];
+}
+
+interface Bootstrap {
+  readonly cluster: Cluster;
+  readonly network: FabricNetwork;
+  readonly caughtUp: CaughtUp;
+  readonly now: Clock;
+}
+
+function organizationSteps(
+  { cluster, network, caughtUp, now }: Bootstrap,
+  organization: Organization,
+  after: string,
+): readonly Step[] {
+  const { name } = organization;
+  const namespace = `${name}/namespace`;
+  return [
+    namespaceStep(cluster, network, organization, {
+      id: namespace,
+      title: `${name}: namespace ${organization.namespace}`,
+      after: [after],
+    }),
+    safeguardsStep(cluster, network, organization, namespace),
+    ...identitySteps(cluster, network, organization, namespace, now),
+    ...nodesOf(organization).flatMap((node) =>
+      nodeSteps(cluster, network, node, caughtUp, identityStepId(organization, node.name)),
+    ),
+  ];
+}

@@ -1,0 +1,35 @@
+import { PREFIX } from "../../injection/annotations.ts";
+import { managedBy } from "../../kubernetes/ownership.ts";
+import type { FabricNetwork, FabricNode, Organization } from "./spec.ts";
+
+export const networkLabel = `${PREFIX}network`;
+export const organizationLabel = `${PREFIX}org`;
+export const nodeLabel = `${PREFIX}node`;
+/** On a namespace, set by an administrator: its Pods may read the metrics of nodes. */
+export const metricsReaderLabel = `${PREFIX}metrics-reader`;
+
+/** What else to do where a name is taken that follows from an organization's. */
+export const otherOrganizations = "choose other organizations with --peer-orgs and --orderer-org";
+
+export function organizationLabels(network: FabricNetwork, organization: Organization): Record<string, string> {
+  return { ...managedBy, [networkLabel]: network.metadata.name, [organizationLabel]: organization.name };
+}
+
+export function nodeLabels(network: FabricNetwork, node: FabricNode): Record<string, string> {
+  return {
+    ...organizationLabels(network, node.organization),
+    "app.kubernetes.io/component": node.component,
+    [nodeLabel]: node.name,
+  };
+}
+
+/** What selects the Pod of one node within its namespace. */
+export function nodeSelector(node: FabricNode): Record<string, string> {
+  return { "app.kubernetes.io/component": node.component, [nodeLabel]: node.name };
+}
+
+/** What selects the Pods of all nodes of an organization within its namespace. */
+export function nodesSelector({ name, ...organization }: Organization): Record<string, string> {
+  const component: FabricNode["component"] = "orderers" in organization ? "orderer" : "peer";
+  return { "app.kubernetes.io/component": component, [organizationLabel]: name };
+}

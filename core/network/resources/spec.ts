@@ -1,0 +1,247 @@
+import { z } from "zod";
+import { PROFILE_NAMES, PROFILES, type PodSecurityLevel, type ProfileName } from "../../injection/profile.ts";
+import { quantity as sizeOfQuantity } from "../../injection/quantity.ts";
+import { FabricError, givenByUser } from "../../error.ts";
+
+/** RFC 1123 label: what Kubernetes takes as the name of a namespace or Service. */
+const dnsLabel = z
+  .string()
+  .regex(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/, "expected a DNS label (lower case letters, digits, -)");
+/** Fabric takes any string; these are safe in policies, file names and environment variables. */
+const mspId = z.string().regex(/^[A-Za-z][A-Za-z0-9.-]{0,62}$/, "expected an MSP ID like Org1MSP");
+const quantity = z.string().regex(/^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "expected a quantity like 5Gi");
+/** A tag of Fabric's images. */
+const version = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, "expected an image tag like 3.1 or 2.5.15");
+const imageReference = z.string().regex(/^[^\s]+$/, "expected an image reference");
+
+const organization = { name: dnsLabel, mspId, namespace: dnsLabel };
+
+const networkSchema = z.strictObject({
+  apiVersion: z.literal("kubectl-fabric.io/v1alpha1"),
+  kind: z.literal("FabricNetwork"),
+  metadata: z.strictObject({ name: dnsLabel }),
+  spec: z.strictObject({
+    fabricVersion: version,
+    images: z.strictObject({ peer: imageReference, orderer: imageReference }),
+    storage: z.strictObject({ className: z.string().optional(), ledger: quantity, docker: quantity }),
+    // How the peers' sidecars are isolated; what networks of older versions say nothing about.
+    profile: z.enum(PROFILE_NAMES).optional(),
+    /** Chaincode that nobody has called for so long is stopped; it runs on unless told. */
+    chaincodeIdle: z
+      .string()
+      .regex(/^(?!0+[smh]$)(?!0*[1-4]s$)[0-9]{1,5}[smh]$/, "expected a time from 5s, like 30s, 10m or 1h")
+      .optional(),
+    /** What a node may use at most; the sidecar's is the webhook's. */
+    memory: z.strictObject({ peer: quantity.optional(), orderer: quantity.optional() }).optional(),
+    ordererOrganization: z.strictObject({ ...organization, orderers: z.int().min(1).max(99) }),
+    peerOrganizations: z.array(z.strictObject({ ...organization, peers: z.int().min(1).max(99) })).min(1),
+  }),
+});
+
+/** The desired network, shaped as the custom resource that it may become. */
+export type FabricNetwork = Readonly<z.infer<typeof networkSchema>>;
+export type PeerOrganization = FabricNetwork["spec"]["peerOrganizations"][number];
+type OrdererOrganization = FabricNetwork["spec"]["ordererOrganization"];
+export type Organization = PeerOrganization | OrdererOrganization;
+
+/** Checks what was read from a file or the cluster. Throws `invalid` that names each wrong field by its path. */
+export function parseNetwork(value: unknown, source: string): FabricNetwork {
+  const parsed = networkSchema.safeParse(value);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => `  ${path.join(".") || "(whole)"}: ${message}`);
+    throw new FabricError("invalid", `${source} is not a FabricNetwork:\n${problems.join("\n")}`, {
+      hint: "kubectl fabric init --dry-run -o yaml prints a complete one",
+    });
+  }
+  checkUnique(parsed.data, source);
+  checkIdle(parsed.data, source);
+  checkMemory(parsed.data, source);
+  return parsed.data;
+}
+
+function checkUnique(network: FabricNetwork, source: string): void {
+  const all = organizations(network);
+  for (const field of ["name", "mspId", "namespace"] as const) {
+    const seen = new Set<string>();
+    for (const { [field]: value } of all) {
+      if (seen.has(value)) throw new FabricError("invalid", `${source}: two organizations have the ${field} ${value}`);
+      seen.add(value);
+    }
+  }
+}
+
+/** Else the webhook would refuse the peers' Pods, which is seen late. */
+function checkIdle({ spec: { profile, chaincodeIdle } }: FabricNetwork, source: string): void {
+  if (profile !== "restricted" || chaincodeIdle === undefined) return;
+  throw new FabricError("invalid", `${source}: chaincodeIdle needs Docker, which profile restricted has not`, {
+    hint: "leave one of --profile restricted and --chaincode-idle out; --no-chaincode-idle takes it back",
+  });
+}
+
+/** Else the API server would refuse the nodes, after the definition has been written. */
+function checkMemory({ spec: { memory = {} } }: FabricNetwork, source: string): void {
+  for (const component of ["peer", "orderer"] as const) {
+    const [limit, least] = [memory[component], memoryRequests[component]];
+    if (limit === undefined || sizeOf(limit) >= sizeOf(least)) continue;
+    throw new FabricError(
+      "invalid",
+      `${source}: expected at least ${least} in spec.memory.${component}, found ${limit}`,
+      {
+        hint: `--${component}-memory 2Gi; by default it is ${usualMemory[component]}`,
+      },
+    );
+  }
+}
+
+const sizeOf = (text: string): number => sizeOfQuantity(text) ?? Number.NaN;
+
+/** The image that a version of Fabric comes with. */
+export const fabricImage = (component: FabricNode["component"], fabricVersion: string): string =>
+  `docker.io/hyperledger/fabric-${component}:${fabricVersion}`;
+
+/** What `init` takes from the command line; everything has a default. */
+export interface NetworkOptions {
+  readonly name?: string | undefined;
+  readonly fabricVersion?: string | undefined;
+  readonly ordererOrganization?: string | undefined;
+  readonly orderers?: number | undefined;
+  readonly peerOrganizations?: readonly string[] | undefined;
+  readonly peers?: number | undefined;
+  readonly storageClass?: string | undefined;
+  readonly profile?: ProfileName | undefined;
+  /** `false`: chaincode runs on. */
+  readonly chaincodeIdle?: string | false | undefined;
+  readonly peerImage?: string | undefined;
+  readonly ordererImage?: string | undefined;
+  readonly peerMemory?: string | undefined;
+  readonly ordererMemory?: string | undefined;
+}
+
+/**
+ * The definition that the command line asks for. What it does not say stays as it is in the `existing` network, or else
+ * is one orderer organization with three Raft orderers and two organizations with a peer each. Throws `usage`.
+ */
+export function networkFromOptions(options: NetworkOptions, existing?: FabricNetwork): FabricNetwork {
+  const before = existing?.spec;
+  const fabricVersion = options.fabricVersion ?? before?.fabricVersion ?? "3.1";
+  const sameVersion = fabricVersion === before?.fabricVersion;
+  const image = (component: "peer" | "orderer", asked: string | undefined) =>
+    asked ?? (sameVersion ? before.images[component] : fabricImage(component, fabricVersion));
+  const chaincodeIdle = options.chaincodeIdle ?? before?.chaincodeIdle;
+  const className = options.storageClass ?? before?.storage.className;
+  const profile = options.profile ?? before?.profile;
+  const memory = memoryOf(options, before);
+  const asked = {
+    apiVersion: "kubectl-fabric.io/v1alpha1",
+    kind: "FabricNetwork",
+    metadata: { name: options.name ?? existing?.metadata.name ?? "fabric" },
+    spec: {
+      fabricVersion,
+      images: { peer: image("peer", options.peerImage), orderer: image("orderer", options.ordererImage) },
+      storage: {
+        ...(className === undefined ? {} : { className }),
+        ledger: before?.storage.ledger ?? "5Gi",
+        docker: before?.storage.docker ?? "10Gi",
+      },
+      ...(profile === undefined ? {} : { profile }),
+      ...(chaincodeIdle ? { chaincodeIdle } : {}),
+      ...(memory === undefined ? {} : { memory }),
+      ordererOrganization: ordererOrganization(options, before),
+      peerOrganizations: peerOrganizations(options, before),
+    },
+  };
+  return givenByUser(() => parseNetwork(asked, "the command line"));
+}
+
+function memoryOf(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): FabricNetwork["spec"]["memory"] {
+  const peer = options.peerMemory ?? before?.memory?.peer;
+  const orderer = options.ordererMemory ?? before?.memory?.orderer;
+  if (peer === undefined && orderer === undefined) return undefined;
+  return { ...(peer === undefined ? {} : { peer }), ...(orderer === undefined ? {} : { orderer }) };
+}
+
+function ordererOrganization(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): OrdererOrganization {
+  const kept = before?.ordererOrganization;
+  const organization = options.ordererOrganization ?? kept?.name ?? "orderer";
+  const orderers = options.orderers ?? kept?.orderers ?? 3;
+  return kept?.name === organization ? { ...kept, orderers } : { ...named(organization), orderers };
+}
+
+function peerOrganizations(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): PeerOrganization[] {
+  const kept = before?.peerOrganizations ?? [];
+  const names = options.peerOrganizations ?? (before ? kept.map(({ name }) => name) : ["org1", "org2"]);
+  return names.map((name) => {
+    const organization = kept.find((other) => other.name === name);
+    return { ...(organization ?? named(name)), peers: options.peers ?? organization?.peers ?? 1 };
+  });
+}
+
+/** What `wanted` no longer has of `existing`: `init` adds and changes, it never takes away a ledger. */
+export function removals(existing: FabricNetwork, wanted: FabricNetwork): readonly string[] {
+  const remaining = new Set(organizations(wanted).flatMap(nodesOf).map(hostOf));
+  return organizations(existing)
+    .flatMap(nodesOf)
+    .map(hostOf)
+    .filter((host) => !remaining.has(host));
+}
+
+/** Org1MSP of org1, as in the field's samples. */
+function named(name: string): { name: string; mspId: string; namespace: string } {
+  return { name, mspId: `${name.charAt(0).toUpperCase()}${name.slice(1)}MSP`, namespace: name };
+}
+
+/** The strictest Pod Security level that admits the peers. */
+export function peerSecurity({ spec }: FabricNetwork): PodSecurityLevel {
+  return PROFILES[spec.profile ?? "privileged"].requires.podSecurity;
+}
+
+export function organizations({ spec }: FabricNetwork): readonly Organization[] {
+  return [spec.ordererOrganization, ...spec.peerOrganizations];
+}
+
+/** A running orderer or peer: its name is that of its Service, StatefulSet and identity. */
+export interface FabricNode {
+  readonly component: "orderer" | "peer";
+  readonly name: string;
+  readonly organization: Organization;
+}
+
+export function nodesOf(organization: Organization): readonly FabricNode[] {
+  const [component, count] =
+    "orderers" in organization
+      ? (["orderer", organization.orderers] as const)
+      : (["peer", organization.peers] as const);
+  return Array.from({ length: count }, (_, index) => ({ component, name: `${component}${index}`, organization }));
+}
+
+export const ordererNodes = ({ spec }: FabricNetwork): readonly FabricNode[] => nodesOf(spec.ordererOrganization);
+export const peerNodes = ({ spec }: FabricNetwork): readonly FabricNode[] => spec.peerOrganizations.flatMap(nodesOf);
+
+/** Service name and namespace: it resolves in every namespace of the cluster, whatever the cluster's domain. */
+export function hostOf({ name, organization }: FabricNode): string {
+  return `${name}.${organization.namespace}`;
+}
+
+/** Ports of Fabric's samples. */
+export const ports = {
+  peer: 7051,
+  orderer: 7050,
+  ordererAdmin: 9443,
+  peerOperations: 9443,
+  ordererOperations: 8443,
+} as const;
+
+/** What clients and other nodes call, by the names that the ports have in Kubernetes. */
+export const clientPorts = {
+  peer: { grpc: ports.peer },
+  orderer: { grpc: ports.orderer, admin: ports.ordererAdmin },
+} as const;
+
+/** What a node is promised; a small one uses no more. */
+export const memoryRequests = { peer: "256Mi", orderer: "128Mi" } as const;
+
+const usualMemory = { peer: "4Gi", orderer: "2Gi" } as const;
+
+/** What a node may use at most: "4Gi". */
+export const memoryLimitOf = ({ spec: { memory } }: FabricNetwork, component: FabricNode["component"]): string =>
+  memory?.[component] ?? usualMemory[component];

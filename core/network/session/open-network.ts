@@ -1,0 +1,153 @@
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { get } from "../../kubernetes/objects.ts";
+import { forwardPort, resolveTarget, type Forward } from "../../kubernetes/port-forward.ts";
+import type { Credential } from "../../fabric/identity/certificate-authority.ts";
+import type { Endpoint } from "../../fabric/node/endpoint.ts";
+import { connectNode, type NodeConnection } from "../../fabric/node/node-connection.ts";
+import { newSigningIdentity, type SigningIdentity } from "../../fabric/identity/signing-identity.ts";
+import { FabricError } from "../../error.ts";
+import { adminIdentityName, identitySecretName, readIdentitySecret } from "../identity/identity-secret.ts";
+import { mspConfigMapName } from "../identity/identities.ts";
+import { nodeTarget } from "../workload/node-target.ts";
+import { hostOf, ports, type FabricNetwork, type FabricNode, type Organization } from "../resources/spec.ts";
+
+/** The public certificates of an organization, PEM. */
+interface PublicCertificates {
+  readonly root: string;
+  readonly tlsRoot: string;
+}
+
+/** Who acts for an organization. */
+export interface Administrator {
+  readonly identity: SigningIdentity;
+  /** For mutual TLS. */
+  readonly tls: Credential;
+}
+
+/** A network and the ways into it: everything that is read or opened once is kept until `close`. */
+export interface OpenNetwork {
+  readonly cluster: Cluster;
+  readonly definition: FabricNetwork;
+  /** Throws `forbidden` when the user may not read this organization's Secrets: RBAC is the permission model. */
+  administrator(organization: Organization, signal: AbortSignal): Promise<Administrator>;
+  certificates(organization: Organization, signal: AbortSignal): Promise<PublicCertificates>;
+  /** A port of a node, forwarded through the API server, with the names and authorities to verify it by. Throws `not-ready` when no Pod of it runs. */
+  endpoint(node: FabricNode, port: number, signal: AbortSignal): Promise<Endpoint>;
+  /** The gRPC services of a node, over one connection for all who ask. */
+  connection(node: FabricNode, signal: AbortSignal): Promise<NodeConnection>;
+  /** To be done when all is over, however it ends. */
+  atClose(cleanup: () => Promise<void>): void;
+  close(): Promise<void>;
+}
+
+export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNetwork {
+  const once = memory();
+  const forwards: Forward[] = [];
+  const connections: NodeConnection[] = [];
+  const cleanups: (() => Promise<void>)[] = [];
+  let closed = false;
+  /** Of several that were asked side by side one failed, and all is closed: what another opens only then would stay open. */
+  const checkOpen = () => {
+    if (closed) throw new FabricError("interrupted", "the network was closed");
+  };
+
+  const certificates: OpenNetwork["certificates"] = (organization, signal) =>
+    once(`certificates/${organization.name}`, () => readCertificates(cluster, organization, signal));
+
+  const endpoint: OpenNetwork["endpoint"] = (node, port, signal) =>
+    once(`endpoint/${hostOf(node)}:${port}`, async () => {
+      const target = nodeTarget(node, port);
+      // Of a connection that cannot be made a client of the forward sees only a reset: say before that no Pod runs.
+      const [{ tlsRoot }] = await Promise.all([
+        certificates(node.organization, signal),
+        resolveTarget(cluster, target, signal),
+      ]);
+      checkOpen();
+      const forward = await forwardPort(cluster, target);
+      if (closed) await forward.close();
+      checkOpen();
+      forwards.push(forward);
+      const { host, port: local, lastFailure } = forward;
+      return { host, port: local, serverName: hostOf(node), tlsRootCertificates: tlsRoot, lastFailure };
+    });
+
+  return {
+    cluster,
+    definition,
+    certificates,
+    endpoint,
+    administrator: (organization, signal) =>
+      once(`administrator/${organization.name}`, () => readAdministrator(cluster, organization, signal)),
+    connection: (node, signal) =>
+      once(`connection/${hostOf(node)}`, async () => {
+        const place = await endpoint(node, ports[node.component], signal);
+        checkOpen();
+        const connection = connectNode(place);
+        connections.push(connection);
+        return connection;
+      }),
+    atClose: (cleanup) => void cleanups.push(cleanup),
+    async close() {
+      closed = true;
+      for (const connection of connections) connection.close();
+      await Promise.all([...forwards.map((forward) => forward.close()), ...cleanups.map((cleanup) => cleanup())]);
+    },
+  };
+}
+
+/** Does a thing once for each key; what failed may be tried again. */
+function memory(): <T>(key: string, make: () => Promise<T>) => Promise<T> {
+  const kept = new Map<string, Promise<unknown>>();
+  return <T>(key: string, make: () => Promise<T>) => {
+    const before = kept.get(key) as Promise<T> | undefined;
+    if (before) return before;
+    const promise = make();
+    kept.set(key, promise);
+    promise.catch(() => kept.delete(key));
+    return promise;
+  };
+}
+
+async function readAdministrator(
+  cluster: Cluster,
+  organization: Organization,
+  signal: AbortSignal,
+): Promise<Administrator> {
+  const { namespace } = organization;
+  const name = identitySecretName(adminIdentityName);
+  const secret = await get(cluster, { kind: "Secret", namespace, name }, signal);
+  const identity = secret && readIdentitySecret(secret);
+  if (identity && !("missing" in identity)) {
+    const signing = { certificate: identity["msp-cert.pem"], privateKey: identity["msp-key.pem"] };
+    return {
+      identity: newSigningIdentity(organization.mspId, signing),
+      tls: { certificate: identity["tls-cert.pem"], privateKey: identity["tls-key.pem"] },
+    };
+  }
+  const found = identity ? `lacks ${identity.missing.join(", ")}` : "is not there";
+  throw new FabricError(
+    "not-found",
+    `expected the administrator's identity in Secret ${namespace}/${name}: it ${found}`,
+    {
+      hint: "kubectl fabric init makes what is missing",
+    },
+  );
+}
+
+async function readCertificates(
+  cluster: Cluster,
+  organization: Organization,
+  signal: AbortSignal,
+): Promise<PublicCertificates> {
+  const { namespace } = organization;
+  const map = await get(cluster, { kind: "ConfigMap", namespace, name: mspConfigMapName }, signal);
+  const [root, tlsRoot] = [map?.data?.["ca.pem"], map?.data?.["tlsca.pem"]];
+  if (root && tlsRoot) return { root, tlsRoot };
+  throw new FabricError(
+    "not-found",
+    `expected the certificates of ${organization.name} in ConfigMap ${namespace}/${mspConfigMapName}`,
+    {
+      hint: "kubectl fabric init makes what is missing",
+    },
+  );
+}

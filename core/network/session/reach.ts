@@ -1,0 +1,74 @@
+import { FabricError } from "../../error.ts";
+import type { NodeConnection } from "../../fabric/node/node-connection.ts";
+import { openGateway, type PeerGateway } from "../../fabric/node/gateway.ts";
+import type { SigningIdentity } from "../../fabric/identity/signing-identity.ts";
+import type { OpenNetwork } from "./open-network.ts";
+import { hostOf, nodesOf, type FabricNode, type Organization } from "../resources/spec.ts";
+
+/** A node and who may ask it for something. */
+export interface Reached {
+  readonly connection: NodeConnection;
+  /** The administrator of the node's organization. */
+  readonly identity: SigningIdentity;
+}
+
+export async function reachPeer(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Reached> {
+  const [connection, { identity }] = await Promise.all([
+    network.connection(node, signal),
+    network.administrator(node.organization, signal),
+  ]);
+  return { connection, identity };
+}
+
+/** Of an organization's nodes the first that runs, and for a peer its gateway. */
+export async function reachOrganization(
+  network: OpenNetwork,
+  organization: Organization,
+  signal: AbortSignal,
+): Promise<Reached & { readonly gateway: PeerGateway }> {
+  return firstThatRuns(organization, (node) => reachGateway(network, node, signal));
+}
+
+/** A connection to the first of an organization's nodes that runs. */
+export function connectOrganization(
+  network: OpenNetwork,
+  organization: Organization,
+  signal: AbortSignal,
+): Promise<NodeConnection> {
+  return firstThatRuns(organization, (node) => network.connection(node, signal));
+}
+
+/** Throws `not-ready` when none of them has a running Pod. */
+async function firstThatRuns<T>(organization: Organization, reach: (node: FabricNode) => Promise<T>): Promise<T> {
+  const nodes = nodesOf(organization);
+  let failure: FabricError | undefined;
+  for (const node of nodes) {
+    try {
+      return await reach(node);
+    } catch (error) {
+      if (!(error instanceof FabricError && error.code === "not-ready")) throw error;
+      failure ??= error;
+    }
+  }
+  if (failure && nodes.length > 1) throw noneRuns(organization, nodes, failure);
+  throw failure ?? new FabricError("internal", `organization ${organization.name} has no node`);
+}
+
+function noneRuns({ name }: Organization, nodes: readonly FabricNode[], cause: FabricError): FabricError {
+  const [first] = nodes;
+  return new FabricError(
+    "not-ready",
+    `expected a running Pod of one of the ${first?.component}s of ${name} (${nodes.map(hostOf).join(", ")}), found none`,
+    { hint: cause.hint, cause },
+  );
+}
+
+/** A peer with its gateway. */
+export async function reachGateway(
+  network: OpenNetwork,
+  node: FabricNode,
+  signal: AbortSignal,
+): Promise<Reached & { readonly gateway: PeerGateway }> {
+  const reached = await reachPeer(network, node, signal);
+  return { ...reached, gateway: openGateway(reached.connection, reached.identity) };
+}

@@ -1,0 +1,80 @@
+import { ApiError } from "../../kubernetes/api-error.ts";
+import { applyDryRun, checkOurs, type DryRun } from "../../kubernetes/apply.ts";
+import type { KubernetesObject, V1PersistentVolumeClaim } from "../../kubernetes/client-node.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { gone } from "../../kubernetes/conditions.ts";
+import { get, remove } from "../../kubernetes/objects.ts";
+import { waitFor } from "../../kubernetes/wait.ts";
+import type { StepContext } from "../../engine/step.ts";
+import { otherOrganizations } from "../resources/labels.ts";
+
+export const isClaim = (object: KubernetesObject): object is V1PersistentVolumeClaim =>
+  object.kind === "PersistentVolumeClaim";
+
+/** Then it may hold data. */
+export const hasVolume = (claim: V1PersistentVolumeClaim | undefined): boolean => Boolean(claim?.spec?.volumeName);
+
+/** What applying a claim would do. */
+export interface ClaimLook {
+  readonly change: DryRun<unknown>["change"];
+  readonly fields: readonly string[];
+  /** What is to be applied. */
+  readonly object: V1PersistentVolumeClaim;
+  /** The one that has to go before: it waits for a volume, and cannot be changed. */
+  readonly obsolete?: V1PersistentVolumeClaim;
+}
+
+/**
+ * A claim's class cannot be changed: one that has its volume keeps it, one that still waits for a volume is made anew. Throws `conflict`
+ * for one of somebody else.
+ */
+export async function lookAtClaim(
+  cluster: Cluster,
+  wanted: V1PersistentVolumeClaim,
+  signal: AbortSignal,
+): Promise<ClaimLook> {
+  const found = await get(cluster, claimRef(wanted), signal);
+  if (found) checkOurs(claimRef(wanted), found, otherOrganizations);
+  const object = keepingClass(wanted, found);
+  try {
+    const { change, fields } = await applyDryRun(cluster, object, signal);
+    const isEnding = found?.metadata?.deletionTimestamp !== undefined && !hasVolume(found);
+    return isEnding ? { change: "create", fields, object, obsolete: found } : { change, fields, object };
+  } catch (error) {
+    if (!found || hasVolume(found) || !isImmutable(error)) throw error;
+    return { change: "create", fields: [], object, obsolete: found };
+  }
+}
+
+/** Removes a claim that waits for a volume, unless it has got one meanwhile: throws `conflict` then. */
+export async function removeUnbound(
+  cluster: Cluster,
+  claim: V1PersistentVolumeClaim,
+  { signal, progress }: StepContext,
+): Promise<void> {
+  const ref = claimRef(claim);
+  await remove(cluster, ref, { uid: claim.metadata?.uid, resourceVersion: claim.metadata?.resourceVersion, signal });
+  await waitFor(cluster, ref, gone, { signal, progress });
+}
+
+const claimRef = ({ metadata }: V1PersistentVolumeClaim) =>
+  ({ kind: "PersistentVolumeClaim", namespace: metadata?.namespace, name: metadata?.name ?? "" }) as const;
+
+function keepingClass(
+  wanted: V1PersistentVolumeClaim,
+  found: V1PersistentVolumeClaim | undefined,
+): V1PersistentVolumeClaim {
+  if (!hasVolume(found)) return wanted;
+  const { metadata = {} } = wanted;
+  const { storageClassName: _wanted, ...spec } = wanted.spec ?? {};
+  const kept = found?.spec?.storageClassName;
+  const claimSpec = { ...spec, ...(kept === undefined ? {} : { storageClassName: kept }) };
+  return { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata, spec: claimSpec };
+}
+
+/** ValidatePersistentVolumeClaimUpdate (Kubernetes, pkg/apis/core/validation/validation.go). */
+function isImmutable(error: unknown): boolean {
+  if (!(error instanceof ApiError) || error.httpStatus !== 422) return false;
+  const causes = error.status.details?.causes ?? [];
+  return causes.some(({ field, reason }) => field === "spec" && reason === "FieldValueForbidden");
+}

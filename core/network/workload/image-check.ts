@@ -1,0 +1,150 @@
+import { FabricError } from "../../error.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import type { V1Pod } from "../../kubernetes/client-node.ts";
+import { podReady, type Condition } from "../../kubernetes/conditions.ts";
+import { explainPod, lacksImage } from "../../kubernetes/explain.ts";
+import { create, get, list, remove } from "../../kubernetes/objects.ts";
+import { waitFor } from "../../kubernetes/wait.ts";
+import type { Step, StepContext } from "../../engine/step.ts";
+import { managedBy } from "../../kubernetes/ownership.ts";
+import { restrictedContainer, restrictedPod } from "./node-objects.ts";
+import { podOf } from "./node-steps.ts";
+import { nodesOf, organizations, type FabricNetwork, type FabricNode, type Organization } from "../resources/spec.ts";
+
+/** Seconds after which Kubernetes ends the Pod of a command that was killed. */
+const longest = 3600;
+
+/**
+ * Before nodes that run are stopped for another image, and before it is written anywhere that they should be: the cluster has it, or can
+ * pull it. Who may not look at an organization's Pods, or make one, goes on unchecked.
+ */
+export function imagesStep(cluster: Cluster, network: FabricNetwork, after: string): Step {
+  const missing = async (signal: AbortSignal): Promise<readonly NewImage[]> => {
+    const all = await Promise.all(organizations(network).map((one) => newImages(cluster, network, one, signal)));
+    const found = all.flat();
+    // Each once, by the first node that is to run it.
+    return found.filter(({ image }, index) => found.findIndex((other) => other.image === image) === index);
+  };
+  return {
+    id: "images",
+    title: "the cluster has the new images",
+    after: [after],
+    isCheck: true,
+    async observe({ signal }) {
+      const images = await missing(signal);
+      const change = images.map(({ image }) => image).join(", ");
+      return images.length === 0 ? { done: true } : { done: false, change };
+    },
+    async act(context) {
+      for (const each of await missing(context.signal)) await checkImage(cluster, each, context);
+    },
+  };
+}
+
+interface NewImage {
+  readonly image: string;
+  /** A node that is to run it. */
+  readonly node: FabricNode;
+}
+
+/** What an organization's nodes are to run instead of what they run. */
+async function newImages(
+  cluster: Cluster,
+  { spec: { images } }: FabricNetwork,
+  organization: Organization,
+  signal: AbortSignal,
+): Promise<readonly NewImage[]> {
+  try {
+    const found = nodesOf(organization).map(async (node): Promise<readonly NewImage[]> => {
+      const pod = await get(cluster, podOf(node), signal);
+      const image = images[node.component];
+      const runs = pod?.spec?.containers.some((container) => container.image === image);
+      return podReady(pod).so === true && runs !== true ? [{ image, node }] : [];
+    });
+    return (await Promise.all(found)).flat();
+  } catch (error) {
+    if (error instanceof FabricError && error.code === "forbidden") return [];
+    throw error;
+  }
+}
+
+/** Asks a Pod of its own, beside the node that is to run the image. Throws `not-ready` with the kubelet's words. */
+async function checkImage(
+  cluster: Cluster,
+  { image, node: { component, organization } }: NewImage,
+  { signal, progress }: StepContext,
+): Promise<void> {
+  const { namespace } = organization;
+  progress(`looking for the image ${image}`);
+  await removeLeftovers(cluster, namespace, signal);
+  const made = await create(cluster, checkPod(namespace, image, component), { signal }).catch((error: unknown) => {
+    if (error instanceof FabricError && error.code === "forbidden") return undefined;
+    throw error;
+  });
+  if (made === undefined) return;
+  const { name = "", uid } = made.metadata ?? {};
+  const ref = { kind: "Pod", namespace, name } as const;
+  try {
+    const told = (text: string) => progress(`image ${image}: ${text}`);
+    await waitFor(cluster, ref, hasImage, { signal, progress: told });
+  } catch (cause) {
+    if (!(cause instanceof FabricError) || cause.code === "interrupted") throw cause;
+    throw new FabricError("not-ready", `expected the cluster to have the image ${image}; ${cause.message}`, {
+      hint: "nothing was changed. Is the image's name right (--fabric-version, --peer-image, --orderer-image), and may the cluster pull it?",
+      cause,
+    });
+  } finally {
+    // Also after Ctrl-C.
+    const lasting = cluster.lasting();
+    await remove(lasting, ref, { uid, gracePeriodSeconds: 0 }).catch(() => {});
+    lasting.close();
+  }
+}
+
+const checkLabels = { ...managedBy, "app.kubernetes.io/component": "image-check" } as const;
+
+/** Of a run that was killed. */
+async function removeLeftovers(cluster: Cluster, namespace: string, signal: AbortSignal): Promise<void> {
+  const pods = await list(cluster, { kind: "Pod", namespace, labels: checkLabels }, signal);
+  for (const { metadata } of pods) {
+    const ref = { kind: "Pod", namespace, name: metadata?.name ?? "" } as const;
+    await remove(cluster, ref, { uid: metadata?.uid, gracePeriodSeconds: 0, signal });
+  }
+}
+
+/** Does nothing but be started: `peer version` and `orderer version` need no configuration. */
+function checkPod(namespace: string, image: string, component: FabricNode["component"]): V1Pod {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { generateName: "kubectl-fabric-image-", namespace, labels: checkLabels },
+    spec: {
+      restartPolicy: "Never",
+      activeDeadlineSeconds: longest,
+      terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      securityContext: restrictedPod,
+      containers: [
+        {
+          name: component,
+          image,
+          command: [component, "version"],
+          resources: { requests: { cpu: "10m", memory: "32Mi" } },
+          securityContext: restrictedContainer,
+        },
+      ],
+    },
+  };
+}
+
+/** What becomes of the container does not matter: once the kubelet makes it, the image is there. */
+const hasImage: Condition<V1Pod> = (pod) => {
+  const [container] = pod?.status?.containerStatuses ?? [];
+  const { running, terminated, waiting } = container?.state ?? {};
+  if (running ?? terminated ?? container?.lastState?.terminated) return { so: true };
+  if (["CreateContainerError", "RunContainerError"].includes(waiting?.reason ?? "")) return { so: true };
+  const problem = pod && explainPod(pod);
+  if (problem && container && lacksImage(container)) return { so: "never", because: problem.text };
+  return { so: false, progress: problem?.text ?? "the Pod that asks for it starts" };
+};

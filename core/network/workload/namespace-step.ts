@@ -1,0 +1,62 @@
+import { FabricError } from "../../error.ts";
+import type { V1Namespace } from "../../kubernetes/client-node.ts";
+import { checkOurs } from "../../kubernetes/apply.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { gone } from "../../kubernetes/conditions.ts";
+import { get } from "../../kubernetes/objects.ts";
+import { waitFor } from "../../kubernetes/wait.ts";
+import type { Step } from "../../engine/step.ts";
+import { networkLabel, otherOrganizations } from "../resources/labels.ts";
+import { namespaceOf, networkConfigMap } from "../resources/namespace.ts";
+import { appliedStep } from "../../kubernetes/steps/object-steps.ts";
+import type { FabricNetwork, Organization } from "../resources/spec.ts";
+
+/**
+ * An organization's namespace, with the network's definition in it. One that is being removed is waited for and made anew: what
+ * is still in it goes, too, however complete it looks. Throws `conflict` for one of another network or of somebody else, which is not
+ * taken over.
+ */
+export function namespaceStep(
+  cluster: Cluster,
+  network: FabricNetwork,
+  organization: Organization,
+  step: Pick<Step, "id" | "title" | "after">,
+): Step {
+  const ref = { kind: "Namespace", name: organization.namespace } as const;
+  const applied = appliedStep(cluster, {
+    ...step,
+    objects: [namespaceOf(network, organization), networkConfigMap(network, organization)],
+  });
+  const look = async (signal: AbortSignal): Promise<"ending" | "there" | "absent"> => {
+    const found = await get(cluster, ref, signal);
+    if (found?.metadata?.deletionTimestamp !== undefined) return "ending";
+    if (!found) return "absent";
+    checkOurs(ref, found, otherOrganizations);
+    checkNetwork(network, ref.name, found);
+    return "there";
+  };
+  return {
+    ...applied,
+    async observe(context) {
+      const found = await look(context.signal);
+      if (found === "ending") return { done: false, change: "wait until the old one is gone" };
+      const observation = await applied.observe(context);
+      return observation.done ? observation : { ...observation, isThere: found === "there" };
+    },
+    async act(context) {
+      const { signal, progress } = context;
+      if ((await look(signal)) === "ending") await waitFor(cluster, ref, gone, { signal, progress });
+      await applied.act(context);
+    },
+  };
+}
+
+function checkNetwork({ metadata }: FabricNetwork, namespace: string, found: V1Namespace): void {
+  const owner = found.metadata?.labels?.[networkLabel];
+  if (owner === undefined || owner === metadata.name) return;
+  throw new FabricError(
+    "conflict",
+    `expected Namespace ${namespace} to be of network ${metadata.name}, found one of network ${owner}`,
+    { hint: `${otherOrganizations}, or --network ${owner}` },
+  );
+}

@@ -1,0 +1,31 @@
+import type { V1StatefulSet } from "../../kubernetes/client-node.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { get, type ObjectRef } from "../../kubernetes/objects.ts";
+import { ANNOTATIONS } from "../../injection/annotations.ts";
+import { managedBy } from "../../kubernetes/ownership.ts";
+import { networkLabel } from "../resources/labels.ts";
+
+export interface OwnPeer {
+  /** "peer0.org1" */
+  readonly host: string;
+  readonly network: string;
+}
+
+/** Those of some workloads that `init` made as peers, and that are still to have their daemon. */
+export async function ownPeers(
+  cluster: Cluster,
+  refs: readonly ObjectRef[],
+  signal: AbortSignal,
+): Promise<readonly OwnPeer[]> {
+  const sets = refs.filter(({ kind }) => kind === "StatefulSet");
+  const found = await Promise.all(sets.map((ref) => get(cluster, { ...ref, kind: "StatefulSet" }, signal)));
+  return found.flatMap((set) => ownPeer(set) ?? []);
+}
+
+function ownPeer(set: V1StatefulSet | undefined): OwnPeer | undefined {
+  const { labels = {}, name = "", namespace = "" } = set?.metadata ?? {};
+  const network = labels[networkLabel];
+  const isOurs = Object.entries(managedBy).every(([label, value]) => labels[label] === value);
+  const hasDaemon = set?.spec?.template.metadata?.annotations?.[ANNOTATIONS.inject] === "true";
+  return network !== undefined && isOurs && hasDaemon ? { host: `${name}.${namespace}`, network } : undefined;
+}

@@ -1,0 +1,57 @@
+import { FabricError } from "../../error.ts";
+import { ifAllowed } from "../../kubernetes/allowed.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { list } from "../../kubernetes/objects.ts";
+import type { Step } from "../../engine/step.ts";
+import { hasVolume, isClaim } from "./claims.ts";
+import { managedBy } from "../../kubernetes/ownership.ts";
+import { nodeObjects } from "./node-steps.ts";
+import { nodesOf, organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
+
+/**
+ * Before it is written anywhere that claims should be of a storage class: the cluster has it. Throws `usage` with those that it has.
+ * It is not asked for where all claims have volumes of it already, nor of who may not list storage classes.
+ */
+export function storageClassStep(cluster: Cluster, network: FabricNetwork, className: string, after: string): Step {
+  return {
+    id: "storage-class",
+    title: `the cluster has the storage class ${className}`,
+    after: [after],
+    isCheck: true,
+    async observe({ signal }) {
+      const looks = organizations(network).map((one) => isNeeded(cluster, network, one, className, signal));
+      if ((await Promise.all(looks)).includes(true)) await checkClass(cluster, className, signal);
+      return { done: true };
+    },
+    async act() {},
+  };
+}
+
+/** A claim of the organization is to be made of it, or has a volume of another one. */
+async function isNeeded(
+  cluster: Cluster,
+  network: FabricNetwork,
+  organization: Organization,
+  className: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const selection = { kind: "PersistentVolumeClaim", namespace: organization.namespace, labels: managedBy } as const;
+  const found = (await ifAllowed(list(cluster, selection, signal))) ?? [];
+  const served = found.filter((claim) => hasVolume(claim) && claim.spec?.storageClassName === className);
+  const names = new Set(served.map(({ metadata }) => metadata?.name));
+  const wanted = nodesOf(organization).flatMap((node) => nodeObjects(network, node).filter(isClaim));
+  return wanted.some(({ metadata }) => !names.has(metadata?.name));
+}
+
+async function checkClass(cluster: Cluster, className: string, signal: AbortSignal): Promise<void> {
+  const classes = await ifAllowed(list(cluster, { kind: "StorageClass" }, signal));
+  const names = classes?.flatMap(({ metadata }) => metadata?.name ?? []);
+  if (names === undefined || names.includes(className)) return;
+  const found = names.join(", ") || "none";
+  throw new FabricError("usage", `expected the cluster to have the StorageClass ${className}, found ${found}`, {
+    hint:
+      names.length === 0
+        ? "nothing was changed; kubectl get storageclass shows them once the cluster's administrator has made one"
+        : `nothing was changed; kubectl fabric init --storage-class ${names[0]} (in a file: spec.storage.className)`,
+  });
+}

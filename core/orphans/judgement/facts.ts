@@ -1,0 +1,183 @@
+import { FabricError, messageOf } from "../../error.ts";
+import { parseAddress } from "../../fabric/node/address.ts";
+import {
+  approvedDefinition,
+  approvedDefinitions,
+  committedDefinitions,
+  installedChaincodes,
+  installedPackage,
+  type InstalledChaincode,
+} from "../../fabric/chaincode/lifecycle.ts";
+import { connectNode, type NodeConnection } from "../../fabric/node/node-connection.ts";
+import { peerChannels } from "../../fabric/channel/peer-channels.ts";
+import { forwardPort, type Forward } from "../../kubernetes/port-forward.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import type { OpenNetwork } from "../../network/session/open-network.ts";
+import { reachPeer, type Reached } from "../../network/session/reach.ts";
+import { hostOf, peerNodes } from "../../network/resources/spec.ts";
+import { allInOrder } from "./order.ts";
+import { packageStates, type ChannelFacts } from "./package-state.ts";
+import type { PeerFacts } from "./judgement.ts";
+import type { PeerPod } from "../peers/peer-pod.ts";
+import { remembered } from "./remembered.ts";
+import type { ToldIdentity } from "./told-identity.ts";
+
+/** What peers say of their packages. */
+export interface FactsReader {
+  /** Not older than two seconds. A peer that cannot be asked is no failure: its facts are not known, and why. */
+  of(peer: PeerPod, signal: AbortSignal): Promise<PeerFacts>;
+  /** A package as it was installed. Throws what keeps the peer from giving it. */
+  package(peer: PeerPod, packageId: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  close(): Promise<void>;
+}
+
+const freshFor = 2000; // milliseconds
+/** A silent peer is not asked again: what is its stays, and every question would take its time. */
+const freshness = ({ known }: PeerFacts): number => (known ? freshFor : Infinity);
+/** A peer that is in trouble must not hold up all the others. */
+const patience = 20_000; // milliseconds
+
+export function newFactsReader(
+  cluster: Cluster,
+  networks: readonly OpenNetwork[],
+  told: readonly ToldIdentity[],
+): FactsReader {
+  const known = new Map<string, (signal: AbortSignal) => Promise<PeerFacts>>();
+  const reached = new Map<string, Promise<Reached>>();
+  const opened: { close(): unknown }[] = [];
+  const keep = <T extends Forward | NodeConnection>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
+  const reach = (peer: PeerPod, signal: AbortSignal): Promise<Reached> => {
+    const before = reached.get(peer.name);
+    if (before) return before;
+    const made = reachAny(cluster, networks, told, peer, keep, signal);
+    reached.set(peer.name, made);
+    made.catch(() => reached.delete(peer.name));
+    return made;
+  };
+  return {
+    of(peer, signal) {
+      const asked =
+        known.get(peer.name) ??
+        remembered((asking: AbortSignal) => factsOf(peer, () => reach(peer, asking), asking), freshness);
+      known.set(peer.name, asked);
+      return asked(signal);
+    },
+    async package(peer, packageId, signal) {
+      const { connection, identity } = await reach(peer, signal);
+      return installedPackage(connection, identity, packageId, { signal, timeout: patience });
+    },
+    async close() {
+      await Promise.all(opened.map((one) => one.close()));
+    },
+  };
+}
+
+async function factsOf(peer: PeerPod, reach: () => Promise<Reached>, signal: AbortSignal): Promise<PeerFacts> {
+  if (!peer.running) return { known: false, code: "not-ready", because: peer.absence ?? `${peer.name} does not run` };
+  try {
+    const { connection, identity } = await reach();
+    return { known: true, packages: await readPackages(connection, identity, signal) };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const { code, hint } = error instanceof FabricError ? error : { code: "internal" as const, hint: undefined };
+    return { known: false, code, because: `${peer.name} cannot be asked: ${steady(messageOf(error))}`, hint };
+  }
+}
+
+/** Without what differs each time: how long grpc-js waited at what, when, and our end of a forwarded port. */
+export function steady(message: string): string {
+  return message
+    .replaceAll(/(Deadline exceeded) after [^\n]*/g, "$1")
+    .replaceAll(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "")
+    .replaceAll(/\b127\.0\.0\.1:\d+/g, "127.0.0.1");
+}
+
+async function readPackages(connection: NodeConnection, identity: Reached["identity"], signal: AbortSignal) {
+  const options = { signal, timeout: patience };
+  const [installed, channels] = await allInOrder([
+    installedChaincodes(connection, identity, options),
+    peerChannels(connection, identity, options),
+  ]);
+  const facts = await allInOrder(
+    channels.toSorted().map(async (channel): Promise<ChannelFacts> => {
+      const committed = await committedDefinitions(connection, identity, channel, options);
+      const approved =
+        (await approvedDefinitions(connection, identity, channel, options)) ??
+        (await approvedBefore31(connection, identity, { channel, committed }, installed, signal));
+      return { channel, committed, approved };
+    }),
+  );
+  return packageStates(installed, facts);
+}
+
+/**
+ * Fabric 2.5 tells of one sequence at a time, and of a chaincode by its name only: approvals of a name that was never committed are
+ * not seen. From the newest down, until every package that no definition runs has been met.
+ */
+async function approvedBefore31(
+  connection: NodeConnection,
+  identity: Reached["identity"],
+  { channel, committed }: Pick<ChannelFacts, "channel" | "committed">,
+  installed: readonly InstalledChaincode[],
+  signal: AbortSignal,
+): Promise<ChannelFacts["approved"]> {
+  const options = { signal, timeout: patience };
+  const open = new Set(installed.filter(({ references }) => references.length === 0).map(({ packageId }) => packageId));
+  const found: ChannelFacts["approved"][number][] = [];
+  for (const { name, sequence: newest } of committed) {
+    // Without a sequence: the one that comes next, where it is approved already.
+    for (const sequence of [undefined, ...descending(newest)]) {
+      const approved = await approvedDefinition(connection, identity, channel, { name, sequence }, options);
+      if (approved) found.push(approved);
+      if (approved?.packageId !== undefined && approved.sequence < newest) open.delete(approved.packageId);
+      if (open.size === 0 && sequence !== undefined) break;
+    }
+  }
+  return found;
+}
+
+const descending = (newest: number): readonly number[] => Array.from({ length: newest }, (_, index) => newest - index);
+
+/** Identities that the user told come first; our own networks keep theirs in Secrets. */
+async function reachAny(
+  cluster: Cluster,
+  networks: readonly OpenNetwork[],
+  told: readonly ToldIdentity[],
+  peer: PeerPod,
+  keep: <T extends Forward | NodeConnection>(one: T) => T,
+  signal: AbortSignal,
+): Promise<Reached> {
+  const identity = told.find((one) => one.identity.mspId === peer.mspId);
+  const network = networks.find(({ definition }) => definition.metadata.name === peer.network);
+  const node = network && peerNodes(network.definition).find((one) => hostOf(one) === peer.name);
+  if (network && node) {
+    if (!identity) return reachPeer(network, node, signal);
+    return { connection: await network.connection(node, signal), identity: identity.identity };
+  }
+  if (!identity) throw untold(peer);
+  if (!peer.tls || peer.address === undefined || identity.tlsRootCertificates === "") throw unverifiable(peer);
+  const { host, port } = parseAddress(peer.address);
+  const target = { namespace: peer.namespace, pod: peer.pod, port: peer.port ?? port };
+  const { host: local, port: forwarded, lastFailure } = keep(await forwardPort(cluster, target));
+  const { tlsRootCertificates } = identity;
+  const connection = keep(
+    connectNode({ host: local, port: forwarded, serverName: host, tlsRootCertificates, lastFailure }),
+  );
+  return { connection, identity: identity.identity };
+}
+
+function untold({ name, mspId = "?" }: PeerPod): FabricError {
+  return new FabricError("not-found", `no administrator of ${mspId} was told for ${name}`, {
+    hint: `--msp-dir ${mspId}=FOLDER names the MSP folder of an administrator`,
+  });
+}
+
+function unverifiable({ name, mspId = "?" }: PeerPod): FabricError {
+  return new FabricError(
+    "invalid",
+    `expected ${name} to have TLS and a literal CORE_PEER_ADDRESS, and tlscacerts in the MSP folder of ${mspId}`,
+  );
+}

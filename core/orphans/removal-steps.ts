@@ -1,0 +1,71 @@
+import { FabricError } from "../error.ts";
+import type { Step } from "../engine/step.ts";
+import { findingKey, type Finding } from "./judgement/finding.ts";
+import type { AgeLimit } from "./judgement/judgement.ts";
+import type { Place } from "./places/place.ts";
+import { remembered } from "./judgement/remembered.ts";
+
+/** A look at a place may serve several steps, but not for longer than this. */
+const freshFor = 2000; // milliseconds
+
+/**
+ * Each orphan is gone. A step looks again before it removes: what has gone meanwhile is so already, and what is needed by now stays.
+ * Images come after the containers of their daemon.
+ */
+export function removalSteps(
+  places: readonly Place[],
+  findings: readonly Finding[],
+  age: () => AgeLimit,
+): readonly Step[] {
+  const looks = places.map((place) => ({ place, look: rememberedLook(place, age) }));
+  const orphans = findings.filter(({ verdict }) => verdict === "orphan");
+  return orphans.flatMap((finding): readonly Step[] => {
+    const at = looks.find(({ place }) => place.source === finding.source && holds(place, finding));
+    if (!at) return [];
+    const containers = orphans.filter((other) => /container/.test(other.kind) && sameDaemon(other, finding));
+    return [removalStep(at.place, at.look, finding, finding.kind === "image" ? containers.map(findingKey) : [], age)];
+  });
+}
+
+const holds = (place: Place, finding: Finding): boolean =>
+  place.name === finding.place || place.name === "all namespaces";
+
+const sameDaemon = (one: Finding, other: Finding): boolean => one.source === other.source && one.place === other.place;
+
+type Look = (signal: AbortSignal) => Promise<readonly Finding[]>;
+
+function rememberedLook(place: Place, age: () => AgeLimit): Look {
+  return remembered(
+    (signal: AbortSignal) => place.look(age(), signal),
+    () => freshFor,
+  );
+}
+
+function removalStep(place: Place, look: Look, finding: Finding, after: readonly string[], age: () => AgeLimit): Step {
+  const key = findingKey(finding);
+  return {
+    id: key,
+    title: `${finding.kind} ${shortName(finding.name)} in ${finding.place} is gone`,
+    after,
+    async observe({ signal }) {
+      const now = (await look(signal)).find((other) => findingKey(other) === key && other.id === finding.id);
+      if (!now) return { done: true, detail: "gone already" };
+      if (now.verdict !== "orphan") return { done: true, detail: `kept: ${now.because}` };
+      return { done: false, change: now.because };
+    },
+    async act({ signal }) {
+      try {
+        return (await place.remove(finding, age(), signal)) ? finding.because : "gone already";
+      } catch (error) {
+        // Something came to use it between the look and now: it is not an orphan any more.
+        if (error instanceof FabricError && error.code === "conflict") return `kept: ${error.message}`;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Hashes to the 12 digits that Docker shows. */
+export function shortName(name: string): string {
+  return name.replaceAll(/[0-9a-f]{64}/g, (hash) => hash.slice(0, 12));
+}

@@ -1,0 +1,401 @@
+import { describe, expect, test } from "vitest";
+import { FabricError, LostConnection } from "../../../../core/error.ts";
+import { runSteps, type StepEvent } from "../../../../core/engine/run.ts";
+import type { Step } from "../../../../core/engine/step.ts";
+
+/** A world of facts; each step makes one true. */
+function steps(graph: Record<string, readonly string[]>, facts: Set<string>, failing: readonly string[] = []): Step[] {
+  return Object.entries(graph).map(([id, after]) => ({
+    id,
+    title: `step ${id}`,
+    after,
+    async observe() {
+      for (const before of after)
+        if (!facts.has(before)) throw new Error(`${id} was looked at before ${before} was so`);
+      return facts.has(id) ? { done: true } : { done: false, change: `make ${id}` };
+    },
+    async act() {
+      if (failing.includes(id)) throw new FabricError("rejected", `${id} is impossible`, { hint: "give up" });
+      facts.add(id);
+    },
+  }));
+}
+
+const diamond = { a: [], b: ["a"], c: ["a"], d: ["b", "c"] };
+
+describe("runSteps", () => {
+  test("makes everything so, in order, and does nothing the second time", async () => {
+    const facts = new Set<string>();
+    const first = await runSteps(steps(diamond, facts));
+    expect(first).toMatchObject({ changed: 4, unchanged: 0 });
+    const second = await runSteps(steps(diamond, facts));
+    expect(second).toMatchObject({ changed: 0, unchanged: 4 });
+  });
+
+  test("a dry run changes nothing and shows what would follow", async () => {
+    const facts = new Set(["a"]);
+    const report = await runSteps(steps(diamond, facts), { dryRun: true });
+    expect([...facts]).toEqual(["a"]);
+    expect(report).toMatchObject({ changed: 0, unchanged: 1, wouldChange: 3 });
+    expect(report.outcomes.get("b")).toEqual({ result: "would-change", detail: "make b" });
+  });
+
+  test("a dry run looks at what comes after a change of what is there already", async () => {
+    const facts = new Set(["b", "c"]);
+    const there = steps(diamond, facts).map((step): Step => {
+      const observe = async () =>
+        facts.has(step.id)
+          ? ({ done: true } as const)
+          : ({ done: false, change: `change ${step.id}`, isThere: step.id === "a" } as const);
+      return { ...step, observe };
+    });
+    const report = await runSteps(there, { dryRun: true });
+    expect([...report.outcomes].map(([id, { result }]) => `${id} ${result}`)).toEqual([
+      "a would-change",
+      "b unchanged",
+      "c unchanged",
+      "d would-change",
+    ]);
+    expect(report).toMatchObject({ changed: 0, unchanged: 2, wouldChange: 2 });
+  });
+
+  test("a check changes nothing, and in a dry run hides nothing behind it", async () => {
+    const looked: string[] = [];
+    const acted: string[] = [];
+    const step = (id: string, after: readonly string[]): Step => ({
+      id,
+      title: `step ${id}`,
+      after,
+      async observe() {
+        looked.push(id);
+        return { done: false, change: `make ${id}` };
+      },
+      async act() {
+        acted.push(id);
+      },
+    });
+    const plan = [{ ...step("check", []), isCheck: true } as const, step("next", ["check"])];
+    const dry = await runSteps(plan, { dryRun: true });
+    expect(dry.outcomes.get("check")).toEqual({ result: "unchanged", detail: "make check" });
+    expect([looked, acted, dry.wouldChange]).toEqual([["check", "next"], [], 1]);
+    expect(await runSteps(plan)).toMatchObject({ changed: 1, unchanged: 1 });
+    expect(acted).toEqual(["check", "next"]);
+  });
+
+  test("what only acting finds to be so is no change, and what comes after it goes on", async () => {
+    const found: Step = {
+      id: "asked",
+      title: "asked",
+      after: [],
+      observe: async () => ({ done: false, change: "unless it is so" }),
+      act: async () => ({ unchanged: "it was so" }),
+    };
+    const next: Step = { ...found, id: "next", after: ["asked"], act: async () => "done" };
+    const report = await runSteps([found, next]);
+    expect(report).toMatchObject({ changed: 1, unchanged: 1 });
+    expect(report.outcomes.get("asked")).toEqual({ result: "unchanged", detail: "it was so" });
+    expect((await runSteps([found], { dryRun: true })).wouldChange).toBe(1);
+  });
+
+  test("a failure stops what comes after it and nothing else; the error keeps its code", async () => {
+    const facts = new Set<string>();
+    const ended: StepEvent[] = [];
+    const run = runSteps(steps(diamond, facts, ["b"]), { onEvent: (event) => ended.push(event) });
+    await expect(run).rejects.toMatchObject({ code: "rejected", message: "b is impossible" });
+    expect([...facts].sort()).toEqual(["a", "c"]);
+    expect(ended.find(({ type, step }) => type === "ended" && step.id === "d")).toMatchObject({
+      outcome: { result: "skipped", because: "step b failed" },
+    });
+  });
+
+  test("a step goes on despite the failures that it says, its own or of one before, and despite no other", async () => {
+    const facts = new Set<string>();
+    const [b, c, d] = steps({ b: [], c: ["b"], d: ["b", "c"] }, facts, ["b"]) as [Step, Step, Step];
+    const observe = async () => (facts.has("d") ? ({ done: true } as const) : ({ done: false } as const));
+    const impossible = (failure: unknown) => failure instanceof FabricError && failure.message === "b is impossible";
+    await expect(runSteps([b, c, { ...d, observe, despite: impossible }])).rejects.toThrow("b is impossible");
+    expect([...facts]).toEqual(["d"]);
+    facts.clear();
+    await expect(runSteps([b, c, { ...d, observe, despite: () => false }])).rejects.toThrow("b is impossible");
+    expect([...facts]).toEqual([]);
+  });
+
+  test("several failures are all named", async () => {
+    const run = runSteps(steps(diamond, new Set(), ["b", "c"]));
+    await expect(run).rejects.toMatchObject({
+      code: "steps-failed",
+      message: "2 steps failed:\n  step b: b is impossible\n  step c: c is impossible",
+      hint: "give up",
+    });
+  });
+
+  test("a reason that several steps have is told once", async () => {
+    const failing = ["peer0", "peer1", "peer2"].map((name): Step => ({
+      id: name,
+      title: `${name} is ready`,
+      after: [],
+      observe: () => Promise.resolve({ done: false }),
+      act: () => Promise.reject(new FabricError("not-ready", `Pod ${name}-0: container peer has no image`)),
+    }));
+    await expect(runSteps(failing)).rejects.toMatchObject({
+      code: "not-ready",
+      message: "3 steps failed:\n  peer0 is ready, peer1 is ready, peer2 is ready: container peer has no image",
+    });
+  });
+
+  test("runs as many side by side as allowed, never more", async () => {
+    let now = 0;
+    let most = 0;
+    const wide = Array.from({ length: 10 }, (_, index) => ({
+      id: String(index),
+      title: "",
+      after: [],
+      async observe() {
+        most = Math.max(most, ++now);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        now--;
+        return { done: true } as const;
+      },
+      act: async () => {},
+    }));
+    await runSteps(wide, { parallel: 3 });
+    expect(most).toBe(3);
+  });
+
+  test("an abort lets running steps end, starts no other, and says what is left", async () => {
+    const controller = new AbortController();
+    const facts = new Set<string>();
+    const plan = steps(diamond, facts);
+    const aborting = plan.map((step) =>
+      step.id === "a"
+        ? {
+            ...step,
+            async act() {
+              facts.add("a");
+              controller.abort(new Error("Ctrl-C"));
+            },
+          }
+        : step,
+    );
+    await expect(runSteps(aborting, { signal: controller.signal })).rejects.toMatchObject({
+      code: "interrupted",
+      message: "Ctrl-C with 3 of 4 steps left, at: step b",
+    });
+    expect([...facts]).toEqual(["a"]);
+  });
+
+  test.each([
+    ["Ctrl-C", "interrupted", "skipped"],
+    ["a deadline", "timeout", "failed"],
+  ] as const)("what %s cuts off ends as it should", async (_, code, result) => {
+    const controller = new AbortController();
+    const [step] = steps({ a: [] }, new Set());
+    const cut = {
+      ...(step as Step),
+      async act() {
+        controller.abort(new FabricError(code, "stopped"));
+        throw new Error("Cancelled on client");
+      },
+    };
+    const events: StepEvent[] = [];
+    const run = runSteps([cut], { signal: controller.signal, onEvent: (event) => events.push(event) });
+    await expect(run).rejects.toMatchObject({ code, message: "stopped with 1 of 1 steps left, at: step a" });
+    expect(events.at(-1)).toMatchObject({ outcome: { result } });
+  });
+
+  test("a deadline tells why the step that it cut off was not done, where that step knows", async () => {
+    const controller = new AbortController();
+    const plan = steps({ a: [], b: [] }, new Set());
+    const cut = plan.map((step) => ({
+      ...step,
+      async act() {
+        controller.abort(new FabricError("timeout", "gave up after 90 s"));
+        if (step.id === "a") throw controller.signal.reason;
+        throw new FabricError("timeout", "Deployment x was not ready: no image", { hint: "is its name right?" });
+      },
+    }));
+    await expect(runSteps(cut, { signal: controller.signal })).rejects.toMatchObject({
+      code: "timeout",
+      message: "gave up after 90 s with 2 of 2 steps left, at: step b: Deployment x was not ready: no image",
+      hint: "is its name right?",
+    });
+  });
+
+  test.each([
+    [
+      "the same id twice",
+      [
+        { id: "a", after: [] },
+        { id: "a", after: [] },
+      ],
+      /unique/,
+    ],
+    ["an unknown predecessor", [{ id: "a", after: ["z"] }], /a comes after z/],
+    [
+      "a circle",
+      [
+        { id: "a", after: ["b"] },
+        { id: "b", after: ["a"] },
+      ],
+      /a -> b -> a/,
+    ],
+  ])("refuses %s", async (_, shapes, message) => {
+    const plan = shapes.map((shape) => ({
+      ...shape,
+      title: "",
+      observe: async () => ({ done: true }) as const,
+      act: async () => {},
+    }));
+    await expect(runSteps(plan)).rejects.toThrow(message);
+  });
+});
+
+describe("a connection that is lost", () => {
+  const lossy = (losses: number, error: (count: number) => Error = () => new LostConnection("cut")): Step => {
+    let count = 0;
+    return {
+      id: "lossy",
+      title: "a step over a connection",
+      after: [],
+      observe: async () => ({ done: false, change: "send it" }),
+      act: async () => {
+        if (count++ < losses) throw error(count);
+        return "sent";
+      },
+    };
+  };
+  const pauses = [1, 1, 1];
+
+  test("is made anew, and the user sees it", async () => {
+    const events: StepEvent[] = [];
+    const { outcomes } = await runSteps([lossy(2)], { pauses, onEvent: (event) => events.push(event) });
+    expect(outcomes.get("lossy")).toEqual({ result: "changed", detail: "sent" });
+    expect(events.flatMap((event) => (event.type === "again" ? [event.because] : []))).toEqual(["cut", "cut"]);
+  });
+
+  test("is looked at before acting again: what was done is not done twice, and was a change", async () => {
+    let done = 0;
+    const step: Step = {
+      ...lossy(0),
+      observe: async () => (done > 0 ? { done: true } : { done: false }),
+      act: async () => {
+        done += 1;
+        throw new LostConnection("cut as it was done");
+      },
+    };
+    const { changed } = await runSteps([step], { pauses });
+    expect([changed, done]).toEqual([1, 1]);
+  });
+
+  test("is not made anew for ever", async () => {
+    const run = runSteps([lossy(9)], { pauses });
+    await expect(run).rejects.toMatchObject({ code: "connection", message: "cut" });
+  });
+
+  test("what a cut has behind it counts as one; a connection that was refused from the start does not", async () => {
+    const refused = () => new FabricError("connection", "refused");
+    const step = lossy(2, (count) => (count === 1 ? new LostConnection("cut") : refused()));
+    expect(await runSteps([step], { pauses })).toMatchObject({ changed: 1 });
+    await expect(runSteps([lossy(1, refused)], { pauses })).rejects.toMatchObject({ message: "refused" });
+  });
+
+  test("anything else after it ends it at once", async () => {
+    const rejected = (count: number) =>
+      count === 1 ? new LostConnection("cut") : new FabricError("rejected", `rejected at ${count}`);
+    await expect(runSteps([lossy(9, rejected)], { pauses })).rejects.toMatchObject({ message: "rejected at 2" });
+  });
+});
+
+test("several that are not ready are not ready together", async () => {
+  const late = (id: string): Step => ({
+    id,
+    title: id,
+    after: [],
+    observe: () => Promise.reject(new FabricError("not-ready", `${id} is not ready`, { hint: "later" })),
+    act: async () => {},
+  });
+  await expect(runSteps([late("a"), late("b")])).rejects.toMatchObject({ code: "not-ready", hint: "later" });
+});
+
+describe("steps that interrupt what runs", () => {
+  /** Each takes its time to be looked at, the later the shorter; `acting` is what acts just now. */
+  function line(names: readonly string[], { failing = "", calm = "" } = {}) {
+    const acted: string[] = [];
+    let acting = 0;
+    let most = 0;
+    const all = names.map((id, index): Step => ({
+      id,
+      title: `step ${id}`,
+      after: [],
+      takesTurns: true,
+      async observe() {
+        for (let tick = names.length - index; tick > 0; tick--) await new Promise((resolve) => setImmediate(resolve));
+        return { done: false, inTurn: id !== calm };
+      },
+      async act() {
+        most = Math.max(most, ++acting);
+        await new Promise((resolve) => setImmediate(resolve));
+        acting--;
+        if (id === failing) throw new FabricError("not-ready", `${id} is down`);
+        acted.push(id);
+      },
+    }));
+    return { all, acted, most: () => most };
+  }
+
+  test("act one at a time in the order of the plan, with fewer places than steps, too", async () => {
+    for (const parallel of [1, 2, 8]) {
+      const { all, acted, most } = line(["a", "b", "c"]);
+      expect(await runSteps(all, { parallel })).toMatchObject({ changed: 3 });
+      expect([acted, most()]).toEqual([["a", "b", "c"], 1]);
+    }
+  });
+
+  test("leave room for what they wait for", async () => {
+    const { all, acted } = line(["a", "b", "c"]);
+    const [a, b, c] = all as [Step, Step, Step];
+    const { takesTurns: _, ...before } = {
+      ...c,
+      id: "before",
+      observe: () => Promise.resolve({ done: true } as const),
+    };
+    // With one place: b waits for a, which waits for what begins only when b leaves its place.
+    await runSteps([{ ...a, after: ["before"] }, b, before], { parallel: 1 });
+    expect(acted).toEqual(["a", "b"]);
+  });
+
+  test("do not act after one that failed in its turn; what interrupts nothing does", async () => {
+    const { all, acted } = line(["a", "b", "c", "d"], { failing: "b", calm: "d" });
+    const ended = new Map<string, StepEvent>();
+    const run = runSteps(all, { onEvent: (event) => event.type === "ended" && ended.set(event.step.id, event) });
+    await expect(run).rejects.toMatchObject({ code: "not-ready", message: "b is down" });
+    expect(acted.toSorted()).toEqual(["a", "d"]);
+    expect(ended.get("c")).toMatchObject({ outcome: { result: "skipped", because: "step b failed" } });
+  });
+
+  test("one that failed before its turn came stops nobody", async () => {
+    const { all, acted } = line(["a", "b"]);
+    const [a, b] = all as [Step, Step];
+    const blind = { ...a, observe: () => Promise.reject(new FabricError("forbidden", "not allowed to look")) };
+    await expect(runSteps([blind, b])).rejects.toMatchObject({ code: "forbidden" });
+    expect(acted).toEqual(["b"]);
+  });
+
+  test("an interruption ends the one that acts and those that wait", async () => {
+    const interrupt = new AbortController();
+    const { all, acted } = line(["b", "c"]);
+    const first: Step = {
+      ...(all[0] as Step),
+      id: "a",
+      act: ({ signal }) => {
+        interrupt.abort(new FabricError("interrupted", "stopped by SIGINT"));
+        return Promise.reject(signal.reason as Error);
+      },
+    };
+    await expect(runSteps([first, ...all], { signal: interrupt.signal })).rejects.toMatchObject({
+      code: "interrupted",
+      message: expect.stringContaining("3 of 3 steps left"),
+    });
+    expect(acted).toEqual([]);
+  });
+});

@@ -1,0 +1,275 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
+import { ejectManifest, injectManifest } from "../../../../../core/injection/manifest/offline.ts";
+import type { InjectionContext } from "../../../../../core/injection/inject.ts";
+import { DEFAULT_SETTINGS } from "../../../../../core/injection/settings.ts";
+
+const CONTEXT: InjectionContext = { settings: DEFAULT_SETTINGS, cluster: {}, version: "0.0.0" };
+const injected = (text: string) => injectManifest(text, "peer.yaml", CONTEXT);
+const ejected = (text: string) => ejectManifest(text, "peer.yaml");
+
+const DEPLOYMENT = `# The peer of org1.
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: peer0 # as in the MSP
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: peer0}}
+  template:
+    metadata:
+      labels: {app: peer0}
+      annotations:
+        kubectl-fabric.io/inject: "true"
+    spec:
+      initContainers:
+      # waits for the orderer
+      - name: wait
+        image: busybox:1
+      containers:
+      - name: peer
+        image: hyperledger/fabric-peer:2.5.15 # pinned
+        env:
+        # who it is
+        - name: CORE_PEER_ID
+          value: 'peer0'
+        - {name: CORE_VM_ENDPOINT, value: "unix:///host/var/run/docker.sock"}
+
+        # the ledger
+        - name: CORE_PEER_FILESYSTEMPATH
+          value: /var/hyperledger
+        volumeMounts:
+        - name: docker
+          mountPath: /host/var/run/docker.sock
+        - {name: keys, mountPath: /keys}
+      volumes:
+      - name: docker
+        hostPath:
+          path: /var/run/docker.sock
+      - name: keys
+        secret: {secretName: peer0, defaultMode: 0400}
+`;
+
+const SERVICE = `---
+# untouched:   down to its   spaces
+apiVersion: v1
+kind: Service
+metadata: {  name: peer0  }
+spec:
+    ports:
+        -   port: 7051
+`;
+
+test("a Deployment is injected, and what it does not touch stays as it is", () => {
+  const { text, changed, templates, notices } = injected(DEPLOYMENT);
+  expect({ changed, notices }).toEqual({ changed: true, notices: [] });
+  expect(templates).toEqual([
+    { owner: "Deployment peer0", result: "injected", detail: "peer in container peer", warnings: [] },
+  ]);
+  for (const kept of [
+    "# The peer of org1.\n",
+    "name: peer0 # as in the MSP\n",
+    "      # waits for the orderer\n      - name: wait\n",
+    "fabric-peer:2.5.15 # pinned\n",
+    "        # who it is\n        - name: CORE_PEER_ID\n          value: 'peer0'\n",
+    "\n        # the ledger\n",
+    "defaultMode: 0400",
+  ])
+    expect(text).toContain(kept);
+  expect(text).not.toContain("/var/run/docker.sock\n");
+  const { spec } = (parse(text) as { spec: { template: { spec: { initContainers: { name: string }[] } } } }).spec
+    .template;
+  expect(spec.initContainers.map(({ name }) => name)).toEqual(["kubectl-fabric-dind", "wait"]);
+});
+
+test("ejecting gives the file back, to the letter", () => {
+  expect(ejected(injected(DEPLOYMENT).text).text).toBe(DEPLOYMENT);
+});
+
+test("injecting again changes nothing, and with other settings the injection is made anew", () => {
+  const once = injected(DEPLOYMENT).text;
+  expect(injected(once)).toMatchObject({ text: once, changed: false });
+  const settings = { ...DEFAULT_SETTINGS, registryMirror: { default: "http://mirror.example", allowed: [] } };
+  const other = injectManifest(once, "peer.yaml", { ...CONTEXT, settings });
+  expect(other.text).toContain("--registry-mirror=http://mirror.example");
+  expect(other.text.match(/name: kubectl-fabric-dind/g)).toHaveLength(1);
+  expect(ejected(other.text).text).toBe(DEPLOYMENT);
+});
+
+test("a file edited between injection and ejection keeps the edits", () => {
+  const edited = injected(DEPLOYMENT)
+    .text.replace("2.5.15", "3.1.5")
+    .replace("      volumes:\n", "      volumes:\n      - {name: new, emptyDir: {}}\n")
+    .replace("- name: CORE_PEER_ID", "- {name: NEW, value: x}\n        - name: CORE_PEER_ID");
+  const back = ejected(edited);
+  const expected = DEPLOYMENT.replace("2.5.15", "3.1.5").replace(
+    "- name: CORE_PEER_ID",
+    "- {name: NEW, value: x}\n        - name: CORE_PEER_ID",
+  );
+  expect(parse(back.text)).toEqual(
+    parse(
+      expected.replace(
+        "      - name: docker\n        hostPath:\n          path: /var/run/docker.sock\n",
+        "      - name: docker\n        hostPath:\n          path: /var/run/docker.sock\n      - {name: new, emptyDir: {}}\n",
+      ),
+    ),
+  );
+  expect(back.templates[0]?.warnings).toEqual([]);
+});
+
+test("what somebody changed of the injection itself stays, and is said", () => {
+  const edited = injected(DEPLOYMENT).text.replace("value: localhost:7052", "value: localhost:9999");
+  const back = ejected(edited);
+  expect(back.text).toContain("localhost:9999");
+  expect(back.templates[0]?.warnings).toEqual([
+    "/spec/containers/peer/env (CORE_PEER_CHAINCODEADDRESS) was changed since the injection, and stays",
+  ]);
+});
+
+test("documents without an annotated template stay byte for byte, wherever they stand", () => {
+  const text = `${SERVICE}--- \n${DEPLOYMENT}${SERVICE}---\n# nothing\n`;
+  const { text: result } = injected(text);
+  expect(result.startsWith(SERVICE)).toBe(true);
+  expect(result.endsWith(`${SERVICE}---\n# nothing\n`)).toBe(true);
+  expect(injected(SERVICE)).toMatchObject({ text: SERVICE, changed: false, templates: [] });
+  expect(injected("")).toMatchObject({ text: "", changed: false, objects: [] });
+});
+
+const POD = (parse(DEPLOYMENT) as { spec: { template: { metadata: object; spec: object } } }).spec.template;
+
+test.each([
+  ["Pod", { apiVersion: "v1", kind: "Pod", ...POD, metadata: { ...POD.metadata, generateName: "peer-" } }],
+  ["StatefulSet", { apiVersion: "apps/v1", kind: "StatefulSet", metadata: { name: "x" }, spec: { template: POD } }],
+  ["DaemonSet", { apiVersion: "apps/v1", kind: "DaemonSet", metadata: { name: "x" }, spec: { template: POD } }],
+  ["ReplicaSet", { apiVersion: "apps/v1", kind: "ReplicaSet", metadata: { name: "x" }, spec: { template: POD } }],
+  ["Job", { apiVersion: "batch/v1", kind: "Job", metadata: { name: "x" }, spec: { template: POD } }],
+  [
+    "CronJob",
+    {
+      apiVersion: "batch/v1",
+      kind: "CronJob",
+      metadata: { name: "x" },
+      spec: { jobTemplate: { spec: { template: POD } } },
+    },
+  ],
+  ["PodTemplate", { apiVersion: "v1", kind: "PodTemplate", metadata: { name: "x" }, template: POD }],
+  [
+    "a custom resource that is built like a Deployment",
+    { apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", metadata: { name: "x" }, spec: { template: POD } },
+  ],
+  [
+    "List",
+    {
+      apiVersion: "v1",
+      kind: "List",
+      items: [{ kind: "Service" }, { kind: "Deployment", metadata: { name: "x" }, spec: { template: POD } }],
+    },
+  ],
+])("%s: in YAML and in JSON, there and back", (_, object) => {
+  for (const text of [stringify(object), `${JSON.stringify(object, null, 2)}\n`, `${JSON.stringify(object)}\n`]) {
+    const there = injected(text);
+    expect(there.changed).toBe(true);
+    expect(there.text.match(/kubectl-fabric-dind/g)?.length).toBeGreaterThan(0);
+    expect(ejected(there.text).text).toBe(text);
+  }
+});
+
+test("CRLF stays, and so does a missing end of line", () => {
+  const text = DEPLOYMENT.replaceAll("\n", "\r\n").trimEnd();
+  const there = injected(text);
+  expect(there.text.replaceAll("\r\n", "")).not.toMatch(/[\r\n]/);
+  expect(ejected(there.text).text).toBe(text);
+});
+
+test("a change that leads through an anchor writes the document anew, and says so", () => {
+  const text = `x-env: &env\n  - {name: CORE_PEER_ID, value: a}\n${DEPLOYMENT.replace(/ {8}env:\n[^]*? {8}volumeMounts:/, "        env: *env\n        volumeMounts:")}`;
+  const { text: result, notices } = injected(text);
+  expect(notices).toEqual([expect.stringContaining("anchors")]);
+  const found = parse(result) as { "x-env": unknown[] };
+  expect(found["x-env"]).toEqual([{ name: "CORE_PEER_ID", value: "a" }]);
+  expect(parse(ejected(result).text)).toEqual(parse(text, { version: "1.1" }));
+});
+
+test("the reading is kubectl's: `on` is no text, 0400 is octal, and a text that looks like it is quoted", () => {
+  const text = DEPLOYMENT.replace("value: 'peer0'", 'value: "on"').replace(
+    'value: "unix:///host/var/run/docker.sock"',
+    'value: "off"',
+  );
+  const back = ejected(injected(text).text);
+  expect(back.text).toBe(text);
+  const [deployment] = injected(text).objects as {
+    spec: { template: { spec: { volumes: { secret?: { defaultMode: number } }[] } } };
+  }[];
+  expect(deployment?.spec.template.spec.volumes.find(({ secret }) => secret)?.secret?.defaultMode).toBe(256);
+});
+
+test("annotations in the wrong place or form are said", () => {
+  const misplaced = DEPLOYMENT.replace(
+    "  name: peer0 #",
+    '  annotations: {kubectl-fabric.io/inject: "true"}\n  name: peer0 #',
+  );
+  expect(injected(misplaced).notices).toEqual([
+    "Deployment peer0: kubectl-fabric.io/inject has no effect here: it belongs to the Pod template",
+  ]);
+  expect(() => injected(DEPLOYMENT.replace('inject: "true"', "inject: true"))).toThrow(/expected a text, found true/);
+});
+
+test.each([
+  [
+    "a denial is the webhook's",
+    DEPLOYMENT.replace('inject: "true"', 'injekt: "true"\n        kubectl-fabric.io/inject: "true"'),
+    "rejected",
+    /^peer.yaml: Deployment peer0: kubectl-fabric.io\/injekt is not an annotation/,
+  ],
+  ["what is no YAML", `${SERVICE}---\na: [b\n`, "invalid", /^peer.yaml is not YAML: line \d+: /],
+  ["what is no JSON", "{", "invalid", /begins like JSON/],
+  [
+    "an alias bomb",
+    `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n`,
+    "invalid",
+    /alias/i,
+  ],
+  [
+    "two containers of a name",
+    DEPLOYMENT.replace("      containers:\n", "      containers:\n      - {name: peer, image: x}\n").replace(
+      "- name: wait",
+      "- name: w",
+    ),
+    "invalid",
+    /two called "peer"/,
+  ],
+])("%s is said as such", (_, text, code, message) => {
+  expect(() => injected(text)).toThrow(
+    expect.objectContaining({ code, message: expect.stringMatching(message) as string }) as Error,
+  );
+});
+
+test("a record that somebody damaged, and one that the webhook never wrote, are refused", () => {
+  const text = injected(DEPLOYMENT).text;
+  const damaged = text.replace(
+    /kubectl-fabric.io\/original: .*/,
+    `kubectl-fabric.io/original: '{"lists":[{"path":"/metadata/name"}],"fields":[]}'`,
+  );
+  expect(() => ejected(damaged)).toThrow(/kubectl-fabric.io\/original as it was written/);
+  expect(() => ejected(text.replace(/ *kubectl-fabric.io\/original: .*\n/, ""))).toThrow(/injected by the webhook/);
+});
+
+const GOLDEN = join(import.meta.dirname, "../golden");
+
+describe("every golden Pod that can be injected, there and back", () => {
+  test.each(
+    readdirSync(GOLDEN).filter(
+      (name) =>
+        readdirSync(join(GOLDEN, name)).includes("injected.yaml") &&
+        !readdirSync(join(GOLDEN, name)).includes("context.yaml"),
+    ),
+  )("%s", (name) => {
+    const text = readFileSync(join(GOLDEN, name, "pod.yaml"), "utf8");
+    const there = injected(text);
+    expect(there.changed).toBe(true);
+    expect(injected(there.text)).toMatchObject({ text: there.text, changed: false });
+    expect(parse(ejected(there.text).text)).toEqual(parse(text));
+  });
+});
