@@ -6,6 +6,8 @@ import { Times } from "./test/times.ts";
 export default defineConfig({
   test: {
     retry: 0,
+    // npm run coverage
+    coverage: { include: ["{core,plugin,webhook,runner}/**/*.ts"], reporter: ["text-summary", "html", "lcovonly"] },
     reporters: ["default", new Times(), new OrderlyStop()],
     projects: [
       {
