@@ -66,8 +66,7 @@ export function afterJoin(network: OpenNetwork, channel: string, signal: AbortSi
   const there = async () => {
     const [organization] = network.definition.spec.peerOrganizations;
     if (!organization) return true;
-    const { connection, identity } = await reachOrganization(network, organization, signal);
-    return (await committedDefinitions(connection, identity, channel, { signal })).length > 0;
+    return (await committedDefinitions(await reachOrganization(network, organization, signal), channel)).length > 0;
   };
   return unlessThere(`kubectl fabric deploy-cc NAME --path DIR --channel ${channel}`, there, signal);
 }

@@ -19,8 +19,8 @@ import {
   installChaincode,
   installedChaincodes,
 } from "../../core/fabric/chaincode/lifecycle.ts";
-import { connectNode, type NodeConnection } from "../../core/fabric/node/node-connection.ts";
-import type { SigningIdentity } from "../../core/fabric/identity/signing-identity.ts";
+import type { NodeClient } from "../../core/fabric/node/node-client.ts";
+import { connectNode } from "../../core/fabric/node/node-connection.ts";
 import { openCleanup, type Cleanup, type CleanupRequest } from "../../core/orphans/cleanup.ts";
 import { findingKey } from "../../core/orphans/judgement/finding.ts";
 import { nodeAccessDefaults } from "../../core/orphans/places/node-pod.ts";
@@ -60,18 +60,13 @@ const definitionOf = (sequence: number) => ({
   initRequired: false,
 });
 
-interface Reached {
-  readonly connection: NodeConnection;
-  readonly identity: SigningIdentity;
-}
-
 describe.each(columns)("$name", (column) => {
   const missing = column.missing ?? noDocker;
   let network: Network;
   let daemon: DockerDaemon;
   let server: ScriptedServer;
   let folder: string;
-  let reached: readonly Reached[];
+  let reached: readonly NodeClient[];
 
   const it = newStory();
 
@@ -99,7 +94,7 @@ describe.each(columns)("$name", (column) => {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   });
 
-  async function reach({ organization, address }: PeerNode): Promise<Reached> {
+  async function reach({ organization, address }: PeerNode): Promise<NodeClient> {
     const { identity, tlsRootCertificates } = await readToldIdentity(`${organization.mspId}=${organization.adminMsp}`);
     const [host = "", port] = address.split(":");
     const connection = connectNode({ host, port: Number(port), serverName: "localhost", tlsRootCertificates });
@@ -139,27 +134,26 @@ describe.each(columns)("$name", (column) => {
     if (sequence > builds + 1) await seed(pkg.id);
     const mspIds = network.peers.map(({ organization }) => organization.mspId);
     await Promise.all(
-      reached.map(async ({ connection, identity }) => {
+      reached.map(async (client) => {
         at("install");
-        await insist(() => installChaincode(connection, identity, pkg));
-        const gateway = openGateway(connection, identity);
+        await insist(() => installChaincode(client, pkg));
+        const gateway = openGateway(client);
         at("approve");
-        await insist(() => approveDefinition(gateway, channelId, identity.mspId, definition, pkg.id));
+        await insist(() => approveDefinition(gateway, channelId, client.identity.mspId, definition, pkg.id));
       }),
     );
-    const [first] = reached as [Reached];
-    const committed = async () =>
-      (await committedDefinition(first.connection, first.identity, channelId, "asset"))?.sequence === sequence;
+    const [first] = reached as [NodeClient];
+    const committed = async () => (await committedDefinition(first, channelId, "asset"))?.sequence === sequence;
     at("commit");
     await insist(async () => {
       if (await committed()) return;
-      await commitDefinition(openGateway(first.connection, first.identity), channelId, mspIds, definition);
+      await commitDefinition(openGateway(first), channelId, mspIds, definition);
     });
-    for (const { connection, identity } of reached) {
+    for (const client of reached) {
       await insist(async () => {
-        const known = await committedDefinition(connection, identity, channelId, "asset");
+        const known = await committedDefinition(client, channelId, "asset");
         if (known?.sequence === sequence) return;
-        throw new FabricError("not-ready", `${connection.name} has not yet sequence ${sequence}`);
+        throw new FabricError("not-ready", `${client.connection.name} has not yet sequence ${sequence}`);
       });
     }
   }
@@ -255,9 +249,9 @@ describe.each(columns)("$name", (column) => {
 
     it("keeps a package that is installed or approved, and not yet committed", async () => {
       const pkg = await packaged(1000);
-      const [{ connection, identity }] = reached as [Reached];
+      const [client] = reached as [NodeClient];
       await seed(pkg.id, network.peers.slice(0, 1));
-      await installChaincode(connection, identity, pkg);
+      await installChaincode(client, pkg);
       const stateNow = () =>
         looking(network.peers, async ({ findings, uncommitted }) => ({
           verdicts: findings.filter(({ packageId }) => packageId === pkg.id).map(({ verdict }) => verdict),
@@ -265,20 +259,18 @@ describe.each(columns)("$name", (column) => {
         }));
       expect(await stateNow()).toEqual({ verdicts: ["kept"], uncommitted: [pkg.id] });
       const definition = definitionOf(upgrades + 2);
-      await insist(() =>
-        approveDefinition(openGateway(connection, identity), channelId, identity.mspId, definition, pkg.id),
-      );
+      await insist(() => approveDefinition(openGateway(client), channelId, client.identity.mspId, definition, pkg.id));
       expect(await stateNow()).toEqual({ verdicts: ["needed"], uncommitted: [] });
     });
 
     // 2.5 tells approvals by the name of a chaincode that is committed, and no others.
     it("keeps a package that is approved under a name never committed", { skip: column.line === "2.5" }, async () => {
       const pkg = await packaged(1001);
-      const [{ connection, identity }] = reached as [Reached];
+      const [client] = reached as [NodeClient];
       await seed(pkg.id, network.peers.slice(0, 1));
-      await installChaincode(connection, identity, pkg);
+      await installChaincode(client, pkg);
       const definition = { ...definitionOf(1), name: "other" };
-      await approveDefinition(openGateway(connection, identity), channelId, identity.mspId, definition, pkg.id);
+      await approveDefinition(openGateway(client), channelId, client.identity.mspId, definition, pkg.id);
       await looking(network.peers, async ({ findings, uncommitted }) => {
         const verdicts = findings.filter(({ packageId }) => packageId === pkg.id).map(({ verdict }) => verdict);
         expect({ verdicts, uncommitted }).toEqual({ verdicts: ["needed"], uncommitted: [] });
@@ -339,8 +331,8 @@ describe.each(columns)("$name", (column) => {
       const others = (await daemon.docker("ps", "--all", "--format", "{{.Names}}")).split("\n");
       expect(others.filter((name) => name.startsWith("other-"))).toHaveLength(25);
       expect(others.filter((name) => /^step-|gone/.test(name) && !name.startsWith("other-"))).toEqual([]);
-      for (const { connection, identity } of reached) {
-        const gateway = openGateway(connection, identity);
+      for (const client of reached) {
+        const gateway = openGateway(client);
         const invocation = { channel: channelId, chaincode: "asset", function: "ListAssets", arguments: ["", ""] };
         expect(Buffer.from(await insist(() => gateway.evaluate(invocation))).toString()).toBe("[]");
       }
@@ -351,8 +343,8 @@ describe.each(columns)("$name", (column) => {
       { timeout: 900_000 },
       async () => {
         const [first] = network.peers as [PeerNode];
-        const [{ connection, identity }] = reached as [Reached];
-        const { sequence = 0 } = (await committedDefinition(connection, identity, channelId, "asset")) ?? {};
+        const [client] = reached as [NodeClient];
+        const { sequence = 0 } = (await committedDefinition(client, channelId, "asset")) ?? {};
         for (const next of [1, 2, 3]) await upgrade(sequence + next);
         const peerId = `peer0.${first.organization.mspId}`;
         const [old = []] = await looking(network.peers, async ({ starts }) =>
@@ -378,7 +370,7 @@ describe.each(columns)("$name", (column) => {
         await gate.open();
         expect(await cleaning).toEqual(network.peers.map(() => undefined));
         const passed = await gate.passed();
-        for (const { packageId } of await insist(() => installedChaincodes(connection, identity))) {
+        for (const { packageId } of await insist(() => installedChaincodes(client))) {
           expect(passed).toContain(packageId.replace(":", "-"));
         }
         expect(await oldImages()).toEqual([]);

@@ -82,8 +82,8 @@ describe.each(columns)("$name", (column) => {
   };
   const policyOf = ({ endorsementPolicy }: CommittedDefinition) => printEndorsementPolicy(endorsementPolicy);
   const committed = async (name: string, host = "peer0.org1"): Promise<CommittedDefinition | undefined> => {
-    const { connection, identity } = await reachGateway(network, node(host), signal);
-    const found = await committedDefinition(connection, identity, channel, name);
+    const client = await reachGateway(network, node(host), signal);
+    const found = await committedDefinition(client, channel, name);
     hear(`the definition of ${name} at ${host}`, found && { ...found, endorsementPolicy: policyOf(found) });
     return found;
   };
@@ -259,8 +259,8 @@ describe.each(columns)("$name", (column) => {
       return file;
     };
     const approvedBy = async (host: string) => {
-      const { connection, identity } = await reachGateway(network, node(host), signal);
-      return approvedDefinition(connection, identity, channel, { name: "apart", sequence: 1 });
+      const client = await reachGateway(network, node(host), signal);
+      return approvedDefinition(client, channel, { name: "apart", sequence: 1 });
     };
 
     it("are told who has approved nothing", async () => {

@@ -29,9 +29,9 @@ export function restartStep(
         await withDaemon(network, node, signal, (engine) => stopContainer(engine, container.id, signal));
       }
       progress("the chaincode starts");
-      const { connection, identity } = await reachPeer(network, node, signal);
+      const client = await reachPeer(network, node, signal);
       // The peer may not have seen yet that the old one has gone.
-      const start = () => startChaincode(connection, identity, channel, name, { signal, timeout: startTimeout });
+      const start = () => startChaincode({ ...client, timeout: startTimeout }, channel, name);
       await eventually(start, { signal, within: 30_000, retry: ["connection", "rejected"] });
       const now = containerOf(await containersOf(network, node, signal), packageId);
       return now ? `${now.name.slice(0, 60)}… ${now.status}` : "";

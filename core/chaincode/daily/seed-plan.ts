@@ -148,10 +148,10 @@ async function packagesOf(
   name: string | undefined,
   signal: AbortSignal,
 ): Promise<readonly PackageToDeploy[]> {
-  const { connection, identity } = await reachPeer(network, place.gateway, signal);
+  const client = await reachPeer(network, place.gateway, signal);
   const ids = new Set<string>();
   const asked = [place.gateway, ...place.peers.filter((node) => !isLate(place, node))];
-  for (const channel of await peerChannels(connection, identity, { signal })) {
+  for (const channel of await peerChannels(client)) {
     const isWanted = (chaincode: string): boolean => name === undefined || chaincode === name;
     for (const id of await approvedOn(network, asked, channel, isWanted, signal)) ids.add(id);
   }
@@ -176,13 +176,13 @@ async function approvedOn(
   const ids = new Set<string>();
   for (const { definition, by } of await definitionsOn(network, channel, peers, signal)) {
     if (!isWanted(definition.name)) continue;
-    const approved = await approvedDefinition(by.connection, by.identity, channel, definition, { signal });
+    const approved = await approvedDefinition(by, channel, definition);
     if (approved?.packageId !== undefined) ids.add(approved.packageId);
   }
   return [...ids];
 }
 
 async function installedOn(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const { connection, identity } = await reachPeer(network, node, signal);
-  return new Set((await installedChaincodes(connection, identity, { signal })).map(({ packageId }) => packageId));
+  const client = await reachPeer(network, node, signal);
+  return new Set((await installedChaincodes(client)).map(({ packageId }) => packageId));
 }

@@ -35,9 +35,8 @@ export function serviceRestartStep(
       progress("its peers dial it again");
       await Promise.all(
         nodes.map(async (node) => {
-          const { connection, identity } = await reachPeer(network, node, signal);
-          const start = () =>
-            startChaincode(connection, identity, channel, chaincode, { signal, timeout: startTimeout });
+          const client = await reachPeer(network, node, signal);
+          const start = () => startChaincode({ ...client, timeout: startTimeout }, channel, chaincode);
           // A peer may not have seen yet that the old server has gone.
           await eventually(start, {
             signal,

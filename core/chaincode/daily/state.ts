@@ -129,11 +129,9 @@ export async function formerDefinitions(
   const sequences = Array.from({ length: Math.min(limit, sequence - 1) }, (_, index) => sequence - 1 - index);
   for (const node of peerNodes(network.definition)) {
     try {
-      const { connection, identity } = await reachPeer(network, node, signal);
+      const client = await reachPeer(network, node, signal);
       const found = await Promise.all(
-        sequences.map((each) =>
-          approvedDefinition(connection, identity, channel, { name, sequence: each }, { signal }),
-        ),
+        sequences.map((each) => approvedDefinition(client, channel, { name, sequence: each })),
       );
       return found.flatMap((definition) => (definition ? [formerDefinition(definition)] : []));
     } catch (error) {
@@ -173,10 +171,10 @@ async function survey(network: OpenNetwork, node: FabricNode, signal: AbortSigna
 async function askPeer(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Survey> {
   const problem = await podProblem(network, node, signal);
   if (problem !== undefined) return unasked(node, problem);
-  const { connection, identity } = await reachPeer(network, node, signal);
+  const client = await reachPeer(network, node, signal);
   const [channels, installed, containers] = await Promise.all([
-    peerChannels(connection, identity, { signal }),
-    installedChaincodes(connection, identity, { signal }),
+    peerChannels(client),
+    installedChaincodes(client),
     containersIfAny(network, node, signal),
   ]);
   return { node, channels, installed: new Set(installed.map(({ packageId }) => packageId)), containers };
@@ -229,9 +227,9 @@ async function statesOn(
   return Promise.all(
     told
       .filter(({ definition }) => name === undefined || definition.name === name)
-      .map(async ({ definition, by: { connection, identity } }) => {
+      .map(async ({ definition, by }) => {
         const [committed, peers] = await Promise.all([
-          committedDefinition(connection, identity, channel, definition.name, { signal }),
+          committedDefinition(by, channel, definition.name),
           peersWith(network, channel, definition, surveys, signal),
         ]);
         return stateOf(channel, definition, Object.fromEntries(committed?.approvals ?? []), peers);
@@ -293,8 +291,7 @@ async function packageOf(
 ): Promise<string | undefined> {
   for (const { node, channels } of surveys) {
     if (!channels.includes(channel)) continue;
-    const { connection, identity } = await reachPeer(network, node, signal);
-    const approved = await approvedDefinition(connection, identity, channel, { name, sequence }, { signal });
+    const approved = await approvedDefinition(await reachPeer(network, node, signal), channel, { name, sequence });
     if (approved) return approved.packageId;
   }
   return undefined;

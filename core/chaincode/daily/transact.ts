@@ -45,14 +45,13 @@ export async function transact(
   const { channel, chaincode, waitEvent } = request;
   const call = callOf(network, request);
   const organization = await signingOrganization(network, request.organization, signal);
-  const reached = await reachOrganization(network, organization, signal);
-  const { gateway } = reached;
-  const options = { signal, timeout };
+  const client = await reachOrganization(network, organization, signal);
+  const { gateway } = client;
   const explained = async (failure: unknown): Promise<never> => {
-    throw tooSlow(await transactionFailure(network.definition, reached, request, failure, signal));
+    throw tooSlow(await transactionFailure(network.definition, client, request, failure));
   };
-  if (kind === "query") return { payload: await gateway.evaluate(call, options).catch(explained) };
-  const { result, transactionId, blockNumber } = await gateway.submit(call, options).catch(explained);
+  if (kind === "query") return { payload: await gateway.evaluate(call, { timeout }).catch(explained) };
+  const { result, transactionId, blockNumber } = await gateway.submit(call, { timeout }).catch(explained);
   const committed = { payload: result, transactionId, blockNumber: String(blockNumber) };
   if (waitEvent === undefined) return committed;
   // From the transaction's own block on: nothing can be missed.

@@ -10,7 +10,8 @@ import {
   type CommitReadiness,
 } from "../../fabric/chaincode/lifecycle.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import { reachPeer, type Reached } from "../../network/session/reach.ts";
+import type { NodeClient } from "../../fabric/node/node-client.ts";
+import { reachPeer } from "../../network/session/reach.ts";
 import { nodesOf } from "../../network/resources/spec.ts";
 import type { Deployment } from "./deployment.ts";
 import type { OtherTerms } from "./deploy-command.ts";
@@ -37,10 +38,10 @@ type Proposed = Pick<Deployment, "network" | "channel" | "definition">;
 export async function disagreements(
   { network, channel, definition }: Proposed,
   own: readonly string[],
-  { connection, identity }: Reached,
+  client: NodeClient,
   signal: AbortSignal,
 ): Promise<readonly Disagreement[]> {
-  const readiness = await commitReadiness(connection, identity, channel, definition, { signal });
+  const readiness = await commitReadiness(client, channel, definition);
   const others = [...readiness.approvals].filter(([mspId, yes]) => !yes && !own.includes(mspId));
   const found = await Promise.all(
     others.map(([mspId]) => disagreementOf({ network, channel, definition }, mspId, readiness, signal)),
@@ -83,8 +84,7 @@ export async function approvalOf(
   if (!organization) return undefined;
   for (const node of nodesOf(organization)) {
     try {
-      const { connection, identity } = await reachPeer(network, node, signal);
-      return await approvedDefinition(connection, identity, channel, { name, sequence }, { signal });
+      return await approvedDefinition(await reachPeer(network, node, signal), channel, { name, sequence });
     } catch (error) {
       if (signal.aborted || !(error instanceof FabricError)) throw error;
     }

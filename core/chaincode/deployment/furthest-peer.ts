@@ -7,7 +7,8 @@ import {
 } from "../../fabric/chaincode/lifecycle.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { podProblem } from "../../network/operations/pod-problem.ts";
-import { reachPeer, type Reached } from "../../network/session/reach.ts";
+import type { NodeClient } from "../../fabric/node/node-client.ts";
+import { reachPeer } from "../../network/session/reach.ts";
 import { hostOf, peerNodes, type FabricNode } from "../../network/resources/spec.ts";
 import { eventually } from "../../engine/eventually.ts";
 import { ifAnswered } from "../../engine/if-answered.ts";
@@ -19,7 +20,7 @@ type Asked = Pick<DeployRequest, "name" | "channel" | "notice">;
 /** A definition, and a peer that knows it. */
 export interface ToldDefinition {
   readonly definition: ChaincodeDefinition;
-  readonly by: Reached;
+  readonly by: NodeClient;
 }
 
 /** The newest definition of each chaincode, by name: a peer that has just come back knows former ones. Throws when none of the peers answers. */
@@ -32,7 +33,7 @@ export async function definitionsOn(
   const answers = await Promise.allSettled(
     peers.map(async (node) => {
       const by = await reachPeer(network, node, signal);
-      const definitions = await committedDefinitions(by.connection, by.identity, channel, { signal });
+      const definitions = await committedDefinitions(by, channel);
       return definitions.map((definition) => ({ definition, by }));
     }),
   );
@@ -113,8 +114,7 @@ async function answerOf(
   { name, channel }: Asked,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const { connection, identity } = await reachPeer(network, node, signal);
-  return { node, committed: await committedDefinition(connection, identity, channel, name, { signal }) };
+  return { node, committed: await committedDefinition(await reachPeer(network, node, signal), channel, name) };
 }
 
 function answerIfAny(

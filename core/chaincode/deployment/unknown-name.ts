@@ -1,10 +1,10 @@
 import { FabricError } from "../../error.ts";
 import { configOf, organizationsOf } from "../../fabric/channel/config.ts";
 import { foundNobodyToAsk } from "../../fabric/node/gateway-error.ts";
+import type { NodeClient } from "../../fabric/node/node-client.ts";
 import { committedDefinitions } from "../../fabric/chaincode/lifecycle.ts";
 import { peerChannels, peerConfigBlock } from "../../fabric/channel/peer-channels.ts";
 import type { FabricNetwork } from "../../network/resources/spec.ts";
-import type { Reached } from "../../network/session/reach.ts";
 
 /** Names that a user typed for a transaction. */
 export interface TransactionNames {
@@ -20,14 +20,13 @@ export interface TransactionNames {
  */
 export async function transactionFailure(
   definition: FabricNetwork,
-  reached: Reached,
+  client: NodeClient,
   names: TransactionNames,
   failure: unknown,
-  signal: AbortSignal,
 ): Promise<unknown> {
-  if (!foundNobodyToAsk(failure) || signal.aborted) return failure;
+  if (!foundNobodyToAsk(failure) || client.signal?.aborted) return failure;
   try {
-    return (await unknownName(definition, reached, names, signal)) ?? failure;
+    return (await unknownName(definition, client, names)) ?? failure;
   } catch {
     // Whoever may not look is told what was said first.
     return failure;
@@ -36,15 +35,14 @@ export async function transactionFailure(
 
 async function unknownName(
   definition: FabricNetwork,
-  { connection, identity }: Reached,
+  client: NodeClient,
   { channel, chaincode, endorsingOrganizations = [] }: TransactionNames,
-  signal: AbortSignal,
 ): Promise<FabricError | undefined> {
-  const strange = await notJoined({ connection, identity }, channel, signal);
+  const strange = await notJoined(client, channel);
   if (strange) return strange;
   const [block, definitions] = await Promise.all([
-    peerConfigBlock(connection, identity, channel, { signal }),
-    committedDefinitions(connection, identity, channel, { signal }),
+    peerConfigBlock(client, channel),
+    committedDefinitions(client, channel),
   ]);
   const known = organizationsOf(configOf(block).config, "application");
   return (
@@ -58,14 +56,10 @@ async function unknownName(
 }
 
 /** What it is when a peer, asked about a channel, has failed because it has not joined it; undefined when it is something else. */
-export async function notJoined(
-  { connection, identity }: Pick<Reached, "connection" | "identity">,
-  channel: string,
-  signal: AbortSignal,
-): Promise<FabricError | undefined> {
-  const channels = await peerChannels(connection, identity, { signal }).catch(() => [channel]);
+export async function notJoined(client: NodeClient, channel: string): Promise<FabricError | undefined> {
+  const channels = await peerChannels(client).catch(() => [channel]);
   if (channels.includes(channel)) return undefined;
-  return unknownChannel(`that ${connection.endpoint.serverName} has joined`, channels, channel);
+  return unknownChannel(`that ${client.connection.endpoint.serverName} has joined`, channels, channel);
 }
 
 /** `which` channels these are: "that peer0.org1 has joined". */

@@ -19,8 +19,8 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
   const [first] = targets;
   if (!first) throw new FabricError("internal", "a deployment without organizations");
   const state = async (node: FabricNode, options: CallOptions & { readonly signal: AbortSignal }) => {
-    const { connection, identity } = await reachPeer(network, node, options.signal);
-    return (await startChaincode(connection, identity, channel, name, options)).state;
+    const client = await reachPeer(network, node, options.signal);
+    return (await startChaincode({ ...client, ...options }, channel, name)).state;
   };
   return peerStep(network, {
     id: "init",
@@ -46,7 +46,7 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
         const [called = "", ...rest] = args;
         const call = { channel, chaincode: name, function: called, arguments: rest, isInit: true };
         try {
-          await patiently(() => gateway.submit(call, { signal, timeout: startTimeout }), signal);
+          await patiently(() => gateway.submit(call, { timeout: startTimeout }), signal);
         } catch (cause) {
           throw refused(cause);
         }
@@ -90,9 +90,9 @@ async function punctual(deployment: Deployment, signal: AbortSignal): Promise<re
 /** A peer refuses all calls until it has the block of Init, which may reach it after the one that submitted it. */
 function initialized({ network, channel, definition }: Deployment, node: FabricNode, signal: AbortSignal) {
   return received(async () => {
-    const { connection, identity } = await reachPeer(network, node, signal);
+    const client = await reachPeer(network, node, signal);
     const { name } = definition;
-    const { state } = await startChaincode(connection, identity, channel, name, { signal, timeout: startTimeout });
+    const { state } = await startChaincode({ ...client, timeout: startTimeout }, channel, name);
     if (state === "not-initialized") throw new FabricError("not-ready", `${hostOf(node)} has not yet received Init`);
   }, signal);
 }

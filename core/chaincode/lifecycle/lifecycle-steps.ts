@@ -37,18 +37,17 @@ export function installStep(
     after,
     async observe({ signal }) {
       await checkPunctual(network, target, node, signal);
-      const { connection, identity } = await reachPeer(network, node, signal);
-      const installed = await installedChaincodes(connection, identity, { signal });
+      const installed = await installedChaincodes(await reachPeer(network, node, signal));
       return installed.some(({ packageId }) => packageId === pkg.id)
         ? { done: true }
         : { done: false, change: `package ${shortId(pkg.id)}` };
     },
     async act({ signal, progress }) {
-      const { connection, identity } = await reachPeer(network, node, signal);
+      const client = await reachPeer(network, node, signal);
       const loaded = await pkg.load(signal);
       progress("the peer builds it");
       try {
-        await installChaincode(connection, identity, loaded, { signal });
+        await installChaincode(client, loaded);
       } catch (error) {
         throw readableBuildFailure(error);
       }
@@ -73,14 +72,13 @@ export function approveStep(
     peer: (signal) => speaker(network, target, signal),
     at: (node) => ({
       async observe({ signal }) {
-        const { connection, identity } = await reachPeer(network, node, signal);
-        const approved = await approvedDefinition(connection, identity, channel, definition, { signal });
+        const approved = await approvedDefinition(await reachPeer(network, node, signal), channel, definition);
         const done = approved !== undefined && agree(approved, definition) && approved.packageId === pkg.id;
         return done ? { done: true } : { done: false, change: `with package ${shortId(pkg.id)}` };
       },
       async act({ signal }) {
         const { gateway } = await reachGateway(network, node, signal);
-        const approve = () => approveDefinition(gateway, channel, organization.mspId, definition, pkg.id, { signal });
+        const approve = () => approveDefinition(gateway, channel, organization.mspId, definition, pkg.id);
         await patiently(approve, signal);
       },
     }),
@@ -100,8 +98,7 @@ export function commitStep(deployment: Deployment, after: readonly string[]): St
     peer: (signal) => speaker(network, first, signal),
     at: (node) => ({
       async observe({ signal }) {
-        const { connection, identity } = await reachPeer(network, node, signal);
-        const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
+        const committed = await committedDefinition(await reachPeer(network, node, signal), channel, definition.name);
         return committed && agree(committed, definition)
           ? { done: true }
           : { done: false, change: "endorsed by all that approved" };
@@ -120,22 +117,22 @@ export function commitStep(deployment: Deployment, after: readonly string[]): St
 
 async function commit(deployment: Deployment, node: FabricNode, { signal, progress }: StepContext): Promise<string> {
   const { network, channel, definition, targets } = deployment;
-  const { connection, identity, gateway } = await reachGateway(network, node, signal);
+  const client = await reachGateway(network, node, signal);
   // This peer may still lack the block of another organization's approval; a commit without it would fail the policy.
   const settled = async () => {
-    const readiness = await commitReadiness(connection, identity, channel, definition, { signal });
+    const readiness = await commitReadiness(client, channel, definition);
     const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
     if (missing.length === 0) return readiness;
     const names = missing.map(({ organization }) => organization.name).join(", ");
     const hint = `kubectl fabric chaincode inspect ${definition.name} --channel ${channel} shows who has approved what`;
-    throw new FabricError("not-ready", `${connection.name} has no approval of ${names} yet`, { hint });
+    throw new FabricError("not-ready", `${client.connection.name} has no approval of ${names} yet`, { hint });
   };
   const readiness = await eventually(settled, { signal, retry: ["not-ready"] });
   const approved = approvedBy(readiness);
   const open = openApprovals(readiness);
   progress(`approved by ${approved.join(", ")}${open.length > 0 ? `; not by ${open.join(", ")}` : ""}`);
   if (deployment.enough?.(new Set(approved)) === false) throw await tooFew(deployment, readiness, signal);
-  await patiently(() => commitDefinition(gateway, channel, approved, definition, { signal }), signal);
+  await patiently(() => commitDefinition(client.gateway, channel, approved, definition), signal);
   const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
   return `approved by ${approved.join(", ")}${rest}`;
 }
@@ -149,8 +146,7 @@ async function committedByAnother(
 ): Promise<string> {
   progress(`another command has committed sequence ${definition.sequence}: ${hostOf(node)} receives its block`);
   const look = async () => {
-    const { connection, identity } = await reachPeer(network, node, signal);
-    const committed = await committedDefinition(connection, identity, channel, definition.name, { signal });
+    const committed = await committedDefinition(await reachPeer(network, node, signal), channel, definition.name);
     if (committed && committed.sequence >= definition.sequence) return committed;
     const hint = "type the same command again when it has: kubectl fabric status shows how far each peer is";
     throw new FabricError("not-ready", `${hostOf(node)} has not yet received ${described(definition)}`, {
@@ -214,8 +210,7 @@ export function runningStep(
   after: readonly string[],
 ): Step {
   const committed = async (signal: AbortSignal) => {
-    const { connection, identity } = await reachPeer(network, node, signal);
-    return committedDefinition(connection, identity, channel, definition.name, { signal });
+    return committedDefinition(await reachPeer(network, node, signal), channel, definition.name);
   };
   return {
     id: `running/${hostOf(node)}`,

@@ -113,8 +113,7 @@ export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly
     const failures: unknown[] = [];
     for (const node of peers) {
       try {
-        const { connection, identity } = await reachPeer(network, node, signal);
-        const bytes = await installedPackage(connection, identity, id, { signal });
+        const bytes = await installedPackage(await reachPeer(network, node, signal), id);
         if (bytes) return await readChaincodePackage(bytes);
       } catch (error) {
         failures.push(error);
@@ -149,8 +148,7 @@ export async function checkInstalled(
 ): Promise<void> {
   const answers = await Promise.allSettled(
     peers.map(async (node) => {
-      const { connection, identity } = await reachPeer(network, node, signal);
-      return installedChaincodes(connection, identity, { signal });
+      return installedChaincodes(await reachPeer(network, node, signal));
     }),
   );
   signal.throwIfAborted();

@@ -7,7 +7,8 @@ import { approvedDefinition, commitReadiness, type ApprovedDefinition } from "..
 import { enoughApprovals } from "../../fabric/channel/lifecycle-endorsement.ts";
 import { peerConfigBlock } from "../../fabric/channel/peer-channels.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import { reachPeer, type Reached } from "../../network/session/reach.ts";
+import type { NodeClient } from "../../fabric/node/node-client.ts";
+import { reachPeer } from "../../network/session/reach.ts";
 import { hostOf, peerNodes, type FabricNode } from "../../network/resources/spec.ts";
 import type { Step } from "../../engine/step.ts";
 import { buildAnew, deployCommand } from "../deployment/deploy-command.ts";
@@ -73,12 +74,12 @@ export async function deploymentFor(
   const runtime = await runtimeFor(network, request, chosen, signal);
   const [first] = chosen;
   if (!first) throw new FabricError("usage", "expected at least one organization, found none");
-  const { connection, identity } = await reachPlace(network, first, chosen, signal);
+  const client = await reachPlace(network, first, chosen, signal);
   const [config, { committed, places }] = await Promise.all([
-    peerConfigBlock(connection, identity, request.channel, { signal }).then(configOf),
+    peerConfigBlock(client, request.channel).then(configOf),
     furthest(network, chosen, request, signal),
   ]).catch(async (failure: unknown) => {
-    throw (await notJoined({ connection, identity }, request.channel, signal)) ?? failure;
+    throw (await notJoined(client, request.channel)) ?? failure;
   });
   const before = request.rollbackTo === undefined ? undefined : formerSequence(request, request.rollbackTo, committed);
   const [approved, former] = await Promise.all([
@@ -110,9 +111,7 @@ export async function deploymentFor(
   const isNamed = [request.path, request.image, request.packageId].some((source) => source !== undefined);
   const pending = committed && isNamed ? withNewPackage(wanted, committed) : undefined;
   const isPending =
-    pending &&
-    !agree(planned, pending) &&
-    (await isApprovedElsewhere(network, request, pending, places, speaker, signal));
+    pending && !agree(planned, pending) && (await isApprovedElsewhere(network, request, pending, places, speaker));
   const definition = isPending === true ? pending : planned;
   checkInit(request, definition);
   checkDefinition(config, definition);
@@ -146,14 +145,13 @@ async function isApprovedElsewhere(
   { channel, notice }: DeployRequest,
   pending: ChaincodeDefinition,
   places: readonly Place[],
-  { connection, identity }: Reached,
-  signal: AbortSignal,
+  client: NodeClient,
 ): Promise<boolean> {
   const others = network.definition.spec.peerOrganizations.filter(
     ({ mspId }) => !places.some(({ organization }) => organization.mspId === mspId),
   );
   if (others.length === 0) return false;
-  const { approvals } = await commitReadiness(connection, identity, channel, pending, { signal });
+  const { approvals } = await commitReadiness(client, channel, pending);
   const names = others.filter(({ mspId }) => approvals.get(mspId) === true).map(({ name }) => name);
   if (names.length === 0) return false;
   const own = places.map(({ organization }) => organization.name).join(", ");
@@ -302,8 +300,7 @@ async function approvals(
   if (sequence === undefined) return places.map(() => undefined);
   return Promise.all(
     places.map(async (place) => {
-      const { connection, identity } = await reachPlace(network, place, places, signal);
-      return approvedDefinition(connection, identity, channel, { name, sequence }, { signal });
+      return approvedDefinition(await reachPlace(network, place, places, signal), channel, { name, sequence });
     }),
   );
 }
@@ -314,7 +311,7 @@ async function reachPlace(
   { organization, gateway }: Place,
   places: readonly Place[],
   signal: AbortSignal,
-): Promise<Reached> {
+): Promise<NodeClient> {
   try {
     return await reachPeer(network, gateway, signal);
   } catch (error) {

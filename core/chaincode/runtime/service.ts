@@ -136,8 +136,8 @@ function answersStep(
   after: readonly string[],
 ): Step {
   const call = async (signal: AbortSignal) => {
-    const { connection, identity } = await reachPeer(network, node, signal);
-    return startChaincode(connection, identity, channel, name, { signal, timeout: startTimeout });
+    const client = await reachPeer(network, node, signal);
+    return startChaincode({ ...client, timeout: startTimeout }, channel, name);
   };
   return {
     id: `started/${hostOf(node)}`,

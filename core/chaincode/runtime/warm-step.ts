@@ -41,10 +41,9 @@ export function warmStep(
         : { done: true, detail: `an external builder runs ${type} packages` };
     },
     async act({ signal, progress }) {
-      const { connection, identity } = await reachPeer(network, node, signal);
+      const client = await reachPeer(network, node, signal);
       progress("the chaincode starts");
-      const start = () =>
-        startChaincode(connection, identity, channel, definition.name, { signal, timeout: startTimeout });
+      const start = () => startChaincode({ ...client, timeout: startTimeout }, channel, definition.name);
       const { state } = await eventually(start, { signal, within: aMinute, retry: ["connection"] }).catch(
         (error: unknown) => {
           if (!lacksImage(error) || error.hint !== undefined) throw error;

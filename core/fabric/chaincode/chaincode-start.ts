@@ -1,9 +1,7 @@
 import { FabricError } from "../../error.ts";
 import { readableBuildFailure } from "./build-log.ts";
-import type { CallOptions } from "../node/call-options.ts";
-import type { NodeConnection } from "../node/node-connection.ts";
+import type { NodeClient } from "../node/node-client.ts";
 import { propose } from "../node/proposal.ts";
-import type { SigningIdentity } from "../identity/signing-identity.ts";
 
 /** Every chaincode made with a contract API answers this with a description of itself, and writes nothing. */
 const describeItself = "org.hyperledger.fabric:GetMetadata";
@@ -20,15 +18,9 @@ export type ChaincodeAnswer =
  * as it is, whatever the chaincode does with it. A chaincode that does not know the function refuses, and runs.
  * Throws `rejected` with the peer's words when it could not be started.
  */
-export async function startChaincode(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  channel: string,
-  chaincode: string,
-  options?: CallOptions,
-): Promise<ChaincodeAnswer> {
+export async function startChaincode(client: NodeClient, channel: string, chaincode: string): Promise<ChaincodeAnswer> {
   try {
-    const answer = await propose(connection, identity, { channel, chaincode, function: describeItself }, options);
+    const answer = await propose(client, { channel, chaincode, function: describeItself });
     return { state: "running", description: Buffer.from(answer).toString("utf8") };
   } catch (error) {
     const verdict = verdictOf(error);

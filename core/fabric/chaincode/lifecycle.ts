@@ -1,12 +1,10 @@
 import { peer } from "@hyperledger/fabric-protos";
 import { FabricError, messageOf } from "../../error.ts";
-import type { CallOptions } from "../node/call-options.ts";
 import { type ChaincodeDefinition, checkChaincodeName, checkChaincodeVersion } from "./chaincode-definition.ts";
 import type { ChaincodePackage } from "../package/chaincode-package.ts";
 import type { CommittedTransaction, PeerGateway } from "../node/gateway.ts";
-import type { NodeConnection } from "../node/node-connection.ts";
+import type { NodeClient } from "../node/node-client.ts";
 import { propose } from "../node/proposal.ts";
-import type { SigningIdentity } from "../identity/signing-identity.ts";
 
 const { lifecycle } = peer;
 
@@ -52,17 +50,12 @@ const NOTHING_APPROVED = "ChaincodeParameters";
  * there already. No timeout unless told: a build takes several minutes on small machines, and the peer itself ends one that
  * takes too long (core.yaml, chaincode.installTimeout).
  */
-export async function installChaincode(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  { id, bytes }: ChaincodePackage,
-  options: CallOptions = {},
-): Promise<boolean> {
+export async function installChaincode(client: NodeClient, { id, bytes }: ChaincodePackage): Promise<boolean> {
   const args = new lifecycle.InstallChaincodeArgs();
   args.setChaincodeInstallPackage(bytes);
   let answer: Uint8Array;
   try {
-    answer = await ask(connection, identity, "", "InstallChaincode", args, { timeout: Infinity, ...options });
+    answer = await ask({ timeout: Infinity, ...client }, "", "InstallChaincode", args);
   } catch (error) {
     // core/chaincode/lifecycle/lifecycle.go, InstallChaincode
     if (messageMatches(error, `chaincode already successfully installed (package ID '${id}')`)) return false;
@@ -70,20 +63,16 @@ export async function installChaincode(
   }
   const installed = lifecycle.InstallChaincodeResult.deserializeBinary(answer).getPackageId();
   if (installed === id) return true;
-  throw new FabricError("internal", `expected package ID ${id} from ${connection.name}, found ${installed}`);
+  throw new FabricError("internal", `expected package ID ${id} from ${client.connection.name}, found ${installed}`);
 }
 
 /** core/aclmgmt/defaultaclprovider.go before Fabric 3.1 knew the function; core/dispatcher/dispatcher.go where its policy is set by hand. */
 const UNKNOWN_FUNCTION = /Unmapped policy for _lifecycle\/|QueryApprovedChaincodeDefinitions does not exist/;
 
 /** Packages on a peer, in order of their IDs. */
-export async function installedChaincodes(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  options?: CallOptions,
-): Promise<readonly InstalledChaincode[]> {
+export async function installedChaincodes(client: NodeClient): Promise<readonly InstalledChaincode[]> {
   const args = new lifecycle.QueryInstalledChaincodesArgs();
-  const answer = await ask(connection, identity, "", "QueryInstalledChaincodes", args, options);
+  const answer = await ask(client, "", "QueryInstalledChaincodes", args);
   return lifecycle.QueryInstalledChaincodesResult.deserializeBinary(answer)
     .getInstalledChaincodesList()
     .map((installed) => ({
@@ -104,16 +93,11 @@ export async function installedChaincodes(
 }
 
 /** A package back from a peer, byte for byte as it was installed; undefined when it is not there. */
-export async function installedPackage(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  packageId: string,
-  options?: CallOptions,
-): Promise<Uint8Array | undefined> {
+export async function installedPackage(client: NodeClient, packageId: string): Promise<Uint8Array | undefined> {
   const args = new lifecycle.GetInstalledChaincodePackageArgs();
   args.setPackageId(packageId);
   const answer = await unless(/could not load chaincode install package|not found/, () =>
-    ask(connection, identity, "", "GetInstalledChaincodePackage", args, options),
+    ask(client, "", "GetInstalledChaincodePackage", args),
   );
   return (
     answer && lifecycle.GetInstalledChaincodePackageResult.deserializeBinary(answer).getChaincodeInstallPackage_asU8()
@@ -122,16 +106,14 @@ export async function installedPackage(
 
 /** The definition of a chaincode on a channel; undefined when none is committed. */
 export async function committedDefinition(
-  connection: NodeConnection,
-  identity: SigningIdentity,
+  client: NodeClient,
   channel: string,
   name: string,
-  options?: CallOptions,
 ): Promise<CommittedDefinition | undefined> {
   const args = new lifecycle.QueryChaincodeDefinitionArgs();
   args.setName(name);
   const answer = await unless(/namespace .* is not defined/, () =>
-    ask(connection, identity, channel, "QueryChaincodeDefinition", args, options),
+    ask(client, channel, "QueryChaincodeDefinition", args),
   );
   if (!answer) return undefined;
   const result = lifecycle.QueryChaincodeDefinitionResult.deserializeBinary(answer);
@@ -140,13 +122,11 @@ export async function committedDefinition(
 
 /** All definitions on a channel, in order of their names. Approvals are not part of this answer. */
 export async function committedDefinitions(
-  connection: NodeConnection,
-  identity: SigningIdentity,
+  client: NodeClient,
   channel: string,
-  options?: CallOptions,
 ): Promise<readonly ChaincodeDefinition[]> {
   const args = new lifecycle.QueryChaincodeDefinitionsArgs();
-  const answer = await ask(connection, identity, channel, "QueryChaincodeDefinitions", args, options);
+  const answer = await ask(client, channel, "QueryChaincodeDefinitions", args);
   return lifecycle.QueryChaincodeDefinitionsResult.deserializeBinary(answer)
     .getChaincodeDefinitionsList()
     .map((definition) => ({ name: definition.getName(), ...definitionOf(definition) }))
@@ -158,17 +138,15 @@ export async function committedDefinitions(
  * Undefined when it has approved none.
  */
 export async function approvedDefinition(
-  connection: NodeConnection,
-  identity: SigningIdentity,
+  client: NodeClient,
   channel: string,
   { name, sequence }: { readonly name: string; readonly sequence?: number | undefined },
-  options?: CallOptions,
 ): Promise<ApprovedDefinition | undefined> {
   const args = new lifecycle.QueryApprovedChaincodeDefinitionArgs();
   args.setName(name);
   if (sequence !== undefined) args.setSequence(sequence);
   const answer = await unless(/could not fetch approved chaincode definition/, () =>
-    ask(connection, identity, channel, "QueryApprovedChaincodeDefinition", args, options),
+    ask(client, channel, "QueryApprovedChaincodeDefinition", args),
   );
   if (!answer) return undefined;
   const result = lifecycle.QueryApprovedChaincodeDefinitionResult.deserializeBinary(answer);
@@ -181,15 +159,11 @@ export async function approvedDefinition(
  * Undefined when the peer cannot tell: Fabric 3.1 does, 2.5 does not (core/chaincode/lifecycle/scc.go).
  */
 export async function approvedDefinitions(
-  connection: NodeConnection,
-  identity: SigningIdentity,
+  client: NodeClient,
   channel: string,
-  options?: CallOptions,
 ): Promise<readonly ApprovedDefinition[] | undefined> {
   const args = new lifecycle.QueryApprovedChaincodeDefinitionsArgs();
-  const answer = await unless(UNKNOWN_FUNCTION, () =>
-    ask(connection, identity, channel, "QueryApprovedChaincodeDefinitions", args, options),
-  );
+  const answer = await unless(UNKNOWN_FUNCTION, () => ask(client, channel, "QueryApprovedChaincodeDefinitions", args));
   if (!answer) return undefined;
   return lifecycle.QueryApprovedChaincodeDefinitionsResult.deserializeBinary(answer)
     .getApprovedChaincodeDefinitionsList()
@@ -201,15 +175,13 @@ export async function approvedDefinitions(
 
 /** Who has approved exactly this definition. Throws `rejected` when its sequence is not the next one. */
 export async function commitReadiness(
-  connection: NodeConnection,
-  identity: SigningIdentity,
+  client: NodeClient,
   channel: string,
   definition: ChaincodeDefinition,
-  options?: CallOptions,
 ): Promise<CommitReadiness> {
   const args = new lifecycle.CheckCommitReadinessArgs();
   setDefinition(args, definition);
-  const answer = await ask(connection, identity, channel, "CheckCommitReadiness", args, options);
+  const answer = await ask(client, channel, "CheckCommitReadiness", args);
   const result = lifecycle.CheckCommitReadinessResult.deserializeBinary(answer);
   const mismatches = result.getMismatchesMap();
   const told = mismatches
@@ -237,14 +209,13 @@ export async function approveDefinition(
   mspId: string,
   definition: ChaincodeDefinition,
   packageId: string | undefined,
-  options?: CallOptions,
 ): Promise<CommittedTransaction | undefined> {
   const args = new lifecycle.ApproveChaincodeDefinitionForMyOrgArgs();
   setDefinition(args, definition);
   args.setSource(chaincodeSource(packageId));
   // core/chaincode/lifecycle/lifecycle.go, ApproveChaincodeDefinitionForOrg
   return unless(/attempted to redefine uncommitted sequence .* with unchanged content/, () =>
-    transact(gateway, channel, "ApproveChaincodeDefinitionForMyOrg", args, [mspId], options),
+    transact(gateway, channel, "ApproveChaincodeDefinitionForMyOrg", args, [mspId]),
   );
 }
 
@@ -254,11 +225,10 @@ export async function commitDefinition(
   channel: string,
   endorsingOrganizations: readonly string[],
   definition: ChaincodeDefinition,
-  options?: CallOptions,
 ): Promise<CommittedTransaction> {
   const args = new lifecycle.CommitChaincodeDefinitionArgs();
   setDefinition(args, definition);
-  return transact(gateway, channel, "CommitChaincodeDefinition", args, endorsingOrganizations, options);
+  return transact(gateway, channel, "CommitChaincodeDefinition", args, endorsingOrganizations);
 }
 
 /** Whether a definition was refused because another command has committed one of its sequence (core/chaincode/lifecycle/lifecycle.go, CheckCommitReadiness). */
@@ -271,16 +241,9 @@ interface Message {
   serializeBinary(): Uint8Array;
 }
 
-function ask(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  channel: string,
-  name: string,
-  args: Message,
-  options?: CallOptions,
-): Promise<Uint8Array> {
+function ask(client: NodeClient, channel: string, name: string, args: Message): Promise<Uint8Array> {
   const invocation = { channel, chaincode: "_lifecycle", function: name, arguments: [args.serializeBinary()] };
-  return propose(connection, identity, invocation, options);
+  return propose(client, invocation);
 }
 
 function transact(
@@ -289,10 +252,9 @@ function transact(
   name: string,
   args: Message,
   endorsingOrganizations: readonly string[],
-  options?: CallOptions,
 ): Promise<CommittedTransaction> {
   const invocation = { channel, chaincode: "_lifecycle", function: name, arguments: [args.serializeBinary()] };
-  return gateway.submit({ ...invocation, endorsingOrganizations }, options);
+  return gateway.submit({ ...invocation, endorsingOrganizations });
 }
 
 /** The result, or undefined when Fabric refuses in these words. */

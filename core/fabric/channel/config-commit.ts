@@ -2,11 +2,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { FabricError } from "../../error.ts";
 import { broadcast } from "../node/broadcast.ts";
 import { lastConfigIndex } from "../node/block.ts";
-import type { CallOptions } from "../node/call-options.ts";
 import { type ChannelConfig, configOf } from "./config.ts";
 import { computeConfigUpdate, configUpdateEnvelope, signConfigUpdate } from "./config-update.ts";
 import { fetchBlock } from "../node/deliver.ts";
-import type { NodeConnection } from "../node/node-connection.ts";
+import type { NodeClient } from "../node/node-client.ts";
 import type { SigningIdentity } from "../identity/signing-identity.ts";
 
 /** A change of a channel's configuration. */
@@ -16,8 +15,8 @@ export interface ConfigChange {
   readonly what: string;
   /** What the configuration should be, from what it is; called again when it has changed meanwhile. */
   readonly change: (current: ChannelConfig) => ChannelConfig;
-  /** Who consents; the first sends it. Enough for `policiesToSatisfy`. */
-  readonly signers: readonly [SigningIdentity, ...SigningIdentity[]];
+  /** Who consents besides the one who asks. Together enough for `policiesToSatisfy`. */
+  readonly cosigners?: readonly SigningIdentity[];
 }
 
 /** How long a change that an orderer accepted may take until it counts as lost. */
@@ -28,44 +27,40 @@ const lostAfter = 5_000;
  * accepts an update may still lose it (its leader went away), and another update may come first: then it is computed
  * and sent again, as long as the signal lets it. Throws `rejected` when Fabric refuses it; when the signal is aborted, what it waited for.
  */
-export async function commitConfigChange(
-  orderer: NodeConnection,
-  change: ConfigChange,
-  { signal }: Pick<CallOptions, "signal"> = {},
-): Promise<boolean> {
+export async function commitConfigChange(orderer: NodeClient, change: ConfigChange): Promise<boolean> {
+  const { identity, signal } = orderer;
+  const signers = [identity, ...(change.cosigners ?? [])];
   for (let wanted: ChannelConfig | undefined; ; signal?.throwIfAborted()) {
-    const { newest, current } = await untilReady(() => currentConfig(orderer, change, signal), signal);
+    const { newest, current } = await untilReady(() => currentConfig(orderer, change), signal);
     if (wanted && !computeConfigUpdate(current, wanted)) return true;
     wanted = change.change(current);
     const update = computeConfigUpdate(current, wanted);
     if (!update) return false;
-    const signatures = await Promise.all(change.signers.map((signer) => signConfigUpdate(update, signer)));
-    const envelope = await configUpdateEnvelope(update, signatures, change.signers[0]);
-    const accepted = await untilReady(() => send(orderer, change, envelope, signal), signal);
+    const signatures = await Promise.all(signers.map((signer) => signConfigUpdate(update, signer)));
+    const envelope = await configUpdateEnvelope(update, signatures, identity);
+    const accepted = await untilReady(() => send(orderer, change, envelope), signal);
     if (!accepted) continue;
-    const isThere = await waitForConfig(orderer, change, newest, signal);
+    const isThere = await waitForConfig(orderer, change, newest);
     if (!isThere && signal?.aborted) throw late(orderer, change);
   }
 }
 
-async function currentConfig(orderer: NodeConnection, { channel, signers }: ConfigChange, signal?: AbortSignal) {
-  const [sender] = signers;
-  const newest = await fetchBlock(orderer, "orderer", sender, channel, "newest", { signal });
+async function currentConfig(orderer: NodeClient, { channel }: ConfigChange) {
+  const newest = await fetchBlock(orderer, "orderer", channel, "newest");
   const number = newest.getHeader()?.getNumber() ?? 0;
   const index = lastConfigIndex(newest);
-  const block = index === number ? newest : await fetchBlock(orderer, "orderer", sender, channel, index, { signal });
+  const block = index === number ? newest : await fetchBlock(orderer, "orderer", channel, index);
   return { newest: number, current: configOf(block) };
 }
 
 /** False when another update came first (common/configtx/update.go, verifyReadSet and verifyDeltaSet). */
 async function send(
-  orderer: NodeConnection,
+  orderer: NodeClient,
   { what }: ConfigChange,
   envelope: Parameters<typeof broadcast>[1],
-  signal?: AbortSignal,
 ): Promise<boolean> {
   try {
-    await broadcast(orderer, envelope, what, { signal });
+    await broadcast(orderer, envelope, what);
     return true;
   } catch (error) {
     const outdated = /requires that key .* be at version|attempt to set key .* to version/;
@@ -75,21 +70,16 @@ async function send(
 }
 
 /** True once a block after `newest` brings another configuration; false when the change counts as lost, or the signal is aborted. */
-async function waitForConfig(
-  orderer: NodeConnection,
-  { channel, signers: [sender] }: ConfigChange,
-  newest: number,
-  signal?: AbortSignal,
-): Promise<boolean> {
+async function waitForConfig(orderer: NodeClient, { channel }: ConfigChange, newest: number): Promise<boolean> {
   const lost = Date.now() + lostAfter;
   for (let number = newest + 1; ; number += 1) {
     try {
       const timeout = Math.max(1, lost - Date.now());
-      const block = await fetchBlock(orderer, "orderer", sender, channel, number, { signal, timeout, wait: true });
+      const block = await fetchBlock({ ...orderer, timeout }, "orderer", channel, number, { wait: true });
       if (lastConfigIndex(block) === number) return true;
     } catch (error) {
       const lostOrLeaderless = error instanceof FabricError && (error.code === "timeout" || error.code === "not-ready");
-      if (!lostOrLeaderless && signal?.aborted !== true) throw error;
+      if (!lostOrLeaderless && orderer.signal?.aborted !== true) throw error;
       return false;
     }
   }
@@ -111,7 +101,7 @@ async function untilReady<Result>(act: () => Promise<Result>, signal: AbortSigna
   }
 }
 
-function late({ name }: NodeConnection, { what }: ConfigChange): FabricError {
+function late({ connection: { name } }: NodeClient, { what }: ConfigChange): FabricError {
   return new FabricError("timeout", `${what} at ${name}: accepted, but not in a block in the time allowed`, {
     hint: "more than half of the channel's consenters must run and reach each other",
   });

@@ -1,10 +1,8 @@
 import { common, peer } from "@hyperledger/fabric-protos";
 import { FabricError } from "../../error.ts";
 import { blockEntries } from "../node/block.ts";
-import type { CallOptions } from "../node/call-options.ts";
-import type { NodeConnection } from "../node/node-connection.ts";
+import type { NodeClient } from "../node/node-client.ts";
 import { propose } from "../node/proposal.ts";
-import type { SigningIdentity } from "../identity/signing-identity.ts";
 
 /** How far a peer's ledger of a channel is. */
 export interface ChainInfo {
@@ -15,13 +13,9 @@ export interface ChainInfo {
 }
 
 /** Channels that a peer has joined (cscc GetChannels), in order. */
-export async function peerChannels(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  options?: CallOptions,
-): Promise<readonly string[]> {
+export async function peerChannels(client: NodeClient): Promise<readonly string[]> {
   const invocation = { channel: "", chaincode: "cscc", function: "GetChannels" };
-  const answer = await propose(connection, identity, invocation, options);
+  const answer = await propose(client, invocation);
   return peer.ChannelQueryResponse.deserializeBinary(answer)
     .getChannelsList()
     .map((channel) => channel.getChannelId())
@@ -32,12 +26,7 @@ export async function peerChannels(
  * Joins a peer to a channel by its genesis block (cscc JoinChain). An administrator of the peer's organization may.
  * False when it had joined already. Throws `rejected`.
  */
-export async function joinPeer(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  block: common.Block,
-  options?: CallOptions,
-): Promise<boolean> {
+export async function joinPeer(client: NodeClient, block: common.Block): Promise<boolean> {
   const invocation = {
     channel: "",
     chaincode: "cscc",
@@ -45,7 +34,7 @@ export async function joinPeer(
     arguments: [block.serializeBinary()],
   };
   try {
-    await propose(connection, identity, invocation, options);
+    await propose(client, invocation);
     return true;
   } catch (error) {
     // core/ledger/kvledger/kv_ledger_provider.go: the ledger is made first and only once.
@@ -55,29 +44,19 @@ export async function joinPeer(
 }
 
 /** A channel's configuration block in force, from a peer of it (cscc GetConfigBlock). Throws `not-found` when it has not joined. */
-export async function peerConfigBlock(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  channel: string,
-  options?: CallOptions,
-): Promise<common.Block> {
+export async function peerConfigBlock(client: NodeClient, channel: string): Promise<common.Block> {
   const invocation = {
     channel: "",
     chaincode: "cscc",
     function: "GetConfigBlock",
     arguments: [Buffer.from(channel)],
   };
-  return common.Block.deserializeBinary(await propose(connection, identity, invocation, options));
+  return common.Block.deserializeBinary(await propose(client, invocation));
 }
 
 /** How far a peer is (qscc GetChainInfo). */
-export async function chainInfo(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  channel: string,
-  options?: CallOptions,
-): Promise<ChainInfo> {
-  const answer = await propose(connection, identity, qscc(channel, "GetChainInfo"), options);
+export async function chainInfo(client: NodeClient, channel: string): Promise<ChainInfo> {
+  const answer = await propose(client, qscc(channel, "GetChainInfo"));
   const info = common.BlockchainInfo.deserializeBinary(answer);
   return {
     height: info.getHeight(),
@@ -86,14 +65,8 @@ export async function chainInfo(
 }
 
 /** A block of a peer's ledger (qscc GetBlockByNumber). */
-export async function peerBlock(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  channel: string,
-  number: number,
-  options?: CallOptions,
-): Promise<common.Block> {
-  const answer = await propose(connection, identity, qscc(channel, "GetBlockByNumber", String(number)), options);
+export async function peerBlock(client: NodeClient, channel: string, number: number): Promise<common.Block> {
+  const answer = await propose(client, qscc(channel, "GetBlockByNumber", String(number)));
   return common.Block.deserializeBinary(answer);
 }
 

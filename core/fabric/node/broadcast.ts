@@ -1,25 +1,20 @@
 import { common, orderer } from "@hyperledger/fabric-protos";
 import { FabricError } from "../../error.ts";
-import type { CallOptions } from "./call-options.ts";
 import { statusName } from "./deliver.ts";
 import { grpcError, isServiceError } from "./grpc-error.ts";
-import { deadlineOf, type NodeConnection } from "./node-connection.ts";
+import { deadlineOf, type NodeClient } from "./node-client.ts";
 import { rejectionHint } from "./rejection.ts";
 
 /**
  * Hands a transaction or a configuration update to an orderer, which accepts it or says why not. Accepted is not
  * committed. Throws `not-ready` while there is no leader, `rejected` otherwise.
  */
-export async function broadcast(
-  connection: NodeConnection,
-  envelope: common.Envelope,
-  what: string,
-  options: CallOptions = {},
-): Promise<void> {
-  const stream = connection.stub(orderer.AtomicBroadcastClient).broadcast(deadlineOf(options));
+export async function broadcast(client: NodeClient, envelope: common.Envelope, what: string): Promise<void> {
+  const { connection, signal } = client;
+  const stream = connection.stub(orderer.AtomicBroadcastClient).broadcast(deadlineOf(client));
   const abort = () => stream.cancel();
-  options.signal?.addEventListener("abort", abort, { once: true });
-  if (options.signal?.aborted) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
   try {
     stream.write(envelope);
     for await (const response of stream as AsyncIterable<orderer.BroadcastResponse>) {
@@ -29,7 +24,7 @@ export async function broadcast(
   } catch (error) {
     throw isServiceError(error) ? grpcError(`${what} at ${connection.name}`, error, connection.endpoint) : error;
   } finally {
-    options.signal?.removeEventListener("abort", abort);
+    signal?.removeEventListener("abort", abort);
     stream.end();
     stream.cancel();
   }

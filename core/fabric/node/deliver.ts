@@ -3,12 +3,10 @@ import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { common, orderer, peer } from "@hyperledger/fabric-protos";
 import { FabricError } from "../../error.ts";
 import { lastConfigIndex } from "./block.ts";
-import type { CallOptions } from "./call-options.ts";
 import { certificateBytes } from "../identity/certificate.ts";
 import { grpcError, isServiceError } from "./grpc-error.ts";
 import { channelHeader, newNonce, payload, signatureHeader } from "./header.ts";
-import { deadlineOf, type NodeConnection } from "./node-connection.ts";
-import type { SigningIdentity } from "../identity/signing-identity.ts";
+import { deadlineOf, type NodeClient } from "./node-client.ts";
 
 /** Which block of a channel. */
 export type BlockPosition = "newest" | "oldest" | number;
@@ -16,7 +14,7 @@ export type BlockPosition = "newest" | "oldest" | number;
 /** The kinds of node that deliver blocks: same messages, different service. */
 export type DeliverSource = "orderer" | "peer";
 
-export interface FetchOptions extends CallOptions {
+interface FetchOptions {
   /** Waits for a block that is not there yet, instead of failing with `not-found`. */
   readonly wait?: boolean | undefined;
 }
@@ -26,17 +24,16 @@ export interface FetchOptions extends CallOptions {
  * or has no such block, `rejected` when the identity may not read it, `not-ready` while an orderer has no leader.
  */
 export async function fetchBlock(
-  connection: NodeConnection,
+  client: NodeClient,
   source: DeliverSource,
-  identity: SigningIdentity,
   channel: string,
   position: BlockPosition,
   options: FetchOptions = {},
 ): Promise<common.Block> {
+  const { connection, signal } = client;
   const what = `fetching block ${position} of ${channel} from ${connection.name}`;
-  const seek = await seekEnvelope(connection, identity, channel, seekInfo(position, options));
-  const stream = openDeliver(connection, source, options);
-  const { signal } = options;
+  const seek = await seekEnvelope(client, channel, seekInfo(position, options));
+  const stream = openDeliver(client, source);
   const abort = () => stream.cancel();
   signal?.addEventListener("abort", abort, { once: true });
   if (signal?.aborted) abort();
@@ -58,16 +55,14 @@ export async function fetchBlock(
 
 /** The configuration block in force: the one that the newest block names. */
 export async function fetchConfigBlock(
-  connection: NodeConnection,
+  client: NodeClient,
   source: DeliverSource,
-  identity: SigningIdentity,
   channel: string,
-  options?: CallOptions,
 ): Promise<common.Block> {
-  const newest = await fetchBlock(connection, source, identity, channel, "newest", options);
+  const newest = await fetchBlock(client, source, channel, "newest");
   const index = lastConfigIndex(newest);
   if (index === newest.getHeader()?.getNumber()) return newest;
-  return fetchBlock(connection, source, identity, channel, index, options);
+  return fetchBlock(client, source, channel, index);
 }
 
 /** What the orderer's and the peer's responses have in common. */
@@ -78,17 +73,17 @@ interface DeliverResponse {
 
 type DeliverStream = ClientDuplexStream<common.Envelope, DeliverResponse>;
 
-function openDeliver(connection: NodeConnection, source: DeliverSource, options: CallOptions): DeliverStream {
+function openDeliver(client: NodeClient, source: DeliverSource): DeliverStream {
+  const { connection } = client;
   const stream =
     source === "orderer"
-      ? connection.stub(orderer.AtomicBroadcastClient).deliver(deadlineOf(options))
-      : connection.stub(peer.DeliverClient).deliver(deadlineOf(options));
+      ? connection.stub(orderer.AtomicBroadcastClient).deliver(deadlineOf(client))
+      : connection.stub(peer.DeliverClient).deliver(deadlineOf(client));
   return stream as DeliverStream;
 }
 
 async function seekEnvelope(
-  { endpoint }: NodeConnection,
-  identity: SigningIdentity,
+  { connection: { endpoint }, identity }: NodeClient,
   channel: string,
   seek: orderer.SeekInfo,
 ): Promise<common.Envelope> {

@@ -12,8 +12,8 @@ import { gateway as gatewayMessages, peer } from "@hyperledger/fabric-protos";
 import type { CallOptions } from "./call-options.ts";
 import { certificateBytes } from "../identity/certificate.ts";
 import { gatewayFailure } from "./gateway-error.ts";
-import { deadlineOf, type NodeConnection } from "./node-connection.ts";
-import type { SigningIdentity } from "../identity/signing-identity.ts";
+import { deadlineOf, type NodeClient } from "./node-client.ts";
+import type { NodeConnection } from "./node-connection.ts";
 
 /** A call of a chaincode by way of a peer's gateway, which finds the endorsers and the orderer. */
 export interface TransactionCall {
@@ -40,7 +40,7 @@ export interface EventStream extends AsyncIterable<ChaincodeEvent> {
   close(): void;
 }
 
-/** A peer's gateway service (Fabric 2.4 and later) for one identity. */
+/** A peer's gateway service (Fabric 2.4 and later) for one identity. A call's own options go before the client's. */
 export interface PeerGateway {
   /** Asks a chaincode; nothing is written. Throws `chaincode` with its own words when it answers with an error. */
   evaluate(call: TransactionCall, options?: CallOptions): Promise<Uint8Array>;
@@ -51,7 +51,8 @@ export interface PeerGateway {
   close(): void;
 }
 
-export function openGateway(connection: NodeConnection, identity: SigningIdentity): PeerGateway {
+export function openGateway(client: NodeClient): PeerGateway {
+  const { connection, identity } = client;
   const { client: credential } = connection.endpoint;
   const gateway = connect({
     client: connection.stub(Client),
@@ -67,8 +68,10 @@ export function openGateway(connection: NodeConnection, identity: SigningIdentit
   const named = (call: TransactionCall) =>
     `${call.chaincode} ${call.function} on ${call.channel} by ${connection.name}`;
   return {
-    evaluate: (call, options) => translated(named(call), connection, () => evaluate(proposalFor(call), options)),
-    submit: (call, options) => translated(named(call), connection, () => submit(proposalFor(call), options)),
+    evaluate: (call, options) =>
+      translated(named(call), connection, () => evaluate(proposalFor(call), { ...client, ...options })),
+    submit: (call, options) =>
+      translated(named(call), connection, () => submit(proposalFor(call), { ...client, ...options })),
     async chaincodeEvents(channel, chaincode, startBlock) {
       const from = startBlock === undefined ? {} : { startBlock };
       const events = await gateway.getNetwork(channel).getChaincodeEvents(chaincode, from);
@@ -78,11 +81,11 @@ export function openGateway(connection: NodeConnection, identity: SigningIdentit
   };
 }
 
-async function evaluate(proposal: Proposal, options: CallOptions = {}): Promise<Uint8Array> {
+async function evaluate(proposal: Proposal, options: CallOptions): Promise<Uint8Array> {
   return proposal.evaluate(grpcOptions(options));
 }
 
-async function submit(proposal: Proposal, options: CallOptions = {}): Promise<CommittedTransaction> {
+async function submit(proposal: Proposal, options: CallOptions): Promise<CommittedTransaction> {
   const transaction = await proposal.endorse(grpcOptions(options));
   const commit = await transaction.submit(grpcOptions(options));
   const { successful, code, blockNumber, transactionId } = await commit.getStatus(grpcOptions(options));

@@ -1,14 +1,5 @@
-import {
-  Channel,
-  type ChannelCredentials,
-  type Client,
-  type ClientUnaryCall,
-  type Deadline,
-  type requestCallback,
-} from "@grpc/grpc-js";
-import { type CallOptions, defaultTimeout } from "./call-options.ts";
+import { Channel, type ChannelCredentials, type Client } from "@grpc/grpc-js";
 import { type Endpoint, endpointName, grpcTarget } from "./endpoint.ts";
-import { grpcError } from "./grpc-error.ts";
 
 /** One HTTP/2 connection to a node that all of its gRPC services share. Opened by the first call, again when lost. */
 export interface NodeConnection {
@@ -35,29 +26,4 @@ export function connectNode(endpoint: Endpoint): NodeConnection {
     stub: (Service) => new Service(address, credentials, { channelOverride: channel }),
     close: () => channel.close(),
   };
-}
-
-/** When a call has to be over; Infinity is grpc-js' own word for never. */
-export function deadlineOf({ timeout = defaultTimeout }: CallOptions): { readonly deadline: Deadline } {
-  return { deadline: timeout === Infinity ? Infinity : new Date(Date.now() + timeout) };
-}
-
-/** One unary call as a promise, ended by the signal. Throws what the status means; `what` was to be done. */
-export function unary<Response>(
-  { endpoint }: NodeConnection,
-  what: string,
-  { signal }: CallOptions,
-  start: (callback: requestCallback<Response>) => ClientUnaryCall,
-): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    const call = start((error, response) => {
-      signal?.removeEventListener("abort", abort);
-      if (error) reject(grpcError(what, error, endpoint));
-      else if (response === undefined) reject(new Error(`${what}: expected a response, found none`));
-      else resolve(response);
-    });
-    const abort = () => call.cancel();
-    signal?.addEventListener("abort", abort, { once: true });
-    if (signal?.aborted) abort();
-  });
 }

@@ -1,8 +1,7 @@
 import { common, peer } from "@hyperledger/fabric-protos";
 import { FabricError } from "../../error.ts";
-import type { CallOptions } from "./call-options.ts";
 import { channelHeader, newNonce, signatureHeader, transactionId } from "./header.ts";
-import { deadlineOf, type NodeConnection, unary } from "./node-connection.ts";
+import { deadlineOf, type NodeClient, unary } from "./node-client.ts";
 import { rejectionHint } from "./rejection.ts";
 import type { SigningIdentity } from "../identity/signing-identity.ts";
 
@@ -19,17 +18,13 @@ export interface Invocation {
  * Proposes a call to one peer and gives the chaincode's answer: how system chaincodes are asked
  * (core/endorser/endorser.go, ProcessProposal). Throws `rejected` with the peer's own words when it says no.
  */
-export async function propose(
-  connection: NodeConnection,
-  identity: SigningIdentity,
-  invocation: Invocation,
-  options: CallOptions = {},
-): Promise<Uint8Array> {
+export async function propose(client: NodeClient, invocation: Invocation): Promise<Uint8Array> {
+  const { connection, identity } = client;
   const signed = await signedProposal(identity, invocation);
   const what = `${invocation.chaincode} ${invocation.function} at ${connection.name}`;
-  const client = connection.stub(peer.EndorserClient);
-  const answer = await unary<peer.ProposalResponse>(connection, what, options, (callback) =>
-    client.processProposal(signed, deadlineOf(options), callback),
+  const endorser = connection.stub(peer.EndorserClient);
+  const answer = await unary<peer.ProposalResponse>(client, what, (callback) =>
+    endorser.processProposal(signed, deadlineOf(client), callback),
   );
   const response = answer.getResponse();
   const status = response?.getStatus() ?? 0;

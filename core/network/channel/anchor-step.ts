@@ -27,8 +27,7 @@ export function anchorStep(
     return anchorPeers(organization).filter((address) => !present.has(printAddress(address)));
   };
   const read = async (signal: AbortSignal) => {
-    const { connection, identity } = await reachOrganization(network, organization, signal);
-    return configOf(await peerConfigBlock(connection, identity, channel, { signal }));
+    return configOf(await peerConfigBlock(await reachOrganization(network, organization, signal), channel));
   };
   return {
     id: `${channel}/${organization.name}/anchor-peers`,
@@ -39,12 +38,12 @@ export function anchorStep(
       return absent.length === 0 ? { done: true } : { done: false, change: absent.map(printAddress).join(", ") };
     },
     async act({ signal }) {
-      const orderer = await connectOrganization(network, network.definition.spec.ordererOrganization, signal);
+      const connection = await connectOrganization(network, network.definition.spec.ordererOrganization, signal);
       const { identity } = await network.administrator(organization, signal);
       const change = (current: ChannelConfig) =>
         setAnchorPeers(current, mspId, [...currentAnchors(current, mspId), ...missing(current)]);
       const what = `setting the anchor peers of ${mspId}`;
-      await commitConfigChange(orderer, { channel, what, change, signers: [identity] }, { signal });
+      await commitConfigChange({ connection, identity, signal }, { channel, what, change });
       await eventually(
         async () => {
           if (missing(await read(signal)).length === 0) return;

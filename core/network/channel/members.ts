@@ -74,9 +74,9 @@ async function membersAt(
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {
   const members = async () => {
-    const { connection, identity } = await reachOrganization(network, organization, signal);
-    if (!(await peerChannels(connection, identity, { signal })).includes(channel)) return undefined;
-    const block = await peerConfigBlock(connection, identity, channel, { signal });
+    const client = await reachOrganization(network, organization, signal);
+    if (!(await peerChannels(client)).includes(channel)) return undefined;
+    const block = await peerConfigBlock(client, channel);
     return organizationsOf(configOf(block).config, "application");
   };
   return ifAnswered(members(), signal);

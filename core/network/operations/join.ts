@@ -77,9 +77,9 @@ async function keptGenesis(
   signal: AbortSignal,
 ): Promise<common.Block | undefined> {
   const ofPeer = async (node: FabricNode) => {
-    const { connection, identity } = await reachPeer(network, node, signal);
-    const joined = await peerChannels(connection, identity, { signal });
-    return joined.includes(channel) ? peerBlock(connection, identity, channel, 0, { signal }) : undefined;
+    const client = await reachPeer(network, node, signal);
+    const joined = await peerChannels(client);
+    return joined.includes(channel) ? peerBlock(client, channel, 0) : undefined;
   };
   const peers = network.definition.spec.peerOrganizations.flatMap(nodesOf);
   const blocks = await Promise.all(peers.map((node) => ifAnswered(ofPeer(node), signal)));
@@ -141,13 +141,11 @@ function peerStep(network: OpenNetwork, channel: string, node: FabricNode, after
     title: `${hostOf(node)} has joined`,
     after: [after],
     async observe({ signal }) {
-      const { connection, identity } = await reachPeer(network, node, signal);
-      const joined = await peerChannels(connection, identity, { signal });
+      const joined = await peerChannels(await reachPeer(network, node, signal));
       return joined.includes(channel) ? { done: true } : { done: false, change: "it keeps the channel's ledger" };
     },
     async act({ signal }) {
-      const { connection, identity } = await reachPeer(network, node, signal);
-      await joinPeer(connection, identity, await genesisOf(network, channel, signal), { signal });
+      await joinPeer(await reachPeer(network, node, signal), await genesisOf(network, channel, signal));
     },
   };
 }

@@ -148,9 +148,9 @@ async function chaincodes(
   peer: FabricNode,
   signal: AbortSignal,
 ): Promise<(channel: string) => Promise<readonly string[]>> {
-  const { connection, identity } = await reachPeer(network, peer, signal);
+  const client = await reachPeer(network, peer, signal);
   return async (channel) => {
-    const definitions = await committedDefinitions(connection, identity, channel, { signal });
+    const definitions = await committedDefinitions(client, channel);
     return definitions.map((it) => `${it.name} ${it.version} (sequence ${it.sequence})`);
   };
 }

@@ -35,10 +35,10 @@ async function ordererAdministration(network: OpenNetwork, node: FabricNode, sig
 }
 
 async function peerHeights(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Heights> {
-  const { connection, identity } = await reachPeer(network, node, signal);
-  const names = await peerChannels(connection, identity, { signal });
+  const client = await reachPeer(network, node, signal);
+  const names = await peerChannels(client);
   const heights = names.map(async (name) => {
-    const { height } = await chainInfo(connection, identity, name, { signal });
+    const { height } = await chainInfo(client, name);
     return [name, height] as const;
   });
   return new Map(await Promise.all(heights));

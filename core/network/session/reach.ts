@@ -1,23 +1,17 @@
 import { FabricError } from "../../error.ts";
 import type { NodeConnection } from "../../fabric/node/node-connection.ts";
+import type { NodeClient } from "../../fabric/node/node-client.ts";
 import { openGateway, type PeerGateway } from "../../fabric/node/gateway.ts";
-import type { SigningIdentity } from "../../fabric/identity/signing-identity.ts";
 import type { OpenNetwork } from "./open-network.ts";
 import { hostOf, nodesOf, type FabricNode, type Organization } from "../resources/spec.ts";
 
-/** A node and who may ask it for something. */
-export interface Reached {
-  readonly connection: NodeConnection;
-  /** The administrator of the node's organization. */
-  readonly identity: SigningIdentity;
-}
-
-export async function reachPeer(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Reached> {
+/** A node, asked by the administrator of its organization, as long as the signal lets it. */
+export async function reachPeer(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<NodeClient> {
   const [connection, { identity }] = await Promise.all([
     network.connection(node, signal),
     network.administrator(node.organization, signal),
   ]);
-  return { connection, identity };
+  return { connection, identity, signal };
 }
 
 /** Of an organization's nodes the first that runs, and for a peer its gateway. */
@@ -25,7 +19,7 @@ export async function reachOrganization(
   network: OpenNetwork,
   organization: Organization,
   signal: AbortSignal,
-): Promise<Reached & { readonly gateway: PeerGateway }> {
+): Promise<NodeClient & { readonly gateway: PeerGateway }> {
   return firstThatRuns(organization, (node) => reachGateway(network, node, signal));
 }
 
@@ -68,7 +62,7 @@ export async function reachGateway(
   network: OpenNetwork,
   node: FabricNode,
   signal: AbortSignal,
-): Promise<Reached & { readonly gateway: PeerGateway }> {
-  const reached = await reachPeer(network, node, signal);
-  return { ...reached, gateway: openGateway(reached.connection, reached.identity) };
+): Promise<NodeClient & { readonly gateway: PeerGateway }> {
+  const client = await reachPeer(network, node, signal);
+  return { ...client, gateway: openGateway(client) };
 }

@@ -8,12 +8,13 @@ import {
   installedPackage,
   type InstalledChaincode,
 } from "../../fabric/chaincode/lifecycle.ts";
+import type { NodeClient } from "../../fabric/node/node-client.ts";
 import { connectNode, type NodeConnection } from "../../fabric/node/node-connection.ts";
 import { peerChannels } from "../../fabric/channel/peer-channels.ts";
 import { forwardPort, type Forward } from "../../kubernetes/port-forward.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import { reachPeer, type Reached } from "../../network/session/reach.ts";
+import { reachPeer } from "../../network/session/reach.ts";
 import { hostOf, peerNodes } from "../../network/resources/spec.ts";
 import { allInOrder } from "./order.ts";
 import { packageStates, type ChannelFacts } from "./package-state.ts";
@@ -21,6 +22,9 @@ import type { PeerFacts } from "./judgement.ts";
 import type { PeerPod } from "../peers/peer-pod.ts";
 import { remembered } from "./remembered.ts";
 import type { ToldIdentity } from "./told-identity.ts";
+
+/** What lasts of a client, however often a peer is asked. */
+type Reached = Pick<NodeClient, "connection" | "identity">;
 
 /** What peers say of their packages. */
 export interface FactsReader {
@@ -49,13 +53,11 @@ export function newFactsReader(
     opened.push(one);
     return one;
   };
-  const reach = (peer: PeerPod, signal: AbortSignal): Promise<Reached> => {
-    const before = reached.get(peer.name);
-    if (before) return before;
-    const made = reachAny(cluster, networks, told, peer, keep, signal);
+  const reach = async (peer: PeerPod, signal: AbortSignal): Promise<NodeClient> => {
+    const made = reached.get(peer.name) ?? reachAny(cluster, networks, told, peer, keep, signal);
     reached.set(peer.name, made);
     made.catch(() => reached.delete(peer.name));
-    return made;
+    return { ...(await made), signal, timeout: patience };
   };
   return {
     of(peer, signal) {
@@ -66,8 +68,8 @@ export function newFactsReader(
       return asked(signal);
     },
     async package(peer, packageId, signal) {
-      const { connection, identity } = await reach(peer, signal);
-      return installedPackage(connection, identity, packageId, { signal, timeout: patience });
+      const client = await reach(peer, signal);
+      return installedPackage(client, packageId);
     },
     async close() {
       await Promise.all(opened.map((one) => one.close()));
@@ -75,11 +77,10 @@ export function newFactsReader(
   };
 }
 
-async function factsOf(peer: PeerPod, reach: () => Promise<Reached>, signal: AbortSignal): Promise<PeerFacts> {
+async function factsOf(peer: PeerPod, reach: () => Promise<NodeClient>, signal: AbortSignal): Promise<PeerFacts> {
   if (!peer.running) return { known: false, code: "not-ready", because: peer.absence ?? `${peer.name} does not run` };
   try {
-    const { connection, identity } = await reach();
-    return { known: true, packages: await readPackages(connection, identity, signal) };
+    return { known: true, packages: await readPackages(await reach()) };
   } catch (error) {
     if (signal.aborted) throw error;
     const { code, hint } = error instanceof FabricError ? error : { code: "internal" as const, hint: undefined };
@@ -95,18 +96,14 @@ export function steady(message: string): string {
     .replaceAll(/\b127\.0\.0\.1:\d+/g, "127.0.0.1");
 }
 
-async function readPackages(connection: NodeConnection, identity: Reached["identity"], signal: AbortSignal) {
-  const options = { signal, timeout: patience };
-  const [installed, channels] = await allInOrder([
-    installedChaincodes(connection, identity, options),
-    peerChannels(connection, identity, options),
-  ]);
+async function readPackages(client: NodeClient) {
+  const [installed, channels] = await allInOrder([installedChaincodes(client), peerChannels(client)]);
   const facts = await allInOrder(
     channels.toSorted().map(async (channel): Promise<ChannelFacts> => {
-      const committed = await committedDefinitions(connection, identity, channel, options);
+      const committed = await committedDefinitions(client, channel);
       const approved =
-        (await approvedDefinitions(connection, identity, channel, options)) ??
-        (await approvedBefore31(connection, identity, { channel, committed }, installed, signal));
+        (await approvedDefinitions(client, channel)) ??
+        (await approvedBefore31(client, { channel, committed }, installed));
       return { channel, committed, approved };
     }),
   );
@@ -118,19 +115,16 @@ async function readPackages(connection: NodeConnection, identity: Reached["ident
  * not seen. From the newest down, until every package that no definition runs has been met.
  */
 async function approvedBefore31(
-  connection: NodeConnection,
-  identity: Reached["identity"],
+  client: NodeClient,
   { channel, committed }: Pick<ChannelFacts, "channel" | "committed">,
   installed: readonly InstalledChaincode[],
-  signal: AbortSignal,
 ): Promise<ChannelFacts["approved"]> {
-  const options = { signal, timeout: patience };
   const open = new Set(installed.filter(({ references }) => references.length === 0).map(({ packageId }) => packageId));
   const found: ChannelFacts["approved"][number][] = [];
   for (const { name, sequence: newest } of committed) {
     // Without a sequence: the one that comes next, where it is approved already.
     for (const sequence of [undefined, ...descending(newest)]) {
-      const approved = await approvedDefinition(connection, identity, channel, { name, sequence }, options);
+      const approved = await approvedDefinition(client, channel, { name, sequence });
       if (approved) found.push(approved);
       if (approved?.packageId !== undefined && approved.sequence < newest) open.delete(approved.packageId);
       if (open.size === 0 && sequence !== undefined) break;

@@ -11,6 +11,7 @@ import {
 import { commitConfigChange } from "../../../../core/fabric/channel/config-commit.ts";
 import { computeConfigUpdate, policiesToSatisfy } from "../../../../core/fabric/channel/config-update.ts";
 import { fetchBlock, fetchConfigBlock } from "../../../../core/fabric/node/deliver.ts";
+import type { NodeClient } from "../../../../core/fabric/node/node-client.ts";
 import { connectNode, type NodeConnection } from "../../../../core/fabric/node/node-connection.ts";
 import { chainInfo, joinPeer } from "../../../../core/fabric/channel/peer-channels.ts";
 import { eventually } from "./eventually.ts";
@@ -43,10 +44,10 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
   let orderers: TestNode[];
   const connections: NodeConnection[] = [];
 
-  const connected = (node: TestNode) => {
+  const connected = (node: TestNode, { admin: identity }: TestOrganization): NodeClient => {
     const connection = connectNode(node.endpoint);
     connections.push(connection);
-    return connection;
+    return { connection, identity };
   };
   const orderer = (index: number) => {
     const node = orderers[index];
@@ -54,8 +55,8 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     return node;
   };
   const config = async (index = 0) => {
-    const connection = connected(orderer(index));
-    return configOf(await eventually(() => fetchConfigBlock(connection, "orderer", org1.admin, channel)));
+    const client = connected(orderer(index), org1);
+    return configOf(await eventually(() => fetchConfigBlock(client, "orderer", channel)));
   };
 
   const it = newStory();
@@ -99,13 +100,13 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     const add = (before: ChannelConfig) => addPeerOrganization(before, { msp: org3.msp, anchorPeers: [anchor] });
     const update = computeConfigUpdate(current, add(current));
     expect(update && policiesToSatisfy(current, update)).toEqual(["/Channel/Application/Admins"]);
-    const connection = connected(orderer(0));
+    const client = connected(orderer(0), org1);
     const change = { channel, what: "adding Org3MSP", change: add };
-    await expect(commitConfigChange(connection, { ...change, signers: [org1.admin] })).rejects.toMatchObject({
+    await expect(commitConfigChange(client, change)).rejects.toMatchObject({
       code: "rejected",
       hint: expect.stringContaining("another identity"),
     });
-    expect(await commitConfigChange(connection, { ...change, signers: [org1.admin, org2.admin] })).toBe(true);
+    expect(await commitConfigChange(client, { ...change, cosigners: [org2.admin] })).toBe(true);
     expect(organizationsOf((await config()).config, "application")).toEqual(["Org1MSP", "Org2MSP", "Org3MSP"]);
     expect(anchorPeers(await config(), "Org3MSP")).toEqual([anchor]);
   });
@@ -113,11 +114,11 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
   it("lets a peer of the new organization join and catch up", async () => {
     showLogs();
     const peer = await fabric.startPeer(org3, "peer0");
-    const connection = connected(peer);
-    const genesis = await fetchBlock(connected(orderer(1)), "orderer", org3.admin, channel, "oldest");
-    expect(await joinPeer(connection, org3.admin, genesis)).toBe(true);
+    const client = connected(peer, org3);
+    const genesis = await fetchBlock(connected(orderer(1), org3), "orderer", channel, "oldest");
+    expect(await joinPeer(client, genesis)).toBe(true);
     await eventually(async () => {
-      const { height } = await chainInfo(connection, org3.admin, channel);
+      const { height } = await chainInfo(client, channel);
       expect(height).toBeGreaterThan(1);
     });
   });
@@ -136,11 +137,10 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     const node = orderer(1);
     const tls = await issueNodeTls(ordererOrg, node.name);
     const certificates = { clientTlsCertificate: tls.certificate, serverTlsCertificate: tls.certificate };
-    await commitConfigChange(connected(orderer(0)), {
+    await commitConfigChange(connected(orderer(0), ordererOrg), {
       channel,
       what: "replacing a consenter",
       change: (current) => replaceConsenter(current, { ...node.address, ...certificates }),
-      signers: [ordererOrg.admin],
     });
     const hasUpdate = async () =>
       expect(consenters(await config(1))[1]).toMatchObject({ ...node.address, ...certificates });
@@ -161,11 +161,10 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     host: string,
     witnesses: readonly TestNode[] = orderers,
   ): Promise<readonly (string | undefined)[]> {
-    await commitConfigChange(connected(orderer(0)), {
+    await commitConfigChange(connected(orderer(0), org1), {
       channel,
       what: "setting anchor peers",
       change: (current) => setAnchorPeers(current, "Org1MSP", [{ host, port: 7051 }]),
-      signers: [org1.admin],
     });
     return Promise.all(
       witnesses.map((node) =>

@@ -31,6 +31,7 @@ import {
   installedChaincodes,
   installedPackage,
 } from "../../../../core/fabric/chaincode/lifecycle.ts";
+import type { NodeClient } from "../../../../core/fabric/node/node-client.ts";
 import { connectNode, type NodeConnection } from "../../../../core/fabric/node/node-connection.ts";
 import {
   chainInfo,
@@ -65,16 +66,16 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
     let orderers: readonly TestNode[];
     let peers: readonly [TestNode, TestNode];
     let connections: NodeConnection[] = [];
-    let ordererConnection: NodeConnection;
-    let peer1: NodeConnection;
-    let peer2: NodeConnection;
+    let orderer: NodeClient;
+    let peer1: NodeClient;
+    let peer2: NodeClient;
     let genesis: common.Block;
     let chaincode: ChaincodePackage;
 
-    const connected = (node: TestNode) => {
+    const connected = (node: TestNode, { admin: identity }: TestOrganization): NodeClient => {
       const connection = connectNode(node.endpoint);
       connections.push(connection);
-      return connection;
+      return { connection, identity };
     };
 
     const it = newStory();
@@ -90,8 +91,8 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
         ["orderer0", "orderer1", "orderer2"].map((name) => fabric.startOrderer(ordererOrg, name)),
       );
       peers = await Promise.all([fabric.startPeer(org1, "peer0"), fabric.startPeer(org2, "peer0")]);
-      ordererConnection = connected(first(orderers));
-      [peer1, peer2] = [connected(peers[0]), connected(peers[1])];
+      orderer = connected(first(orderers), org1);
+      [peer1, peer2] = [connected(peers[0], org1), connected(peers[1], org2)];
       genesis = genesisOf("raft", orderers, [org1, org2]);
     });
 
@@ -125,7 +126,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
 
     it("delivers its genesis block as we made it", async () => {
       showLogs();
-      const block = await eventually(() => fetchBlock(ordererConnection, "orderer", org1.admin, channel, "oldest"));
+      const block = await eventually(() => fetchBlock(orderer, "orderer", channel, "oldest"));
       expect(Buffer.from(block.getData()?.serializeBinary() ?? [])).toEqual(
         Buffer.from(genesis.getData()?.serializeBinary() ?? []),
       );
@@ -134,12 +135,12 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
 
     it("joins peers, once", async () => {
       showLogs();
-      expect(await peerChannels(peer1, org1.admin)).toEqual([]);
-      expect(await joinPeer(peer1, org1.admin, genesis)).toBe(true);
-      expect(await joinPeer(peer2, org2.admin, genesis)).toBe(true);
-      expect(await joinPeer(peer1, org1.admin, genesis)).toBe(false);
-      expect(await peerChannels(peer1, org1.admin)).toEqual([channel]);
-      expect(configOf(await peerConfigBlock(peer1, org1.admin, channel)).channel).toBe(channel);
+      expect(await peerChannels(peer1)).toEqual([]);
+      expect(await joinPeer(peer1, genesis)).toBe(true);
+      expect(await joinPeer(peer2, genesis)).toBe(true);
+      expect(await joinPeer(peer1, genesis)).toBe(false);
+      expect(await peerChannels(peer1)).toEqual([channel]);
+      expect(configOf(await peerConfigBlock(peer1, channel)).channel).toBe(channel);
     });
 
     it("takes anchor peers by a config update", async () => {
@@ -152,13 +153,13 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
           channel,
           what: "setting anchor peers",
           change: (current: ChannelConfig) => setAnchorPeers(current, organization.mspId, [node.address]),
-          signers: [organization.admin] as const,
         };
-        expect(await commitConfigChange(ordererConnection, change)).toBe(true);
-        expect(await commitConfigChange(ordererConnection, change)).toBe(false);
+        const sender = { ...orderer, identity: organization.admin };
+        expect(await commitConfigChange(sender, change)).toBe(true);
+        expect(await commitConfigChange(sender, change)).toBe(false);
       }
       const config = await eventually(async () => {
-        const committed = configOf(await fetchConfigBlock(peer1, "peer", org1.admin, channel));
+        const committed = configOf(await fetchConfigBlock(peer1, "peer", channel));
         expect(anchorPeers(committed, "Org2MSP")).toEqual([peers[1].address]);
         return committed;
       });
@@ -169,16 +170,16 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
     it("installs a package, once, and gives it back", async () => {
       showLogs();
       chaincode = await packageChaincodeFolder(chaincodeFolder, "assets_1.0");
-      expect(await installedChaincodes(peer1, org1.admin)).toEqual([]);
-      expect(await installChaincode(peer1, org1.admin, chaincode)).toBe(true);
-      expect(await installChaincode(peer2, org2.admin, chaincode)).toBe(true);
-      expect(await installChaincode(peer1, org1.admin, chaincode)).toBe(false);
-      expect(await installedChaincodes(peer1, org1.admin)).toEqual([
+      expect(await installedChaincodes(peer1)).toEqual([]);
+      expect(await installChaincode(peer1, chaincode)).toBe(true);
+      expect(await installChaincode(peer2, chaincode)).toBe(true);
+      expect(await installChaincode(peer1, chaincode)).toBe(false);
+      expect(await installedChaincodes(peer1)).toEqual([
         { packageId: chaincode.id, label: "assets_1.0", references: [] },
       ]);
-      const back = await installedPackage(peer1, org1.admin, chaincode.id);
+      const back = await installedPackage(peer1, chaincode.id);
       expect(Buffer.compare(back ?? new Uint8Array(), chaincode.bytes)).toBe(0);
-      expect(await installedPackage(peer1, org1.admin, `assets_1.0:${"0".repeat(64)}`)).toBeUndefined();
+      expect(await installedPackage(peer1, `assets_1.0:${"0".repeat(64)}`)).toBeUndefined();
     });
 
     const definition = {
@@ -192,39 +193,39 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
 
     it("approves and commits a definition", async () => {
       showLogs();
-      const gateway = openGateway(peer1, org1.admin);
-      const gateway2 = openGateway(peer2, org2.admin);
-      expect(await committedDefinition(peer1, org1.admin, channel, "assets")).toBeUndefined();
-      expect(await approvedDefinition(peer1, org1.admin, channel, { name: "assets", sequence: 1 })).toBeUndefined();
+      const gateway = openGateway(peer1);
+      const gateway2 = openGateway(peer2);
+      expect(await committedDefinition(peer1, channel, "assets")).toBeUndefined();
+      expect(await approvedDefinition(peer1, channel, { name: "assets", sequence: 1 })).toBeUndefined();
       expect(await approveDefinition(gateway, channel, "Org1MSP", definition, chaincode.id)).toBeDefined();
       expect(await approveDefinition(gateway, channel, "Org1MSP", definition, chaincode.id)).toBeUndefined();
-      expect((await commitReadiness(peer1, org1.admin, channel, definition)).approvals).toEqual(
+      expect((await commitReadiness(peer1, channel, definition)).approvals).toEqual(
         new Map([
           ["Org1MSP", true],
           ["Org2MSP", false],
         ]),
       );
       await approveDefinition(gateway2, channel, "Org2MSP", definition, chaincode.id);
-      const approved = await approvedDefinition(peer1, org1.admin, channel, { name: "assets" });
+      const approved = await approvedDefinition(peer1, channel, { name: "assets" });
       expect(approved).toEqual({ ...definition, packageId: chaincode.id });
       await eventually(() => commitDefinition(gateway, channel, ["Org1MSP", "Org2MSP"], definition));
-      expect(await committedDefinition(peer1, org1.admin, channel, "assets")).toEqual({
+      expect(await committedDefinition(peer1, channel, "assets")).toEqual({
         ...definition,
         approvals: new Map([
           ["Org1MSP", true],
           ["Org2MSP", true],
         ]),
       });
-      expect(await committedDefinitions(peer1, org1.admin, channel)).toEqual([definition]);
+      expect(await committedDefinitions(peer1, channel)).toEqual([definition]);
       gateway.close();
       gateway2.close();
     });
 
     it("submits, evaluates and announces", async () => {
       showLogs();
-      const gateway = openGateway(peer1, org1.admin);
-      const { height } = await chainInfo(peer1, org1.admin, channel);
-      const last = await peerBlock(peer1, org1.admin, channel, height - 1);
+      const gateway = openGateway(peer1);
+      const { height } = await chainInfo(peer1, channel);
+      const last = await peerBlock(peer1, channel, height - 1);
       expect(blockEntries(last)[0]?.channelHeader.getChannelId()).toBe(channel);
       const events = await gateway.chaincodeEvents(channel, "assets", BigInt(height));
       const call = (name: string, ...args: readonly string[]) => ({
@@ -318,9 +319,9 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
         endorsementPolicy: parseEndorsementPolicy(upgradePolicy).serializeBinary(),
         collections: collectionsBytes(upgradeCollections),
       };
-      const [gateway, gateway2] = [openGateway(peer1, org1.admin), openGateway(peer2, org2.admin)];
+      const [gateway, gateway2] = [openGateway(peer1), openGateway(peer2)];
       await approveDefinition(gateway, channel, "Org1MSP", { ...upgrade, version: "1.9" }, chaincode.id);
-      const readiness = await commitReadiness(peer1, org1.admin, channel, upgrade);
+      const readiness = await commitReadiness(peer1, channel, upgrade);
       expect(readiness.approvals.get("Org1MSP")).toBe(false);
       // Only Fabric 3 tells what differs.
       expect([undefined, ["EndorsementInfo"]]).toContainEqual(readiness.mismatches.get("Org1MSP"));
@@ -331,7 +332,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       await approveDefinition(gateway2, channel, "Org2MSP", upgrade, undefined);
       // The same terms in words make the same bytes in Fabric's own tool, or it would not see our approvals.
       const own = async () => ({
-        approvals: Object.fromEntries((await commitReadiness(peer1, org1.admin, channel, upgrade)).approvals),
+        approvals: Object.fromEntries((await commitReadiness(peer1, channel, upgrade)).approvals),
       });
       // Org2 has its approval's block from its own peer; the other may still be waiting for it.
       await eventually(async () => {
@@ -339,8 +340,8 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
         expect(ready).toEqual({ approvals: { Org1MSP: true, Org2MSP: true } });
       });
       await eventually(() => commitDefinition(gateway, channel, ["Org1MSP", "Org2MSP"], upgrade));
-      expect(await committedDefinition(peer1, org1.admin, channel, "assets")).toMatchObject(upgrade);
-      expect(await approvedDefinition(peer2, org2.admin, channel, { name: "assets" })).toEqual({
+      expect(await committedDefinition(peer1, channel, "assets")).toMatchObject(upgrade);
+      expect(await approvedDefinition(peer2, channel, { name: "assets" })).toEqual({
         ...upgrade,
         packageId: undefined,
       });
@@ -349,13 +350,11 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       const transfer = { channel, chaincode: "assets", function: "TransferAsset", arguments: ["a1", "Bob"] };
       expect(text((await eventually(() => gateway.submit(transfer))).result)).toBe("Ann");
       // Org2's peer endorses, too, and nothing above has waited for it.
-      await eventually(async () =>
-        expect(await committedDefinition(peer2, org2.admin, channel, "assets")).toMatchObject(upgrade),
-      );
+      await eventually(async () => expect(await committedDefinition(peer2, channel, "assets")).toMatchObject(upgrade));
       await expect(
         commitDefinition(gateway, channel, ["Org1MSP", "Org2MSP"], { ...upgrade, sequence: 9 }),
       ).rejects.toMatchObject({ message: expect.stringContaining("new definition must be sequence 3") });
-      const [{ references } = { references: [] }] = await installedChaincodes(peer1, org1.admin);
+      const [{ references } = { references: [] }] = await installedChaincodes(peer1);
       expect(references).toEqual([{ channel, name: "assets", version: "2.0" }]);
       gateway.close();
       gateway2.close();
@@ -363,32 +362,33 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
 
     it("says clearly what it refuses", async () => {
       showLogs();
-      await expect(joinPeer(peer1, org2.admin, genesis)).rejects.toMatchObject({
+      await expect(joinPeer({ ...peer1, identity: org2.admin }, genesis)).rejects.toMatchObject({
         code: "rejected",
         hint: expect.stringContaining("another identity"),
       });
-      await expect(fetchConfigBlock(ordererConnection, "orderer", org1.admin, "nochannel")).rejects.toMatchObject({
+      await expect(fetchConfigBlock(orderer, "orderer", "nochannel")).rejects.toMatchObject({
         code: "not-found",
       });
-      await expect(chainInfo(peer1, org1.admin, "nochannel")).rejects.toMatchObject({ code: "not-found" });
+      await expect(chainInfo(peer1, "nochannel")).rejects.toMatchObject({ code: "not-found" });
       const yesterday = new Date(Date.now() - 48 * 3_600_000);
       const request = { commonName: "old", role: "admin", now: yesterday, days: 1 } as const;
       const expired = newSigningIdentity("Org1MSP", await issueEnrolmentCertificate(org1.enrolment, request));
-      await expect(peerChannels(peer1, expired)).rejects.toMatchObject({
+      await expect(peerChannels({ ...peer1, identity: expired })).rejects.toMatchObject({
         code: "rejected",
         hint: expect.stringContaining("kubectl fabric status"),
       });
       const stranger = await newOrganization("Org1MSP", "org1");
-      await expect(fetchBlock(ordererConnection, "orderer", stranger.admin, channel, "newest")).rejects.toMatchObject({
+      await expect(
+        fetchBlock({ ...orderer, identity: stranger.admin }, "orderer", channel, "newest"),
+      ).rejects.toMatchObject({
         code: "rejected",
       });
       const foreign = {
         channel,
         what: "setting another's anchor peers",
         change: (current: ChannelConfig) => setAnchorPeers(current, "Org2MSP", []),
-        signers: [org1.admin] as const,
       };
-      await expect(commitConfigChange(ordererConnection, foreign)).rejects.toMatchObject({ code: "rejected" });
+      await expect(commitConfigChange(orderer, foreign)).rejects.toMatchObject({ code: "rejected" });
     });
 
     it("verifies whom it talks to, and shows who we are", async () => {
@@ -401,13 +401,15 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       const { client: _, ...anonymous } = first(orderers).admin;
       await expect(ordererChannels(anonymous)).rejects.toMatchObject({ code: "connection" });
       const strange = connectNode({ ...peers[0].endpoint, tlsRootCertificates: org2.tls.certificate });
-      await expect(peerChannels(strange, org1.admin, { timeout: 3000 })).rejects.toMatchObject({
+      await expect(peerChannels({ connection: strange, identity: org1.admin, timeout: 3000 })).rejects.toMatchObject({
         code: "connection",
         hint: expect.stringContaining("TLS certificate"),
       });
       strange.close();
       const nobody = connectNode({ ...peers[0].endpoint, port: 1 });
-      await expect(peerChannels(nobody, org1.admin, { timeout: 3000 })).rejects.toMatchObject({ code: "connection" });
+      await expect(peerChannels({ connection: nobody, identity: org1.admin, timeout: 3000 })).rejects.toMatchObject({
+        code: "connection",
+      });
       nobody.close();
     });
 

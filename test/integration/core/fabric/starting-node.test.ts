@@ -12,7 +12,8 @@ import {
 import { openGateway } from "../../../../core/fabric/node/gateway.ts";
 import { ordererChannels } from "../../../../core/fabric/channel/channel-participation.ts";
 import type { Endpoint } from "../../../../core/fabric/node/endpoint.ts";
-import { connectNode, type NodeConnection } from "../../../../core/fabric/node/node-connection.ts";
+import type { NodeClient } from "../../../../core/fabric/node/node-client.ts";
+import { connectNode } from "../../../../core/fabric/node/node-connection.ts";
 import { installedPackage } from "../../../../core/fabric/chaincode/lifecycle.ts";
 import { peerChannels } from "../../../../core/fabric/channel/peer-channels.ts";
 import { newSigningIdentity, type SigningIdentity } from "../../../../core/fabric/identity/signing-identity.ts";
@@ -64,10 +65,10 @@ afterAll(() => {
   node.forceShutdown();
 });
 
-async function withConnection<T>(use: (connection: NodeConnection) => Promise<T>): Promise<T> {
+async function withClient<T>(use: (client: NodeClient) => Promise<T>): Promise<T> {
   const connection = connectNode(endpoint);
   try {
-    return await use(connection);
+    return await use({ connection, identity });
   } finally {
     connection.close();
   }
@@ -77,7 +78,7 @@ describe("a node that does not listen yet", () => {
   test.each([true, false])("is a connection that was lost, by gRPC and by HTTPS; ended properly: %s", async (ends) => {
     [closed, properly] = [100, ends];
     const failures = await Promise.all([
-      withConnection((connection) => peerChannels(connection, identity)).catch((error: unknown) => error),
+      withClient(peerChannels).catch((error: unknown) => error),
       ordererChannels(endpoint).catch((error: unknown) => error),
     ]);
     expect(failures.map((failure) => failure instanceof LostConnection)).toEqual([true, true]);
@@ -86,9 +87,9 @@ describe("a node that does not listen yet", () => {
   test("is asked again by a step, until it listens", async () => {
     [closed, properly] = [2, false];
     const events: StepEvent[] = [];
-    const report = await withConnection((connection) => {
+    const report = await withClient((client) => {
       const observe = async () => {
-        await peerChannels(connection, identity).catch((error: unknown) => {
+        await peerChannels(client).catch((error: unknown) => {
           if (!(error instanceof FabricError) || error.code !== "rejected") throw error;
         });
         return { done: true } as const;
@@ -115,9 +116,9 @@ describe("a node that does not listen yet", () => {
     const connection = connectNode(through);
     const call = { channel: "mychannel", chaincode: "asset", function: "ReadAsset" };
     const failures = [
-      await peerChannels(connection, identity).catch((error: unknown) => error),
+      await peerChannels({ connection, identity }).catch((error: unknown) => error),
       await ordererChannels(through).catch((error: unknown) => error),
-      await openGateway(connection, identity)
+      await openGateway({ connection, identity })
         .evaluate(call)
         .catch((error: unknown) => error),
     ];
@@ -137,7 +138,7 @@ describe("a node that does not listen yet", () => {
     [closed, properly] = [100, false];
     const lastFailure = () => new FabricError("connection", "connection refused", { hint: "its log" });
     const connection = connectNode({ ...endpoint, lastFailure });
-    const events = await openGateway(connection, identity).chaincodeEvents("mychannel", "asset");
+    const events = await openGateway({ connection, identity }).chaincodeEvents("mychannel", "asset");
     await expect(events[Symbol.asyncIterator]().next()).rejects.toMatchObject({
       code: "connection",
       message: expect.stringMatching(/^events of asset on mychannel by peer0.org1 .*: connection refused$/),
@@ -150,7 +151,9 @@ describe("a node that does not listen yet", () => {
     [closed, properly] = [100, false];
     const lastFailure = () => new FabricError("not-found", 'pods "peer0-0" not found');
     const connection = connectNode({ ...endpoint, lastFailure });
-    const failure: unknown = await installedPackage(connection, identity, "asset:1").catch((error: unknown) => error);
+    const failure: unknown = await installedPackage({ connection, identity }, "asset:1").catch(
+      (error: unknown) => error,
+    );
     connection.close();
     expect(failure).toBeInstanceOf(LostConnection);
   });
@@ -159,7 +162,7 @@ describe("a node that does not listen yet", () => {
     closed = 0;
     const other = await createCertificateAuthority({ commonName: "tlsca", organization: "other", now: new Date() });
     const connection = connectNode({ ...endpoint, tlsRootCertificates: other.certificate });
-    const failure: unknown = await peerChannels(connection, identity).catch((error: unknown) => error);
+    const failure: unknown = await peerChannels({ connection, identity }).catch((error: unknown) => error);
     connection.close();
     expect(failure).toMatchObject({ code: "connection", hint: expect.stringMatching(/TLS authority vouches for/) });
     expect(failure).not.toBeInstanceOf(LostConnection);

@@ -15,7 +15,7 @@ async function deadlineOfInstall(options: { readonly timeout?: number }): Promis
     callback(Object.assign(new Error("no"), { code: 2, details: "no" }));
   };
   const connection = { name: "peer0", endpoint: {}, stub: () => ({ processProposal }) } as unknown as NodeConnection;
-  await expect(installChaincode(connection, identity, pkg, options)).rejects.toMatchObject({ code: "rejected" });
+  await expect(installChaincode({ connection, identity, ...options }, pkg)).rejects.toMatchObject({ code: "rejected" });
   return deadline;
 }
 

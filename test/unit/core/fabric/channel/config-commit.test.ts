@@ -24,16 +24,16 @@ function leaderless() {
       yield noLeader;
     },
   });
-  const orderer = { name: "orderer0", endpoint: {}, stub: () => ({ deliver }) } as unknown as NodeConnection;
-  return { orderer, asked };
+  const connection = { name: "orderer0", endpoint: {}, stub: () => ({ deliver }) } as unknown as NodeConnection;
+  return { orderer: { connection, identity }, asked };
 }
 
 test("waits for a leader as long as the command does, then says that there was none", async () => {
   const { orderer, asked } = leaderless();
   const deadline = new AbortController();
   setTimeout(() => deadline.abort(new FabricError("timeout", "gave up after 600 s")), 600_000);
-  const change = { channel: "mychannel", what: "a change", change: () => expect.fail(), signers: [identity] } as const;
-  const end = commitConfigChange(orderer, change, deadline).catch((error: unknown) => error);
+  const change = { channel: "mychannel", what: "a change", change: () => expect.fail() } as const;
+  const end = commitConfigChange({ ...orderer, signal: deadline.signal }, change).catch((error: unknown) => error);
   await vi.advanceTimersByTimeAsync(601_000);
   expect(await end).toMatchObject({ code: "not-ready", message: expect.stringContaining("no leader") });
   expect(asked.times).toBeGreaterThan(1000);
@@ -42,8 +42,8 @@ test("waits for a leader as long as the command does, then says that there was n
 test("asks nobody any more once it was stopped while it waited", async () => {
   const { orderer, asked } = leaderless();
   const interrupt = new AbortController();
-  const change = { channel: "mychannel", what: "a change", change: () => expect.fail(), signers: [identity] } as const;
-  const end = commitConfigChange(orderer, change, interrupt).catch((error: unknown) => error);
+  const change = { channel: "mychannel", what: "a change", change: () => expect.fail() } as const;
+  const end = commitConfigChange({ ...orderer, signal: interrupt.signal }, change).catch((error: unknown) => error);
   await vi.advanceTimersByTimeAsync(700);
   const before = asked.times;
   interrupt.abort(new FabricError("interrupted", "stopped by SIGINT"));

@@ -39,8 +39,7 @@ describe("an organization is reached", () => {
   test("and who may not forward its port is told that, not that a connection was reset", async () => {
     const network = openNetwork(cluster.connect(), definition);
     try {
-      const { connection, identity } = await reachOrganization(network, org1, signal);
-      const asked = peerChannels(connection, identity, { signal });
+      const asked = peerChannels(await reachOrganization(network, org1, signal));
       await expect(asked).rejects.toMatchObject({ code: "forbidden", message: expect.not.stringMatching(/RESET/) });
     } finally {
       await network.close();
