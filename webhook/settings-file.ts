@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 import { sentenceOf } from "../core/injection/outcome.ts";
-import { DEFAULT_SETTINGS, parseSettings, type InjectionSettings } from "../core/injection/settings.ts";
+import { defaultSettings, parseSettings, type InjectionSettings } from "../core/injection/settings.ts";
 import { reasonOf, type Log } from "../core/process/log.ts";
 
 /** A mounted ConfigMap changes by a swap of links, which no watch of a file sees on every system: it is read again instead. */
@@ -28,7 +28,7 @@ export async function openSettings(
 ): Promise<SettingsFile> {
   if (path === undefined) {
     dependencies.valid(true);
-    return { settings: () => DEFAULT_SETTINGS, run: async () => {} };
+    return { settings: () => defaultSettings, run: async () => {} };
   }
   let text = await readFile(path, "utf8");
   let settings = settingsOf(text);

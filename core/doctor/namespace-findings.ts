@@ -1,8 +1,8 @@
-import { ANNOTATIONS, NAMESPACE_LABEL } from "../injection/annotations.ts";
+import { annotationKeys, namespaceLabel } from "../injection/annotations.ts";
 import { isNodeSocket } from "../injection/node-socket.ts";
 import { skipReason } from "../injection/inject.ts";
 import type { ProfileName } from "../injection/profile.ts";
-import { DEFAULT_SETTINGS } from "../injection/settings.ts";
+import { defaultSettings } from "../injection/settings.ts";
 import { hasSidecar } from "../injection/sidecar.ts";
 import type { V1Pod } from "../kubernetes/client-node.ts";
 import { peerContainerOf } from "../orphans/peers/peer-pod.ts";
@@ -23,7 +23,7 @@ export interface NamespaceReport {
 export function namespaceReport(cluster: ClusterReading, namespace: NamespaceReading): NamespaceReport {
   const { name } = namespace;
   const { settings } = cluster;
-  const choice = settings.known ? settings.value.profile : DEFAULT_SETTINGS.profile;
+  const choice = settings.known ? settings.value.profile : defaultSettings.profile;
   const profiles = profileVerdicts(cluster, namespace, choice.allowed);
   const best = recommended(profiles, choice.default);
   if (namespace.missing) return { name, profiles, findings: [missingFinding(name)] };
@@ -51,8 +51,8 @@ function missingFinding(name: string): Finding {
 function existence({ name, labels }: NamespaceReading): readonly Finding[] {
   const about = `namespace ${name}`;
   if (!labels.known) return [unknown(about, "its labels", labels.because)];
-  if (labels.value[NAMESPACE_LABEL] === "enabled") return [];
-  const hint = `kubectl label namespace ${name} ${NAMESPACE_LABEL}=enabled`;
+  if (labels.value[namespaceLabel] === "enabled") return [];
+  const hint = `kubectl label namespace ${name} ${namespaceLabel}=enabled`;
   return [{ level: "warning", about, text: "not opted in: the webhook is not asked about its Pods", hint }];
 }
 
@@ -79,7 +79,7 @@ function profileFinding(
   const can = profiles.filter(({ allowed, possible }) => allowed && possible === "yes");
   const text = `can have ${can.map(({ profile }) => profile).join(", ")}; use ${best}${more}`;
   if (best === byDefault) return { level: "ok", about, text };
-  const hint = `annotate Pod templates ${ANNOTATIONS.profile}: ${best}, or kubectl fabric init --profile ${best}`;
+  const hint = `annotate Pod templates ${annotationKeys.profile}: ${best}, or kubectl fabric init --profile ${best}`;
   return { level: "warning", about, text: `${text}, for the default ${byDefault} cannot run here`, hint };
 }
 
@@ -129,7 +129,7 @@ function peerFindings({ name, pods, labels }: NamespaceReading): readonly Findin
   const about = `namespace ${name}`;
   if (!pods.known) return [unknown(about, "its peers", pods.because)];
   const peers = pods.value.filter((pod) => !hasEnded(pod) && peerContainerOf(pod) !== undefined);
-  const optedIn = !labels.known || labels.value[NAMESPACE_LABEL] === "enabled";
+  const optedIn = !labels.known || labels.value[namespaceLabel] === "enabled";
   const found = peers.flatMap((pod) => peerFinding(about, pod, optedIn));
   const well = peers.length - found.length;
   return well === 0
@@ -144,18 +144,18 @@ function hasEnded({ status, metadata }: V1Pod): boolean {
 function peerFinding(about: string, pod: V1Pod, optedIn: boolean): readonly Finding[] {
   const { name = "", namespace = "", annotations = {}, ownerReferences = [] } = pod.metadata ?? {};
   const wished = skipReason(pod) === undefined;
-  if (wished && annotations[ANNOTATIONS.injected] === undefined && !hasSidecar(pod)) {
+  if (wished && annotations[annotationKeys.injected] === undefined && !hasSidecar(pod)) {
     const text = `peer ${name} asks for injection and has none: it was made while nobody was asked`;
     // What a Pod has in an emptyDir, a ledger perhaps, goes with it.
     const remake = ownerReferences.some(({ controller }) => controller === true)
       ? `kubectl -n ${namespace} delete pod ${name}: its controller makes it anew`
       : "keep what it has outside of volume claims, and make it anew from its manifest: no controller does, " +
         `kubectl -n ${namespace} get pod ${name} -o yaml shows it`;
-    const label = `kubectl label namespace ${namespace} ${NAMESPACE_LABEL}=enabled && `;
+    const label = `kubectl label namespace ${namespace} ${namespaceLabel}=enabled && `;
     return [{ level: "problem", about, text, hint: `${optedIn ? "" : label}${remake}` }];
   }
   if (wished || !(pod.spec?.volumes ?? []).some(isNodeSocket)) return [];
   const text = `peer ${name} mounts the node's docker.sock: its chaincode is outside of Kubernetes, and owns the node`;
-  const hint = `annotate its Pod template ${ANNOTATIONS.inject}: "true" (docs/injection.md), or kubectl fabric inject -f FILE`;
+  const hint = `annotate its Pod template ${annotationKeys.inject}: "true" (docs/injection.md), or kubectl fabric inject -f FILE`;
   return [{ level: "warning", about, text, hint }];
 }

@@ -3,7 +3,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import { podReady } from "../kubernetes/conditions.ts";
 import { get } from "../kubernetes/objects.ts";
 import { explain } from "../kubernetes/wait.ts";
-import { ANNOTATIONS } from "../injection/annotations.ts";
+import { annotationKeys } from "../injection/annotations.ts";
 import { podOf } from "../network/workload/node-steps.ts";
 import { hostOf, nodesOf, organizations, type FabricNetwork, type FabricNode } from "../network/resources/spec.ts";
 import { eachBounded } from "../engine/bounded.ts";
@@ -54,7 +54,7 @@ async function nodeFinding(
     }
     const why = await explain(cluster, ref, signal);
     const text = why?.text ?? (verdict.so === "never" ? verdict.because : verdict.progress);
-    if (node.component === "peer" && set.spec?.template.metadata?.annotations?.[ANNOTATIONS.inject] !== "true") {
+    if (node.component === "peer" && set.spec?.template.metadata?.annotations?.[annotationKeys.inject] !== "true") {
       const ejected = `is not ready: it was ejected, and has no daemon any more: ${text}`;
       return problem(ejected, "kubectl fabric init gives it back");
     }

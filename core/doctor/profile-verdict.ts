@@ -1,8 +1,8 @@
 import { oldestVersion } from "../injection/cluster.ts";
 import {
-  POD_SECURITY_LEVELS,
-  PROFILE_NAMES,
-  PROFILES,
+  podSecurityLevels,
+  profileNames,
+  profiles,
   type PodSecurityLevel,
   type Profile,
   type ProfileName,
@@ -32,10 +32,10 @@ export function profileVerdicts(
   namespace: NamespaceReading,
   allowed: readonly ProfileName[],
 ): readonly ProfileVerdict[] {
-  return PROFILE_NAMES.map((profile) => ({
+  return profileNames.map((profile) => ({
     profile,
     allowed: allowed.includes(profile),
-    ...judge(PROFILES[profile], cluster, namespace),
+    ...judge(profiles[profile], cluster, namespace),
   }));
 }
 
@@ -70,13 +70,13 @@ function admission({ name, requires }: Profile, { trials, labels }: NamespaceRea
   if (trial.result === "refused") return no(trial.message);
   if (!labels.known) return { possible: "unknown", because: `${trial.because}; ${labels.because}` };
   const level = enforcedLevel(labels.value);
-  if (POD_SECURITY_LEVELS.indexOf(requires.podSecurity) < POD_SECURITY_LEVELS.indexOf(level))
+  if (podSecurityLevels.indexOf(requires.podSecurity) < podSecurityLevels.indexOf(level))
     return no(`the namespace enforces Pod Security "${level}"`);
   return { possible: "yes", caution: `judged by its label alone: ${trial.because}` };
 }
 
 function enforcedLevel(labels: Readonly<Record<string, string>>): PodSecurityLevel {
-  return POD_SECURITY_LEVELS.find((level) => level === labels[ENFORCE]) ?? "privileged";
+  return podSecurityLevels.find((level) => level === labels[ENFORCE]) ?? "privileged";
 }
 
 /** A Pod may come to any node. */
@@ -114,5 +114,5 @@ export function recommended(verdicts: readonly ProfileVerdict[], byDefault: Prof
 }
 
 function strictness(name: ProfileName): number {
-  return POD_SECURITY_LEVELS.indexOf(PROFILES[name].requires.podSecurity);
+  return podSecurityLevels.indexOf(profiles[name].requires.podSecurity);
 }

@@ -1,9 +1,9 @@
 import { FabricError, messageOf } from "../error.ts";
-import { SETTINGS_PLACE } from "../injection/outcome.ts";
-import { PROFILE_NAMES, type ProfileName } from "../injection/profile.ts";
-import { DEFAULT_SETTINGS, type InjectionSettings } from "../injection/settings.ts";
+import { settingsPlace } from "../injection/outcome.ts";
+import { profileNames, type ProfileName } from "../injection/profile.ts";
+import { defaultSettings, type InjectionSettings } from "../injection/settings.ts";
 import { webhookObjects } from "../injection/webhook-objects.ts";
-import { SETTINGS_KEY, settingsOf } from "../injection/manifest/settings-source.ts";
+import { settingsKey, settingsOf } from "../injection/manifest/settings-source.ts";
 import { ApiError } from "../kubernetes/api-error.ts";
 import type { V1Node, VersionInfo } from "../kubernetes/client-node.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
@@ -39,11 +39,11 @@ export async function readNamespace(
   reading: ClusterReading,
   signal: AbortSignal,
 ): Promise<NamespaceReading> {
-  const settings = reading.settings.known ? reading.settings.value : DEFAULT_SETTINGS;
+  const settings = reading.settings.known ? reading.settings.value : defaultSettings;
   const [namespace, trials, pods, missingRights] = await Promise.all([
     told(get(cluster, { kind: "Namespace", name }, signal)),
     eachBounded(
-      PROFILE_NAMES,
+      profileNames,
       3,
       async (profile) =>
         [profile, await attempt(cluster, trialPod(name, profile, settings, versionsOf(reading)), signal)] as const,
@@ -88,7 +88,7 @@ const nameOf = ({ metadata }: { readonly metadata?: { readonly name?: string } }
 async function readSettings(cluster: Cluster, signal: AbortSignal): Promise<InjectionSettings> {
   const where = { kind: "ConfigMap", namespace: webhookObjects.namespace, name: webhookObjects.name } as const;
   const found = await get(cluster, where, signal);
-  return settingsOf(found?.data?.[SETTINGS_KEY], SETTINGS_PLACE);
+  return settingsOf(found?.data?.[settingsKey], settingsPlace);
 }
 
 /** Asks the API server to create a Pod and to keep nothing: all of its admission answers, Pod Security, quotas and limits among it. */

@@ -1,7 +1,7 @@
-import { ANNOTATIONS } from "../injection/annotations.ts";
+import { annotationKeys } from "../injection/annotations.ts";
 import type { ClusterFacts } from "../injection/cluster.ts";
 import { injectPod } from "../injection/inject.ts";
-import { PROFILE_NAMES, type ProfileName } from "../injection/profile.ts";
+import { profileNames, type ProfileName } from "../injection/profile.ts";
 import type { InjectionSettings } from "../injection/settings.ts";
 import type { V1Pod } from "../kubernetes/client-node.ts";
 import { version } from "../process/version.ts";
@@ -18,11 +18,11 @@ export function trialPod(
   cluster: Omit<ClusterFacts, "namespace">,
 ): V1Pod | string {
   const context = {
-    settings: { ...settings, profile: { default: profile, allowed: PROFILE_NAMES } },
+    settings: { ...settings, profile: { default: profile, allowed: profileNames } },
     cluster,
     version,
   };
-  const outcome = injectPod(peer(namespace, { [ANNOTATIONS.inject]: "true" }), context);
+  const outcome = injectPod(peer(namespace, { [annotationKeys.inject]: "true" }), context);
   if (outcome.kind === "denied") return outcome.message;
   if (outcome.pod === undefined) throw new Error(`expected an injected Pod for the profile ${profile}`);
   const { spec } = outcome.pod;

@@ -1,5 +1,5 @@
 import type { V1Container, V1Pod } from "@kubernetes/client-node";
-import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { annotationKeys, documentationOf } from "./annotations.ts";
 import { isNodeSocket, reachesRuntime } from "./node-socket.ts";
 import { Denial, type Warning } from "./outcome.ts";
 import type { PeerContainer } from "./peer-container.ts";
@@ -45,7 +45,7 @@ function mountedOf({ volumeMounts }: V1Container, names: readonly string[]): rea
 }
 
 function denied(volumes: readonly string[]): Denial {
-  const key = ANNOTATIONS.dockerSocket;
+  const key = annotationKeys.dockerSocket;
   const problem = {
     key,
     value: "deny",

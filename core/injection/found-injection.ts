@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import type { V1Container, V1Pod, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
-import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { annotationKeys, documentationOf } from "./annotations.ts";
 import { withoutEndSlashes } from "./mount-path.ts";
 import { Denial } from "./outcome.ts";
 import type { PeerContainer } from "./peer-container.ts";
-import { ARCHIVES_VOLUME, PULL_SECRETS_VOLUME } from "./preload.ts";
-import { SOCKET_DIRECTORY } from "./profile.ts";
+import { archivesVolume, pullSecretsVolume } from "./preload.ts";
+import { socketDirectory } from "./profile.ts";
 import { quantity } from "./quantity.ts";
 import { imageAllowed } from "./request.ts";
 import type { Choice, InjectionSettings } from "./settings.ts";
-import { GRAPH_VOLUME, IDLER, peerMount, PRELOADER, SIDECAR, SOCKET_VOLUME } from "./sidecar.ts";
+import { graphVolume, idlerName, peerMount, preloaderName, sidecarName, socketVolume } from "./sidecar.ts";
 
 /** What the injection puts into a Pod, as it would be put there now. */
 export interface PlannedInjection {
@@ -30,19 +30,19 @@ function fieldsOf(value: unknown): Fields {
 }
 
 function isOurVolume(name: string): boolean {
-  return [SOCKET_VOLUME, GRAPH_VOLUME, PULL_SECRETS_VOLUME].includes(name) || name.startsWith(ARCHIVES_VOLUME);
+  return [socketVolume, graphVolume, pullSecretsVolume].includes(name) || name.startsWith(archivesVolume);
 }
 
 /** Another volume of the Pod with the claim of the daemon's data: who writes there decides what the daemon starts. */
 export function secondGraph({ spec }: V1Pod, claim: string): string | undefined {
   return (spec?.volumes ?? []).find(
     (volume) =>
-      volume.name !== GRAPH_VOLUME && fieldsOf(fieldsOf(volume)["persistentVolumeClaim"])["claimName"] === claim,
+      volume.name !== graphVolume && fieldsOf(fieldsOf(volume)["persistentVolumeClaim"])["claimName"] === claim,
   )?.name;
 }
 
 function isOurContainer({ name }: V1Container): boolean {
-  return [SIDECAR, PRELOADER, IDLER].includes(name);
+  return [sidecarName, preloaderName, idlerName].includes(name);
 }
 
 function allContainers({ spec }: V1Pod): readonly V1Container[] {
@@ -67,7 +67,7 @@ export function nameOfOurs(pod: V1Pod, { container }: PeerContainer): string | u
 }
 
 function isOurPath(path: string): boolean {
-  return path === SOCKET_DIRECTORY || path.startsWith(`${SOCKET_DIRECTORY}/`);
+  return path === socketDirectory || path.startsWith(`${socketDirectory}/`);
 }
 
 /**
@@ -128,10 +128,10 @@ function differenceOf(pod: V1Pod, plan: PlannedInjection, limits: FoundLimits): 
 }
 
 /** Where a container's last words go, unless it says otherwise. */
-export const TERMINATION_LOG = "/dev/termination-log";
+export const terminationLog = "/dev/termination-log";
 
 /** What another webhook, an autoscaler or the API server's defaults may set, and what is compared apart. */
-const NOT_COMPARED: ReadonlySet<string> = new Set([
+const notCompared: ReadonlySet<string> = new Set([
   "name",
   "image",
   "imagePullPolicy",
@@ -156,7 +156,7 @@ function containerDifference(
   if (planned === undefined) return "place";
   const [given, wanted] = [fieldsOf(found), fieldsOf(planned)];
   const compared = [...new Set([...Object.keys(given), ...Object.keys(wanted)])].filter(
-    (field) => !NOT_COMPARED.has(field),
+    (field) => !notCompared.has(field),
   );
   const checks: Readonly<Record<string, boolean>> = {
     image: found.image === planned.image || imageAllowed(found.image ?? "", limits.images),
@@ -169,7 +169,7 @@ function containerDifference(
     volumeMounts: sameMounts(found, planned),
     resources: withinBounds(found, limits) && plain(found.resources?.claims) === undefined,
     // The kubelet mounts an empty file there, whatever the image has in its place.
-    terminationMessagePath: ["", TERMINATION_LOG].includes(found.terminationMessagePath ?? ""),
+    terminationMessagePath: ["", terminationLog].includes(found.terminationMessagePath ?? ""),
     ...Object.fromEntries(
       compared.map((field) => [field, isDeepStrictEqual(plain(given[field]), plain(wanted[field]))]),
     ),
@@ -199,11 +199,11 @@ function sameArguments(
 }
 
 /** Variables that other webhooks give to every container, and that no program of ours is steered by. */
-export const TOLERATED_VARIABLE = /^(?:(?:HTTPS?|NO|ALL|FTP)_PROXY|(?:AWS|AZURE|GOOGLE|KUBERNETES)_[A-Z0-9_]+)$/i;
+export const toleratedVariable = /^(?:(?:HTTPS?|NO|ALL|FTP)_PROXY|(?:AWS|AZURE|GOOGLE|KUBERNETES)_[A-Z0-9_]+)$/i;
 
 function sameEnvironment({ env }: V1Container, planned: V1Container): boolean {
   const wanted = planned.env ?? [];
-  const mine = (env ?? []).filter(({ name }) => !TOLERATED_VARIABLE.test(name));
+  const mine = (env ?? []).filter(({ name }) => !toleratedVariable.test(name));
   return (
     mine.length === wanted.length &&
     wanted.every(({ name, value }) => mine.some((variable) => isDeepStrictEqual(variable, { name, value })))
@@ -257,7 +257,7 @@ function sameMounts({ volumeMounts }: V1Container, planned: V1Container): boolea
   const wanted = planned.volumeMounts ?? [];
   const mine = (volumeMounts ?? []).filter((mount) => isOurVolume(mount.name) || !isToken(mount));
   const known = mine.every((mount) => wanted.some((one) => isDeepStrictEqual(plainMount(one), plainMount(mount))));
-  const needed = wanted.filter(({ name }) => name !== PULL_SECRETS_VOLUME);
+  const needed = wanted.filter(({ name }) => name !== pullSecretsVolume);
   return known && needed.every(({ name }) => mine.some((mount) => mount.name === name));
 }
 
@@ -273,7 +273,7 @@ function volumeDifference({ spec }: V1Pod, { volumes }: PlannedInjection, limits
     const { name } = planned;
     const found = (spec?.volumes ?? []).filter((volume) => volume.name === name);
     const [only] = found;
-    if (only === undefined && name === PULL_SECRETS_VOLUME) continue;
+    if (only === undefined && name === pullSecretsVolume) continue;
     if (only === undefined || found.length > 1 || !sameVolume(fieldsOf(only), fieldsOf(planned), limits))
       return { name, field: "source" };
   }
@@ -306,7 +306,7 @@ function holdsConfigurations({ sources }: Fields): boolean {
 }
 
 function altered(name: string, field: string): Denial {
-  const key = ANNOTATIONS.injected;
+  const key = annotationKeys.injected;
   const allowed = "what the injection itself would make";
   const what = field === "place" || field === "source" ? name : `${field} of ${name}`;
   const sentence = `the Pod says that it was injected, but ${what} is not as it would be`;
@@ -325,7 +325,7 @@ export function contentOf(containers: readonly V1Container[], volumes: readonly 
       image: container.image,
       command: plain(container.command),
       args: plain(container.args),
-      env: (container.env ?? []).filter(({ name }) => !TOLERATED_VARIABLE.test(name)),
+      env: (container.env ?? []).filter(({ name }) => !toleratedVariable.test(name)),
       mounts: (container.volumeMounts ?? [])
         .filter((mount) => isOurVolume(mount.name) || !isToken(mount))
         .map(plainMount),

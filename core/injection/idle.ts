@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import type { V1Container } from "@kubernetes/client-node";
 import type { PeerContainer } from "./peer-container.ts";
-import { ENDPOINT, SOCKET_GROUP } from "./profile.ts";
+import { dockerEndpoint, socketGroup } from "./profile.ts";
 import type { InjectionRequest } from "./request.ts";
-import { IDLER, peerMount } from "./sidecar.ts";
+import { idlerName, peerMount } from "./sidecar.ts";
 
 /** core.yaml, operations.listenAddress. */
-const OPERATIONS_PORT = "9443";
+const operationsPort = "9443";
 
 /**
  * Stops chaincode containers that have been idle for a while; the peer starts one again with the next call.
@@ -27,12 +27,12 @@ export const idleScript = readFileSync(new URL("./idle.sh", import.meta.url), "u
 export function idleContainer({ image, chaincodeIdle = 0 }: InjectionRequest, peer: PeerContainer): V1Container {
   const every = Math.min(60, Math.max(1, Math.floor(chaincodeIdle / 4)));
   return {
-    name: IDLER,
+    name: idlerName,
     image,
     command: ["sh", "-c", idleScript, "idle", String(chaincodeIdle), String(every), metricsUrl(peer)],
     restartPolicy: "Always",
     env: [
-      { name: "DOCKER_HOST", value: ENDPOINT },
+      { name: "DOCKER_HOST", value: dockerEndpoint },
       { name: "HOME", value: "/tmp" },
     ],
     resources: { requests: { cpu: "5m", memory: "16Mi" }, limits: { cpu: "500m", memory: "128Mi" } },
@@ -41,7 +41,7 @@ export function idleContainer({ image, chaincodeIdle = 0 }: InjectionRequest, pe
       capabilities: { drop: ["ALL"] },
       readOnlyRootFilesystem: true,
       runAsUser: 65_534,
-      runAsGroup: SOCKET_GROUP,
+      runAsGroup: socketGroup,
       runAsNonRoot: true,
       seccompProfile: { type: "RuntimeDefault" },
     },
@@ -51,5 +51,5 @@ export function idleContainer({ image, chaincodeIdle = 0 }: InjectionRequest, pe
 
 function metricsUrl({ container }: PeerContainer): string {
   const address = container.env?.find(({ name }) => name === "CORE_OPERATIONS_LISTENADDRESS")?.value;
-  return `http://localhost:${/:(\d{1,5})$/.exec(address ?? "")?.[1] ?? OPERATIONS_PORT}/metrics`;
+  return `http://localhost:${/:(\d{1,5})$/.exec(address ?? "")?.[1] ?? operationsPort}/metrics`;
 }

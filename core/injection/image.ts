@@ -9,15 +9,16 @@ export interface Image {
 }
 
 /** distribution/reference: 255 characters of a name, 128 of a tag, and a digest. */
-const LONGEST = 512;
+const longestReference = 512;
 
 // distribution/reference: the grammar of references; repository, tag and digest.
-const REFERENCE =
+const referencePattern =
   /^((?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::\d+)?\/)?[a-z0-9]+(?:(?:[._-]+|\/)[a-z0-9]+)*)(?::(\w[\w.-]{0,127}))?(?:@([a-zA-Z0-9]+:[0-9a-fA-F]{32,}))?$/;
 
 /** Reads an image reference; undefined when it is none. */
 export function parseImage(reference: string): Image | undefined {
-  const [, repository, tag, digest] = (reference.length > LONGEST ? null : REFERENCE.exec(reference)) ?? [];
+  const [, repository, tag, digest] =
+    (reference.length > longestReference ? null : referencePattern.exec(reference)) ?? [];
   return repository === undefined ? undefined : { repository: fullRepository(repository), tag, digest };
 }
 

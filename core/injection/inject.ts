@@ -2,30 +2,23 @@ import { hash } from "node:crypto";
 import type { V1Container, V1Pod, V1PodSpec } from "@kubernetes/client-node";
 // applyPatch is in the default export alone: Node does not see the other names in this CommonJS module.
 import jsonPatch, { escapePathComponent, type Operation } from "fast-json-patch";
-import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { annotationKeys, documentationOf } from "./annotations.ts";
 import type { ClusterFacts } from "./cluster.ts";
 import { removeNodeSockets } from "./docker-socket.ts";
 import { checkFound, contentOf, nameOfOurs, secondGraph, type PlannedInjection } from "./found-injection.ts";
 import { idleContainer } from "./idle.ts";
 import { listOperations } from "./list-edit.ts";
-import { Denial, DENIAL_STATUS, type Outcome, type SkipReason, type Warning } from "./outcome.ts";
+import { Denial, denialStatus, type Outcome, type SkipReason, type Warning } from "./outcome.ts";
 import { findOwnDaemon, notAllowed } from "./own-daemon.ts";
 import { checkPeerImage, findPeerContainer, type PeerContainer } from "./peer-container.ts";
 import { commandWarnings, dockerWarnings, fabricWarnings, wirePeer } from "./peer-wiring.ts";
 import { checkPod, checkProfile, podWarnings, reservedName, sharedGraph } from "./pod-checks.ts";
 import { checkShape } from "./pod-shape.ts";
 import { preloadOf } from "./preload.ts";
-import { ENDPOINT, SOCKET_GROUP } from "./profile.ts";
+import { dockerEndpoint, socketGroup } from "./profile.ts";
 import { parseRequest, type InjectionRequest } from "./request.ts";
 import type { InjectionSettings } from "./settings.ts";
-import {
-  peerMount,
-  preloadContainer,
-  sidecarContainer,
-  sidecarForm,
-  sidecarVolumes,
-  SOCKET_VOLUME,
-} from "./sidecar.ts";
+import { peerMount, preloadContainer, sidecarContainer, sidecarForm, sidecarVolumes, socketVolume } from "./sidecar.ts";
 
 /** What the injection depends on beside the Pod. */
 export interface InjectionContext {
@@ -47,7 +40,7 @@ export function inject(pod: V1Pod, context: InjectionContext): Outcome {
   } catch (thrown) {
     if (!(thrown instanceof Denial)) throw thrown;
     const { reason, message, problem } = thrown;
-    return { kind: "denied", reason, status: DENIAL_STATUS[reason], message, problem };
+    return { kind: "denied", reason, status: denialStatus[reason], message, problem };
   }
 }
 
@@ -64,31 +57,31 @@ export function applyOperations(pod: V1Pod, operations: readonly Operation[]): V
 }
 
 /** The kubelet's own mark on the copy of a static Pod. */
-const MIRROR = "kubernetes.io/config.mirror";
+const mirrorAnnotation = "kubernetes.io/config.mirror";
 
 /** Why a Pod is left alone, as far as the Pod alone tells: no settings and no cluster need be known. */
 export function skipReason({ metadata }: V1Pod): SkipReason | undefined {
   const annotations = metadata?.annotations ?? {};
-  const wish = annotations[ANNOTATIONS.inject];
+  const wish = annotations[annotationKeys.inject];
   if (wish === undefined) return "no-annotation";
   if (wish === "false") return "disabled";
-  return annotations[MIRROR] === undefined ? undefined : "mirror-pod";
+  return annotations[mirrorAnnotation] === undefined ? undefined : "mirror-pod";
 }
 
 function decide(pod: V1Pod, context: InjectionContext): Outcome {
   checkShape(pod);
   const annotations = pod.metadata?.annotations ?? {};
-  rejectWish(annotations[ANNOTATIONS.inject] ?? "");
+  rejectWish(annotations[annotationKeys.inject] ?? "");
   const request = parseRequest(annotations, context.settings);
   checkPod(pod);
   const peer = findPeerContainer(pod, request.peerContainer);
   checkPeerImage(peer, context.settings);
   const plan = planFor(pod, peer, request, context);
-  const marked = annotations[ANNOTATIONS.injected]?.endsWith(`/${fingerprint(plan)}`) === true;
+  const marked = annotations[annotationKeys.injected]?.endsWith(`/${fingerprint(plan)}`) === true;
   if (marked && plan.operations.length === 0) return { kind: "untouched", reason: "already-injected" };
   const mark: Operation = {
     op: "add",
-    path: `/metadata/annotations/${escapePathComponent(ANNOTATIONS.injected)}`,
+    path: `/metadata/annotations/${escapePathComponent(annotationKeys.injected)}`,
     value: `${context.version}/${fingerprint(plan)}`,
   };
   return {
@@ -102,7 +95,7 @@ function decide(pod: V1Pod, context: InjectionContext): Outcome {
 
 function rejectWish(value: string): void {
   if (value === "true") return;
-  const key = ANNOTATIONS.inject;
+  const key = annotationKeys.inject;
   throw new Denial("invalid-value", { key, value, allowed: '"true" or "false"', documentation: documentationOf(key) });
 }
 
@@ -121,7 +114,7 @@ function fingerprint({ content }: Plan): string {
 
 function planFor(pod: V1Pod, peer: PeerContainer, request: InjectionRequest, context: InjectionContext): Plan {
   const ours = nameOfOurs(pod, peer);
-  const marked = pod.metadata?.annotations?.[ANNOTATIONS.injected] !== undefined;
+  const marked = pod.metadata?.annotations?.[annotationKeys.injected] !== undefined;
   if (ours !== undefined && !marked) throw reservedName(ours);
   const daemon = findOwnDaemon(pod, peer.container, request.dockerSocket === "deny");
   const warnings = [...fabricWarnings(peer.container), ...commandWarnings(peer.container)];
@@ -165,8 +158,8 @@ function withSidecar(
     const offline = sidecarForm({}) === form ? [plannedInjection(spec, peer, request, {})] : [];
     checkFound(pod, peer, [plan, ...offline], { ...settings, images: settings.images[profile.name] });
   }
-  const mounted = (peer.container.volumeMounts ?? []).some(({ name }) => name === SOCKET_VOLUME);
-  const wired = wire(pod, peer, request, ENDPOINT, {
+  const mounted = (peer.container.volumeMounts ?? []).some(({ name }) => name === socketVolume);
+  const wired = wire(pod, peer, request, dockerEndpoint, {
     volumes: found ? [] : [...plan.volumes],
     mounts: mounted ? [] : [peerMount()],
   });
@@ -208,7 +201,7 @@ function plannedInjection(
 }
 
 function noIdling({ metadata }: V1Pod, why: string): Denial {
-  const key = ANNOTATIONS.chaincodeIdle;
+  const key = annotationKeys.chaincodeIdle;
   const value = metadata?.annotations?.[key] ?? "";
   const problem = { key, value, allowed: "nothing", documentation: documentationOf(key) };
   return new Denial("contradiction", problem, `${key} ${why}`);
@@ -249,9 +242,9 @@ function podOperations(
   const groups = securityContext?.supplementalGroups;
   const group: Operation[] =
     securityContext === null || securityContext === undefined
-      ? [{ op: "add", path: "/spec/securityContext", value: { supplementalGroups: [SOCKET_GROUP] } }]
+      ? [{ op: "add", path: "/spec/securityContext", value: { supplementalGroups: [socketGroup] } }]
       : listOperations("/spec/securityContext/supplementalGroups", groups, {
-          append: (groups ?? []).includes(SOCKET_GROUP) ? [] : [SOCKET_GROUP],
+          append: (groups ?? []).includes(socketGroup) ? [] : [socketGroup],
         });
   const wanted: Operation[] = [];
   if (profile.pod.hostUsers === false && hostUsers !== false)
@@ -263,7 +256,7 @@ function podOperations(
 }
 
 /** kubectl logs and exec take this container unless told otherwise, else the first. */
-const DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container";
+const defaultContainerAnnotation = "kubectl.kubernetes.io/default-container";
 
 function sidecarOperations(
   { metadata, spec }: V1Pod,
@@ -272,8 +265,8 @@ function sidecarOperations(
 ): readonly Operation[] {
   const first = listOperations("/spec/initContainers", spec?.initContainers, { prepend: initContainers });
   if (containers.length === 0) return first;
-  const named = metadata?.annotations?.[DEFAULT_CONTAINER] !== undefined;
-  const path = `/metadata/annotations/${escapePathComponent(DEFAULT_CONTAINER)}`;
+  const named = metadata?.annotations?.[defaultContainerAnnotation] !== undefined;
+  const path = `/metadata/annotations/${escapePathComponent(defaultContainerAnnotation)}`;
   return [
     ...first,
     ...(named ? [] : [{ op: "add" as const, path, value: peer.container.name }]),

@@ -16,7 +16,7 @@ export function isNodeSocket({ hostPath }: V1Volume): boolean {
  * Directories that hold sockets of the node's container runtimes, and those of daemons in other Pods (emptyDirs below the kubelet's
  * directory): whoever reaches one starts privileged containers.
  */
-const RUNTIME_PLACES = [
+const runtimePlaces = [
   "/run/docker.sock",
   "/run/docker",
   "/run/containerd",
@@ -31,14 +31,14 @@ const RUNTIME_PLACES = [
   "/var/snap",
   "/proc",
 ];
-const RUNTIME_SOCKETS = /\/(?:docker|containerd|crio|podman|cri-dockerd|dockershim)\.sock$/;
+const runtimeSockets = /\/(?:docker|containerd|crio|podman|cri-dockerd|dockershim)\.sock$/;
 
 /** Whether a volume leads to such a socket: it is one, lies among them, or holds them somewhere below. */
 export function reachesRuntime({ hostPath }: V1Volume): boolean {
   if (hostPath === null || hostPath === undefined) return false;
   const path = resolved(hostPath.path).replace(/^\/var\/run(?=\/|$)/, "/run");
-  const holds = RUNTIME_PLACES.some((place) => below(path, place) !== undefined || below(place, path) !== undefined);
-  return holds || RUNTIME_SOCKETS.test(path);
+  const holds = runtimePlaces.some((place) => below(path, place) !== undefined || below(place, path) !== undefined);
+  return holds || runtimeSockets.test(path);
 }
 
 /** As the kernel walks it: "//var/./run/" is "/var/run". */

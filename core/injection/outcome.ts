@@ -2,16 +2,16 @@ import type { Operation } from "fast-json-patch";
 import { webhookObjects } from "./webhook-objects.ts";
 
 /** Why a Pod was left byte for byte as it came. */
-export const SKIP_SENTENCES = {
+export const skipSentences = {
   "no-annotation": "the Pod does not ask for injection",
   disabled: "the Pod asks not to be injected",
   "already-injected": "the Pod carries the injection already",
   "mirror-pod": "the Pod mirrors a static Pod, which only the kubelet may change",
 } as const;
-export type SkipReason = keyof typeof SKIP_SENTENCES;
+export type SkipReason = keyof typeof skipSentences;
 
 /** Why a Pod was refused, with the HTTP status that the API server hands on. */
-export const DENIAL_STATUS = {
+export const denialStatus = {
   "unknown-annotation": 422,
   "invalid-value": 422,
   "not-allowed": 403,
@@ -30,7 +30,7 @@ export const DENIAL_STATUS = {
   "cluster-version": 422,
   "malformed-pod": 422,
 } as const satisfies Record<string, 403 | 422>;
-export type DenialReason = keyof typeof DENIAL_STATUS;
+export type DenialReason = keyof typeof denialStatus;
 
 /** What a user should know although the Pod was injected. */
 type WarningReason =
@@ -63,7 +63,7 @@ export interface Problem {
 }
 
 /** Where an operator keeps the settings, by our manifests. */
-export const SETTINGS_PLACE = `ConfigMap ${webhookObjects.namespace}/${webhookObjects.name}`;
+export const settingsPlace = `ConfigMap ${webhookObjects.namespace}/${webhookObjects.name}`;
 
 interface Untouched {
   readonly kind: "untouched";
@@ -110,7 +110,7 @@ export class Denial extends Error {
 
 /** "<key>: expected <allowed>, found <value> (<which setting, where documented>)" */
 export function sentenceOf({ key, value, allowed, documentation, setting }: Problem): string {
-  const decided = setting === undefined ? "" : `set by ${setting} in ${SETTINGS_PLACE}; `;
+  const decided = setting === undefined ? "" : `set by ${setting} in ${settingsPlace}; `;
   const expected = `${cut(key, 100)}: expected ${cut(allowed, 1000)}`;
   return `${expected}, found ${JSON.stringify(cut(value, 100))} (${decided}${documentation})`;
 }

@@ -1,11 +1,11 @@
 import type { V1Container, V1Pod, V1VolumeMount } from "@kubernetes/client-node";
-import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { annotationKeys, documentationOf } from "./annotations.ts";
 import { literal } from "./environment.ts";
 import { imageName, parseImage } from "./image.ts";
 import { below } from "./mount-path.ts";
 import { isNodeSocket } from "./node-socket.ts";
-import { Denial, SETTINGS_PLACE, type Warning } from "./outcome.ts";
-import { IDLER, SIDECAR } from "./sidecar.ts";
+import { Denial, settingsPlace, type Warning } from "./outcome.ts";
+import { idlerName, sidecarName } from "./sidecar.ts";
 
 /** A Docker daemon that the Pod brings along: it is wired, not doubled. */
 export interface OwnDaemon {
@@ -15,15 +15,15 @@ export interface OwnDaemon {
   readonly warnings: readonly Warning[];
 }
 
-const DEFAULT_SOCKET = "/var/run/docker.sock";
+const defaultSocketPath = "/var/run/docker.sock";
 /** Each is compared with every mount: whoever writes a Pod may write very many. */
-const MOST_LISTENERS = 20;
-const DEFAULT_GRAPH = "/var/lib/docker";
+const mostListeners = 20;
+const defaultGraphPath = "/var/lib/docker";
 
 /** Whether a container runs a Docker daemon: an image of that name, or the command. */
 export function isDaemon({ name, image, command, args }: V1Container): boolean {
-  if (name === SIDECAR) return true;
-  if (name === IDLER) return false; // the same image, as a client
+  if (name === sidecarName) return true;
+  if (name === idlerName) return false; // the same image, as a client
   const parsed = parseImage(image ?? "");
   const named = parsed !== undefined && (imageName(parsed).includes("dind") || (parsed.tag ?? "").includes("dind"));
   return (
@@ -39,7 +39,7 @@ export function isDaemon({ name, image, command, args }: V1Container): boolean {
 export function findOwnDaemon(pod: V1Pod, peer: V1Container, strict: boolean): OwnDaemon | undefined {
   const sidecars = (pod.spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
   const container = [...sidecars, ...(pod.spec?.containers ?? [])].find(
-    (candidate) => candidate.name !== peer.name && candidate.name !== SIDECAR && isDaemon(candidate),
+    (candidate) => candidate.name !== peer.name && candidate.name !== sidecarName && isDaemon(candidate),
   );
   if (container === undefined) return undefined;
   const endpoint = endpointOf(pod, peer, container);
@@ -93,9 +93,9 @@ function listeners(daemon: V1Container): readonly string[] {
     const next = word === "--host" || word === "-H" ? words[index + 1] : undefined;
     return joined ?? next ?? [];
   });
-  const defaults = addsDefaultListeners(daemon) ? [`unix://${DEFAULT_SOCKET}`, ...plainTcp(daemon)] : [];
-  const given = hosts.length === 0 && defaults.length === 0 ? [`unix://${DEFAULT_SOCKET}`] : hosts;
-  return [...given.slice(0, MOST_LISTENERS), ...defaults].toSorted(
+  const defaults = addsDefaultListeners(daemon) ? [`unix://${defaultSocketPath}`, ...plainTcp(daemon)] : [];
+  const given = hosts.length === 0 && defaults.length === 0 ? [`unix://${defaultSocketPath}`] : hosts;
+  return [...given.slice(0, mostListeners), ...defaults].toSorted(
     (a, b) => Number(b.startsWith("unix:")) - Number(a.startsWith("unix:")),
   );
 }
@@ -134,14 +134,14 @@ function tcpWarning(container: V1Container): readonly Warning[] {
 
 function graphWarning({ name, args, command, volumeMounts }: V1Container): readonly Warning[] {
   const words = [...(command ?? []), ...(args ?? [])].join(" ");
-  const graph = /--(?:data-root|graph)[=\s](\S+)/.exec(words)?.[1] ?? DEFAULT_GRAPH;
+  const graph = /--(?:data-root|graph)[=\s](\S+)/.exec(words)?.[1] ?? defaultGraphPath;
   if ((volumeMounts ?? []).some(({ mountPath }) => below(graph, mountPath) !== undefined)) return [];
   const message = `container ${name} keeps ${graph} on its root file system: mount a volume there, or overlay on overlay fails and the data is charged to nobody`;
   return [{ reason: "own-daemon-graph", message }];
 }
 
 function problemOf({ name }: V1Container, allowed: string) {
-  const key = ANNOTATIONS.dockerSocket;
+  const key = annotationKeys.dockerSocket;
   return { key, value: name, allowed, documentation: documentationOf("own daemon") };
 }
 
@@ -158,7 +158,7 @@ export function notAllowed(container: V1Container): Denial {
   return new Denial(
     "own-daemon",
     problem,
-    `container ${container.name} runs Docker, and a daemon of the Pod's own is not allowed (ownDaemon: deny in ${SETTINGS_PLACE}): remove that container to get a sidecar of ours`,
+    `container ${container.name} runs Docker, and a daemon of the Pod's own is not allowed (ownDaemon: deny in ${settingsPlace}): remove that container to get a sidecar of ours`,
   );
 }
 

@@ -1,5 +1,5 @@
 import type { V1Container, V1Pod } from "@kubernetes/client-node";
-import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { annotationKeys, documentationOf } from "./annotations.ts";
 import { imageMatches, imageName, parseImage } from "./image.ts";
 import { Denial, type DenialReason } from "./outcome.ts";
 import { isDaemon } from "./own-daemon.ts";
@@ -17,7 +17,7 @@ export function commandLine({ command, args }: V1Container): string {
 }
 
 /** Signs of a peer, the surest first. A tools container may carry the variables, so they come last. */
-const EVIDENCE: readonly ((container: V1Container) => boolean)[] = [
+const evidence: readonly ((container: V1Container) => boolean)[] = [
   (container) => /(?:^|[\s;&|(/"'])peer\s+node\s+start(?:$|[\s;&|)"'])/.test(commandLine(container)),
   (container) => isPeerImage(container.image ?? ""),
   ({ env }) => (env ?? []).some(({ name }) => name === "CORE_PEER_ID" || name === "CORE_PEER_ADDRESS"),
@@ -38,7 +38,7 @@ export function findPeerContainer(pod: V1Pod, named: string | undefined): PeerCo
   const all = containers.map((container, index) => ({ index, container }));
   if (named !== undefined) return namedContainer(all, named);
   const candidates = all.filter(({ container }) => !isDaemon(container));
-  for (const sign of EVIDENCE) {
+  for (const sign of evidence) {
     const found = candidates.filter(({ container }) => sign(container));
     const [only, another] = found;
     if (only !== undefined && another === undefined) return only;
@@ -65,12 +65,12 @@ export function checkPeerImage({ container }: PeerContainer, { peerImages }: Inj
 function namedContainer(all: readonly PeerContainer[], named: string): PeerContainer {
   const found = all.find(({ container }) => container.name === named);
   if (found !== undefined) return found;
-  const key = ANNOTATIONS.peerContainer;
+  const key = annotationKeys.peerContainer;
   throw new Denial("peer-not-found", { key, value: named, allowed: namesOf(all), documentation: documentationOf(key) });
 }
 
 function undecided(reason: DenialReason, what: string, found: readonly PeerContainer[]): Denial {
-  const key = ANNOTATIONS.peerContainer;
+  const key = annotationKeys.peerContainer;
   const problem = { key, value: "", allowed: namesOf(found), documentation: documentationOf(key) };
   return new Denial(reason, problem, `${what}: set the annotation ${key} to ${problem.allowed}`);
 }

@@ -8,10 +8,10 @@ import type { Wiring } from "./profile.ts";
 import { isOlder, printVersion, type Version } from "./version.ts";
 
 /** The port on which a peer serves chaincode unless told otherwise (Fabric: internal/peer/node/start.go, defaultChaincodePort). */
-const CHAINCODE_PORT = "7052";
+const defaultChaincodePort = "7052";
 
 /** All of these are needed: the endpoint alone leaves chaincode dialling the peer's Service. */
-const WIRED = [
+const wiredVariables = [
   "CORE_VM_ENDPOINT",
   "CORE_PEER_CHAINCODEADDRESS",
   "CORE_PEER_CHAINCODELISTENADDRESS",
@@ -42,18 +42,20 @@ export function wirePeer(
 
 function chaincodePort(peer: V1Container): string {
   const listen = literal(peer, "CORE_PEER_CHAINCODELISTENADDRESS") ?? "";
-  return /:(\d{1,5})$/.exec(listen)?.[1] ?? CHAINCODE_PORT;
+  return /:(\d{1,5})$/.exec(listen)?.[1] ?? defaultChaincodePort;
 }
 
-const SETTING = new RegExp(`(?:^|[\\s;&("'])(${WIRED.join("|")})=`, "g");
+const settingPattern = new RegExp(`(?:^|[\\s;&("'])(${wiredVariables.join("|")})=`, "g");
 
 /** A command that sets a wired variable itself wins over the environment. */
 export function commandWarnings(peer: V1Container): readonly Warning[] {
-  const set = new Set(Array.from(commandLine(peer).matchAll(SETTING), ([, name]) => name));
-  return WIRED.filter((name) => set.has(name)).map((name) => ({
-    reason: "command-overrides",
-    message: `the peer's command sets ${name} itself, which overrides what was injected: remove it from the command`,
-  }));
+  const set = new Set(Array.from(commandLine(peer).matchAll(settingPattern), ([, name]) => name));
+  return wiredVariables
+    .filter((name) => set.has(name))
+    .map((name) => ({
+      reason: "command-overrides",
+      message: `the peer's command sets ${name} itself, which overrides what was injected: remove it from the command`,
+    }));
 }
 
 /** Fabric's version by the peer's image, where its tag tells. */

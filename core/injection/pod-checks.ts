@@ -1,9 +1,9 @@
 import type { V1Pod, V1PodSpec } from "@kubernetes/client-node";
-import { ANNOTATIONS, documentationOf } from "./annotations.ts";
+import { annotationKeys, documentationOf } from "./annotations.ts";
 import { oldestVersion, type ClusterFacts } from "./cluster.ts";
 import { Denial, type DenialReason, type Warning } from "./outcome.ts";
 import { restrictedViolations } from "./pod-security.ts";
-import { POD_SECURITY_LEVELS, type Profile } from "./profile.ts";
+import { podSecurityLevels, type Profile } from "./profile.ts";
 import type { InjectionRequest } from "./request.ts";
 import type { SidecarForm } from "./sidecar.ts";
 import { isOlder, printVersion } from "./version.ts";
@@ -34,7 +34,7 @@ export function checkPod({ spec }: V1Pod): void {
 }
 
 function hostNamespace(field: string, why: string, heading: string): Denial {
-  const sentence = `spec.${field} is true: ${why}; remove it, or leave out the annotation ${ANNOTATIONS.inject}`;
+  const sentence = `spec.${field} is true: ${why}; remove it, or leave out the annotation ${annotationKeys.inject}`;
   return denial("host-namespace", `spec.${field}`, "true", "false", sentence, heading);
 }
 
@@ -49,7 +49,7 @@ export function sharedGraph(volume: string): Denial {
   const sentence = `the volume ${volume} has the claim that the daemon is to keep its data on: whoever writes there decides what it starts; take another claim for one of the two`;
   return denial(
     "contradiction",
-    ANNOTATIONS.storage,
+    annotationKeys.storage,
     volume,
     "a claim that no other volume has",
     sentence,
@@ -78,29 +78,29 @@ function checkVersion({ name, requires }: Profile, cluster: ClusterFacts): void 
   if (requires.kubernetes === undefined || found === undefined || !isOlder(found, requires.kubernetes)) return;
   const allowed = `Kubernetes ${requires.kubernetes} or later`;
   const sentence = `the profile ${name} needs ${allowed} on every node, found ${printVersion(found)}: use another profile`;
-  throw denial("cluster-version", ANNOTATIONS.profile, name, allowed, sentence, "profile");
+  throw denial("cluster-version", annotationKeys.profile, name, allowed, sentence, "profile");
 }
 
-const ENFORCE = "pod-security.kubernetes.io/enforce";
+const enforceLabel = "pod-security.kubernetes.io/enforce";
 
 /** The API server would refuse the Pod after us (KEP-2579), in words that do not say what to do. */
 function checkPodSecurity({ summary, requires }: Profile, { namespace }: ClusterFacts): void {
-  const enforced = POD_SECURITY_LEVELS.findIndex((level) => level === namespace?.labels[ENFORCE]);
-  if (namespace === undefined || enforced <= POD_SECURITY_LEVELS.indexOf(requires.podSecurity)) return;
-  const found = POD_SECURITY_LEVELS[enforced] ?? "";
-  const command = `kubectl label namespace ${namespace.name} ${ENFORCE}=${requires.podSecurity} --overwrite`;
+  const enforced = podSecurityLevels.findIndex((level) => level === namespace?.labels[enforceLabel]);
+  if (namespace === undefined || enforced <= podSecurityLevels.indexOf(requires.podSecurity)) return;
+  const found = podSecurityLevels[enforced] ?? "";
+  const command = `kubectl label namespace ${namespace.name} ${enforceLabel}=${requires.podSecurity} --overwrite`;
   const sentence = `namespace ${namespace.name} enforces Pod Security "${found}", which refuses ${summary}: type ${command}`;
-  throw denial("pod-security", ENFORCE, found, requires.podSecurity, sentence, "pod security");
+  throw denial("pod-security", enforceLabel, found, requires.podSecurity, sentence, "pod security");
 }
 
 /** Where the sidecar is admitted the Pod's own containers may not be: they are named before the API server refuses the Pod as a whole. */
 function checkOwnContainers(spec: V1PodSpec | undefined, { namespace }: ClusterFacts): void {
-  if (spec === undefined || namespace?.labels[ENFORCE] !== "restricted") return;
+  if (spec === undefined || namespace?.labels[enforceLabel] !== "restricted") return;
   const violations = restrictedViolations(spec);
   if (violations.length === 0) return;
   const found = violations.join("; ");
   const sentence = `namespace ${namespace.name} enforces Pod Security "restricted", which refuses the Pod's own containers: ${found}`;
-  throw denial("pod-security", ENFORCE, "restricted", "containers that say all of it", sentence, "pod security");
+  throw denial("pod-security", enforceLabel, "restricted", "containers that say all of it", sentence, "pod security");
 }
 
 /** The kubelet gives every file of a claim to the Pod's fsGroup, at each start, unless told to look at the root alone. */
@@ -109,7 +109,7 @@ function changesOwners(spec: V1PodSpec | undefined): boolean {
   return fsGroup !== undefined && fsGroup !== null && fsGroupChangePolicy !== "OnRootMismatch";
 }
 
-const GROUP_WARNING: Warning = {
+const groupWarning: Warning = {
   reason: "fs-group",
   message:
     "the Pod's fsGroup would be given to every file of every image on the claim at each start: set spec.securityContext.fsGroupChangePolicy to OnRootMismatch",
@@ -122,7 +122,7 @@ export function podWarnings(
   form: SidecarForm,
 ): readonly Warning[] {
   const warnings: Warning[] = [];
-  if (graph.kind === "claim" && changesOwners(spec)) warnings.push(GROUP_WARNING);
+  if (graph.kind === "claim" && changesOwners(spec)) warnings.push(groupWarning);
   if (profile.maturity === "experimental") {
     warnings.push({
       reason: "experimental-profile",

@@ -11,7 +11,7 @@ export function restrictedViolations(spec: V1PodSpec): readonly string[] {
   );
 }
 
-const SECCOMP: readonly (string | undefined)[] = ["RuntimeDefault", "Localhost"];
+const seccompTypes: readonly (string | undefined)[] = ["RuntimeDefault", "Localhost"];
 
 function violationsOf({ securityContext: own }: V1Container, { securityContext: pod }: V1PodSpec): readonly string[] {
   const dropped = own?.capabilities?.drop ?? [];
@@ -23,7 +23,7 @@ function violationsOf({ securityContext: own }: V1Container, { securityContext: 
     [added.length === 0, `capabilities.add has ${added.join(", ")}`],
     [(own?.runAsNonRoot ?? pod?.runAsNonRoot) === true, "runAsNonRoot is not true"],
     [(own?.runAsUser ?? pod?.runAsUser) !== 0, "runAsUser is 0"],
-    [SECCOMP.includes((own?.seccompProfile ?? pod?.seccompProfile)?.type), "seccompProfile is not RuntimeDefault"],
+    [seccompTypes.includes((own?.seccompProfile ?? pod?.seccompProfile)?.type), "seccompProfile is not RuntimeDefault"],
   ];
   return rules.filter(([kept]) => !kept).map(([, violation]) => violation);
 }

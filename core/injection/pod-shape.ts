@@ -5,8 +5,8 @@ import { Denial } from "./outcome.ts";
  * More entries than any Pod has in one list. The API server checks a Pod only after its webhooks: without a bound one review of
  * 3 MiB could keep a replica busy for seconds.
  */
-const MOST_ENTRIES = 250;
-const MOST_VARIABLES = 1000;
+const mostEntries = 250;
+const mostVariables = 1000;
 
 /** What a value is not, and where: its path from the value that was checked. */
 interface Misfit {
@@ -24,7 +24,7 @@ type Check = (value: unknown) => Misfit | undefined;
  * @throws Denial that names the field
  */
 export function checkShape(pod: unknown): void {
-  const misfit = POD(pod);
+  const misfit = podShape(pod);
   if (misfit !== undefined) throw wrong(misfit);
 }
 
@@ -51,7 +51,7 @@ function object(fields: Readonly<Record<string, Check>>): Check {
   };
 }
 
-function list(check: Check, most = MOST_ENTRIES): Check {
+function list(check: Check, most = mostEntries): Check {
   return (value) => {
     if (!Array.isArray(value)) return { path: "", value, allowed: "a list" };
     if (value.length > most) return { path: "", value: value.length, allowed: `at most ${most} entries` };
@@ -77,20 +77,20 @@ function texts(value: unknown): Misfit | undefined {
   return undefined;
 }
 
-const CONTAINER = object({
+const containerShape = object({
   name: text,
   image: optional(text),
   command: optional(list(text)),
   args: optional(list(text)),
-  env: optional(list(object({ name: text, value: optional(text) }), MOST_VARIABLES)),
+  env: optional(list(object({ name: text, value: optional(text) }), mostVariables)),
   volumeMounts: optional(list(object({ name: text, mountPath: text, subPath: optional(text) }))),
 });
 
-const POD = object({
+const podShape = object({
   metadata: object({ annotations: texts }),
   spec: object({
-    containers: list(CONTAINER),
-    initContainers: optional(list(CONTAINER)),
+    containers: list(containerShape),
+    initContainers: optional(list(containerShape)),
     volumes: optional(list(object({ name: text, hostPath: optional(object({ path: text })) }))),
     imagePullSecrets: optional(list(object({ name: optional(text) }))),
     securityContext: optional(object({ supplementalGroups: optional(list(() => undefined)) })),

@@ -5,11 +5,11 @@ import type { InjectionRequest } from "./request.ts";
 import { isOlder } from "./version.ts";
 
 /** The Pod's imagePullSecrets, as Docker's command line reads them. */
-export const PULL_SECRETS_VOLUME = "kubectl-fabric-pull-secrets";
-export const PULL_SECRETS_DIRECTORY = "/kubectl-fabric-pull-secrets";
+export const pullSecretsVolume = "kubectl-fabric-pull-secrets";
+export const pullSecretsDirectory = "/kubectl-fabric-pull-secrets";
 /** Images that carry archives, one volume each. */
-export const ARCHIVES_VOLUME = "kubectl-fabric-archives";
-export const ARCHIVES_DIRECTORY = "/kubectl-fabric-archives";
+export const archivesVolume = "kubectl-fabric-archives";
+export const archivesDirectory = "/kubectl-fabric-archives";
 
 /**
  * An image that cannot be had must not keep the peer from starting: the build that wants it will say so. Archives are files of an image
@@ -18,7 +18,7 @@ export const ARCHIVES_DIRECTORY = "/kubectl-fabric-archives";
 const preloadScript = readFileSync(new URL("./preload.sh", import.meta.url), "utf8");
 
 /** Variable of the script: words, for references hold no space. */
-const ARCHIVES_VARIABLE = "KUBECTL_FABRIC_ARCHIVES";
+const archivesVariable = "KUBECTL_FABRIC_ARCHIVES";
 
 /** What a Pod is to have before its peer starts, and how it comes there. */
 export interface Preload {
@@ -40,14 +40,12 @@ export function preloadOf(request: InjectionRequest, spec: V1PodSpec, cluster: C
   return {
     script: preload.length + preloadArchives.length === 0 ? "" : preloadScript,
     images: preload,
-    environment: pulled.length === 0 ? [] : [{ name: ARCHIVES_VARIABLE, value: pulled.join(" ") }],
+    environment: pulled.length === 0 ? [] : [{ name: archivesVariable, value: pulled.join(" ") }],
     mounts: [
-      ...(secrets.length === 0
-        ? []
-        : [{ name: PULL_SECRETS_VOLUME, mountPath: PULL_SECRETS_DIRECTORY, readOnly: true }]),
+      ...(secrets.length === 0 ? [] : [{ name: pullSecretsVolume, mountPath: pullSecretsDirectory, readOnly: true }]),
       ...mounted.map((_, index) => ({
-        name: `${ARCHIVES_VOLUME}-${index}`,
-        mountPath: `${ARCHIVES_DIRECTORY}/${index}`,
+        name: `${archivesVolume}-${index}`,
+        mountPath: `${archivesDirectory}/${index}`,
         readOnly: true,
       })),
     ],
@@ -69,9 +67,9 @@ function secretVolumes(secrets: readonly string[]): readonly V1Volume[] {
   const sources = secrets.map((name, index) => ({
     secret: { name, optional: true, items: [{ key: ".dockerconfigjson", path: `${index}/config.json` }] },
   }));
-  return sources.length === 0 ? [] : [{ name: PULL_SECRETS_VOLUME, projected: { sources } }];
+  return sources.length === 0 ? [] : [{ name: pullSecretsVolume, projected: { sources } }];
 }
 
 function archiveVolume(reference: string, index: number): V1Volume {
-  return { name: `${ARCHIVES_VOLUME}-${index}`, image: { reference, pullPolicy: "IfNotPresent" } };
+  return { name: `${archivesVolume}-${index}`, image: { reference, pullPolicy: "IfNotPresent" } };
 }

@@ -1,15 +1,15 @@
 import type { V1EnvVar, V1SecurityContext } from "@kubernetes/client-node";
-import type { ANNOTATIONS } from "./annotations.ts";
+import type { annotationKeys } from "./annotations.ts";
 
-export const PROFILE_NAMES = ["privileged", "userns", "sysbox", "gvisor", "rootless", "restricted"] as const;
-export type ProfileName = (typeof PROFILE_NAMES)[number];
+export const profileNames = ["privileged", "userns", "sysbox", "gvisor", "rootless", "restricted"] as const;
+export type ProfileName = (typeof profileNames)[number];
 
-export const CHAINCODE_NETWORKS = ["host", "bridge"] as const;
-export type ChaincodeNetwork = (typeof CHAINCODE_NETWORKS)[number];
+export const chaincodeNetworks = ["host", "bridge"] as const;
+export type ChaincodeNetwork = (typeof chaincodeNetworks)[number];
 
 /** Pod Security levels (KEP-2579), the strictest last. */
-export const POD_SECURITY_LEVELS = ["privileged", "baseline", "restricted"] as const;
-export type PodSecurityLevel = (typeof POD_SECURITY_LEVELS)[number];
+export const podSecurityLevels = ["privileged", "baseline", "restricted"] as const;
+export type PodSecurityLevel = (typeof podSecurityLevels)[number];
 
 /** How chaincode started in one network mode finds the peer. */
 export interface Wiring {
@@ -52,7 +52,7 @@ export interface Profile {
   /** Variables that the wiring's addresses refer to. */
   readonly peerEnvironment?: readonly V1EnvVar[];
   /** Annotations that say something to Docker alone. */
-  readonly withoutMeaning?: readonly (keyof typeof ANNOTATIONS)[];
+  readonly withoutMeaning?: readonly (keyof typeof annotationKeys)[];
   /** The strictest Pod Security level that admits such a Pod, and the oldest Kubernetes and Linux that can run it. */
   readonly requires: {
     readonly podSecurity: PodSecurityLevel;
@@ -63,25 +63,25 @@ export interface Profile {
 }
 
 /** The socket's directory, in the sidecar and in the peer. At the root: charts mount over /run, /var/run and /host. */
-export const SOCKET_DIRECTORY = "/kubectl-fabric";
-export const SOCKET = `${SOCKET_DIRECTORY}/docker.sock`;
-export const ENDPOINT = `unix://${SOCKET}`;
+export const socketDirectory = "/kubectl-fabric";
+export const socketPath = `${socketDirectory}/docker.sock`;
+export const dockerEndpoint = `unix://${socketPath}`;
 
 /** The socket's group, given to the peer as well, so that a peer that is not root may connect. */
-export const SOCKET_GROUP = 7052;
+export const socketGroup = 7052;
 
 /** docker0's address where chaincode runs on the bridge: it has to be known to be dialled. */
-export const BRIDGE_ADDRESS = "172.17.0.1";
+export const bridgeAddress = "172.17.0.1";
 
-const LOCAL: Wiring = { networkMode: "host", address: "localhost", listen: "localhost" };
-const BRIDGE: Wiring = { networkMode: "bridge", address: BRIDGE_ADDRESS, listen: BRIDGE_ADDRESS };
+const hostWiring: Wiring = { networkMode: "host", address: "localhost", listen: "localhost" };
+const bridgeWiring: Wiring = { networkMode: "bridge", address: bridgeAddress, listen: bridgeAddress };
 
 /*
  * `dockerd` comes first: the official image's entrypoint then neither adds tcp://0.0.0.0:2375 nor skips the `dind` script, which
  * moves the processes into a child cgroup, so that nested containers stay within the Pod's limits on cgroup v2 (moby: hack/dind).
  * A group may be a number (moby: daemon/listeners/group_unix.go).
  */
-const DOCKERD = [
+const dockerdArguments = [
   "dockerd",
   "--host=unix://{socket}",
   "--group={group}",
@@ -93,7 +93,7 @@ const DOCKERD = [
 ] as const;
 
 /** Said in full: what a container leaves out it takes from the Pod, and a peer's Pod often says runAsNonRoot. */
-const ROOT: Plain<V1SecurityContext> = {
+const rootSecurityContext: Plain<V1SecurityContext> = {
   runAsUser: 0,
   runAsGroup: 0,
   runAsNonRoot: false,
@@ -101,68 +101,72 @@ const ROOT: Plain<V1SecurityContext> = {
   seccompProfile: { type: "Unconfined" },
 };
 
-const DOCKER_IMAGE = {
+const dockerImage = {
   default: "docker.io/library/docker:28-dind",
   allowed: ["docker.io/library/docker:dind", "docker.io/library/docker:*-dind"],
 } as const;
 
-const DOCKER = {
-  image: DOCKER_IMAGE,
+const dockerDaemon = {
+  image: dockerImage,
   entrypoint: "dockerd-entrypoint.sh",
-  arguments: DOCKERD,
-  environment: [{ name: "DOCKER_HOST", value: ENDPOINT }],
+  arguments: dockerdArguments,
+  environment: [{ name: "DOCKER_HOST", value: dockerEndpoint }],
   ready: ["docker", "info"],
   graph: "/var/lib/docker",
 } as const;
 
-export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
+export const profiles: Readonly<Record<ProfileName, Profile>> = {
   privileged: {
-    ...DOCKER,
+    ...dockerDaemon,
     name: "privileged",
     maturity: "stable",
     summary: "Docker in a privileged container",
-    securityContext: { ...ROOT, privileged: true, allowPrivilegeEscalation: true },
+    securityContext: { ...rootSecurityContext, privileged: true, allowPrivilegeEscalation: true },
     pod: {},
-    wiring: { host: LOCAL, bridge: BRIDGE },
+    wiring: { host: hostWiring, bridge: bridgeWiring },
     requires: { podSecurity: "privileged" },
   },
   // KEP-127: root in the Pod is nobody on the node. On by default since 1.33, and the kernel must idmap every volume's file system.
   userns: {
-    ...DOCKER,
+    ...dockerDaemon,
     name: "userns",
     maturity: "experimental",
     summary: "Docker in a privileged container of a Pod with its own user namespace",
-    securityContext: { ...ROOT, privileged: true, allowPrivilegeEscalation: true },
+    securityContext: { ...rootSecurityContext, privileged: true, allowPrivilegeEscalation: true },
     pod: { hostUsers: false },
-    wiring: { host: LOCAL, bridge: BRIDGE },
+    wiring: { host: hostWiring, bridge: bridgeWiring },
     // tmpfs has idmapped mounts since then, and every Pod has a tmpfs with its token.
     requires: { podSecurity: "privileged", kubernetes: "1.33", kernel: "6.3" },
   },
   // sysbox-runc emulates what dockerd needs of /proc and /sys, without privilege on the node.
   sysbox: {
-    ...DOCKER,
+    ...dockerDaemon,
     name: "sysbox",
     maturity: "experimental",
     summary: "Docker without privilege under the sysbox-runc runtime",
-    securityContext: { ...ROOT, seccompProfile: { type: "RuntimeDefault" }, privileged: false },
+    securityContext: { ...rootSecurityContext, seccompProfile: { type: "RuntimeDefault" }, privileged: false },
     pod: { runtimeClassName: "sysbox-runc" },
-    wiring: { host: LOCAL, bridge: BRIDGE },
+    wiring: { host: hostWiring, bridge: bridgeWiring },
     requires: { podSecurity: "baseline" },
   },
   // gVisor's kernel grants capabilities inside its sandbox only. It has no bridge netfilter worth relying on: host network alone.
   gvisor: {
-    ...DOCKER,
+    ...dockerDaemon,
     name: "gvisor",
     maturity: "experimental",
     summary: "Docker inside a gVisor sandbox",
     arguments: [
-      ...DOCKERD.filter((argument) => !argument.startsWith("--bip")),
+      ...dockerdArguments.filter((argument) => !argument.startsWith("--bip")),
       "--iptables=false",
       "--ip6tables=false",
     ],
-    securityContext: { ...ROOT, seccompProfile: { type: "RuntimeDefault" }, capabilities: { add: ["ALL"] } },
+    securityContext: {
+      ...rootSecurityContext,
+      seccompProfile: { type: "RuntimeDefault" },
+      capabilities: { add: ["ALL"] },
+    },
     pod: { runtimeClassName: "gvisor" },
-    wiring: { host: LOCAL },
+    wiring: { host: hostWiring },
     requires: { podSecurity: "privileged" },
   },
   /*
@@ -171,7 +175,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
    * Pod's address is not.
    */
   rootless: {
-    ...DOCKER,
+    ...dockerDaemon,
     name: "rootless",
     maturity: "experimental",
     summary: "Docker as an ordinary user in a privileged container",
@@ -180,12 +184,12 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
       allowed: ["docker.io/library/docker:dind-rootless", "docker.io/library/docker:*-dind-rootless"],
     },
     arguments: ["dockerd", "--host=unix://{socket}", "--data-root={data}", "--mtu={mtu}", "--registry-mirror={mirror}"],
-    environment: [...DOCKER.environment, { name: "DOCKERD_ROOTLESS_ROOTLESSKIT_NET", value: "slirp4netns" }],
+    environment: [...dockerDaemon.environment, { name: "DOCKERD_ROOTLESS_ROOTLESSKIT_NET", value: "slirp4netns" }],
     securityContext: {
       privileged: true,
       allowPrivilegeEscalation: true,
       runAsUser: 1000,
-      runAsGroup: SOCKET_GROUP,
+      runAsGroup: socketGroup,
       runAsNonRoot: true,
       readOnlyRootFilesystem: false,
       seccompProfile: { type: "Unconfined" },
@@ -210,14 +214,14 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
       allowed: ["docker.io/kubectlfabric/runner", "docker.io/kubectlfabric/runner:*"],
     },
     arguments: ["--socket={socket}", "--state=/var/lib/runner"],
-    environment: [{ name: "DOCKER_HOST", value: ENDPOINT }],
+    environment: [{ name: "DOCKER_HOST", value: dockerEndpoint }],
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { drop: ["ALL"] },
       privileged: false,
       readOnlyRootFilesystem: true,
       runAsUser: 10_001,
-      runAsGroup: SOCKET_GROUP,
+      runAsGroup: socketGroup,
       runAsNonRoot: true,
       seccompProfile: { type: "RuntimeDefault" },
     },
@@ -225,7 +229,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     alive: ["docker", "info"],
     graph: "/var/lib/runner",
     pod: {},
-    wiring: { host: LOCAL },
+    wiring: { host: hostWiring },
     withoutMeaning: ["preload", "preloadArchives", "registryMirror", "mtu", "chaincodeIdle"],
     // Landlock ABI 6 (runner/confine/check.go).
     requires: { podSecurity: "restricted", kernel: "6.12" },

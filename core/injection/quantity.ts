@@ -1,4 +1,4 @@
-const SUFFIXES: Readonly<Record<string, number>> = {
+const suffixes: Readonly<Record<string, number>> = {
   n: 1e-9,
   u: 1e-6,
   m: 1e-3,
@@ -25,5 +25,5 @@ export function quantity(text: string): number | undefined {
   const parts = /^(\d+(?:\.\d*)?|\.\d+)(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,2}))?$/.exec(text);
   if (parts === null) return undefined;
   const [, digits, suffix = "", exponent] = parts;
-  return Number(digits) * (exponent === undefined ? (SUFFIXES[suffix] ?? Number.NaN) : 10 ** Number(exponent));
+  return Number(digits) * (exponent === undefined ? (suffixes[suffix] ?? Number.NaN) : 10 ** Number(exponent));
 }

@@ -1,8 +1,14 @@
-import { annotationNames, ANNOTATIONS, documentationOf, unknownAnnotations, type Annotations } from "./annotations.ts";
+import {
+  annotationNames,
+  annotationKeys,
+  documentationOf,
+  unknownAnnotations,
+  type Annotations,
+} from "./annotations.ts";
 import { imageMatches, parseImage } from "./image.ts";
 import { withoutEndSlashes } from "./mount-path.ts";
 import { Denial, type DenialReason } from "./outcome.ts";
-import { PROFILES, type ChaincodeNetwork, type Profile, type Wiring } from "./profile.ts";
+import { profiles, type ChaincodeNetwork, type Profile, type Wiring } from "./profile.ts";
 import { quantity } from "./quantity.ts";
 import {
   isMirror,
@@ -38,32 +44,32 @@ export interface InjectionRequest {
   readonly chaincodeIdle?: number;
 }
 
-const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const subdomainPattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 /** Reads the annotations of a Pod. @throws Denial that names the annotation, its value and what is allowed. */
 export function parseRequest(annotations: Annotations, settings: InjectionSettings): InjectionRequest {
   rejectUnknown(annotations);
-  const profile = PROFILES[choice(annotations, ANNOTATIONS.profile, settings.profile, "profile")];
+  const profile = profiles[choice(annotations, annotationKeys.profile, settings.profile, "profile")];
   const chaincodeNetwork = choice(
     annotations,
-    ANNOTATIONS.chaincodeNetwork,
+    annotationKeys.chaincodeNetwork,
     settings.chaincodeNetwork,
     "chaincodeNetwork",
   );
   rejectWithoutMeaning(annotations, profile);
   return {
-    peerContainer: annotations[ANNOTATIONS.peerContainer],
+    peerContainer: annotations[annotationKeys.peerContainer],
     profile,
     image: image(annotations, settings.images[profile.name], `images.${profile.name}.allowed`),
     resources: resources(annotations, settings),
     graph: graph(annotations, settings),
-    dockerSocket: choice(annotations, ANNOTATIONS.dockerSocket, settings.dockerSocket, "dockerSocket"),
+    dockerSocket: choice(annotations, annotationKeys.dockerSocket, settings.dockerSocket, "dockerSocket"),
     chaincodeNetwork,
     wiring: wiring(profile, chaincodeNetwork),
     registryMirror: registryMirror(annotations, settings.registryMirror),
     mtu: mtu(annotations),
-    preload: images(annotations, ANNOTATIONS.preload),
-    preloadArchives: images(annotations, ANNOTATIONS.preloadArchives),
+    preload: images(annotations, annotationKeys.preload),
+    preloadArchives: images(annotations, annotationKeys.preloadArchives),
     ...chaincodeIdle(annotations),
   };
 }
@@ -101,7 +107,7 @@ function rejectUnknown(annotations: Annotations): void {
 
 /** Better told than left undone in silence. */
 function rejectWithoutMeaning(annotations: Annotations, { name, withoutMeaning = [] }: Profile): void {
-  for (const key of withoutMeaning.map((word) => ANNOTATIONS[word])) {
+  for (const key of withoutMeaning.map((word) => annotationKeys[word])) {
     const value = annotations[key];
     if (value !== undefined) throw deny("contradiction", key, value, `nothing: the profile ${name} has no Docker`);
   }
@@ -129,7 +135,7 @@ export function imageAllowed(reference: string, { default: fallback, allowed }: 
 }
 
 function image(annotations: Annotations, { default: fallback, allowed }: Choice<string>, setting: string): string {
-  const key = ANNOTATIONS.image;
+  const key = annotationKeys.image;
   const value = annotations[key];
   if (value === undefined) return fallback;
   if (parseImage(value) === undefined) throw deny("invalid-value", key, value, "an image reference");
@@ -151,7 +157,7 @@ function pair(
   bounds: InjectionSettings["resources"],
   [requestName, limitName]: readonly [ResourceName, ResourceName],
 ): { request: string; limit: string } {
-  const [requestKey, limitKey] = [ANNOTATIONS[requestName], ANNOTATIONS[limitName]];
+  const [requestKey, limitKey] = [annotationKeys[requestName], annotationKeys[limitName]];
   const request = bounded(annotations, requestKey, bounds[requestName], `resources.${requestName}`);
   const limit = bounded(annotations, limitKey, bounds[limitName], `resources.${limitName}`);
   if (sizeOf(request) <= sizeOf(limit)) return { request, limit };
@@ -180,22 +186,22 @@ function sizeOf(text: string): number {
 }
 
 function graph(annotations: Annotations, { storage }: InjectionSettings): GraphVolume {
-  const key = ANNOTATIONS.storage;
+  const key = annotationKeys.storage;
   const value = annotations[key] ?? "emptyDir";
   if (value === "emptyDir") {
     return {
       kind: "emptyDir",
-      sizeLimit: bounded(annotations, ANNOTATIONS.storageLimit, storage.limit, "storage.limit"),
+      sizeLimit: bounded(annotations, annotationKeys.storageLimit, storage.limit, "storage.limit"),
     };
   }
   const claim = /^pvc:(.+)$/.exec(value)?.[1];
   if (claim === undefined || !isSubdomain(claim)) throw deny("invalid-value", key, value, "emptyDir or pvc:<claim>");
   if (!storage.claims) throw beyond("not-allowed", key, value, "emptyDir", "storage.claims");
-  const limit = annotations[ANNOTATIONS.storageLimit];
+  const limit = annotations[annotationKeys.storageLimit];
   if (limit !== undefined) {
     throw deny(
       "contradiction",
-      ANNOTATIONS.storageLimit,
+      annotationKeys.storageLimit,
       limit,
       `nothing beside ${key}: ${value}, whose claim has a size of its own`,
     );
@@ -204,18 +210,23 @@ function graph(annotations: Annotations, { storage }: InjectionSettings): GraphV
 }
 
 function isSubdomain(text: string): boolean {
-  return text.length <= 253 && SUBDOMAIN.test(text);
+  return text.length <= 253 && subdomainPattern.test(text);
 }
 
 function wiring(profile: Profile, network: ChaincodeNetwork): Wiring {
   const found = profile.wiring[network];
   if (found !== undefined) return found;
   const possible = Object.keys(profile.wiring).join(", ");
-  throw deny("contradiction", ANNOTATIONS.chaincodeNetwork, network, `${possible} under the profile ${profile.name}`);
+  throw deny(
+    "contradiction",
+    annotationKeys.chaincodeNetwork,
+    network,
+    `${possible} under the profile ${profile.name}`,
+  );
 }
 
 function registryMirror(annotations: Annotations, { default: fallback, allowed }: Choice<string>): string | undefined {
-  const key = ANNOTATIONS.registryMirror;
+  const key = annotationKeys.registryMirror;
   const value = annotations[key];
   if (value === undefined) return fallback === "" ? undefined : fallback;
   if (!isMirror(value))
@@ -228,20 +239,20 @@ function registryMirror(annotations: Annotations, { default: fallback, allowed }
 }
 
 /** A cold start takes a second: shorter than this would be all starting and stopping. */
-const SHORTEST_IDLE = 5;
+const shortestIdleSeconds = 5;
 
 function chaincodeIdle(annotations: Annotations): { readonly chaincodeIdle?: number } {
-  const key = ANNOTATIONS.chaincodeIdle;
+  const key = annotationKeys.chaincodeIdle;
   const value = annotations[key];
   if (value === undefined) return {};
   const [, count = "", unit = "s"] = /^(\d{1,5})(s|m|h)$/.exec(value) ?? [];
   const seconds = Number(count) * ({ s: 1, m: 60, h: 3600 }[unit] ?? 1);
-  if (seconds < SHORTEST_IDLE) throw deny("invalid-value", key, value, "a time from 5s, such as 30s, 10m or 1h");
+  if (seconds < shortestIdleSeconds) throw deny("invalid-value", key, value, "a time from 5s, such as 30s, 10m or 1h");
   return { chaincodeIdle: seconds };
 }
 
 function mtu(annotations: Annotations): number | undefined {
-  const key = ANNOTATIONS.mtu;
+  const key = annotationKeys.mtu;
   const value = annotations[key];
   if (value === undefined) return undefined;
   // 576 is what every IPv4 host accepts (RFC 791), 65535 the largest packet.
@@ -252,14 +263,14 @@ function mtu(annotations: Annotations): number | undefined {
 }
 
 /** Each of the archives is a volume. */
-const MOST_IMAGES = 20;
+const mostImages = 20;
 
 function images(annotations: Annotations, key: string): readonly string[] {
   const value = annotations[key];
   if (value === undefined) return [];
   const references = value.split(/[\s,]+/).filter((text) => text !== "");
-  if (references.length > MOST_IMAGES)
-    throw deny("invalid-value", key, String(references.length), `at most ${MOST_IMAGES} image references`);
+  if (references.length > mostImages)
+    throw deny("invalid-value", key, String(references.length), `at most ${mostImages} image references`);
   const wrong = references.find((reference) => parseImage(reference) === undefined);
   if (wrong !== undefined) throw deny("invalid-value", key, wrong, "image references separated by commas or spaces");
   return references;

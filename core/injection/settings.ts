@@ -1,15 +1,15 @@
-import { documentationOf, PREFIX } from "./annotations.ts";
+import { documentationOf, annotationPrefix } from "./annotations.ts";
 import { imageMatches, parseImage } from "./image.ts";
 import type { Problem } from "./outcome.ts";
-import { CHAINCODE_NETWORKS, PROFILE_NAMES, PROFILES, type ChaincodeNetwork, type ProfileName } from "./profile.ts";
+import { chaincodeNetworks, profileNames, profiles, type ChaincodeNetwork, type ProfileName } from "./profile.ts";
 import { quantity } from "./quantity.ts";
 
-const DOCKER_SOCKET_POLICIES = ["replace", "keep", "deny"] as const;
+const dockerSocketPolicies = ["replace", "keep", "deny"] as const;
 /** What happens to a docker.sock of the node that the Pod brings. */
-export type DockerSocketPolicy = (typeof DOCKER_SOCKET_POLICIES)[number];
+export type DockerSocketPolicy = (typeof dockerSocketPolicies)[number];
 
-const OWN_DAEMON_POLICIES = ["allow", "deny"] as const;
-type OwnDaemonPolicy = (typeof OWN_DAEMON_POLICIES)[number];
+const ownDaemonPolicies = ["allow", "deny"] as const;
+type OwnDaemonPolicy = (typeof ownDaemonPolicies)[number];
 
 /** What the operator takes when a user says nothing, and what users may say. */
 export interface Choice<T extends string> {
@@ -24,8 +24,8 @@ export interface Bounded {
   readonly maximum: string;
 }
 
-const RESOURCE_NAMES = ["cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit"] as const;
-export type ResourceName = (typeof RESOURCE_NAMES)[number];
+const resourceNames = ["cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit"] as const;
+export type ResourceName = (typeof resourceNames)[number];
 
 /** What an operator owns: users of a namespace choose within it, never past it. */
 export interface InjectionSettings {
@@ -49,10 +49,10 @@ export interface InjectionSettings {
   readonly ownDaemon: OwnDaemonPolicy;
 }
 
-export const DEFAULT_SETTINGS: InjectionSettings = {
+export const defaultSettings: InjectionSettings = {
   // Users may have less privilege than the default, never more.
   profile: { default: "privileged", allowed: ["privileged", "restricted"] },
-  images: Object.fromEntries(PROFILE_NAMES.map((name) => [name, PROFILES[name].image])) as unknown as Record<
+  images: Object.fromEntries(profileNames.map((name) => [name, profiles[name].image])) as unknown as Record<
     ProfileName,
     Choice<string>
   >,
@@ -64,22 +64,22 @@ export const DEFAULT_SETTINGS: InjectionSettings = {
     memoryLimit: { default: "2Gi", minimum: "256Mi", maximum: "32Gi" },
   },
   storage: { limit: { default: "10Gi", minimum: "1Gi", maximum: "100Gi" }, claims: true },
-  dockerSocket: { default: "replace", allowed: DOCKER_SOCKET_POLICIES },
-  chaincodeNetwork: { default: "host", allowed: CHAINCODE_NETWORKS },
+  dockerSocket: { default: "replace", allowed: dockerSocketPolicies },
+  chaincodeNetwork: { default: "host", allowed: chaincodeNetworks },
   registryMirror: { default: "", allowed: [] },
   peerImages: ["*"],
   ownDaemon: "allow",
 };
 
-const SETTINGS_API_VERSION = `${PREFIX}v1alpha1`;
-const SETTINGS_KIND = "InjectionSettings";
+const settingsApiVersion = `${annotationPrefix}v1alpha1`;
+const settingsKind = "InjectionSettings";
 
 export type ParsedSettings =
   | { readonly valid: true; readonly settings: InjectionSettings }
   | { readonly valid: false; readonly problems: readonly Problem[] };
 
 /**
- * Reads an operator's settings from a parsed YAML or JSON document; what it leaves out stays as in DEFAULT_SETTINGS.
+ * Reads an operator's settings from a parsed YAML or JSON document; what it leaves out stays as in `defaultSettings`.
  * Every unknown key and every bad value is reported, each with what is allowed.
  */
 export function parseSettings(document: unknown): ParsedSettings {
@@ -93,30 +93,30 @@ class SettingsReader {
   readonly problems: Problem[] = [];
 
   settings(document: unknown): InjectionSettings {
-    const keys = ["apiVersion", "kind", ...Object.keys(DEFAULT_SETTINGS)];
+    const keys = ["apiVersion", "kind", ...Object.keys(defaultSettings)];
     const root = this.#object(document, "settings", keys);
-    this.#constant(root["apiVersion"], "apiVersion", SETTINGS_API_VERSION);
-    this.#constant(root["kind"], "kind", SETTINGS_KIND);
+    this.#constant(root["apiVersion"], "apiVersion", settingsApiVersion);
+    this.#constant(root["kind"], "kind", settingsKind);
     const storage = this.#object(root["storage"], "storage", ["limit", "claims"]);
-    const defaults = DEFAULT_SETTINGS;
+    const defaults = defaultSettings;
     return {
-      profile: this.#choice(root["profile"], "profile", defaults.profile, PROFILE_NAMES),
+      profile: this.#choice(root["profile"], "profile", defaults.profile, profileNames),
       images: this.#images(root["images"]),
       resources: this.#resources(root["resources"]),
       storage: {
         limit: this.#bounded(storage["limit"], "storage.limit", defaults.storage.limit),
         claims: this.#boolean(storage["claims"], "storage.claims", defaults.storage.claims),
       },
-      dockerSocket: this.#choice(root["dockerSocket"], "dockerSocket", defaults.dockerSocket, DOCKER_SOCKET_POLICIES),
+      dockerSocket: this.#choice(root["dockerSocket"], "dockerSocket", defaults.dockerSocket, dockerSocketPolicies),
       chaincodeNetwork: this.#choice(
         root["chaincodeNetwork"],
         "chaincodeNetwork",
         defaults.chaincodeNetwork,
-        CHAINCODE_NETWORKS,
+        chaincodeNetworks,
       ),
       registryMirror: this.#mirror(root["registryMirror"]),
       peerImages: this.#strings(root["peerImages"], "peerImages", defaults.peerImages),
-      ownDaemon: this.#word(root["ownDaemon"], "ownDaemon", defaults.ownDaemon, OWN_DAEMON_POLICIES),
+      ownDaemon: this.#word(root["ownDaemon"], "ownDaemon", defaults.ownDaemon, ownDaemonPolicies),
     };
   }
 
@@ -185,8 +185,8 @@ class SettingsReader {
   }
 
   #images(value: unknown): Readonly<Record<ProfileName, Choice<string>>> {
-    const object = this.#object(value, "images", PROFILE_NAMES);
-    const entries = PROFILE_NAMES.map(
+    const object = this.#object(value, "images", profileNames);
+    const entries = profileNames.map(
       (name) => [name, this.#imageChoice(object[name], `images.${name}`, name)] as const,
     );
     return Object.fromEntries(entries) as unknown as Record<ProfileName, Choice<string>>;
@@ -194,7 +194,7 @@ class SettingsReader {
 
   #imageChoice(value: unknown, key: string, profile: ProfileName): Choice<string> {
     const object = this.#object(value, key, ["default", "allowed"]);
-    const fallback = DEFAULT_SETTINGS.images[profile];
+    const fallback = defaultSettings.images[profile];
     const chosen = this.#text(object["default"], `${key}.default`, fallback.default);
     // Whoever names another image and lists none allows that one.
     const listed = object["default"] === undefined ? fallback.allowed : [chosen];
@@ -207,9 +207,9 @@ class SettingsReader {
   }
 
   #resources(value: unknown): Readonly<Record<ResourceName, Bounded>> {
-    const object = this.#object(value, "resources", RESOURCE_NAMES);
-    const entries = RESOURCE_NAMES.map(
-      (name) => [name, this.#bounded(object[name], `resources.${name}`, DEFAULT_SETTINGS.resources[name])] as const,
+    const object = this.#object(value, "resources", resourceNames);
+    const entries = resourceNames.map(
+      (name) => [name, this.#bounded(object[name], `resources.${name}`, defaultSettings.resources[name])] as const,
     );
     const resources = Object.fromEntries(entries) as unknown as Record<ResourceName, Bounded>;
     this.#ordered(resources.cpuRequest.default, resources.cpuLimit.default, "resources.cpuRequest.default");
@@ -244,7 +244,7 @@ class SettingsReader {
 
   #mirror(value: unknown): Choice<string> {
     const object = this.#object(value, "registryMirror", ["default", "allowed"]);
-    const fallback = DEFAULT_SETTINGS.registryMirror;
+    const fallback = defaultSettings.registryMirror;
     const chosen = this.#text(object["default"], "registryMirror.default", fallback.default);
     const listed = this.#strings(object["allowed"], "registryMirror.allowed", fallback.allowed);
     const given = chosen === "" ? listed : [chosen, ...listed];

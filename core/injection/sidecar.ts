@@ -9,24 +9,24 @@ import type {
 } from "@kubernetes/client-node";
 import { oldestVersion, type ClusterFacts } from "./cluster.ts";
 import type { Preload } from "./preload.ts";
-import { BRIDGE_ADDRESS, ENDPOINT, SOCKET, SOCKET_DIRECTORY, SOCKET_GROUP } from "./profile.ts";
+import { bridgeAddress, dockerEndpoint, socketPath, socketDirectory, socketGroup } from "./profile.ts";
 import type { GraphVolume, InjectionRequest } from "./request.ts";
 import { shellFunction } from "./shell-function.ts";
 import { isOlder } from "./version.ts";
 
 /** Names of ours in a Pod: long enough that no chart uses them. */
-export const SIDECAR = "kubectl-fabric-dind";
-export const PRELOADER = "kubectl-fabric-preload";
+export const sidecarName = "kubectl-fabric-dind";
+export const preloaderName = "kubectl-fabric-preload";
 /** Stops chaincode that nobody calls. */
-export const IDLER = "kubectl-fabric-idle";
-export const SOCKET_VOLUME = "kubectl-fabric-socket";
-export const GRAPH_VOLUME = "kubectl-fabric-graph";
+export const idlerName = "kubectl-fabric-idle";
+export const socketVolume = "kubectl-fabric-socket";
+export const graphVolume = "kubectl-fabric-graph";
 
 /**
  * Docker's data within the graph volume. Not the volume's root: dockerd makes its directory 0710, and with `fsGroup` and
  * `fsGroupChangePolicy: OnRootMismatch` the kubelet would then change every file of every image at each start.
  */
-const DATA_DIRECTORY = "data";
+const dataDirectory = "data";
 
 const startAloneScript = readFileSync(new URL("./start-alone.sh", import.meta.url), "utf8");
 const awaitReadyScript = readFileSync(new URL("./await-ready.sh", import.meta.url), "utf8");
@@ -53,7 +53,7 @@ export function sidecarContainer(
 ): V1Container {
   const { profile, image, resources } = request;
   return {
-    name: SIDECAR,
+    name: sidecarName,
     image,
     ...(profile.entrypoint === undefined ? {} : { command: startedAlone(profile.entrypoint, profile.graph) }),
     args: argumentsOf(request, mtu),
@@ -66,8 +66,8 @@ export function sidecarContainer(
     ...(form === "native" ? { startupProbe: startupProbe(profile.ready) } : {}),
     ...(form === "native" && profile.alive !== undefined ? { livenessProbe: livenessProbe(profile.alive) } : {}),
     volumeMounts: [
-      { name: SOCKET_VOLUME, mountPath: SOCKET_DIRECTORY },
-      { name: GRAPH_VOLUME, mountPath: profile.graph },
+      { name: socketVolume, mountPath: socketDirectory },
+      { name: graphVolume, mountPath: profile.graph },
       ...(form === "container" ? preload.mounts : []),
     ],
   };
@@ -102,12 +102,12 @@ function argumentsOf(
 ): string[] {
   const mtu = wanted ?? found;
   const values: Readonly<Record<string, string | undefined>> = {
-    socket: SOCKET,
-    data: `${profile.graph}/${DATA_DIRECTORY}`,
-    group: String(SOCKET_GROUP),
+    socket: socketPath,
+    data: `${profile.graph}/${dataDirectory}`,
+    group: String(socketGroup),
     mtu: mtu === undefined ? undefined : String(mtu),
     mirror: registryMirror,
-    bridge: chaincodeNetwork === "bridge" ? `${BRIDGE_ADDRESS}/16` : undefined,
+    bridge: chaincodeNetwork === "bridge" ? `${bridgeAddress}/16` : undefined,
   };
   return profile.arguments.flatMap((argument) => fill(argument, values) ?? []);
 }
@@ -147,7 +147,7 @@ interface Amount {
 function ephemeralStorage(graph: GraphVolume, { initContainers, containers }: V1PodSpec): Amount {
   const name = "ephemeral-storage";
   const limited = [...(initContainers ?? []), ...containers].some(
-    (container) => container.name !== SIDECAR && container.resources?.limits?.[name] !== undefined,
+    (container) => container.name !== sidecarName && container.resources?.limits?.[name] !== undefined,
   );
   if (!limited || graph.kind !== "emptyDir") return {};
   return { request: { [name]: "0" }, limit: { [name]: graph.sizeLimit } };
@@ -173,17 +173,17 @@ function heldStart({ profile }: InjectionRequest, { script, images }: Preload): 
  */
 export function preloadContainer({ image }: InjectionRequest, preload: Preload): V1Container {
   return {
-    name: PRELOADER,
+    name: preloaderName,
     image,
     command: ["sh", "-c", preload.script, "preload", ...preload.images],
-    env: [{ name: "DOCKER_HOST", value: ENDPOINT }, { name: "HOME", value: "/tmp" }, ...preload.environment],
+    env: [{ name: "DOCKER_HOST", value: dockerEndpoint }, { name: "HOME", value: "/tmp" }, ...preload.environment],
     resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { cpu: "1", memory: "128Mi" } },
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { drop: ["ALL"] },
       readOnlyRootFilesystem: true,
       runAsUser: 65_534,
-      runAsGroup: SOCKET_GROUP,
+      runAsGroup: socketGroup,
       runAsNonRoot: true,
       seccompProfile: { type: "RuntimeDefault" },
     },
@@ -193,7 +193,7 @@ export function preloadContainer({ image }: InjectionRequest, preload: Preload):
 
 /** Read-only: a socket can be connected to all the same, and nobody but the daemon can put another one in its place. */
 export function peerMount(): V1VolumeMount {
-  return { name: SOCKET_VOLUME, mountPath: SOCKET_DIRECTORY, readOnly: true };
+  return { name: socketVolume, mountPath: socketDirectory, readOnly: true };
 }
 
 export function sidecarVolumes({ graph }: InjectionRequest, preload: Preload): V1Volume[] {
@@ -201,10 +201,10 @@ export function sidecarVolumes({ graph }: InjectionRequest, preload: Preload): V
     graph.kind === "claim"
       ? { persistentVolumeClaim: { claimName: graph.claim } }
       : { emptyDir: { sizeLimit: graph.sizeLimit } };
-  return [{ name: SOCKET_VOLUME, emptyDir: {} }, { name: GRAPH_VOLUME, ...source }, ...preload.volumes];
+  return [{ name: socketVolume, emptyDir: {} }, { name: graphVolume, ...source }, ...preload.volumes];
 }
 
 /** Whether a Pod has a sidecar of ours, in either form. */
 export function hasSidecar({ spec }: V1Pod): boolean {
-  return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some(({ name }) => name === SIDECAR);
+  return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some(({ name }) => name === sidecarName);
 }

@@ -1,15 +1,10 @@
-import { ANNOTATIONS, NAMESPACE_LABEL } from "../injection/annotations.ts";
-import { TERMINATION_LOG, TOLERATED_VARIABLE } from "../injection/found-injection.ts";
+import { annotationKeys, namespaceLabel } from "../injection/annotations.ts";
+import { terminationLog, toleratedVariable } from "../injection/found-injection.ts";
 import { injectPod } from "../injection/inject.ts";
-import {
-  ARCHIVES_DIRECTORY,
-  ARCHIVES_VOLUME,
-  PULL_SECRETS_DIRECTORY,
-  PULL_SECRETS_VOLUME,
-} from "../injection/preload.ts";
-import { ENDPOINT, SOCKET_DIRECTORY } from "../injection/profile.ts";
-import { DEFAULT_SETTINGS } from "../injection/settings.ts";
-import { GRAPH_VOLUME, IDLER, PRELOADER, SIDECAR, SOCKET_VOLUME } from "../injection/sidecar.ts";
+import { archivesDirectory, archivesVolume, pullSecretsDirectory, pullSecretsVolume } from "../injection/preload.ts";
+import { dockerEndpoint, socketDirectory } from "../injection/profile.ts";
+import { defaultSettings } from "../injection/settings.ts";
+import { graphVolume, idlerName, preloaderName, sidecarName, socketVolume } from "../injection/sidecar.ts";
 import { webhookObjects } from "../injection/webhook-objects.ts";
 import type {
   KubernetesObject,
@@ -47,7 +42,7 @@ export function injectionPolicyObjects(): readonly KubernetesObject[] {
 
 /** Patterns a line, as in the settings: `*` stands for any characters, a repository alone for all its versions. */
 function parametersObject(): V1ConfigMap {
-  const { images } = DEFAULT_SETTINGS;
+  const { images } = defaultSettings;
   const lines = (list: readonly string[]): string => `${[...new Set(list)].join("\n")}\n`;
   return {
     apiVersion: "v1",
@@ -80,11 +75,11 @@ function injectedVariant(
   archives: string | undefined,
 ): V1Pod {
   const annotations = {
-    [ANNOTATIONS.inject]: "true",
-    [ANNOTATIONS.chaincodeNetwork]: network,
-    [ANNOTATIONS.chaincodeIdle]: "1h",
-    ...(preload === undefined ? {} : { [ANNOTATIONS.preload]: preload }),
-    ...(archives === undefined ? {} : { [ANNOTATIONS.preloadArchives]: archives }),
+    [annotationKeys.inject]: "true",
+    [annotationKeys.chaincodeNetwork]: network,
+    [annotationKeys.chaincodeIdle]: "1h",
+    ...(preload === undefined ? {} : { [annotationKeys.preload]: preload }),
+    ...(archives === undefined ? {} : { [annotationKeys.preloadArchives]: archives }),
   };
   const pod: V1Pod = {
     metadata: { annotations },
@@ -92,7 +87,7 @@ function injectedVariant(
   };
   const version = { major: 1, minor, patch: 0 };
   const cluster = { apiServer: version, oldestKubelet: version };
-  const outcome = injectPod(pod, { settings: DEFAULT_SETTINGS, cluster, version: "" });
+  const outcome = injectPod(pod, { settings: defaultSettings, cluster, version: "" });
   if (outcome.pod === undefined) throw new Error(`expected an injection, found ${outcome.kind}`);
   return outcome.pod;
 }
@@ -125,10 +120,10 @@ const isPrivate = `(!has(m.mountPropagation) || m.mountPropagation == "None")`;
 const isToken = `(has(m.readOnly) && m.readOnly && ${isPrivate} && m.mountPath.matches("^/(var/)?run/secrets/") && !m.mountPath.contains(".."))`;
 const isWhole = `(!has(m.subPath) && !has(m.subPathExpr) && ${isPrivate})`;
 const isOurs = (name: string): string =>
-  `(${name} in ${cel([SOCKET_VOLUME, GRAPH_VOLUME, PULL_SECRETS_VOLUME])} || ${name}.startsWith(${cel(ARCHIVES_VOLUME)}))`;
-const isPullSecrets = `(m.name == ${cel(PULL_SECRETS_VOLUME)} && m.mountPath == ${cel(PULL_SECRETS_DIRECTORY)})`;
-const isArchives = `(m.name.startsWith(${cel(ARCHIVES_VOLUME)}) && m.mountPath.matches(${cel(`^${ARCHIVES_DIRECTORY}/[0-9]+$`)}))`;
-const isSocketOfPeer = `(m.name == ${cel(SOCKET_VOLUME)} && m.mountPath == ${cel(SOCKET_DIRECTORY)} && has(m.readOnly) && m.readOnly && ${isWhole})`;
+  `(${name} in ${cel([socketVolume, graphVolume, pullSecretsVolume])} || ${name}.startsWith(${cel(archivesVolume)}))`;
+const isPullSecrets = `(m.name == ${cel(pullSecretsVolume)} && m.mountPath == ${cel(pullSecretsDirectory)})`;
+const isArchives = `(m.name.startsWith(${cel(archivesVolume)}) && m.mountPath.matches(${cel(`^${archivesDirectory}/[0-9]+$`)}))`;
+const isSocketOfPeer = `(m.name == ${cel(socketVolume)} && m.mountPath == ${cel(socketDirectory)} && has(m.readOnly) && m.readOnly && ${isWhole})`;
 
 /** Fields that no privileged container and no helper of the injection has, nor gets by defaults or other webhooks. */
 const neverMade = [
@@ -146,13 +141,13 @@ const neverMade = [
 
 /** Nothing but its command decides what runs in it, and what it reaches. */
 function runsOnlyItsCommand(variables: readonly string[]): string {
-  const tolerated = cel(`(?i)${TOLERATED_VARIABLE.source}`);
+  const tolerated = cel(`(?i)${toleratedVariable.source}`);
   return [
     `(!has(c.env) || c.env.all(e, ${variables.join(" || ")} || e.name.matches(${tolerated})))`,
     ...neverMade.map((field) => `!has(c.${field})`),
     "(!has(c.resources) || !has(c.resources.claims))",
     // The kubelet mounts an empty file there, whatever the image has in its place.
-    `(!has(c.terminationMessagePath) || c.terminationMessagePath == ${cel(TERMINATION_LOG)})`,
+    `(!has(c.terminationMessagePath) || c.terminationMessagePath == ${cel(terminationLog)})`,
   ].join(" && ");
 }
 
@@ -163,16 +158,16 @@ const variable = (name: string, value: string): string =>
 function isDaemonOfOurs(containers: readonly V1Container[]): string {
   const [first] = containers;
   const fixed = distinct(containers.map(({ args }) => args ?? [])).filter((argument) => !argument.startsWith("--mtu="));
-  const graph = first?.volumeMounts?.find(({ name }) => name === GRAPH_VOLUME)?.mountPath;
-  const mounts = `(m.name == ${cel(SOCKET_VOLUME)} && m.mountPath == ${cel(SOCKET_DIRECTORY)} && ${isWhole}) || (m.name == ${cel(GRAPH_VOLUME)} && m.mountPath == ${cel(graph)} && ${isWhole})`;
+  const graph = first?.volumeMounts?.find(({ name }) => name === graphVolume)?.mountPath;
+  const mounts = `(m.name == ${cel(socketVolume)} && m.mountPath == ${cel(socketDirectory)} && ${isWhole}) || (m.name == ${cel(graphVolume)} && m.mountPath == ${cel(graph)} && ${isWhole})`;
   return [
-    `c.name == ${cel(SIDECAR)}`,
+    `c.name == ${cel(sidecarName)}`,
     `has(c.restartPolicy) && c.restartPolicy == "Always"`,
     imageIn("c.image", "daemonImages"),
     `has(c.command) && c.command == ${cel(first?.command)}`,
     `has(c.args) && c.args.size() > 0 && c.args[0] == "dockerd"`,
     `c.args.all(a, a in ${cel(fixed)} || a.matches("^--mtu=[0-9]{3,5}$") || (a.startsWith("--registry-mirror=") && a.substring(18) in variables.registryMirrors))`,
-    runsOnlyItsCommand([variable("DOCKER_HOST", ENDPOINT)]),
+    runsOnlyItsCommand([variable("DOCKER_HOST", dockerEndpoint)]),
     `has(c.startupProbe) && has(c.startupProbe.exec) && c.startupProbe.exec.command == ${cel(first?.startupProbe?.exec?.command)}`,
     `has(c.volumeMounts) && c.volumeMounts.all(m, ${mounts} || ${isToken})`,
     ...["capabilities", "seLinuxOptions", "windowsOptions"].map((field) => `!has(c.securityContext.${field})`),
@@ -195,7 +190,7 @@ function isHelperOfOurs(name: string, containers: readonly V1Container[], mounts
     "!has(c.args)",
     "!has(c.startupProbe)",
     runsOnlyItsCommand([
-      variable("DOCKER_HOST", ENDPOINT),
+      variable("DOCKER_HOST", dockerEndpoint),
       variable("HOME", "/tmp"),
       `(e.name == "KUBECTL_FABRIC_ARCHIVES" && !has(e.valueFrom) && has(e.value) && e.value.matches(${cel("^([a-zA-Z0-9][^$\\s]*( |$))*$")}))`,
     ]),
@@ -293,14 +288,14 @@ function podPolicy(): V1ValidatingAdmissionPolicy {
   const containers = injectedContainers();
   const helpers = [
     isHelperOfOurs(
-      PRELOADER,
-      containers.get(PRELOADER) ?? [],
+      preloaderName,
+      containers.get(preloaderName) ?? [],
       `${isSocketOfPeer} || (has(m.readOnly) && m.readOnly && ${isWhole} && (${isPullSecrets} || ${isArchives}))`,
     ),
-    isHelperOfOurs(IDLER, containers.get(IDLER) ?? [], isSocketOfPeer),
+    isHelperOfOurs(idlerName, containers.get(idlerName) ?? [], isSocketOfPeer),
   ];
   // Without privilege (the profiles restricted and sysbox) what is in the sidecar gains nothing.
-  const isRunner = `(c.name == ${cel(SIDECAR)} && !has(c.volumeDevices))`;
+  const isRunner = `(c.name == ${cel(sidecarName)} && !has(c.volumeDevices))`;
   const isPeer = `(!has(c.volumeDevices) && has(c.volumeMounts) && c.volumeMounts.all(m, !${isOurs("m.name")} || ${isSocketOfPeer}) && ${imageIn("c.image", "peerImages")})`;
   const optional = (field: string): string => `(has(object.spec.${field}) ? object.spec.${field} : [])`;
   return {
@@ -309,7 +304,7 @@ function podPolicy(): V1ValidatingAdmissionPolicy {
       failurePolicy: "Fail",
       paramKind: { apiVersion: "v1", kind: "ConfigMap" },
       matchConstraints: {
-        namespaceSelector: { matchLabels: { [NAMESPACE_LABEL]: "enabled" } },
+        namespaceSelector: { matchLabels: { [namespaceLabel]: "enabled" } },
         resourceRules: [
           { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["pods"] },
           { apiGroups: [""], apiVersions: ["v1"], operations: ["UPDATE"], resources: ["pods/ephemeralcontainers"] },
@@ -327,7 +322,7 @@ function podPolicy(): V1ValidatingAdmissionPolicy {
         { name: "ephemeral", expression: optional("ephemeralContainers") },
         {
           name: "daemons",
-          expression: `${optional("initContainers")}.filter(c, ${isPrivileged} && ${isDaemonOfOurs(containers.get(SIDECAR) ?? [])})`,
+          expression: `${optional("initContainers")}.filter(c, ${isPrivileged} && ${isDaemonOfOurs(containers.get(sidecarName) ?? [])})`,
         },
         {
           name: "beyondBaseline",
@@ -345,15 +340,15 @@ function podPolicy(): V1ValidatingAdmissionPolicy {
             'the namespace takes Pods within Pod Security "baseline" only, save for the injected daemon: no host namespaces, hostPath volumes, unsafe sysctls or unconfined profiles',
         },
         {
-          expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name != ${cel(SOCKET_VOLUME)} || has(v.emptyDir))`,
+          expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name != ${cel(socketVolume)} || has(v.emptyDir))`,
           message: "the volume of the injected daemon's socket is no emptyDir: other Pods could have it, too",
         },
         {
-          expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name != ${cel(PULL_SECRETS_VOLUME)} || (has(v.projected) && has(v.projected.sources) && v.projected.sources.all(s, has(s.secret) && has(s.secret.items) && s.secret.items.all(i, i.path.matches("^[0-9]+/config[.]json$")))))`,
+          expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name != ${cel(pullSecretsVolume)} || (has(v.projected) && has(v.projected.sources) && v.projected.sources.all(s, has(s.secret) && has(s.secret.items) && s.secret.items.all(i, i.path.matches("^[0-9]+/config[.]json$")))))`,
           message: "the volume of pull secrets has more than configurations of Docker: it could have plugins",
         },
         {
-          expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name == ${cel(GRAPH_VOLUME)} || !has(v.persistentVolumeClaim) || !object.spec.volumes.exists(g, g.name == ${cel(GRAPH_VOLUME)} && has(g.persistentVolumeClaim) && g.persistentVolumeClaim.claimName == v.persistentVolumeClaim.claimName))`,
+          expression: `!has(object.spec.volumes) || object.spec.volumes.all(v, v.name == ${cel(graphVolume)} || !has(v.persistentVolumeClaim) || !object.spec.volumes.exists(g, g.name == ${cel(graphVolume)} && has(g.persistentVolumeClaim) && g.persistentVolumeClaim.claimName == v.persistentVolumeClaim.claimName))`,
           message: "a second volume has the claim that the injected daemon keeps its data on",
         },
         {

@@ -9,7 +9,7 @@ import { createOrGet, describeRef, get, list, refOf, remove } from "../kubernete
 import { waitFor } from "../kubernetes/wait.ts";
 import type { Step } from "../engine/step.ts";
 import { injectionPolicyObjects } from "./injection-policy.ts";
-import { NAMESPACE_LABEL } from "../injection/annotations.ts";
+import { namespaceLabel } from "../injection/annotations.ts";
 import { hasLabels, managedBy } from "../kubernetes/ownership.ts";
 import { sameAsListed, type ListedObject } from "../kubernetes/listed-object.ts";
 import { webhookManifests } from "./manifests.ts";
@@ -188,7 +188,7 @@ export async function installedObjects(cluster: Cluster, signal: AbortSignal): P
 
 /** Peers that are made there while nobody injects run without Docker, and do not say why. */
 async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<void> {
-  const asking = await list(cluster, { kind: "Namespace", labels: { [NAMESPACE_LABEL]: "enabled" } }, signal);
+  const asking = await list(cluster, { kind: "Namespace", labels: { [namespaceLabel]: "enabled" } }, signal);
   const names = asking
     .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
     .flatMap(({ metadata }) => metadata?.name ?? []);
@@ -196,7 +196,7 @@ async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<v
   throw new FabricError("conflict", `expected no namespace that asks for injection, found ${names.join(", ")}`, {
     hint:
       "kubectl fabric down deletes a network with its ledgers and keys; where no peer needs Docker any more: " +
-      `kubectl label namespace ${names.join(" ")} ${NAMESPACE_LABEL}-`,
+      `kubectl label namespace ${names.join(" ")} ${namespaceLabel}-`,
   });
 }
 
@@ -285,7 +285,7 @@ export async function webhookStatus(cluster: Cluster, signal: AbortSignal, now =
   const [found, configuration, optedIn] = await Promise.all([
     get(cluster, deployment, signal),
     get(cluster, registration, signal),
-    list(cluster, { kind: "Namespace", labels: { [NAMESPACE_LABEL]: "enabled" } }, signal),
+    list(cluster, { kind: "Namespace", labels: { [namespaceLabel]: "enabled" } }, signal),
   ]);
   const certificates = heldCertificates(await readWebhookCertificates(cluster, configuration, signal), now);
   const isTrusted = trusted(configuration);

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { PROFILE_NAMES } from "../../core/injection/profile.ts";
+import { profileNames } from "../../core/injection/profile.ts";
 import type { NetworkOptions } from "../../core/network/resources/spec.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { idleTime, list, nodeCount } from "./arguments.ts";
@@ -57,7 +57,7 @@ export const init: CommandDefinition = (program, terminal) => {
       new Option(
         "--profile <name>",
         "how the peers' sidecars are isolated (default: privileged, Docker; restricted: no privilege and no Docker)",
-      ).choices(PROFILE_NAMES),
+      ).choices(profileNames),
     )
     .option(
       "--chaincode-idle <time>",

@@ -1,4 +1,4 @@
-import { SIDECAR } from "../../injection/sidecar.ts";
+import { sidecarName } from "../../injection/sidecar.ts";
 import { newEngine, type Engine } from "../../docker/engine.ts";
 import { resolveTarget } from "../../kubernetes/port-forward.ts";
 import { nodeTarget } from "../../network/workload/node-target.ts";
@@ -14,7 +14,7 @@ export async function withDaemon<Result>(
 ): Promise<Result> {
   const { namespace } = node.organization;
   const { pod } = await resolveTarget(cluster, nodeTarget(node, ports.peer), signal);
-  const engine = newEngine(cluster, { namespace, pod, container: SIDECAR }, signal);
+  const engine = newEngine(cluster, { namespace, pod, container: sidecarName }, signal);
   try {
     return await use(engine);
   } finally {

@@ -1,4 +1,4 @@
-import { SIDECAR } from "../../injection/sidecar.ts";
+import { sidecarName } from "../../injection/sidecar.ts";
 import { findPeerContainer } from "../../injection/peer-container.ts";
 import { newDaemon, type Daemon } from "../../docker/daemon.ts";
 import { FabricError } from "../../error.ts";
@@ -44,13 +44,13 @@ export function seedPeer({ cluster }: OpenNetwork, node: FabricNode): SeedPeer {
     async withDaemon(signal, use) {
       const { metadata, spec } = await podOf(cluster, node, signal);
       const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
-      if (!containers.some(({ name }) => name === SIDECAR)) {
+      if (!containers.some(({ name }) => name === sidecarName)) {
         throw new FabricError("not-found", `expected a Docker daemon in the Pod of ${host}, found none`, {
           hint: "kubectl fabric webhook status",
         });
       }
       const { namespace } = node.organization;
-      const daemon = newDaemon(cluster, { namespace, pod: metadata?.name ?? "", container: SIDECAR }, signal);
+      const daemon = newDaemon(cluster, { namespace, pod: metadata?.name ?? "", container: sidecarName }, signal);
       try {
         return await use(daemon);
       } finally {

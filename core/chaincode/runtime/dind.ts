@@ -1,6 +1,6 @@
 import { FabricError } from "../../error.ts";
 import { get } from "../../kubernetes/objects.ts";
-import { ANNOTATIONS } from "../../injection/annotations.ts";
+import { annotationKeys } from "../../injection/annotations.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
 import type { Step } from "../../engine/step.ts";
@@ -52,11 +52,11 @@ function idleStep(network: OpenNetwork, node: FabricNode): Step {
     after: [],
     async observe({ signal }) {
       const set = await get(network.cluster, { kind: "StatefulSet", namespace, name: node.name }, signal);
-      const idle = set?.spec?.template.metadata?.annotations?.[ANNOTATIONS.chaincodeIdle];
+      const idle = set?.spec?.template.metadata?.annotations?.[annotationKeys.chaincodeIdle];
       if (idle !== undefined) return { done: true, detail: `after ${idle}` };
       throw new FabricError(
         "not-ready",
-        `expected ${ANNOTATIONS.chaincodeIdle} on the Pod of ${hostOf(node)}, found none`,
+        `expected ${annotationKeys.chaincodeIdle} on the Pod of ${hostOf(node)}, found none`,
         {
           hint: "kubectl fabric init --chaincode-idle 10m sets it, and restarts the peers once",
         },

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { PREFIX } from "../../injection/annotations.ts";
+import { annotationPrefix } from "../../injection/annotations.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 import { networkLabel, organizationLabel } from "../../network/resources/labels.ts";
 import type { FabricNetwork, Organization } from "../../network/resources/spec.ts";
@@ -14,11 +14,11 @@ export interface ServiceIdentity {
   readonly clientAuth: boolean;
 }
 
-const chaincodeLabel = `${PREFIX}chaincode`;
-const channelLabel = `${PREFIX}channel`;
-const serviceLabel = `${PREFIX}chaincode-service`;
-export const packageAnnotation = `${PREFIX}package-id`;
-export const certificateAnnotation = `${PREFIX}certificate`;
+const chaincodeLabel = `${annotationPrefix}chaincode`;
+const channelLabel = `${annotationPrefix}channel`;
+const serviceLabel = `${annotationPrefix}chaincode-service`;
+export const packageAnnotation = `${annotationPrefix}package-id`;
+export const certificateAnnotation = `${annotationPrefix}certificate`;
 
 /**
  * Name of the Service and all that belongs to it: a DNS label, with room for "-peer99". The old version keeps its own

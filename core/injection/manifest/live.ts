@@ -1,5 +1,5 @@
 import { escapePathComponent, type Operation } from "fast-json-patch";
-import { ANNOTATIONS } from "../annotations.ts";
+import { annotationKeys } from "../annotations.ts";
 import { FabricError } from "../../error.ts";
 import type { KubernetesObject } from "../../kubernetes/client-node.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
@@ -8,11 +8,11 @@ import type { Step } from "../../engine/step.ts";
 import { originalOf, restore } from "./original.ts";
 import { fieldsOf, podTemplatesOf, type PodTemplate } from "./pod-template.ts";
 
-const KINDS = ["Deployment", "StatefulSet", "DaemonSet", "CronJob"] as const;
-export type WorkloadKind = (typeof KINDS)[number];
+const workloadKinds = ["Deployment", "StatefulSet", "DaemonSet", "CronJob"] as const;
+export type WorkloadKind = (typeof workloadKinds)[number];
 
 /** As kubectl writes them. */
-const SHORT: Readonly<Record<string, WorkloadKind>> = {
+const shortKinds: Readonly<Record<string, WorkloadKind>> = {
   deploy: "Deployment",
   sts: "StatefulSet",
   ds: "DaemonSet",
@@ -23,11 +23,13 @@ const SHORT: Readonly<Record<string, WorkloadKind>> = {
 export function workloadRef(text: string, namespace: string | undefined): ObjectRef<WorkloadKind> {
   const [, word = "", name = ""] = /^([a-z]+)(?:\.[a-z0-9.]+)?\/([a-z0-9][-a-z0-9.]*)$/i.exec(text) ?? [];
   const lower = word.toLowerCase();
-  const kind = SHORT[lower] ?? KINDS.find((known) => [known, `${known}s`].some((form) => form.toLowerCase() === lower));
+  const kind =
+    shortKinds[lower] ??
+    workloadKinds.find((known) => [known, `${known}s`].some((form) => form.toLowerCase() === lower));
   if (kind !== undefined) return { kind, namespace, name };
   throw new FabricError(
     "usage",
-    `expected ${KINDS.map((known) => `${known.toLowerCase()}/NAME`).join(", ")}, found ${text}`,
+    `expected ${workloadKinds.map((known) => `${known.toLowerCase()}/NAME`).join(", ")}, found ${text}`,
     {
       hint: /^po(ds?)?\//i.test(text)
         ? "a Pod cannot be changed: eject what it was made from, or delete it and make it anew without the annotation"
@@ -80,11 +82,11 @@ function ejectOperations(workload: KubernetesObject): readonly Operation[] {
 
 function ofTemplate({ pod }: PodTemplate): readonly Operation[] {
   const original = originalOf(pod);
-  const wish = pod.metadata?.annotations?.[ANNOTATIONS.inject];
+  const wish = pod.metadata?.annotations?.[annotationKeys.inject];
   const off: Operation[] =
     wish === undefined || wish === "false"
       ? []
-      : [{ op: "remove", path: `/metadata/annotations/${escapePathComponent(ANNOTATIONS.inject)}` }];
+      : [{ op: "remove", path: `/metadata/annotations/${escapePathComponent(annotationKeys.inject)}` }];
   return original === undefined ? off : [...restore(pod, original).operations, ...off];
 }
 

@@ -31,7 +31,7 @@ export interface EditedText {
  * kubectl reads YAML 1.1 (sigs.k8s.io/yaml): `n` and `off` are booleans, 0644 is octal. It knows neither dates nor numbers to
  * base 60.
  */
-const READING = {
+const yamlOptions = {
   version: "1.1",
   customTags: (tags: Tags): Tags =>
     tags.filter((tag) => typeof tag === "string" || (tag.tag !== "tag:yaml.org,2002:timestamp" && !isSexagesimal(tag))),
@@ -68,7 +68,7 @@ export function editManifest({ text, object }: ManifestDocument, edits: readonly
   const edited = keepLayout(text, edits);
   if (edited !== undefined && isDeepStrictEqual(parse(edited).toJS(), expected)) return ends(text, edited, false);
   const header = /^---[^\n]*\n/.exec(text)?.[0] ?? "";
-  const rewritten = new Document(expected, READING);
+  const rewritten = new Document(expected, yamlOptions);
   return ends(text, `${header}${rewritten.toString(layoutOf(text))}`, true);
 }
 
@@ -130,7 +130,7 @@ function jsonIndent(text: string): string | number {
 }
 
 function parse(text: string) {
-  return parseDocument(text, READING);
+  return parseDocument(text, yamlOptions);
 }
 
 function objectOf(document: ReturnType<typeof parse>, source: string, linesBefore: number): unknown {

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { escapePathComponent, type Operation } from "fast-json-patch";
-import { ANNOTATIONS, PREFIX } from "../annotations.ts";
+import { annotationKeys, annotationPrefix } from "../annotations.ts";
 import { applyOperations, inject, type InjectionContext } from "../inject.ts";
-import { SKIP_SENTENCES } from "../outcome.ts";
+import { skipSentences } from "../outcome.ts";
 import { FabricError } from "../../error.ts";
 import type { V1Pod } from "../../kubernetes/client-node.ts";
 import { editManifest, readManifest, type ManifestDocument, type PartialEdit } from "./manifest.ts";
@@ -85,7 +85,7 @@ function injectTemplate({ pod, owner }: PodTemplate, source: string, context: In
   const { before, operations: undone } = withoutInjection(pod);
   const outcome = inject(before, context);
   if (outcome.kind === "untouched") {
-    return { operations: [], report: unchanged(owner, SKIP_SENTENCES[outcome.reason]) };
+    return { operations: [], report: unchanged(owner, skipSentences[outcome.reason]) };
   }
   if (outcome.kind === "denied") {
     throw new FabricError("rejected", `${source}: ${owner}: ${outcome.message}`, {
@@ -116,7 +116,7 @@ function withoutInjection(pod: V1Pod): { readonly before: V1Pod; readonly operat
 function noteOf(pod: V1Pod, operations: readonly Operation[]): Operation {
   return {
     op: "add",
-    path: `/metadata/annotations/${escapePathComponent(ANNOTATIONS.original)}`,
+    path: `/metadata/annotations/${escapePathComponent(annotationKeys.original)}`,
     value: JSON.stringify(recordOriginal(pod, operations)),
   };
 }
@@ -124,7 +124,7 @@ function noteOf(pod: V1Pod, operations: readonly Operation[]): Operation {
 function ejectTemplate({ pod, owner }: PodTemplate): TemplateEdit {
   const original = originalOf(pod);
   if (original === undefined) {
-    if (pod.metadata?.annotations?.[ANNOTATIONS.injected] !== undefined) throw injectedByWebhook(owner);
+    if (pod.metadata?.annotations?.[annotationKeys.injected] !== undefined) throw injectedByWebhook(owner);
     return { operations: [], report: unchanged(owner, "nothing was injected") };
   }
   const { operations, kept } = restore(pod, original);
@@ -149,7 +149,7 @@ function unchanged(owner: string, detail: string): TemplateReport {
 /** The API server refuses annotations that are not texts; YAML makes `true` and `2` something else. */
 function requireTexts({ metadata }: V1Pod, owner: string): void {
   const wrong = Object.entries(fieldsOf(metadata?.annotations)).find(
-    ([key, value]) => key.startsWith(PREFIX) && typeof value !== "string",
+    ([key, value]) => key.startsWith(annotationPrefix) && typeof value !== "string",
   );
   if (wrong === undefined) return;
   const [key, value] = wrong;
@@ -165,6 +165,6 @@ function misplacedAnnotations(object: unknown): readonly string[] {
   const templates = podTemplatesOf(object);
   if (templates.length === 0 || templates.some(({ path }) => path.length === 0)) return [];
   const own = fieldsOf(fieldsOf(fieldsOf(object)["metadata"])["annotations"]);
-  const keys = Object.keys(own).filter((key) => key.startsWith(PREFIX));
+  const keys = Object.keys(own).filter((key) => key.startsWith(annotationPrefix));
   return keys.map((key) => `${ownerOf(object)}: ${key} has no effect here: it belongs to the Pod template`);
 }

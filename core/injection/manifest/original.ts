@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import jsonPatch, { escapePathComponent, unescapePathComponent, type Operation } from "fast-json-patch";
 import { z } from "zod";
-import { ANNOTATIONS } from "../annotations.ts";
+import { annotationKeys } from "../annotations.ts";
 import { FabricError } from "../../error.ts";
 import type { V1Pod } from "../../kubernetes/client-node.ts";
 import { fieldsOf, valueAt } from "./pod-template.ts";
@@ -12,12 +12,12 @@ import { fieldsOf, valueAt } from "./pod-template.ts";
  */
 
 /** A list of the Pod, its container by name: "/spec/containers/peer/env". */
-const LIST = /^\/spec\/(?:volumes|initContainers|containers|securityContext\/supplementalGroups)$/;
-const CONTAINER_LIST = /^\/spec\/containers\/[^/]+\/(?:env|volumeMounts)$/;
-const FIELD = /^\/(?:spec\/(?:securityContext|hostUsers|runtimeClassName)|metadata\/annotations\/[^/]+)$/;
+const listPath = /^\/spec\/(?:volumes|initContainers|containers|securityContext\/supplementalGroups)$/;
+const containerListPath = /^\/spec\/containers\/[^/]+\/(?:env|volumeMounts)$/;
+const fieldPath = /^\/(?:spec\/(?:securityContext|hostUsers|runtimeClassName)|metadata\/annotations\/[^/]+)$/;
 
 const listSchema = z.strictObject({
-  path: z.string().refine((path) => LIST.test(path) || CONTAINER_LIST.test(path)),
+  path: z.string().refine((path) => listPath.test(path) || containerListPath.test(path)),
   /** What was there instead of a list, where there was none. */
   created: z.enum(["absent", "null"]).optional(),
   /** Entries that were added, or as much of each as tells it from others. */
@@ -27,7 +27,7 @@ const listSchema = z.strictObject({
   removed: z.array(z.strictObject({ index: z.int().nonnegative(), was: z.unknown() })).optional(),
 });
 const fieldSchema = z.strictObject({
-  path: z.string().refine((path) => FIELD.test(path)),
+  path: z.string().refine((path) => fieldPath.test(path)),
   wrote: z.unknown(),
   /** Missing where the field was. */
   was: z.unknown().optional(),
@@ -39,7 +39,7 @@ type FieldChange = z.infer<typeof fieldSchema>;
 export type Original = z.infer<typeof originalSchema>;
 
 /** Names of volumes, containers and mounts are the injection's own, whatever became of the rest of the entry. */
-const IDENTITY = /\/(volumes|initContainers|containers|volumeMounts)$/;
+const namedListPath = /\/(volumes|initContainers|containers|volumeMounts)$/;
 
 /** Notes what operations of the injection change in a Pod. */
 export function recordOriginal(pod: V1Pod, operations: readonly Operation[]): Original {
@@ -90,7 +90,7 @@ function inField(operation: Operation, parent: Readonly<Record<string, unknown>>
 }
 
 function identityOf(path: string, value: unknown): unknown {
-  if (!IDENTITY.test(path)) return value;
+  if (!namedListPath.test(path)) return value;
   const { name, mountPath } = fieldsOf(value);
   return path.endsWith("/volumeMounts") ? { mountPath } : { name };
 }
@@ -120,14 +120,14 @@ export interface Restoration {
 
 /** Reads the record of an injected Pod; undefined where there is none. @throws FabricError `invalid` */
 export function originalOf(pod: V1Pod): Original | undefined {
-  const text = pod.metadata?.annotations?.[ANNOTATIONS.original];
+  const text = pod.metadata?.annotations?.[annotationKeys.original];
   if (text === undefined) return undefined;
   try {
     return originalSchema.parse(JSON.parse(text));
   } catch (cause) {
     throw new FabricError(
       "invalid",
-      `expected the annotation ${ANNOTATIONS.original} as it was written, found another`,
+      `expected the annotation ${annotationKeys.original} as it was written, found another`,
       {
         hint: "take the file from before the injection out of version control",
         cause,
@@ -142,7 +142,7 @@ export function restore(pod: V1Pod, { lists, fields }: Original): Restoration {
   const operations = [
     ...lists.flatMap((change) => restoreList(pod, change, kept)),
     ...fields.flatMap((change) => restoreField(pod, change, kept)),
-    { op: "remove" as const, path: `/metadata/annotations/${escapePathComponent(ANNOTATIONS.original)}` },
+    { op: "remove" as const, path: `/metadata/annotations/${escapePathComponent(annotationKeys.original)}` },
   ];
   return { operations, kept };
 }
@@ -150,7 +150,7 @@ export function restore(pod: V1Pod, { lists, fields }: Original): Restoration {
 /** The place of a list in a Pod as it is now; undefined when its container or itself is gone. */
 function listAt(pod: V1Pod, path: string): { readonly path: string; readonly list: readonly unknown[] } | undefined {
   const keys = path.split("/").slice(1).map(unescapePathComponent);
-  const isContainerList = CONTAINER_LIST.test(path);
+  const isContainerList = containerListPath.test(path);
   const index = isContainerList ? (pod.spec?.containers ?? []).findIndex(({ name }) => name === keys[2]) : -1;
   const found = isContainerList ? keys.with(2, String(index)) : keys;
   const list = valueAt(pod, found.map(place));
@@ -210,7 +210,7 @@ function restoreField(pod: V1Pod, change: FieldChange, kept: string[]): readonly
   const { path, wrote } = change;
   const found = valueAt(pod, path.split("/").slice(1).map(unescapePathComponent));
   if (found === undefined) return [];
-  const ours = path === `/metadata/annotations/${escapePathComponent(ANNOTATIONS.injected)}`;
+  const ours = path === `/metadata/annotations/${escapePathComponent(annotationKeys.injected)}`;
   if (!ours && !isDeepStrictEqual(found, wrote)) {
     kept.push(path);
     return [];

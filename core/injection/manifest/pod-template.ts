@@ -13,7 +13,11 @@ export interface PodTemplate {
 }
 
 /** Pod; Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and whatever is built like them; CronJob; PodTemplate. */
-const PLACES: readonly Path[] = [["spec", "template"], ["spec", "jobTemplate", "spec", "template"], ["template"]];
+const templatePaths: readonly Path[] = [
+  ["spec", "template"],
+  ["spec", "jobTemplate", "spec", "template"],
+  ["template"],
+];
 
 /** Every Pod template of an object, of a List's items as well. What has none gives none. */
 export function podTemplatesOf(object: unknown): readonly PodTemplate[] {
@@ -25,7 +29,9 @@ export function podTemplatesOf(object: unknown): readonly PodTemplate[] {
   }
   const owner = ownerOf(object);
   if (fields["kind"] === "Pod") return [{ path: [], pod: fields, owner }];
-  const path = PLACES.find((place) => Array.isArray(fieldsOf(fieldsOf(valueAt(object, place))["spec"])["containers"]));
+  const path = templatePaths.find((place) =>
+    Array.isArray(fieldsOf(fieldsOf(valueAt(object, place))["spec"])["containers"]),
+  );
   if (path === undefined) return [];
   return [{ path, pod: { apiVersion: "v1", kind: "Pod", ...fieldsOf(valueAt(object, path)) }, owner }];
 }

@@ -1,18 +1,18 @@
 import { sentenceOf } from "../outcome.ts";
-import { DEFAULT_SETTINGS, parseSettings, type InjectionSettings } from "../settings.ts";
+import { defaultSettings, parseSettings, type InjectionSettings } from "../settings.ts";
 import { FabricError } from "../../error.ts";
 import { readManifest } from "./manifest.ts";
 import { fieldsOf } from "./pod-template.ts";
 
 /** Key of the ConfigMap that holds an operator's settings (manifests/base/settings.yaml). */
-export const SETTINGS_KEY = "settings.yaml";
+export const settingsKey = "settings.yaml";
 
 /**
  * The operator's settings from a text: the settings themselves, or the ConfigMap that holds them, as kubectl prints it.
  * @throws FabricError `invalid` that names every bad value and what is allowed
  */
 export function settingsOf(text: string | undefined, source: string): InjectionSettings {
-  if (text === undefined) return DEFAULT_SETTINGS;
+  if (text === undefined) return defaultSettings;
   const [only, another] = readManifest(text, source)
     .map(({ object }) => object)
     .filter((object) => object !== null && object !== undefined);
@@ -25,7 +25,7 @@ export function settingsOf(text: string | undefined, source: string): InjectionS
 }
 
 function ofConfigMap(fields: Readonly<Record<string, unknown>>, source: string): InjectionSettings {
-  const text = fieldsOf(fields["data"])[SETTINGS_KEY];
-  if (typeof text === "string") return settingsOf(text, `${source}, ${SETTINGS_KEY}`);
-  throw new FabricError("invalid", `${source}: expected a ConfigMap with the key ${SETTINGS_KEY}, found none`);
+  const text = fieldsOf(fields["data"])[settingsKey];
+  if (typeof text === "string") return settingsOf(text, `${source}, ${settingsKey}`);
+  throw new FabricError("invalid", `${source}: expected a ConfigMap with the key ${settingsKey}, found none`);
 }

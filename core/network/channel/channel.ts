@@ -1,4 +1,4 @@
-import { PREFIX } from "../../injection/annotations.ts";
+import { annotationPrefix } from "../../injection/annotations.ts";
 import type { ChannelGenesis } from "../../fabric/channel/genesis.ts";
 import { mspDefinition } from "../../fabric/identity/msp.ts";
 import type { V1ConfigMap } from "../../kubernetes/client-node.ts";
@@ -21,7 +21,7 @@ import {
 const channelConfigMapPrefix = "channel-";
 const genesisKey = "genesis.block";
 const componentLabel = "app.kubernetes.io/component";
-const channelAnnotation = `${PREFIX}channel`;
+const channelAnnotation = `${annotationPrefix}channel`;
 
 export const channelConfigMapName = (channel: string): string => channelConfigMapPrefix + channel.toLowerCase();
 

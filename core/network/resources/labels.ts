@@ -1,12 +1,12 @@
-import { PREFIX } from "../../injection/annotations.ts";
+import { annotationPrefix } from "../../injection/annotations.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 import type { FabricNetwork, FabricNode, Organization } from "./spec.ts";
 
-export const networkLabel = `${PREFIX}network`;
-export const organizationLabel = `${PREFIX}org`;
-export const nodeLabel = `${PREFIX}node`;
+export const networkLabel = `${annotationPrefix}network`;
+export const organizationLabel = `${annotationPrefix}org`;
+export const nodeLabel = `${annotationPrefix}node`;
 /** On a namespace, set by an administrator: its Pods may read the metrics of nodes. */
-export const metricsReaderLabel = `${PREFIX}metrics-reader`;
+export const metricsReaderLabel = `${annotationPrefix}metrics-reader`;
 
 /** What else to do where a name is taken that follows from an organization's. */
 export const otherOrganizations = "choose other organizations with --peer-orgs and --orderer-org";

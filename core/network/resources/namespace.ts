@@ -1,6 +1,6 @@
 import type { V1ConfigMap, V1Namespace } from "../../kubernetes/client-node.ts";
 import { stringify } from "yaml";
-import { NAMESPACE_LABEL } from "../../injection/annotations.ts";
+import { namespaceLabel } from "../../injection/annotations.ts";
 import { organizationLabels } from "./labels.ts";
 import { peerSecurity, type FabricNetwork, type Organization } from "./spec.ts";
 
@@ -18,7 +18,7 @@ export function namespaceOf(network: FabricNetwork, organization: Organization):
       labels: {
         ...organizationLabels(network, organization),
         "pod-security.kubernetes.io/enforce": level,
-        ...("peers" in organization ? { [NAMESPACE_LABEL]: "enabled" } : {}),
+        ...("peers" in organization ? { [namespaceLabel]: "enabled" } : {}),
       },
     },
   };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { PROFILE_NAMES, PROFILES, type PodSecurityLevel, type ProfileName } from "../../injection/profile.ts";
+import { profileNames, profiles, type PodSecurityLevel, type ProfileName } from "../../injection/profile.ts";
 import { quantity as sizeOfQuantity } from "../../injection/quantity.ts";
 import { FabricError, givenByUser } from "../../error.ts";
 
@@ -25,7 +25,7 @@ const networkSchema = z.strictObject({
     images: z.strictObject({ peer: imageReference, orderer: imageReference }),
     storage: z.strictObject({ className: z.string().optional(), ledger: quantity, docker: quantity }),
     // How the peers' sidecars are isolated; what networks of older versions say nothing about.
-    profile: z.enum(PROFILE_NAMES).optional(),
+    profile: z.enum(profileNames).optional(),
     /** Chaincode that nobody has called for so long is stopped; it runs on unless told. */
     chaincodeIdle: z
       .string()
@@ -192,7 +192,7 @@ function named(name: string): { name: string; mspId: string; namespace: string }
 
 /** The strictest Pod Security level that admits the peers. */
 export function peerSecurity({ spec }: FabricNetwork): PodSecurityLevel {
-  return PROFILES[spec.profile ?? "privileged"].requires.podSecurity;
+  return profiles[spec.profile ?? "privileged"].requires.podSecurity;
 }
 
 export function organizations({ spec }: FabricNetwork): readonly Organization[] {

@@ -1,7 +1,7 @@
 import type { V1StatefulSet } from "../../kubernetes/client-node.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { get, type ObjectRef } from "../../kubernetes/objects.ts";
-import { ANNOTATIONS } from "../../injection/annotations.ts";
+import { annotationKeys } from "../../injection/annotations.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 import { networkLabel } from "../resources/labels.ts";
 
@@ -26,6 +26,6 @@ function ownPeer(set: V1StatefulSet | undefined): OwnPeer | undefined {
   const { labels = {}, name = "", namespace = "" } = set?.metadata ?? {};
   const network = labels[networkLabel];
   const isOurs = Object.entries(managedBy).every(([label, value]) => labels[label] === value);
-  const hasDaemon = set?.spec?.template.metadata?.annotations?.[ANNOTATIONS.inject] === "true";
+  const hasDaemon = set?.spec?.template.metadata?.annotations?.[annotationKeys.inject] === "true";
   return network !== undefined && isOurs && hasDaemon ? { host: `${name}.${namespace}`, network } : undefined;
 }

@@ -1,6 +1,6 @@
 import type { KubernetesObject, V1Container } from "../../kubernetes/client-node.ts";
 import { mspFolder, tlsFolder } from "../identity/identity-secret.ts";
-import { ANNOTATIONS } from "../../injection/annotations.ts";
+import { annotationKeys } from "../../injection/annotations.ts";
 import {
   claimOf,
   fabricUser,
@@ -56,10 +56,10 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
     lastPort: ports.peer, // internal/peer/node/start.go: before its channels' ledgers are open, so that a call may wait for them
     dataPath,
     podAnnotations: {
-      [ANNOTATIONS.inject]: "true",
-      [ANNOTATIONS.storage]: `pvc:${dockerClaimName(node)}`,
-      ...(profile === undefined ? {} : { [ANNOTATIONS.profile]: profile }),
-      ...(chaincodeIdle === undefined ? {} : { [ANNOTATIONS.chaincodeIdle]: chaincodeIdle }),
+      [annotationKeys.inject]: "true",
+      [annotationKeys.storage]: `pvc:${dockerClaimName(node)}`,
+      ...(profile === undefined ? {} : { [annotationKeys.profile]: profile }),
+      ...(chaincodeIdle === undefined ? {} : { [annotationKeys.chaincodeIdle]: chaincodeIdle }),
     },
     ...ownerOfLedger(network),
     env: {

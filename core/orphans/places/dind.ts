@@ -1,4 +1,4 @@
-import { SIDECAR } from "../../injection/sidecar.ts";
+import { sidecarName } from "../../injection/sidecar.ts";
 import { newEngine, type Engine } from "../../docker/engine.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { lookIntoDaemon } from "./daemon-look.ts";
@@ -32,7 +32,7 @@ async function withSidecar<Result>(
   signal: AbortSignal,
   use: (engine: Engine) => Promise<Result>,
 ): Promise<Result> {
-  const engine = newEngine(cluster, { namespace, pod, container: SIDECAR }, signal);
+  const engine = newEngine(cluster, { namespace, pod, container: sidecarName }, signal);
   try {
     return await use(engine);
   } finally {

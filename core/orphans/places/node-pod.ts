@@ -1,4 +1,4 @@
-import { PREFIX } from "../../injection/annotations.ts";
+import { annotationPrefix } from "../../injection/annotations.ts";
 import type { V1Pod } from "../../kubernetes/client-node.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 
@@ -18,7 +18,7 @@ export const nodePodLabels = { ...managedBy, "app.kubernetes.io/component": "cle
 export const nodePodContainer = "docker";
 
 /** Which run of ours made it. */
-export const runLabel = `${PREFIX}cleanup-run`;
+export const runLabel = `${annotationPrefix}cleanup-run`;
 
 /** Seconds after which the kubelet ends the Pod, whatever became of us. */
 const lifetime = 900;

@@ -1,7 +1,7 @@
 import { deepStrictEqual } from "node:assert";
 import type { V1Pod } from "@kubernetes/client-node";
 import type { Operation } from "fast-json-patch";
-import { ANNOTATIONS } from "../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../core/injection/annotations.ts";
 import { applyOperations } from "../../../core/injection/inject.ts";
 
 /** The Pod that an answer makes of the one in the review. */
@@ -10,8 +10,8 @@ function patched(pod: V1Pod, answer: string): unknown {
   const operations = JSON.parse(Buffer.from(response.patch, "base64").toString()) as Operation[];
   const made = applyOperations(pod, operations);
   const annotations = made.metadata?.annotations ?? {};
-  if (annotations[ANNOTATIONS.injected] === undefined) throw new Error("expected an injected Pod, found none");
-  annotations[ANNOTATIONS.injected] = "";
+  if (annotations[annotationKeys.injected] === undefined) throw new Error("expected an injected Pod, found none");
+  annotations[annotationKeys.injected] = "";
   return withoutEmpty(made);
 }
 

@@ -21,10 +21,10 @@ import { webhookManifests } from "../../../core/installation/manifests.ts";
 import { peerObjects } from "../../../core/network/workload/peer.ts";
 import { networkFromOptions, peerNodes } from "../../../core/network/resources/spec.ts";
 import { checkPolicyServed, hasPolicy } from "../../../core/installation/webhook.ts";
-import { ANNOTATIONS } from "../../../core/injection/annotations.ts";
-import { PROFILES, type ProfileName } from "../../../core/injection/profile.ts";
-import { DEFAULT_SETTINGS } from "../../../core/injection/settings.ts";
-import { SIDECAR } from "../../../core/injection/sidecar.ts";
+import { annotationKeys } from "../../../core/injection/annotations.ts";
+import { profiles, type ProfileName } from "../../../core/injection/profile.ts";
+import { defaultSettings } from "../../../core/injection/settings.ts";
+import { sidecarName } from "../../../core/injection/sidecar.ts";
 import { freePorts } from "../free-ports.ts";
 import { startApiServer, VERSIONS, type ApiServer } from "./api-server.ts";
 import { ready, startWebhook, type WebhookProcess } from "./webhook-process.ts";
@@ -60,7 +60,7 @@ const accounts = ["org1", "locked", "bounded", "unprivileged"].flatMap((namespac
 });
 
 const sidecars = ({ spec }: V1Pod) =>
-  [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].filter(({ name }) => name === SIDECAR);
+  [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].filter(({ name }) => name === sidecarName);
 
 /** Names and values, as the API server prints them: without empty ones. */
 const literals = ({ env }: V1Container) => (env ?? []).map(({ name, value = "" }) => [name, value]);
@@ -132,7 +132,7 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
 
   test.each(ending("injected.yaml"))("takes %s as it is injected", async (name) => {
     const pod = await dryRun(podOf(name));
-    expect(pod.metadata?.annotations).toHaveProperty([ANNOTATIONS.injected]);
+    expect(pod.metadata?.annotations).toHaveProperty([annotationKeys.injected]);
     const expected = parse(read(name, "injected.yaml")) as V1Pod;
     expect(sidecars(pod).map(({ restartPolicy }) => restartPolicy)).toEqual(sidecars(expected).map(() => "Always"));
     const names = (list: readonly { name: string }[] | undefined) =>
@@ -166,12 +166,12 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
       const [node] = peerNodes(network);
       const objects = node === undefined ? [] : peerObjects(network, node);
       const { template } = (objects.find(({ kind }) => kind === "StatefulSet") as V1StatefulSet).spec ?? {};
-      const annotations = { ...template?.metadata?.annotations, [ANNOTATIONS.profile]: asked };
+      const annotations = { ...template?.metadata?.annotations, [annotationKeys.profile]: asked };
       const metadata = { annotations, name: "peer0-0", namespace: "unprivileged" };
       return { apiVersion: "v1", kind: "Pod", metadata, spec: template?.spec ?? { containers: [] } };
     };
     const made = await dryRun(peerPod("restricted"));
-    expect(sidecars(made).map(({ image }) => image)).toEqual([PROFILES.restricted.image.default]);
+    expect(sidecars(made).map(({ image }) => image)).toEqual([profiles.restricted.image.default]);
     await expect(dryRun(peerPod("privileged"))).rejects.toThrow(/which refuses Docker in a privileged container/);
     // The peer's own container that takes care of the ledger as root is named.
     const root = peerPod("privileged", "restricted");
@@ -212,7 +212,7 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
     } as KubernetesObject);
     const pod = podOf("plain-peer", "bounded");
     await expect(dryRun(pod)).rejects.toThrow(/maximum memory usage per Container is 1Gi, but limit is 2Gi/);
-    const smaller = { ...pod.metadata?.annotations, [ANNOTATIONS.memoryLimit]: "512Mi" };
+    const smaller = { ...pod.metadata?.annotations, [annotationKeys.memoryLimit]: "512Mi" };
     const made = await dryRun(
       Object.assign({}, pod, { metadata: Object.assign({}, pod.metadata, { annotations: smaller }) }),
     );
@@ -231,7 +231,7 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
     };
     const text = JSON.stringify(deployment);
     const injected = injectManifest(text, "peer.json", {
-      settings: DEFAULT_SETTINGS,
+      settings: defaultSettings,
       cluster: {},
       version: "9.9.9",
     }).text;
@@ -268,7 +268,7 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
     await webhook.end("SIGKILL");
     webhook = await startOurs();
     const pod = await dryRun(podOf("plain-peer"));
-    expect(pod.spec?.containers[0]?.name).toBe(SIDECAR);
+    expect(pod.spec?.containers[0]?.name).toBe(sidecarName);
     expect(pod.spec?.containers[0]?.lifecycle?.postStart?.exec?.command?.[0]).toBe("sh");
   });
 });

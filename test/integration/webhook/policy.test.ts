@@ -19,10 +19,10 @@ import {
   completed,
   context,
   contextOf,
-  FORGERIES,
+  forgeries,
   injected,
   peerPod,
-  WHOLE,
+  wholeAnnotations,
 } from "../../unit/core/injection/forgeries.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
 import { until } from "./webhook-process.ts";
@@ -120,7 +120,7 @@ describe("what the injection makes passes", () => {
   });
 
   test("everything at once, and what `init` makes, each with its profile", async () => {
-    expect(await refusal(injected(peerPod(WHOLE)))).toBe("");
+    expect(await refusal(injected(peerPod(wholeAnnotations)))).toBe("");
     for (const profile of ["privileged", "restricted", "userns"] as const) {
       const network = networkFromOptions({ profile });
       const [node] = peerNodes(network);
@@ -139,11 +139,11 @@ describe("what the injection makes passes", () => {
       "kubectl-fabric.io/preload-archives": "example.com/a:1, localhost:5000/b@sha256:" + "0".repeat(64),
     };
     const given = contextOf({ apiServer: version, oldestKubelet: version });
-    expect(await refusal(injected(peerPod({ ...WHOLE, ...archives }), given))).toBe("");
+    expect(await refusal(injected(peerPod({ ...wholeAnnotations, ...archives }), given))).toBe("");
   });
 
   test("with what others add in good faith", async () => {
-    const pod = changed(completed(injected(peerPod(WHOLE))), ({ spec }) =>
+    const pod = changed(completed(injected(peerPod(wholeAnnotations))), ({ spec }) =>
       spec?.volumes?.push({ name: "kube-api-access", emptyDir: {} }),
     );
     expect(await refusal(pod)).toBe("");
@@ -167,7 +167,7 @@ describe("forgeries of what was injected", () => {
     "another idler",
     "another thing in the socket's place",
   ];
-  const theirs = FORGERIES.filter(([name]) => !NOT_THE_POLICYS.includes(name));
+  const theirs = forgeries.filter(([name]) => !NOT_THE_POLICYS.includes(name));
 
   /** Refused by the API server itself: no valid Pod. */
   const INVALID = [
@@ -179,7 +179,7 @@ describe("forgeries of what was injected", () => {
   ];
 
   test.each(theirs)("%s", async (name, forge) => {
-    const forged = changed(injected(peerPod(WHOLE)), forge);
+    const forged = changed(injected(peerPod(wholeAnnotations)), forge);
     const volumes = ["x"].map((unknown) => ({ name: unknown, emptyDir: {} }));
     const whole = changed(forged, ({ spec }) => spec?.volumes?.push(...volumes));
     expect(await refusal(whole)).toContain(INVALID.includes(name) ? "is invalid" : POLICY);

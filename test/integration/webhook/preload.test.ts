@@ -3,11 +3,11 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ANNOTATIONS } from "../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../core/injection/annotations.ts";
 import type { ClusterFacts } from "../../../core/injection/cluster.ts";
-import { ARCHIVES_DIRECTORY, preloadOf, PULL_SECRETS_DIRECTORY } from "../../../core/injection/preload.ts";
+import { archivesDirectory, preloadOf, pullSecretsDirectory } from "../../../core/injection/preload.ts";
 import { parseRequest } from "../../../core/injection/request.ts";
-import { DEFAULT_SETTINGS } from "../../../core/injection/settings.ts";
+import { defaultSettings } from "../../../core/injection/settings.ts";
 import { run } from "../../sandbox/command.ts";
 
 let directory: string;
@@ -26,11 +26,11 @@ async function preload(
   cluster: ClusterFacts = {},
 ): Promise<readonly string[]> {
   const annotations = {
-    ...(images.length === 0 ? {} : { [ANNOTATIONS.preload]: images.join(",") }),
-    ...(archives.length === 0 ? {} : { [ANNOTATIONS.preloadArchives]: archives.join(",") }),
+    ...(images.length === 0 ? {} : { [annotationKeys.preload]: images.join(",") }),
+    ...(archives.length === 0 ? {} : { [annotationKeys.preloadArchives]: archives.join(",") }),
   };
   const spec = { containers: [], imagePullSecrets: secrets.map((name) => ({ name })) };
-  const planned = preloadOf(parseRequest(annotations, DEFAULT_SETTINGS), spec, cluster);
+  const planned = preloadOf(parseRequest(annotations, defaultSettings), spec, cluster);
   const log = join(directory, "log");
   // Both sides of a pipe start at once: a load is noted when it has read everything, which is after its export was.
   const docker = `#!/bin/sh
@@ -48,8 +48,8 @@ case "$*" in "image inspect present:1"|"pull public:1"|"--config ${directory}/se
     await writeFile(join(directory, "secrets", secret, "config.json"), "{}");
   }
   const script = planned.script
-    .replaceAll(PULL_SECRETS_DIRECTORY, join(directory, "secrets"))
-    .replaceAll(ARCHIVES_DIRECTORY, join(directory, "archives"));
+    .replaceAll(pullSecretsDirectory, join(directory, "secrets"))
+    .replaceAll(archivesDirectory, join(directory, "archives"));
   const variables = Object.fromEntries(planned.environment.map(({ name, value }) => [name, value]));
   const env = { PATH: `${directory}:${process.env["PATH"]}`, ...variables };
   await run("sh", ["-c", script, "preload", ...planned.images], { env });

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newAdmissionApp } from "../../../webhook/admission.ts";
 import type { KeyPair } from "../../../webhook/certificates/certificate.ts";
 import { issuer } from "../../../webhook/certificates/issue.ts";
-import { DEFAULT_SETTINGS } from "../../../core/injection/settings.ts";
+import { defaultSettings } from "../../../core/injection/settings.ts";
 import { newLog } from "../../../core/process/log.ts";
 import { newMetrics, type Metrics } from "../../../webhook/metrics.ts";
 import type { AdmissionReview } from "../../../webhook/review.ts";
@@ -42,7 +42,7 @@ beforeEach(async () => {
   held = Promise.resolve();
   waiting = 0;
   const app = newAdmissionApp({
-    settings: () => DEFAULT_SETTINGS,
+    settings: () => defaultSettings,
     cluster: async (namespace) => {
       waiting++;
       await held;

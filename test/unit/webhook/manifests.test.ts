@@ -5,9 +5,9 @@ import { expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { parseConfiguration } from "../../../webhook/configuration.ts";
 import { INJECT_PATH } from "../../../webhook/admission.ts";
-import { ANNOTATIONS, NAMESPACE_LABEL } from "../../../core/injection/annotations.ts";
-import { PROFILES } from "../../../core/injection/profile.ts";
-import { DEFAULT_SETTINGS, parseSettings } from "../../../core/injection/settings.ts";
+import { annotationKeys, namespaceLabel } from "../../../core/injection/annotations.ts";
+import { profiles } from "../../../core/injection/profile.ts";
+import { defaultSettings, parseSettings } from "../../../core/injection/settings.ts";
 import { version } from "../../../core/process/version.ts";
 
 const BASE = join(import.meta.dirname, "../../../manifests/base");
@@ -96,23 +96,23 @@ test("the webhook is asked about annotated Pods of labelled namespaces alone, an
     clientConfig: { service: { name: configuration.service, namespace: configuration.namespace, path: INJECT_PATH } },
     rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"], scope: "Namespaced" }],
     namespaceSelector: {
-      matchLabels: { [NAMESPACE_LABEL]: "enabled" },
+      matchLabels: { [namespaceLabel]: "enabled" },
       matchExpressions: [{ operator: "NotIn", values: ["kube-system", configuration.namespace] }],
     },
   });
   expect(JSON.stringify(webhook?.["matchConditions"])).toContain(
-    `'${ANNOTATIONS.inject}' in object.metadata.annotations`,
+    `'${annotationKeys.inject}' in object.metadata.annotations`,
   );
 });
 
 test("settings are the defaults, written out", () => {
   const { data } = only("ConfigMap");
-  expect(parseSettings(parse(data?.["settings.yaml"] ?? ""))).toEqual({ valid: true, settings: DEFAULT_SETTINGS });
+  expect(parseSettings(parse(data?.["settings.yaml"] ?? ""))).toEqual({ valid: true, settings: defaultSettings });
 });
 
 test("the runner's image is of this version, too", () => {
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
-  expect(PROFILES.restricted.image.default).toBe(`docker.io/kubectlfabric/runner:${version}`);
+  expect(profiles.restricted.image.default).toBe(`docker.io/kubectlfabric/runner:${version}`);
 });
 
 test("rights are the least: named Secrets and its own configuration, and reading namespaces and nodes", () => {

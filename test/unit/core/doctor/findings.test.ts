@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { DEFAULT_SETTINGS } from "../../../../core/injection/settings.ts";
-import { PROFILE_NAMES, type ProfileName } from "../../../../core/injection/profile.ts";
+import { defaultSettings } from "../../../../core/injection/settings.ts";
+import { profileNames, type ProfileName } from "../../../../core/injection/profile.ts";
 import { clusterFindings } from "../../../../core/doctor/cluster-findings.ts";
 import type { ClusterReading, NamespaceReading, Trial } from "../../../../core/doctor/facts.ts";
 import type { Known } from "../../../../core/doctor/finding.ts";
@@ -63,12 +63,12 @@ const cluster = (change: Partial<ClusterReading> = {}): ClusterReading => ({
     },
   ]),
   webhook: known(webhook),
-  settings: known(DEFAULT_SETTINGS),
+  settings: known(defaultSettings),
   ...change,
 });
 
 const trials = (trial: Trial, change: Partial<Record<ProfileName, Trial>> = {}): NamespaceReading["trials"] => ({
-  ...(Object.fromEntries(PROFILE_NAMES.map((name) => [name, trial])) as Record<ProfileName, Trial>),
+  ...(Object.fromEntries(profileNames.map((name) => [name, trial])) as Record<ProfileName, Trial>),
   ...change,
 });
 const admitted: Trial = { result: "admitted" };
@@ -185,7 +185,7 @@ describe("the profiles of a namespace", () => {
       "the runtime classes are there",
       { runtimeClasses: known(["gvisor", "sysbox-runc"]) },
       {},
-      PROFILE_NAMES.join(" "),
+      profileNames.join(" "),
       "privileged",
     ],
     [
@@ -244,7 +244,7 @@ describe("the profiles of a namespace", () => {
     ["nodes that may not be read", { nodes: hidden }, {}, "privileged rootless", "privileged"],
     [
       "an operator who allows one alone",
-      { settings: known({ ...DEFAULT_SETTINGS, profile: { default: "restricted", allowed: ["restricted"] } }) },
+      { settings: known({ ...defaultSettings, profile: { default: "restricted", allowed: ["restricted"] } }) },
       {},
       "privileged userns rootless restricted",
       "restricted",
@@ -253,7 +253,7 @@ describe("the profiles of a namespace", () => {
       "that one is not possible",
       {
         ...userns({ kernel: "5.10" }),
-        settings: known({ ...DEFAULT_SETTINGS, profile: { default: "restricted", allowed: ["restricted"] } }),
+        settings: known({ ...defaultSettings, profile: { default: "restricted", allowed: ["restricted"] } }),
       },
       {},
       "privileged rootless",
@@ -361,8 +361,8 @@ describe("a namespace", () => {
 });
 
 describe("the Pod that is tried", () => {
-  test.each(PROFILE_NAMES)("of the profile %s has the sidecar and none of our annotations", (profile) => {
-    const pod = trialPod("org1", profile, DEFAULT_SETTINGS, {});
+  test.each(profileNames)("of the profile %s has the sidecar and none of our annotations", (profile) => {
+    const pod = trialPod("org1", profile, defaultSettings, {});
     expect(pod).toMatchObject({ metadata: { namespace: "org1", generateName: "kubectl-fabric-doctor-" } });
     if (typeof pod === "string") throw new Error(pod);
     expect(pod.metadata?.annotations).toBeUndefined();
@@ -375,6 +375,6 @@ describe("the Pod that is tried", () => {
 
   test("on a cluster that is too old is the injection's own refusal", () => {
     const apiServer = { major: 1, minor: 30, patch: 0 };
-    expect(trialPod("org1", "userns", DEFAULT_SETTINGS, { apiServer })).toMatch(/Kubernetes 1\.33/);
+    expect(trialPod("org1", "userns", defaultSettings, { apiServer })).toMatch(/Kubernetes 1\.33/);
   });
 });

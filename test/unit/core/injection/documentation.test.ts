@@ -2,12 +2,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ANNOTATIONS, documentationOf, PREFIX } from "../../../../core/injection/annotations.ts";
-import { PROFILE_NAMES } from "../../../../core/injection/profile.ts";
-import { DEFAULT_SETTINGS } from "../../../../core/injection/settings.ts";
+import { annotationKeys, documentationOf, annotationPrefix } from "../../../../core/injection/annotations.ts";
+import { profileNames } from "../../../../core/injection/profile.ts";
+import { defaultSettings } from "../../../../core/injection/settings.ts";
 
-const ROOT = join(import.meta.dirname, "../../../..");
-const page = readFileSync(join(ROOT, "docs/injection.md"), "utf8");
+const repository = join(import.meta.dirname, "../../../..");
+const page = readFileSync(join(repository, "docs/injection.md"), "utf8");
 
 /** As GitHub makes anchors of headings. */
 const anchors = new Set(
@@ -20,10 +20,10 @@ const anchors = new Set(
 );
 
 test("every annotation that a user may write has a heading", () => {
-  const written = Object.values(ANNOTATIONS).filter(
-    (key) => key !== ANNOTATIONS.injected && key !== ANNOTATIONS.original,
+  const written = Object.values(annotationKeys).filter(
+    (key) => key !== annotationKeys.injected && key !== annotationKeys.original,
   );
-  expect(written.filter((key) => !anchors.has(key.slice(PREFIX.length)))).toEqual([]);
+  expect(written.filter((key) => !anchors.has(key.slice(annotationPrefix.length)))).toEqual([]);
 });
 
 test("every place that a message names is there", () => {
@@ -40,6 +40,6 @@ test("every place that a message names is there", () => {
 });
 
 test("profiles and settings are explained", () => {
-  const words = [...PROFILE_NAMES, ...Object.keys(DEFAULT_SETTINGS), ...Object.keys(DEFAULT_SETTINGS.resources)];
+  const words = [...profileNames, ...Object.keys(defaultSettings), ...Object.keys(defaultSettings.resources)];
   expect(words.filter((word) => !page.includes(`\`${word}`) && !page.includes(`.${word}`))).toEqual([]);
 });

@@ -1,16 +1,16 @@
 // Injected Pods, and what somebody could change in them: for the webhook (found-injection.test.ts), and for the API server's policy.
 import type { V1Container, V1Pod, V1VolumeMount } from "@kubernetes/client-node";
-import { ANNOTATIONS } from "../../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../../core/injection/annotations.ts";
 import type { ClusterFacts } from "../../../../core/injection/cluster.ts";
 import { injectPod, type InjectionContext } from "../../../../core/injection/inject.ts";
 import { parseSettings } from "../../../../core/injection/settings.ts";
 
-export const TODAY: ClusterFacts = {
+export const todaysCluster: ClusterFacts = {
   apiServer: { major: 1, minor: 36, patch: 0 },
   oldestKubelet: { major: 1, minor: 36, patch: 0 },
   mtu: 1450,
 };
-const OLD: ClusterFacts = { apiServer: { major: 1, minor: 28, patch: 0 }, mtu: 1450 };
+const oldCluster: ClusterFacts = { apiServer: { major: 1, minor: 28, patch: 0 }, mtu: 1450 };
 
 export function contextOf(cluster: ClusterFacts, settings: unknown = {}): InjectionContext {
   const parsed = parseSettings(settings);
@@ -18,12 +18,12 @@ export function contextOf(cluster: ClusterFacts, settings: unknown = {}): Inject
   return { settings: parsed.settings, cluster, version: "1.0.0" };
 }
 
-export const context = contextOf(TODAY);
-export const old = contextOf(OLD);
+export const context = contextOf(todaysCluster);
+export const old = contextOf(oldCluster);
 
 export function peerPod(annotations: Record<string, string> = {}): V1Pod {
   return {
-    metadata: { annotations: { [ANNOTATIONS.inject]: "true", ...annotations } },
+    metadata: { annotations: { [annotationKeys.inject]: "true", ...annotations } },
     spec: {
       imagePullSecrets: [{ name: "pull" }],
       containers: [
@@ -35,7 +35,10 @@ export function peerPod(annotations: Record<string, string> = {}): V1Pod {
 }
 
 /** Everything that the injection can add. */
-export const WHOLE = { [ANNOTATIONS.preload]: "hyperledger/fabric-nodeenv:2.5", [ANNOTATIONS.chaincodeIdle]: "10m" };
+export const wholeAnnotations = {
+  [annotationKeys.preload]: "hyperledger/fabric-nodeenv:2.5",
+  [annotationKeys.chaincodeIdle]: "10m",
+};
 
 export function injected(pod: V1Pod, by: InjectionContext = context): V1Pod {
   const outcome = injectPod(pod, by);
@@ -86,45 +89,45 @@ export function completed(pod: V1Pod): V1Pod {
   });
 }
 
-export const DIND = "kubectl-fabric-dind";
-const SOCKET = "kubectl-fabric-socket";
-const GRAPH = "kubectl-fabric-graph";
+export const dind = "kubectl-fabric-dind";
+const socketVolumeName = "kubectl-fabric-socket";
+const graphVolumeName = "kubectl-fabric-graph";
 
 /** One change each that would let somebody else's words run with our privilege, or reach the daemon. */
-export const FORGERIES: readonly (readonly [string, (pod: V1Pod) => void, string])[] = [
-  ["another image", (pod) => (named(pod, DIND).image = "evil.example.com/dind:1"), `image of ${DIND}`],
-  ["a shell", (pod) => (named(pod, DIND).command = ["sh", "-c", "evil"]), `command of ${DIND}`],
-  ["no command", (pod) => delete named(pod, DIND).command, `command of ${DIND}`],
-  ["a TCP socket", (pod) => named(pod, DIND).args?.push("--host=tcp://0.0.0.0:2375"), `args of ${DIND}`],
-  ["another mirror", (pod) => named(pod, DIND).args?.push("--registry-mirror=http://evil"), `args of ${DIND}`],
-  ["a path", (pod) => named(pod, DIND).env?.push({ name: "PATH", value: "/var/lib/docker" }), `env of ${DIND}`],
+export const forgeries: readonly (readonly [string, (pod: V1Pod) => void, string])[] = [
+  ["another image", (pod) => (named(pod, dind).image = "evil.example.com/dind:1"), `image of ${dind}`],
+  ["a shell", (pod) => (named(pod, dind).command = ["sh", "-c", "evil"]), `command of ${dind}`],
+  ["no command", (pod) => delete named(pod, dind).command, `command of ${dind}`],
+  ["a TCP socket", (pod) => named(pod, dind).args?.push("--host=tcp://0.0.0.0:2375"), `args of ${dind}`],
+  ["another mirror", (pod) => named(pod, dind).args?.push("--registry-mirror=http://evil"), `args of ${dind}`],
+  ["a path", (pod) => named(pod, dind).env?.push({ name: "PATH", value: "/var/lib/docker" }), `env of ${dind}`],
   [
     "another endpoint",
-    (pod) => (named(pod, DIND).env = [{ name: "DOCKER_HOST", value: "tcp://evil" }]),
-    `env of ${DIND}`,
+    (pod) => (named(pod, dind).env = [{ name: "DOCKER_HOST", value: "tcp://evil" }]),
+    `env of ${dind}`,
   ],
-  ["envFrom", (pod) => (named(pod, DIND).envFrom = [{ configMapRef: { name: "evil" } }]), `envFrom of ${DIND}`],
-  ["a probe", (pod) => (named(pod, DIND).livenessProbe = { exec: { command: ["evil"] } }), `livenessProbe of ${DIND}`],
+  ["envFrom", (pod) => (named(pod, dind).envFrom = [{ configMapRef: { name: "evil" } }]), `envFrom of ${dind}`],
+  ["a probe", (pod) => (named(pod, dind).livenessProbe = { exec: { command: ["evil"] } }), `livenessProbe of ${dind}`],
   [
     "another start",
-    (pod) => (named(pod, DIND).startupProbe = { exec: { command: ["evil"] } }),
-    `startupProbe of ${DIND}`,
+    (pod) => (named(pod, dind).startupProbe = { exec: { command: ["evil"] } }),
+    `startupProbe of ${dind}`,
   ],
-  ["no start", (pod) => delete named(pod, DIND).startupProbe, `startupProbe of ${DIND}`],
+  ["no start", (pod) => delete named(pod, dind).startupProbe, `startupProbe of ${dind}`],
   [
     "a hook",
-    (pod) => (named(pod, DIND).lifecycle = { postStart: { exec: { command: ["evil"] } } }),
-    `lifecycle of ${DIND}`,
+    (pod) => (named(pod, dind).lifecycle = { postStart: { exec: { command: ["evil"] } } }),
+    `lifecycle of ${dind}`,
   ],
   [
     "readiness",
-    (pod) => (named(pod, DIND).readinessProbe = { exec: { command: ["evil"] } }),
-    `readinessProbe of ${DIND}`,
+    (pod) => (named(pod, dind).readinessProbe = { exec: { command: ["evil"] } }),
+    `readinessProbe of ${dind}`,
   ],
-  ["a directory", (pod) => (named(pod, DIND).workingDir = "/kubectl-fabric"), `workingDir of ${DIND}`],
-  ["an input", (pod) => (named(pod, DIND).stdin = true), `stdin of ${DIND}`],
-  ["an input of one", (pod) => (named(pod, DIND).stdinOnce = true), `stdinOnce of ${DIND}`],
-  ["a terminal", (pod) => (named(pod, DIND).tty = true), `tty of ${DIND}`],
+  ["a directory", (pod) => (named(pod, dind).workingDir = "/kubectl-fabric"), `workingDir of ${dind}`],
+  ["an input", (pod) => (named(pod, dind).stdin = true), `stdin of ${dind}`],
+  ["an input of one", (pod) => (named(pod, dind).stdinOnce = true), `stdinOnce of ${dind}`],
+  ["a terminal", (pod) => (named(pod, dind).tty = true), `tty of ${dind}`],
   // Docker's command line runs the hooks of plugins beside its configuration where it writes to a terminal.
   [
     "a terminal for the preload",
@@ -133,153 +136,161 @@ export const FORGERIES: readonly (readonly [string, (pod: V1Pod) => void, string
   ],
   [
     "a port of the node",
-    (pod) => (named(pod, DIND).ports = [{ containerPort: 10_250, hostPort: 10_250 }]),
-    `ports of ${DIND}`,
+    (pod) => (named(pod, dind).ports = [{ containerPort: 10_250, hostPort: 10_250 }]),
+    `ports of ${dind}`,
   ],
-  ["a port", (pod) => (named(pod, DIND).ports = [{ containerPort: 2375 }]), `ports of ${DIND}`],
+  ["a port", (pod) => (named(pod, dind).ports = [{ containerPort: 2375 }]), `ports of ${dind}`],
   [
     "a file in a program's place",
-    (pod) => (named(pod, DIND).terminationMessagePath = "/usr/local/bin/dind"),
-    `terminationMessagePath of ${DIND}`,
+    (pod) => (named(pod, dind).terminationMessagePath = "/usr/local/bin/dind"),
+    `terminationMessagePath of ${dind}`,
   ],
   [
     "capabilities",
-    (pod) => ((named(pod, DIND).securityContext ??= {}).capabilities = { add: ["ALL"] }),
-    `securityContext of ${DIND}`,
+    (pod) => ((named(pod, dind).securityContext ??= {}).capabilities = { add: ["ALL"] }),
+    `securityContext of ${dind}`,
   ],
   [
     "a label of SELinux",
-    (pod) => ((named(pod, DIND).securityContext ??= {}).seLinuxOptions = { user: "system_u", type: "kernel_t" }),
-    `securityContext of ${DIND}`,
+    (pod) => ((named(pod, dind).securityContext ??= {}).seLinuxOptions = { user: "system_u", type: "kernel_t" }),
+    `securityContext of ${dind}`,
   ],
   [
     "options of Windows",
-    (pod) => ((named(pod, DIND).securityContext ??= {}).windowsOptions = { runAsUserName: "x" }),
-    `securityContext of ${DIND}`,
+    (pod) => ((named(pod, dind).securityContext ??= {}).windowsOptions = { runAsUserName: "x" }),
+    `securityContext of ${dind}`,
   ],
   [
     "mounts that the node gets",
-    (pod) => (mountOf(pod, DIND, GRAPH).mountPropagation = "Bidirectional"),
-    `volumeMounts of ${DIND}`,
+    (pod) => (mountOf(pod, dind, graphVolumeName).mountPropagation = "Bidirectional"),
+    `volumeMounts of ${dind}`,
   ],
   [
     "mounts that come from the node",
-    (pod) => (mountOf(pod, DIND, SOCKET).mountPropagation = "HostToContainer"),
-    `volumeMounts of ${DIND}`,
+    (pod) => (mountOf(pod, dind, socketVolumeName).mountPropagation = "HostToContainer"),
+    `volumeMounts of ${dind}`,
   ],
-  ["a part of the graph", (pod) => (mountOf(pod, DIND, GRAPH).subPath = "x"), `volumeMounts of ${DIND}`],
-  ["a part by a variable", (pod) => (mountOf(pod, DIND, GRAPH).subPathExpr = "x"), `volumeMounts of ${DIND}`],
+  ["a part of the graph", (pod) => (mountOf(pod, dind, graphVolumeName).subPath = "x"), `volumeMounts of ${dind}`],
+  ["a part by a variable", (pod) => (mountOf(pod, dind, graphVolumeName).subPathExpr = "x"), `volumeMounts of ${dind}`],
   [
     "mounts from the node to the peer",
-    (pod) => (mountOf(pod, "peer", SOCKET).mountPropagation = "HostToContainer"),
+    (pod) => (mountOf(pod, "peer", socketVolumeName).mountPropagation = "HostToContainer"),
     "volumeMounts of peer",
   ],
   [
     "a mount of the node",
     (pod) => {
-      named(pod, DIND).volumeMounts?.push({ name: "node", mountPath: "/host" });
+      named(pod, dind).volumeMounts?.push({ name: "node", mountPath: "/host" });
       (pod.spec!.volumes ??= []).push({ name: "node", hostPath: { path: "/" } });
     },
-    `volumeMounts of ${DIND}`,
+    `volumeMounts of ${dind}`,
   ],
   [
     "a writable mount among the tokens",
-    (pod) => named(pod, DIND).volumeMounts?.push({ name: "x", mountPath: "/run/secrets/x" }),
-    `volumeMounts of ${DIND}`,
+    (pod) => named(pod, dind).volumeMounts?.push({ name: "x", mountPath: "/run/secrets/x" }),
+    `volumeMounts of ${dind}`,
   ],
   [
     "mounts among the tokens that the node gets",
     (pod) =>
-      named(pod, DIND).volumeMounts?.push({
+      named(pod, dind).volumeMounts?.push({
         name: "x",
         mountPath: "/run/secrets/x",
         readOnly: true,
         mountPropagation: "Bidirectional",
       }),
-    `volumeMounts of ${DIND}`,
+    `volumeMounts of ${dind}`,
   ],
   [
     "a mount through the tokens",
-    (pod) => named(pod, DIND).volumeMounts?.push({ name: "x", mountPath: "/run/secrets/../../usr", readOnly: true }),
-    `volumeMounts of ${DIND}`,
+    (pod) => named(pod, dind).volumeMounts?.push({ name: "x", mountPath: "/run/secrets/../../usr", readOnly: true }),
+    `volumeMounts of ${dind}`,
   ],
   [
     "a device",
-    (pod) => (named(pod, DIND).volumeDevices = [{ name: "x", devicePath: "/dev/x" }]),
-    `volumeDevices of ${DIND}`,
+    (pod) => (named(pod, dind).volumeDevices = [{ name: "x", devicePath: "/dev/x" }]),
+    `volumeDevices of ${dind}`,
   ],
-  ["no limit", (pod) => delete named(pod, DIND).resources, `resources of ${DIND}`],
+  ["no limit", (pod) => delete named(pod, dind).resources, `resources of ${dind}`],
   [
     "a limit beyond",
-    (pod) => (named(pod, DIND).resources = { limits: { cpu: "2", memory: "1Ti" } }),
-    `resources of ${DIND}`,
+    (pod) => (named(pod, dind).resources = { limits: { cpu: "2", memory: "1Ti" } }),
+    `resources of ${dind}`,
   ],
   [
     "a device by a claim",
     (pod) => {
       pod.spec!.resourceClaims = [{ name: "x", resourceClaimName: "x" }];
-      (named(pod, DIND).resources ??= {}).claims = [{ name: "x" }];
+      (named(pod, dind).resources ??= {}).claims = [{ name: "x" }];
     },
-    `resources of ${DIND}`,
+    `resources of ${dind}`,
   ],
-  ["a second one", (pod) => pod.spec?.initContainers?.push(structuredClone(named(pod, DIND))), DIND],
-  ["the sidecar as a container", (pod) => pod.spec?.containers.push(pod.spec.initContainers!.shift()!), DIND],
+  ["a second one", (pod) => pod.spec?.initContainers?.push(structuredClone(named(pod, dind))), dind],
+  ["the sidecar as a container", (pod) => pod.spec?.containers.push(pod.spec.initContainers!.shift()!), dind],
   [
     "a field of a later Kubernetes",
-    (pod) => (named(pod, DIND)["restartPolicyRules"] = [{ action: "Restart" }]),
-    `restartPolicyRules of ${DIND}`,
+    (pod) => (named(pod, dind)["restartPolicyRules"] = [{ action: "Restart" }]),
+    `restartPolicyRules of ${dind}`,
   ],
   [
     "a claim as the socket's volume",
     (pod) =>
       (pod.spec!.volumes = pod.spec!.volumes!.map((volume) =>
-        volume.name === SOCKET ? { name: SOCKET, persistentVolumeClaim: { claimName: "x" } } : volume,
+        volume.name === socketVolumeName
+          ? { name: socketVolumeName, persistentVolumeClaim: { claimName: "x" } }
+          : volume,
       )),
-    SOCKET,
+    socketVolumeName,
   ],
   [
     "the node as the socket's volume",
     (pod) =>
       (pod.spec!.volumes = pod.spec!.volumes!.map((volume) =>
-        volume.name === SOCKET ? { name: SOCKET, hostPath: { path: "/run" } } : volume,
+        volume.name === socketVolumeName ? { name: socketVolumeName, hostPath: { path: "/run" } } : volume,
       )),
-    SOCKET,
+    socketVolumeName,
   ],
   [
     "another claim",
     (pod) =>
       (pod.spec!.volumes = pod.spec!.volumes!.map((volume) =>
-        volume.name === GRAPH ? { name: GRAPH, persistentVolumeClaim: { claimName: "evil" } } : volume,
+        volume.name === graphVolumeName
+          ? { name: graphVolumeName, persistentVolumeClaim: { claimName: "evil" } }
+          : volume,
       )),
-    GRAPH,
+    graphVolumeName,
   ],
   [
     "a graph beyond",
     (pod) =>
       (pod.spec!.volumes = pod.spec!.volumes!.map((volume) =>
-        volume.name === GRAPH ? { name: GRAPH, emptyDir: { sizeLimit: "1Ti" } } : volume,
+        volume.name === graphVolumeName ? { name: graphVolumeName, emptyDir: { sizeLimit: "1Ti" } } : volume,
       )),
-    GRAPH,
+    graphVolumeName,
   ],
-  ["no graph", (pod) => (pod.spec!.volumes = pod.spec!.volumes!.filter(({ name }) => name !== GRAPH)), GRAPH],
+  [
+    "no graph",
+    (pod) => (pod.spec!.volumes = pod.spec!.volumes!.filter(({ name }) => name !== graphVolumeName)),
+    graphVolumeName,
+  ],
   [
     "another container with the socket",
-    (pod) => (named(pod, "couchdb").volumeMounts = [{ name: SOCKET, mountPath: "/x" }]),
+    (pod) => (named(pod, "couchdb").volumeMounts = [{ name: socketVolumeName, mountPath: "/x" }]),
     "volumeMounts of couchdb",
   ],
   [
     "another container with the graph",
-    (pod) => (named(pod, "couchdb").volumeDevices = [{ name: GRAPH, devicePath: "/x" }]),
+    (pod) => (named(pod, "couchdb").volumeDevices = [{ name: graphVolumeName, devicePath: "/x" }]),
     "volumeMounts of couchdb",
   ],
   [
     "a writable socket",
-    (pod) => (named(pod, "peer").volumeMounts = [{ name: SOCKET, mountPath: "/kubectl-fabric" }]),
+    (pod) => (named(pod, "peer").volumeMounts = [{ name: socketVolumeName, mountPath: "/kubectl-fabric" }]),
     "volumeMounts of peer",
   ],
   [
     "the peer with the graph",
-    (pod) => named(pod, "peer").volumeMounts?.push({ name: GRAPH, mountPath: "/x" }),
+    (pod) => named(pod, "peer").volumeMounts?.push({ name: graphVolumeName, mountPath: "/x" }),
     "volumeMounts of peer",
   ],
   [

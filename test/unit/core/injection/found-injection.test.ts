@@ -1,26 +1,26 @@
 // A Pod that says it was injected: whoever writes the Pod writes that, too.
 import type { V1Pod } from "@kubernetes/client-node";
 import { describe, expect, test } from "vitest";
-import { ANNOTATIONS } from "../../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../../core/injection/annotations.ts";
 import { injectPod } from "../../../../core/injection/inject.ts";
 import {
   changed,
   completed,
   context,
   contextOf,
-  DIND,
-  FORGERIES,
+  dind,
+  forgeries,
   injected,
   named,
   old,
   peerPod,
-  TODAY,
-  WHOLE,
+  todaysCluster,
+  wholeAnnotations,
 } from "./forgeries.ts";
 
 describe("what is not as it would be is refused", () => {
-  test.each(FORGERIES)("%s", (_, forge, named) => {
-    const outcome = injectPod(changed(injected(peerPod(WHOLE)), forge), context);
+  test.each(forgeries)("%s", (_, forge, named) => {
+    const outcome = injectPod(changed(injected(peerPod(wholeAnnotations)), forge), context);
     expect(outcome).toMatchObject({ kind: "denied", reason: "altered-injection", status: 403 });
     expect(outcome).toHaveProperty("message", expect.stringContaining(named));
   });
@@ -28,30 +28,30 @@ describe("what is not as it would be is refused", () => {
   test.each([
     [
       "the hook that holds back the peer",
-      (pod: V1Pod) => (named(pod, DIND).lifecycle = { postStart: { exec: { command: ["evil"] } } }),
+      (pod: V1Pod) => (named(pod, dind).lifecycle = { postStart: { exec: { command: ["evil"] } } }),
       "lifecycle",
     ],
     [
       "a port of the node",
-      (pod: V1Pod) => (named(pod, DIND).ports = [{ containerPort: 10_250, hostPort: 10_250 }]),
+      (pod: V1Pod) => (named(pod, dind).ports = [{ containerPort: 10_250, hostPort: 10_250 }]),
       "ports",
     ],
-    ["a message", (pod: V1Pod) => (named(pod, DIND).terminationMessagePath = "/x"), "terminationMessagePath"],
-    ["a native sidecar", (pod: V1Pod) => (named(pod, DIND).restartPolicy = "Always"), "restartPolicy"],
+    ["a message", (pod: V1Pod) => (named(pod, dind).terminationMessagePath = "/x"), "terminationMessagePath"],
+    ["a native sidecar", (pod: V1Pod) => (named(pod, dind).restartPolicy = "Always"), "restartPolicy"],
   ])("on a cluster without native sidecars: %s", (_, forge, field) => {
     const outcome = injectPod(changed(injected(peerPod(), old), forge), old);
-    expect(outcome).toHaveProperty("message", expect.stringContaining(`${field} of ${DIND}`));
+    expect(outcome).toHaveProperty("message", expect.stringContaining(`${field} of ${dind}`));
   });
 
   test("a sidecar that nobody planned", () => {
-    const whole = injected(peerPod(WHOLE));
-    const forged = changed(whole, (pod) => delete pod.metadata!.annotations![ANNOTATIONS.chaincodeIdle]);
+    const whole = injected(peerPod(wholeAnnotations));
+    const forged = changed(whole, (pod) => delete pod.metadata!.annotations![annotationKeys.chaincodeIdle]);
     expect(injectPod(forged, context)).toHaveProperty("message", expect.stringContaining("kubectl-fabric-idle"));
   });
 
   test.each([
     ["the injection's own name beside a daemon of the Pod's", {}, "own-daemon"],
-    ["names without the mark", { [ANNOTATIONS.injected]: undefined }, "reserved"],
+    ["names without the mark", { [annotationKeys.injected]: undefined }, "reserved"],
   ])("%s", (_, marks, kind) => {
     const forged = changed(injected(peerPod()), (pod) => {
       pod.metadata!.annotations = JSON.parse(
@@ -89,9 +89,9 @@ describe("what is not as it would be is refused", () => {
 
 describe("what others add in good faith is no forgery", () => {
   test.each([
-    ["everything", WHOLE, context],
-    ["a claim", { [ANNOTATIONS.storage]: "pvc:images" }, context],
-    ["the runner", { [ANNOTATIONS.profile]: "restricted" }, context],
+    ["everything", wholeAnnotations, context],
+    ["a claim", { [annotationKeys.storage]: "pvc:images" }, context],
+    ["the runner", { [annotationKeys.profile]: "restricted" }, context],
     ["an old cluster", {}, old],
   ] as const)("%s", (_, annotations, given) => {
     const before = completed(injected(peerPod(annotations), given));
@@ -109,13 +109,13 @@ describe("what others add in good faith is no forgery", () => {
   });
 
   test("a manifest that was injected without knowing the cluster", () => {
-    const archives = { [ANNOTATIONS.preloadArchives]: "example.com/archive:1" };
+    const archives = { [annotationKeys.preloadArchives]: "example.com/archive:1" };
     const pod = injected(peerPod(archives), contextOf({}));
     expect(injectPod(pod, context)).toMatchObject({ kind: "untouched" });
   });
 
   test("the service account's pull secrets, which a manifest does not know", () => {
-    const manifest = peerPod(WHOLE);
+    const manifest = peerPod(wholeAnnotations);
     delete manifest.spec!.imagePullSecrets;
     const pod = changed(injected(manifest), (copy) => (copy.spec!.imagePullSecrets = [{ name: "late" }]));
     expect(injectPod(pod, context)).toMatchObject({ kind: "untouched" });
@@ -123,9 +123,9 @@ describe("what others add in good faith is no forgery", () => {
 
   test("an image that the operator allows, in place of the default; the mark says what is there", () => {
     const pod = injected(peerPod());
-    const moved = changed(pod, (copy) => (named(copy, DIND).image = "mirror.local/docker:28-dind"));
+    const moved = changed(pod, (copy) => (named(copy, dind).image = "mirror.local/docker:28-dind"));
     expect(injectPod(moved, context)).toMatchObject({ reason: "altered-injection" });
-    const allowing = contextOf(TODAY, {
+    const allowing = contextOf(todaysCluster, {
       images: {
         privileged: {
           default: "docker.io/library/docker:28-dind",
@@ -134,8 +134,8 @@ describe("what others add in good faith is no forgery", () => {
       },
     });
     const outcome = injectPod(moved, allowing);
-    expect(outcome.pod?.metadata?.annotations?.[ANNOTATIONS.injected]).not.toBe(
-      pod.metadata?.annotations?.[ANNOTATIONS.injected],
+    expect(outcome.pod?.metadata?.annotations?.[annotationKeys.injected]).not.toBe(
+      pod.metadata?.annotations?.[annotationKeys.injected],
     );
     expect(injectPod(outcome.pod!, allowing)).toMatchObject({ kind: "untouched" });
   });
@@ -143,8 +143,8 @@ describe("what others add in good faith is no forgery", () => {
 
 test("a mark that somebody else wrote is written anew", () => {
   const pod = injected(peerPod());
-  const mark = pod.metadata!.annotations![ANNOTATIONS.injected];
-  const forged = changed(pod, (copy) => (copy.metadata!.annotations![ANNOTATIONS.injected] = "1.0.0/000000000000"));
+  const mark = pod.metadata!.annotations![annotationKeys.injected];
+  const forged = changed(pod, (copy) => (copy.metadata!.annotations![annotationKeys.injected] = "1.0.0/000000000000"));
   const outcome = injectPod(forged, context);
   expect(outcome.kind).toBe("injected");
   expect(outcome.pod).toEqual(pod);

@@ -2,18 +2,18 @@
 // (test/integration/webhook/api-servers.test.ts).
 import type { V1Pod } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
-import { ANNOTATIONS } from "../../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../../core/injection/annotations.ts";
 import type { ClusterFacts } from "../../../../core/injection/cluster.ts";
 import { injectPod } from "../../../../core/injection/inject.ts";
 import { parseSettings } from "../../../../core/injection/settings.ts";
-import { SIDECAR } from "../../../../core/injection/sidecar.ts";
+import { sidecarName } from "../../../../core/injection/sidecar.ts";
 
-const MINORS = [27, 28, 29, 30, 31, 32, 33, 34, 35, 36];
+const minors = [27, 28, 29, 30, 31, 32, 33, 34, 35, 36];
 const version = (minor: number) => ({ major: 1, minor, patch: 0 });
 
 function injectedOn(cluster: ClusterFacts, profile: string) {
   const pod: V1Pod = {
-    metadata: { annotations: { [ANNOTATIONS.inject]: "true", [ANNOTATIONS.profile]: profile } },
+    metadata: { annotations: { [annotationKeys.inject]: "true", [annotationKeys.profile]: profile } },
     spec: { containers: [{ name: "peer", image: "hyperledger/fabric-peer:2.5.15" }] },
   };
   const parsed = parseSettings({ profile: { allowed: ["privileged", "userns"] } });
@@ -22,16 +22,16 @@ function injectedOn(cluster: ClusterFacts, profile: string) {
 }
 
 function formOf({ pod }: { readonly pod?: V1Pod }): string {
-  const native = pod?.spec?.initContainers?.find(({ name }) => name === SIDECAR)?.restartPolicy === "Always";
+  const native = pod?.spec?.initContainers?.find(({ name }) => name === sidecarName)?.restartPolicy === "Always";
   return native ? "native" : (pod?.spec?.containers[0]?.name ?? "");
 }
 
-test.each(MINORS.flatMap((server) => MINORS.map((kubelet) => [server, kubelet] as const)))(
+test.each(minors.flatMap((server) => minors.map((kubelet) => [server, kubelet] as const)))(
   "API server 1.%i, oldest kubelet 1.%i",
   (server, kubelet) => {
     const cluster = { apiServer: version(server), oldestKubelet: version(kubelet) };
     const oldest = Math.min(server, kubelet);
-    expect(formOf(injectedOn(cluster, "privileged"))).toBe(oldest >= 29 ? "native" : SIDECAR);
+    expect(formOf(injectedOn(cluster, "privileged"))).toBe(oldest >= 29 ? "native" : sidecarName);
     expect(injectedOn(cluster, "userns").kind).toBe(oldest >= 33 ? "injected" : "denied");
   },
 );

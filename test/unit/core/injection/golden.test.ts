@@ -10,9 +10,9 @@ import { applyOperations, inject, injectPod, type InjectionContext } from "../..
 import type { Outcome } from "../../../../core/injection/outcome.ts";
 import { parseSettings } from "../../../../core/injection/settings.ts";
 
-const GOLDEN = join(import.meta.dirname, "golden");
-const UPDATE = process.env["UPDATE_GOLDEN"] === "1";
-const OUTPUTS = ["patch.json", "injected.yaml", "warnings.txt", "denial.txt", "untouched.txt"] as const;
+const golden = join(import.meta.dirname, "golden");
+const updateGoldens = process.env["UPDATE_GOLDEN"] === "1";
+const outputs = ["patch.json", "injected.yaml", "warnings.txt", "denial.txt", "untouched.txt"] as const;
 
 interface GoldenContext {
   readonly settings?: unknown;
@@ -20,7 +20,7 @@ interface GoldenContext {
 }
 
 /** A cluster of today, unless the case's context.yaml says otherwise. */
-const CLUSTER: ClusterFacts = {
+const usualCluster: ClusterFacts = {
   apiServer: { major: 1, minor: 36, patch: 3 },
   oldestKubelet: { major: 1, minor: 35, patch: 0 },
   mtu: 1450,
@@ -31,7 +31,7 @@ function contextOf(directory: string): InjectionContext {
   const given = (existsSync(file) ? parse(readFileSync(file, "utf8")) : {}) as GoldenContext;
   const parsed = parseSettings(given.settings);
   if (!parsed.valid) throw new Error(JSON.stringify(parsed.problems));
-  return { settings: parsed.settings, cluster: { ...CLUSTER, ...given.cluster }, version: "0.0.0" };
+  return { settings: parsed.settings, cluster: { ...usualCluster, ...given.cluster }, version: "0.0.0" };
 }
 
 /** What a case should have put out, as files. */
@@ -52,23 +52,23 @@ function filesOf(pod: V1Pod, outcome: Outcome): ReadonlyMap<string, string> {
 }
 
 function update(directory: string, files: ReadonlyMap<string, string>): void {
-  for (const name of OUTPUTS) rmSync(join(directory, name), { force: true });
+  for (const name of outputs) rmSync(join(directory, name), { force: true });
   for (const [name, text] of files) writeFileSync(join(directory, name), text);
 }
 
-const cases = readdirSync(GOLDEN).toSorted();
+const cases = readdirSync(golden).toSorted();
 
 describe.each(cases)("%s", (name) => {
-  const directory = join(GOLDEN, name);
+  const directory = join(golden, name);
   const text = readFileSync(join(directory, "pod.yaml"), "utf8");
   const context = contextOf(directory);
   const outcome = inject(parse(text) as V1Pod, context);
 
   test("comes out as the golden files say", () => {
     const files = filesOf(parse(text) as V1Pod, outcome);
-    if (UPDATE) update(directory, files);
+    if (updateGoldens) update(directory, files);
     expect([...files.keys()].toSorted()).toEqual(
-      OUTPUTS.filter((file) => existsSync(join(directory, file))).toSorted(),
+      outputs.filter((file) => existsSync(join(directory, file))).toSorted(),
     );
     const expected = [...files.keys()].map((file) => [file, readFileSync(join(directory, file), "utf8")]);
     expect([...files]).toEqual(expected);
@@ -89,6 +89,6 @@ describe.each(cases)("%s", (name) => {
 });
 
 test("there are cases of each kind", () => {
-  const missing = OUTPUTS.filter((output) => !cases.some((name) => existsSync(join(GOLDEN, name, output))));
+  const missing = outputs.filter((output) => !cases.some((name) => existsSync(join(golden, name, output))));
   expect(missing).toEqual([]);
 });

@@ -1,15 +1,15 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { ANNOTATIONS } from "../../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../../core/injection/annotations.ts";
 import { isNodeSocket } from "../../../../core/injection/node-socket.ts";
 import { injectPod } from "../../../../core/injection/inject.ts";
-import { ENDPOINT, SOCKET_GROUP } from "../../../../core/injection/profile.ts";
-import { SIDECAR } from "../../../../core/injection/sidecar.ts";
+import { dockerEndpoint, socketGroup } from "../../../../core/injection/profile.ts";
+import { sidecarName } from "../../../../core/injection/sidecar.ts";
 import { context, peerPod, pod } from "./pod-arbitrary.ts";
 
-const RUNS = 500;
-const TIMEOUT = 10_000 + RUNS * 5;
+const runs = 500;
+const timeoutMs = 10_000 + runs * 5;
 
 test(
   "any Pod has an outcome, and injecting its result again changes nothing",
@@ -22,10 +22,10 @@ test(
         if (first.kind !== "injected" || first.pod === undefined) return;
         expect(injectPod(first.pod, given)).toEqual({ kind: "untouched", reason: "already-injected", pod: first.pod });
       }),
-      { numRuns: RUNS },
+      { numRuns: runs },
     );
   },
-  TIMEOUT,
+  timeoutMs,
 );
 
 test(
@@ -33,14 +33,14 @@ test(
   () => {
     fc.assert(
       fc.property(pod, context, (any, given) => {
-        const { [ANNOTATIONS.inject]: _, ...rest } = any.metadata?.annotations ?? {};
+        const { [annotationKeys.inject]: _, ...rest } = any.metadata?.annotations ?? {};
         const plain: V1Pod = Object.assign({}, any, { metadata: { annotations: rest } });
         expect(injectPod(plain, given)).toEqual({ kind: "untouched", reason: "no-annotation", pod: plain });
       }),
-      { numRuns: RUNS },
+      { numRuns: runs },
     );
   },
-  TIMEOUT,
+  timeoutMs,
 );
 
 test(
@@ -55,15 +55,15 @@ test(
         const { spec } = outcome.pod;
         const peer = spec?.containers.find(({ name }) => name === "the-peer");
         const endpoints = (peer?.env ?? []).filter(({ name }) => name === "CORE_VM_ENDPOINT");
-        expect(endpoints).toEqual([{ name: "CORE_VM_ENDPOINT", value: ENDPOINT }]);
-        expect(spec?.securityContext?.supplementalGroups?.filter((group) => group === SOCKET_GROUP)).toHaveLength(1);
+        expect(endpoints).toEqual([{ name: "CORE_VM_ENDPOINT", value: dockerEndpoint }]);
+        expect(spec?.securityContext?.supplementalGroups?.filter((group) => group === socketGroup)).toHaveLength(1);
         const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
-        expect(all.filter(({ name }) => name === SIDECAR)).toHaveLength(1);
+        expect(all.filter(({ name }) => name === sidecarName)).toHaveLength(1);
         const sockets = (spec?.volumes ?? []).filter(isNodeSocket).map(({ name }) => name);
         expect((peer?.volumeMounts ?? []).filter(({ name }) => sockets.includes(name))).toEqual([]);
       }),
-      { numRuns: RUNS },
+      { numRuns: runs },
     );
   },
-  TIMEOUT,
+  timeoutMs,
 );

@@ -1,11 +1,11 @@
 // Pods and cluster facts as fast-check makes them: whatever Kubernetes lets pass, and a little more.
 import type { V1Container, V1Pod } from "@kubernetes/client-node";
 import * as fc from "fast-check";
-import { ANNOTATIONS } from "../../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../../core/injection/annotations.ts";
 import type { InjectionContext } from "../../../../core/injection/inject.ts";
-import { DEFAULT_SETTINGS } from "../../../../core/injection/settings.ts";
+import { defaultSettings } from "../../../../core/injection/settings.ts";
 
-const NAMES = [
+const names = [
   "CORE_VM_ENDPOINT",
   "CORE_PEER_ID",
   "CORE_PEER_CHAINCODEADDRESS",
@@ -13,7 +13,7 @@ const NAMES = [
   "DOCKER_HOST",
   "OTHER",
 ];
-const VALUES = [
+const values = [
   "",
   "unix:///host/var/run/docker.sock",
   "tcp://localhost:2375",
@@ -23,7 +23,7 @@ const VALUES = [
   "$(X):1",
   "\r\n\t",
 ];
-const IMAGES = [
+const images = [
   "hyperledger/fabric-peer:2.5.15",
   "hyperledger/fabric-peer:1.4",
   "x_peer",
@@ -32,9 +32,9 @@ const IMAGES = [
   "not an image",
   "a@sha256:0",
 ];
-const PATHS = ["/var/run/docker.sock", "/run/", "/var//run", "/var/log", "/", ""];
-const VOLUMES = ["a", "b", "c"];
-const COMMANDS = [
+const paths = ["/var/run/docker.sock", "/run/", "/var//run", "/var/log", "/", ""];
+const volumes = ["a", "b", "c"];
+const commands = [
   ["peer", "node", "start"],
   ["sh", "-c", "export CORE_VM_ENDPOINT=x; peer  node\tstart\r\n"],
   ["dockerd"],
@@ -47,22 +47,22 @@ function maybe<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null | undefined> {
 }
 
 const variable = fc.record({
-  name: fc.constantFrom(...NAMES),
-  value: maybe(fc.constantFrom(...VALUES)),
+  name: fc.constantFrom(...names),
+  value: maybe(fc.constantFrom(...values)),
   valueFrom: maybe(fc.constant({ fieldRef: { fieldPath: "status.podIP" } })),
 });
 
 const container = fc.record({
   name: fc.constantFrom("peer", "couchdb", "docker", "cli", "x"),
-  image: maybe(fc.constantFrom(...IMAGES)),
-  command: maybe(fc.constantFrom(...COMMANDS)),
-  args: maybe(fc.constantFrom(...COMMANDS, ["--host=tcp://0.0.0.0:2375"], ["-H", "unix:///run/docker.sock"])),
+  image: maybe(fc.constantFrom(...images)),
+  command: maybe(fc.constantFrom(...commands)),
+  args: maybe(fc.constantFrom(...commands, ["--host=tcp://0.0.0.0:2375"], ["-H", "unix:///run/docker.sock"])),
   env: maybe(fc.array(variable, { maxLength: 8 })),
   restartPolicy: maybe(fc.constant("Always")),
   volumeMounts: maybe(
     fc.array(
       fc.record({
-        name: fc.constantFrom(...VOLUMES),
+        name: fc.constantFrom(...volumes),
         mountPath: fc.constantFrom("/var/run", "/host/var/run/docker.sock", "/d"),
       }),
       {
@@ -73,12 +73,12 @@ const container = fc.record({
 });
 
 const volume = fc.record({
-  name: fc.constantFrom(...VOLUMES),
-  hostPath: maybe(fc.record({ path: fc.constantFrom(...PATHS) })),
+  name: fc.constantFrom(...volumes),
+  hostPath: maybe(fc.record({ path: fc.constantFrom(...paths) })),
 });
 
 const annotations = fc.dictionary(
-  fc.constantFrom(...Object.values(ANNOTATIONS), "kubectl-fabric.io/unknown", "example.com/a"),
+  fc.constantFrom(...Object.values(annotationKeys), "kubectl-fabric.io/unknown", "example.com/a"),
   fc.oneof(
     fc.constantFrom(
       "true",
@@ -128,12 +128,12 @@ export const peerPod = fc.tuple(pod, container as unknown as fc.Arbitrary<V1Cont
   });
   return Object.assign({}, any, {
     spec,
-    metadata: { annotations: { [ANNOTATIONS.inject]: "true", [ANNOTATIONS.peerContainer]: "the-peer" } },
+    metadata: { annotations: { [annotationKeys.inject]: "true", [annotationKeys.peerContainer]: "the-peer" } },
   });
 });
 
 export const context = fc.record({
-  settings: fc.constant(DEFAULT_SETTINGS),
+  settings: fc.constant(defaultSettings),
   version: fc.constant("1.2.3"),
   cluster: fc.record({
     apiServer: fc.option(

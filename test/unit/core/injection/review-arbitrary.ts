@@ -3,19 +3,19 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { parse } from "yaml";
-import { ANNOTATIONS } from "../../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../../core/injection/annotations.ts";
 import { pod, peerPod } from "./pod-arbitrary.ts";
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-const GOLDEN = join(import.meta.dirname, "golden");
+const golden = join(import.meta.dirname, "golden");
 
 /** The golden cases: forms of public charts and operators among them. */
-const REAL: readonly Json[] = readdirSync(GOLDEN).map(
-  (name) => parse(readFileSync(join(GOLDEN, name, "pod.yaml"), "utf8")) as Json,
+const realPods: readonly Json[] = readdirSync(golden).map(
+  (name) => parse(readFileSync(join(golden, name, "pod.yaml"), "utf8")) as Json,
 );
 
-const HARM: readonly Json[] = [
+const harmfulValues: readonly Json[] = [
   "/".repeat(20_000) + "x",
   "peer ".repeat(2000),
   "$(".repeat(5000),
@@ -59,10 +59,10 @@ const asked = fc.constantFrom<Json>("true", "true", "true", "false", "TRUE", "")
 /** A real Pod that asks, with other annotations than it had. */
 const real = fc
   .tuple(
-    fc.constantFrom(...REAL),
+    fc.constantFrom(...realPods),
     asked,
     fc.dictionary(
-      fc.constantFrom(...Object.values(ANNOTATIONS)),
+      fc.constantFrom(...Object.values(annotationKeys)),
       fc.constantFrom(
         "1Gi",
         "500m",
@@ -84,7 +84,7 @@ const real = fc
   )
   .map(([document, wish, more]): Json => {
     const object = document as { readonly metadata?: { readonly annotations?: Record<string, Json> } };
-    const annotations = { ...object.metadata?.annotations, [ANNOTATIONS.inject]: wish, ...more };
+    const annotations = { ...object.metadata?.annotations, [annotationKeys.inject]: wish, ...more };
     return {
       ...(document as Record<string, Json>),
       metadata: { ...(object.metadata as Record<string, Json>), annotations },
@@ -94,7 +94,7 @@ const real = fc
 const odd = fc.oneof(pod, peerPod).map((document) => document as unknown as Json);
 
 const hostile = fc
-  .tuple(fc.oneof(real, odd), fc.array(fc.nat(20), { minLength: 1, maxLength: 6 }), fc.constantFrom(...HARM))
+  .tuple(fc.oneof(real, odd), fc.array(fc.nat(20), { minLength: 1, maxLength: 6 }), fc.constantFrom(...harmfulValues))
   .map(([document, steps, value]) => spoiled(document, steps, value));
 
 const document = fc.oneof(
@@ -113,7 +113,7 @@ export const review = fc
     object: document,
     operation: fc.oneof({ weight: 19, arbitrary: fc.constant("CREATE") }, fc.constantFrom("UPDATE", "DELETE", "")),
     subResource: fc.oneof({ weight: 19, arbitrary: fc.constant("") }, fc.constant("ephemeralcontainers")),
-    spoil: rarely(fc.tuple(fc.array(fc.nat(20), { maxLength: 4 }), fc.constantFrom(...HARM))),
+    spoil: rarely(fc.tuple(fc.array(fc.nat(20), { maxLength: 4 }), fc.constantFrom(...harmfulValues))),
     cut: rarely(fc.nat(200)),
   })
   .map(({ object, operation, subResource, spoil, cut }) => {

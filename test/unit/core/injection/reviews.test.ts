@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import type { Operation } from "fast-json-patch";
 import { expect, test } from "vitest";
 import { applyOperations, inject, type InjectionContext } from "../../../../core/injection/inject.ts";
-import { ANNOTATIONS } from "../../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../../core/injection/annotations.ts";
 import {
   answer,
   InvalidReview,
@@ -18,7 +18,7 @@ import {
 import { context } from "./pod-arbitrary.ts";
 import { review } from "./review-arbitrary.ts";
 
-const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 2000);
+const runs = Number(process.env["PROPERTY_RUNS"] ?? 2000);
 
 /** As the server answers (admission.ts); undefined for what is no review. */
 function answerTo(
@@ -36,7 +36,7 @@ function answerTo(
 }
 
 test(
-  `any of ${RUNS} reviews has an answer; its patch applies, is made once, and touches nobody who did not ask`,
+  `any of ${runs} reviews has an answer; its patch applies, is made once, and touches nobody who did not ask`,
   () => {
     // Printed for what is found below: of a property that holds, nothing is.
     const { seed = Date.now() | 0 } = fc.readConfigureGlobal();
@@ -56,7 +56,7 @@ test(
             throw new Error(`a denial without its reason: ${JSON.stringify(reply)}`);
           return;
         }
-        const wish: unknown = pod.metadata?.annotations?.[ANNOTATIONS.inject];
+        const wish: unknown = pod.metadata?.annotations?.[annotationKeys.inject];
         if (patch === undefined) {
           if (auditAnnotations === undefined) seen.passed++;
           else seen.untouched++;
@@ -70,11 +70,11 @@ test(
         if (again.kind !== "untouched") throw new Error(`not idempotent: ${JSON.stringify(again)}`);
         if (isDeepStrictEqual(once, pod)) throw new Error("a patch that changes nothing");
       }),
-      { numRuns: RUNS, seed },
+      { numRuns: runs, seed },
     );
-    console.log(RUNS, "reviews of seed", seed, JSON.stringify(seen));
+    console.log(runs, "reviews of seed", seed, JSON.stringify(seen));
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
     expect(Object.values(seen).filter((count) => count === 0)).toEqual([]);
   },
-  30_000 + RUNS * 20,
+  30_000 + runs * 20,
 );

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { DEFAULT_SETTINGS, parseSettings } from "../../../../core/injection/settings.ts";
+import { defaultSettings, parseSettings } from "../../../../core/injection/settings.ts";
 
 function problemsOf(yaml: string): readonly string[] {
   const parsed = parseSettings(parse(yaml));
@@ -8,10 +8,10 @@ function problemsOf(yaml: string): readonly string[] {
 }
 
 test("nothing said means the defaults, and the defaults are valid", () => {
-  expect(parseSettings(undefined)).toEqual({ valid: true, settings: DEFAULT_SETTINGS });
-  expect(parseSettings(JSON.parse(JSON.stringify(DEFAULT_SETTINGS)))).toEqual({
+  expect(parseSettings(undefined)).toEqual({ valid: true, settings: defaultSettings });
+  expect(parseSettings(JSON.parse(JSON.stringify(defaultSettings)))).toEqual({
     valid: true,
-    settings: DEFAULT_SETTINGS,
+    settings: defaultSettings,
   });
 });
 
@@ -37,7 +37,7 @@ test("an operator's words replace the defaults, one by one", () => {
   });
   expect(settings.resources.cpuLimit).toEqual({ default: "2", minimum: "100m", maximum: "4" });
   expect(settings.resources.memoryLimit.default).toBe("4Gi");
-  expect(settings.storage).toEqual({ ...DEFAULT_SETTINGS.storage, claims: false });
+  expect(settings.storage).toEqual({ ...defaultSettings.storage, claims: false });
   expect(settings.registryMirror.allowed).toEqual(["https://mirror.example.com"]);
 });
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { array, assert, property, string } from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ARCHIVES_DIRECTORY, PULL_SECRETS_DIRECTORY } from "../../../../core/injection/preload.ts";
+import { archivesDirectory, pullSecretsDirectory } from "../../../../core/injection/preload.ts";
 import { shellFunction } from "../../../../core/injection/shell-function.ts";
 
 const programs = ["idle", "preload", "start-alone", "await-ready"];
@@ -19,7 +19,7 @@ describe("the programs of injected containers", () => {
 
   test("preload looks where credentials and archives are mounted", () => {
     const paths = [...textOf("preload").matchAll(/\/kubectl-fabric[\w-]*/g)].map(([path]) => path);
-    expect(new Set(paths)).toEqual(new Set([PULL_SECRETS_DIRECTORY, ARCHIVES_DIRECTORY]));
+    expect(new Set(paths)).toEqual(new Set([pullSecretsDirectory, archivesDirectory]));
   });
 });
 

@@ -58,7 +58,7 @@ test.each(["", "a b", "UPPER", "a/UPPER", "a:", "a@sha256:12", "-a", "-a/b", "--
   },
 );
 
-const DIGEST = `sha256:${"0".repeat(64)}`;
+const digest = `sha256:${"0".repeat(64)}`;
 
 test.each([
   ["docker:28-dind", "docker.io/library/docker", true],
@@ -70,11 +70,11 @@ test.each([
   ["registry.local/a/b:1", "registry.local/*", true],
   ["registry.local.evil.com/a:1", "registry.local/*", false],
   // A tag beside a digest decides nothing about what is pulled.
-  [`docker:28-dind@${DIGEST}`, "docker.io/library/docker:28-dind", false],
-  [`docker:28-dind@${DIGEST}`, `docker.io/library/docker@${DIGEST}`, true],
-  [`docker@${DIGEST}`, "docker.io/library/docker", true],
-  [`docker:28-dind@${DIGEST}`, "docker.io/library/docker:*", false],
-  [`docker:28-dind@${DIGEST}`, "docker.io/library/docker:*-dind@sha256:*", true],
+  [`docker:28-dind@${digest}`, "docker.io/library/docker:28-dind", false],
+  [`docker:28-dind@${digest}`, `docker.io/library/docker@${digest}`, true],
+  [`docker@${digest}`, "docker.io/library/docker", true],
+  [`docker:28-dind@${digest}`, "docker.io/library/docker:*", false],
+  [`docker:28-dind@${digest}`, "docker.io/library/docker:*-dind@sha256:*", true],
   ["docker:28-dind", "docker.io/library/docker*@sha256:*", false],
   ["registry.local/a/b:1-x", "registry.local/*/b:*-x", true],
   ["registry.local/ab:1", "registry.local/a*ab:1", false],
@@ -97,7 +97,7 @@ test("the version of an image is told by its tag alone", () => {
   expect(versionOf("docker:29-dind")).toEqual({ major: 29, minor: 0, patch: undefined });
   expect(versionOf("docker:dind")).toBeUndefined();
   expect(versionOf("docker:latest")).toBeUndefined();
-  expect(versionOf(`docker@${DIGEST}`)).toBeUndefined();
+  expect(versionOf(`docker@${digest}`)).toBeUndefined();
 });
 
 test("a list edit and its operations agree", () => {

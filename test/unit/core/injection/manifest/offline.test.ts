@@ -4,13 +4,13 @@ import { describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { ejectManifest, injectManifest } from "../../../../../core/injection/manifest/offline.ts";
 import type { InjectionContext } from "../../../../../core/injection/inject.ts";
-import { DEFAULT_SETTINGS } from "../../../../../core/injection/settings.ts";
+import { defaultSettings } from "../../../../../core/injection/settings.ts";
 
-const CONTEXT: InjectionContext = { settings: DEFAULT_SETTINGS, cluster: {}, version: "0.0.0" };
-const injected = (text: string) => injectManifest(text, "peer.yaml", CONTEXT);
+const context: InjectionContext = { settings: defaultSettings, cluster: {}, version: "0.0.0" };
+const injected = (text: string) => injectManifest(text, "peer.yaml", context);
 const ejected = (text: string) => ejectManifest(text, "peer.yaml");
 
-const DEPLOYMENT = `# The peer of org1.
+const deploymentText = `# The peer of org1.
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -52,7 +52,7 @@ spec:
         secret: {secretName: peer0, defaultMode: 0400}
 `;
 
-const SERVICE = `---
+const serviceText = `---
 # untouched:   down to its   spaces
 apiVersion: v1
 kind: Service
@@ -63,7 +63,7 @@ spec:
 `;
 
 test("a Deployment is injected, and what it does not touch stays as it is", () => {
-  const { text, changed, templates, notices } = injected(DEPLOYMENT);
+  const { text, changed, templates, notices } = injected(deploymentText);
   expect({ changed, notices }).toEqual({ changed: true, notices: [] });
   expect(templates).toEqual([
     { owner: "Deployment peer0", result: "injected", detail: "peer in container peer", warnings: [] },
@@ -85,29 +85,28 @@ test("a Deployment is injected, and what it does not touch stays as it is", () =
 });
 
 test("ejecting gives the file back, to the letter", () => {
-  expect(ejected(injected(DEPLOYMENT).text).text).toBe(DEPLOYMENT);
+  expect(ejected(injected(deploymentText).text).text).toBe(deploymentText);
 });
 
 test("injecting again changes nothing, and with other settings the injection is made anew", () => {
-  const once = injected(DEPLOYMENT).text;
+  const once = injected(deploymentText).text;
   expect(injected(once)).toMatchObject({ text: once, changed: false });
-  const settings = { ...DEFAULT_SETTINGS, registryMirror: { default: "http://mirror.example", allowed: [] } };
-  const other = injectManifest(once, "peer.yaml", { ...CONTEXT, settings });
+  const settings = { ...defaultSettings, registryMirror: { default: "http://mirror.example", allowed: [] } };
+  const other = injectManifest(once, "peer.yaml", { ...context, settings });
   expect(other.text).toContain("--registry-mirror=http://mirror.example");
   expect(other.text.match(/name: kubectl-fabric-dind/g)).toHaveLength(1);
-  expect(ejected(other.text).text).toBe(DEPLOYMENT);
+  expect(ejected(other.text).text).toBe(deploymentText);
 });
 
 test("a file edited between injection and ejection keeps the edits", () => {
-  const edited = injected(DEPLOYMENT)
+  const edited = injected(deploymentText)
     .text.replace("2.5.15", "3.1.5")
     .replace("      volumes:\n", "      volumes:\n      - {name: new, emptyDir: {}}\n")
     .replace("- name: CORE_PEER_ID", "- {name: NEW, value: x}\n        - name: CORE_PEER_ID");
   const back = ejected(edited);
-  const expected = DEPLOYMENT.replace("2.5.15", "3.1.5").replace(
-    "- name: CORE_PEER_ID",
-    "- {name: NEW, value: x}\n        - name: CORE_PEER_ID",
-  );
+  const expected = deploymentText
+    .replace("2.5.15", "3.1.5")
+    .replace("- name: CORE_PEER_ID", "- {name: NEW, value: x}\n        - name: CORE_PEER_ID");
   expect(parse(back.text)).toEqual(
     parse(
       expected.replace(
@@ -120,7 +119,7 @@ test("a file edited between injection and ejection keeps the edits", () => {
 });
 
 test("what somebody changed of the injection itself stays, and is said", () => {
-  const edited = injected(DEPLOYMENT).text.replace("value: localhost:7052", "value: localhost:9999");
+  const edited = injected(deploymentText).text.replace("value: localhost:7052", "value: localhost:9999");
   const back = ejected(edited);
   expect(back.text).toContain("localhost:9999");
   expect(back.templates[0]?.warnings).toEqual([
@@ -129,42 +128,42 @@ test("what somebody changed of the injection itself stays, and is said", () => {
 });
 
 test("documents without an annotated template stay byte for byte, wherever they stand", () => {
-  const text = `${SERVICE}--- \n${DEPLOYMENT}${SERVICE}---\n# nothing\n`;
+  const text = `${serviceText}--- \n${deploymentText}${serviceText}---\n# nothing\n`;
   const { text: result } = injected(text);
-  expect(result.startsWith(SERVICE)).toBe(true);
-  expect(result.endsWith(`${SERVICE}---\n# nothing\n`)).toBe(true);
-  expect(injected(SERVICE)).toMatchObject({ text: SERVICE, changed: false, templates: [] });
+  expect(result.startsWith(serviceText)).toBe(true);
+  expect(result.endsWith(`${serviceText}---\n# nothing\n`)).toBe(true);
+  expect(injected(serviceText)).toMatchObject({ text: serviceText, changed: false, templates: [] });
   expect(injected("")).toMatchObject({ text: "", changed: false, objects: [] });
 });
 
-const POD = (parse(DEPLOYMENT) as { spec: { template: { metadata: object; spec: object } } }).spec.template;
+const pod = (parse(deploymentText) as { spec: { template: { metadata: object; spec: object } } }).spec.template;
 
 test.each([
-  ["Pod", { apiVersion: "v1", kind: "Pod", ...POD, metadata: { ...POD.metadata, generateName: "peer-" } }],
-  ["StatefulSet", { apiVersion: "apps/v1", kind: "StatefulSet", metadata: { name: "x" }, spec: { template: POD } }],
-  ["DaemonSet", { apiVersion: "apps/v1", kind: "DaemonSet", metadata: { name: "x" }, spec: { template: POD } }],
-  ["ReplicaSet", { apiVersion: "apps/v1", kind: "ReplicaSet", metadata: { name: "x" }, spec: { template: POD } }],
-  ["Job", { apiVersion: "batch/v1", kind: "Job", metadata: { name: "x" }, spec: { template: POD } }],
+  ["Pod", { apiVersion: "v1", kind: "Pod", ...pod, metadata: { ...pod.metadata, generateName: "peer-" } }],
+  ["StatefulSet", { apiVersion: "apps/v1", kind: "StatefulSet", metadata: { name: "x" }, spec: { template: pod } }],
+  ["DaemonSet", { apiVersion: "apps/v1", kind: "DaemonSet", metadata: { name: "x" }, spec: { template: pod } }],
+  ["ReplicaSet", { apiVersion: "apps/v1", kind: "ReplicaSet", metadata: { name: "x" }, spec: { template: pod } }],
+  ["Job", { apiVersion: "batch/v1", kind: "Job", metadata: { name: "x" }, spec: { template: pod } }],
   [
     "CronJob",
     {
       apiVersion: "batch/v1",
       kind: "CronJob",
       metadata: { name: "x" },
-      spec: { jobTemplate: { spec: { template: POD } } },
+      spec: { jobTemplate: { spec: { template: pod } } },
     },
   ],
-  ["PodTemplate", { apiVersion: "v1", kind: "PodTemplate", metadata: { name: "x" }, template: POD }],
+  ["PodTemplate", { apiVersion: "v1", kind: "PodTemplate", metadata: { name: "x" }, template: pod }],
   [
     "a custom resource that is built like a Deployment",
-    { apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", metadata: { name: "x" }, spec: { template: POD } },
+    { apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", metadata: { name: "x" }, spec: { template: pod } },
   ],
   [
     "List",
     {
       apiVersion: "v1",
       kind: "List",
-      items: [{ kind: "Service" }, { kind: "Deployment", metadata: { name: "x" }, spec: { template: POD } }],
+      items: [{ kind: "Service" }, { kind: "Deployment", metadata: { name: "x" }, spec: { template: pod } }],
     },
   ],
 ])("%s: in YAML and in JSON, there and back", (_, object) => {
@@ -177,14 +176,14 @@ test.each([
 });
 
 test("CRLF stays, and so does a missing end of line", () => {
-  const text = DEPLOYMENT.replaceAll("\n", "\r\n").trimEnd();
+  const text = deploymentText.replaceAll("\n", "\r\n").trimEnd();
   const there = injected(text);
   expect(there.text.replaceAll("\r\n", "")).not.toMatch(/[\r\n]/);
   expect(ejected(there.text).text).toBe(text);
 });
 
 test("a change that leads through an anchor writes the document anew, and says so", () => {
-  const text = `x-env: &env\n  - {name: CORE_PEER_ID, value: a}\n${DEPLOYMENT.replace(/ {8}env:\n[^]*? {8}volumeMounts:/, "        env: *env\n        volumeMounts:")}`;
+  const text = `x-env: &env\n  - {name: CORE_PEER_ID, value: a}\n${deploymentText.replace(/ {8}env:\n[^]*? {8}volumeMounts:/, "        env: *env\n        volumeMounts:")}`;
   const { text: result, notices } = injected(text);
   expect(notices).toEqual([expect.stringContaining("anchors")]);
   const found = parse(result) as { "x-env": unknown[] };
@@ -193,10 +192,9 @@ test("a change that leads through an anchor writes the document anew, and says s
 });
 
 test("the reading is kubectl's: `on` is no text, 0400 is octal, and a text that looks like it is quoted", () => {
-  const text = DEPLOYMENT.replace("value: 'peer0'", 'value: "on"').replace(
-    'value: "unix:///host/var/run/docker.sock"',
-    'value: "off"',
-  );
+  const text = deploymentText
+    .replace("value: 'peer0'", 'value: "on"')
+    .replace('value: "unix:///host/var/run/docker.sock"', 'value: "off"');
   const back = ejected(injected(text).text);
   expect(back.text).toBe(text);
   const [deployment] = injected(text).objects as {
@@ -206,24 +204,26 @@ test("the reading is kubectl's: `on` is no text, 0400 is octal, and a text that 
 });
 
 test("annotations in the wrong place or form are said", () => {
-  const misplaced = DEPLOYMENT.replace(
+  const misplaced = deploymentText.replace(
     "  name: peer0 #",
     '  annotations: {kubectl-fabric.io/inject: "true"}\n  name: peer0 #',
   );
   expect(injected(misplaced).notices).toEqual([
     "Deployment peer0: kubectl-fabric.io/inject has no effect here: it belongs to the Pod template",
   ]);
-  expect(() => injected(DEPLOYMENT.replace('inject: "true"', "inject: true"))).toThrow(/expected a text, found true/);
+  expect(() => injected(deploymentText.replace('inject: "true"', "inject: true"))).toThrow(
+    /expected a text, found true/,
+  );
 });
 
 test.each([
   [
     "a denial is the webhook's",
-    DEPLOYMENT.replace('inject: "true"', 'injekt: "true"\n        kubectl-fabric.io/inject: "true"'),
+    deploymentText.replace('inject: "true"', 'injekt: "true"\n        kubectl-fabric.io/inject: "true"'),
     "rejected",
     /^peer.yaml: Deployment peer0: kubectl-fabric.io\/injekt is not an annotation/,
   ],
-  ["what is no YAML", `${SERVICE}---\na: [b\n`, "invalid", /^peer.yaml is not YAML: line \d+: /],
+  ["what is no YAML", `${serviceText}---\na: [b\n`, "invalid", /^peer.yaml is not YAML: line \d+: /],
   ["what is no JSON", "{", "invalid", /begins like JSON/],
   [
     "an alias bomb",
@@ -233,10 +233,9 @@ test.each([
   ],
   [
     "two containers of a name",
-    DEPLOYMENT.replace("      containers:\n", "      containers:\n      - {name: peer, image: x}\n").replace(
-      "- name: wait",
-      "- name: w",
-    ),
+    deploymentText
+      .replace("      containers:\n", "      containers:\n      - {name: peer, image: x}\n")
+      .replace("- name: wait", "- name: w"),
     "invalid",
     /two called "peer"/,
   ],
@@ -247,7 +246,7 @@ test.each([
 });
 
 test("a record that somebody damaged, and one that the webhook never wrote, are refused", () => {
-  const text = injected(DEPLOYMENT).text;
+  const text = injected(deploymentText).text;
   const damaged = text.replace(
     /kubectl-fabric.io\/original: .*/,
     `kubectl-fabric.io/original: '{"lists":[{"path":"/metadata/name"}],"fields":[]}'`,
@@ -256,17 +255,17 @@ test("a record that somebody damaged, and one that the webhook never wrote, are 
   expect(() => ejected(text.replace(/ *kubectl-fabric.io\/original: .*\n/, ""))).toThrow(/injected by the webhook/);
 });
 
-const GOLDEN = join(import.meta.dirname, "../golden");
+const golden = join(import.meta.dirname, "../golden");
 
 describe("every golden Pod that can be injected, there and back", () => {
   test.each(
-    readdirSync(GOLDEN).filter(
+    readdirSync(golden).filter(
       (name) =>
-        readdirSync(join(GOLDEN, name)).includes("injected.yaml") &&
-        !readdirSync(join(GOLDEN, name)).includes("context.yaml"),
+        readdirSync(join(golden, name)).includes("injected.yaml") &&
+        !readdirSync(join(golden, name)).includes("context.yaml"),
     ),
   )("%s", (name) => {
-    const text = readFileSync(join(GOLDEN, name, "pod.yaml"), "utf8");
+    const text = readFileSync(join(golden, name, "pod.yaml"), "utf8");
     const there = injected(text);
     expect(there.changed).toBe(true);
     expect(injected(there.text)).toMatchObject({ text: there.text, changed: false });

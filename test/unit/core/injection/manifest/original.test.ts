@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { escapePathComponent } from "fast-json-patch";
 import { expect, test } from "vitest";
 import { originalOf, recordOriginal, restore } from "../../../../../core/injection/manifest/original.ts";
-import { ANNOTATIONS } from "../../../../../core/injection/annotations.ts";
+import { annotationKeys } from "../../../../../core/injection/annotations.ts";
 import { applyOperations, inject } from "../../../../../core/injection/inject.ts";
 import { context, peerPod } from "../pod-arbitrary.ts";
 
@@ -14,7 +14,7 @@ test("ejecting what was injected gives the Pod back, whatever the Pod", () => {
       const outcome = inject(pod, given);
       if (outcome.kind !== "injected") throw new Error(JSON.stringify(outcome));
       const record = JSON.stringify(recordOriginal(pod, outcome.operations));
-      const path = `/metadata/annotations/${escapePathComponent(ANNOTATIONS.original)}`;
+      const path = `/metadata/annotations/${escapePathComponent(annotationKeys.original)}`;
       const noted = applyOperations(pod, [...outcome.operations, { op: "add", path, value: record }]);
       const original = originalOf(noted);
       if (original === undefined) throw new Error("no record");
