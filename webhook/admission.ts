@@ -5,7 +5,7 @@ import type { Outcome } from "../core/injection/outcome.ts";
 import type { InjectionSettings } from "../core/injection/settings.ts";
 import { reasonOf, type Log } from "../core/process/log.ts";
 import type { Metrics } from "./metrics.ts";
-import { BODIES_LIMIT, BodyBudget, endLate, InvalidBody, readJsonBody } from "./request-body.ts";
+import { mostBodiesBytes, BodyBudget, endLate, InvalidBody, readJsonBody } from "./request-body.ts";
 import {
   answer,
   InvalidReview,
@@ -17,7 +17,7 @@ import {
 } from "./review.ts";
 
 /** Where the API server sends reviews. */
-export const INJECT_PATH = "/inject";
+export const injectPath = "/inject";
 
 /** What an answer depends on, asked for anew with each review. */
 export interface AdmissionDependencies {
@@ -36,9 +36,9 @@ export function newAdmissionApp(dependencies: AdmissionDependencies): Express {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
-  const admission = { ...dependencies, budget: new BodyBudget(BODIES_LIMIT) };
-  app.post(INJECT_PATH, (request, response) => admit(request, response, admission));
-  app.use((_, response) => refuse(response, 404, `expected POST ${INJECT_PATH}`));
+  const admission = { ...dependencies, budget: new BodyBudget(mostBodiesBytes) };
+  app.post(injectPath, (request, response) => admit(request, response, admission));
+  app.use((_, response) => refuse(response, 404, `expected POST ${injectPath}`));
   app.use(failure(dependencies));
   return app;
 }
@@ -104,13 +104,13 @@ function report(log: Log, { uid, namespace, pod }: AdmissionRequest, outcome: Ou
 }
 
 /** What the metrics call them. */
-const REFUSALS: Readonly<Record<number, string>> = { 413: "too-large", 500: "internal", 503: "busy" };
+const refusals: Readonly<Record<number, string>> = { 413: "too-large", 500: "internal", 503: "busy" };
 
 function failure({ metrics, log }: AdmissionDependencies): ErrorRequestHandler {
   return (thrown: unknown, _request, response, next) => {
     if (response.headersSent) return next(thrown);
     const status = statusOf(thrown);
-    const reason = REFUSALS[status] ?? "malformed";
+    const reason = refusals[status] ?? "malformed";
     metrics.admitted("invalid", reason, 0);
     log.warn("not answered", { status, reason: reasonOf(thrown) });
     // What is still to come is not taken in.

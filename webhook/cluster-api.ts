@@ -43,9 +43,9 @@ export class ClusterApiError extends Error {
 }
 
 /** A connection on which nothing comes is given up: an API server that is killed does not always say goodbye. */
-const ANSWER_MS = 10_000;
+const answerMs = 10_000;
 
-const CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+const configurationsPath = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
 /** The API of the cluster that a configuration names. */
 export function newClusterApi(config: KubeConfig): ClusterApi {
@@ -62,9 +62,9 @@ export function newClusterApi(config: KubeConfig): ClusterApi {
     readNamespacedSecret: (which) => get(secret(which)),
     replaceNamespacedSecret: async ({ body, ...which }) =>
       void (await call("PUT", secret(which), "application/json", body)),
-    readMutatingWebhookConfiguration: ({ name }) => get(`${CONFIGURATIONS}/${name}`),
+    readMutatingWebhookConfiguration: ({ name }) => get(`${configurationsPath}/${name}`),
     patchMutatingWebhookConfiguration: async ({ name, body }) =>
-      void (await call("PATCH", `${CONFIGURATIONS}/${name}`, "application/strategic-merge-patch+json", body)),
+      void (await call("PATCH", `${configurationsPath}/${name}`, "application/strategic-merge-patch+json", body)),
   };
 }
 
@@ -94,7 +94,7 @@ function newCaller(config: KubeConfig): Call {
       "user-agent": webhookObjects.name,
       ...(payload && { "content-type": contentType, "content-length": Buffer.byteLength(payload) }),
     };
-    const sent = () => exchange(new URL(server + path), { method, headers, agent, timeout: ANSWER_MS }, payload);
+    const sent = () => exchange(new URL(server + path), { method, headers, agent, timeout: answerMs }, payload);
     // Reads are safe to repeat: an idle connection may have been closed just as it was taken.
     return method === "GET" ? sent().catch((thrown: unknown) => again(thrown, sent)) : sent();
   };
@@ -114,7 +114,7 @@ async function exchange(url: URL, options: RequestOptions, payload: string | und
       .then((body) => read(url.pathname, status, body))
       .then(resolve, reject);
   });
-  outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer to ${url.pathname} within ${ANSWER_MS} ms`)));
+  outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer to ${url.pathname} within ${answerMs} ms`)));
   outgoing.on("error", reject).end(payload);
   return promise;
 }

@@ -5,15 +5,15 @@ import { compareVersions, parseVersion, type Version } from "../core/injection/v
 import { reasonOf, type Log } from "../core/process/log.ts";
 
 /** Versions change with an upgrade of the cluster. */
-const VERSIONS_MS = 5 * 60_000;
+const versionsMs = 5 * 60_000;
 
 /** Facts have to be there within the API server's patience, which is 5 s by our manifests. */
-const PATIENCE_MS = 1500;
+const patienceMs = 1500;
 
 /** A review is asked twice where another mutation follows ours (reinvocation): one reading of the namespace does for both. */
-const NAMESPACE_KEPT_MS = 1000;
+const namespaceKeptMs = 1000;
 
-const NODES_A_PAGE = 250;
+const pageNodes = 250;
 
 export interface ClusterReaderDependencies {
   readonly api: Pick<ClusterApi, "getCode" | "listNode" | "readNamespace">;
@@ -32,9 +32,9 @@ export interface ClusterReader {
 
 export function newClusterReader(dependencies: ClusterReaderDependencies): ClusterReader {
   const { api, mtu, now, log } = dependencies;
-  const apiServers = kept(VERSIONS_MS, now, () => readApiServer(api));
-  const kubelets = kept(VERSIONS_MS, now, () => readOldestKubelet(api));
-  const namespaces = kept(NAMESPACE_KEPT_MS, now, (name) => readNamespace(name, api));
+  const apiServers = kept(versionsMs, now, () => readApiServer(api));
+  const kubelets = kept(versionsMs, now, () => readOldestKubelet(api));
+  const namespaces = kept(namespaceKeptMs, now, (name) => readNamespace(name, api));
   return {
     begin: () => {
       // A failure is told to the review that needs the facts, and is read again for it.
@@ -85,7 +85,7 @@ function kept<T>(
 async function inTime<T>(what: string, { settled, promise }: Reading<T>, log: Log): Promise<T | undefined> {
   if (settled !== undefined) return settled.value;
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+  const timer = setTimeout(() => reject(new Error(`no answer within ${patienceMs} ms`)), patienceMs);
   try {
     return await Promise.race([promise, late]);
   } catch (thrown) {
@@ -101,7 +101,7 @@ async function readOldestKubelet(api: ClusterReaderDependencies["api"]): Promise
   let next: string | undefined;
   do {
     const { items, metadata } = await api.listNode({
-      limit: NODES_A_PAGE,
+      limit: pageNodes,
       ...(next === undefined ? {} : { _continue: next }),
     });
     for (const node of items) if (!isVirtual(node)) oldest = olderOf(oldest, kubeletVersion(node));

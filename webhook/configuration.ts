@@ -21,7 +21,7 @@ export interface Configuration {
   readonly drainMs: number;
 }
 
-const OPTIONS = {
+const flags = {
   port: { type: "string", default: "8443" },
   "probes-port": { type: "string", default: "8080" },
   namespace: { type: "string" },
@@ -36,7 +36,7 @@ const OPTIONS = {
 
 /** Reads the command line. @throws an Error that names the flag, what was expected and what was found. */
 export function parseConfiguration(argv: readonly string[], env: NodeJS.ProcessEnv): Configuration {
-  const { values } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: false });
+  const { values } = parseArgs({ args: [...argv], options: flags, allowPositionals: false });
   return {
     port: number("port", values.port, 65_535),
     probesPort: number("probes-port", values["probes-port"], 65_535),

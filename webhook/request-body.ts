@@ -1,13 +1,13 @@
 import type { IncomingMessage } from "node:http";
 
 /** An object of 3 MiB, etcd's limit with room, may come twice in a review (object and oldObject). */
-const BODY_LIMIT = 7 * 1024 * 1024;
+const mostBodyBytes = 7 * 1024 * 1024;
 
 /** Of all reviews together that have no answer yet: what is made of a body takes several times its size. */
-export const BODIES_LIMIT = 32 * 1024 * 1024;
+export const mostBodiesBytes = 32 * 1024 * 1024;
 
 /** The API server, which waits for five seconds, sends a body in one go. */
-const BODY_MS = 5000;
+const bodyMs = 5000;
 
 /** What was sent cannot be read as a body; `status` is the HTTP status to refuse it with. */
 export class InvalidBody extends Error {
@@ -61,13 +61,13 @@ export async function readJsonBody(request: IncomingMessage, share: BodyShare): 
   const { "content-type": type = "", "content-encoding": encoding, "content-length": announced } = request.headers;
   if (!/^application\/json\s*(?:;|$)/i.test(type) || (encoding !== undefined && encoding !== "identity"))
     throw new InvalidBody(415, "expected content of type application/json");
-  if (Number(announced) > BODY_LIMIT) throw tooLarge();
+  if (Number(announced) > mostBodyBytes) throw tooLarge();
   const body = await received(request, share);
   return body.toString("utf8");
 }
 
 function tooLarge(): InvalidBody {
-  return new InvalidBody(413, `expected at most ${BODY_LIMIT} bytes, found more`);
+  return new InvalidBody(413, `expected at most ${mostBodyBytes} bytes, found more`);
 }
 
 function received(request: IncomingMessage, share: BodyShare): Promise<Buffer> {
@@ -76,9 +76,9 @@ function received(request: IncomingMessage, share: BodyShare): Promise<Buffer> {
   let length = 0;
   const take = (chunk: Buffer): void => {
     length += chunk.length;
-    if (length > BODY_LIMIT) refuse(tooLarge());
+    if (length > mostBodyBytes) refuse(tooLarge());
     else if (share.take(chunk.length)) chunks.push(chunk);
-    else refuse(new InvalidBody(503, `expected at most ${BODIES_LIMIT} bytes of all reviews under way, found more`));
+    else refuse(new InvalidBody(503, `expected at most ${mostBodiesBytes} bytes of all reviews under way, found more`));
   };
   const refuse = (reason: InvalidBody): void => {
     chunks.length = 0;
@@ -95,7 +95,7 @@ function received(request: IncomingMessage, share: BodyShare): Promise<Buffer> {
 
 /** Ends the connection of a body that does not come, whether or not it was answered. */
 export function endLate(request: IncomingMessage): void {
-  const late = setTimeout(() => request.destroy(), BODY_MS);
+  const late = setTimeout(() => request.destroy(), bodyMs);
   const inTime = (): void => clearTimeout(late);
   request.on("end", inTime).on("close", inTime);
 }

@@ -35,7 +35,7 @@ export class InvalidReview extends Error {
 }
 
 /** A UUID has 36. */
-const LONGEST_UID = 100;
+const longestUid = 100;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -58,8 +58,8 @@ export function parseReview(body: string): AdmissionRequest {
   }
   const request = fieldsOf(review["request"]);
   const uid = textOf(request["uid"]);
-  if (uid === "" || uid.length > LONGEST_UID)
-    throw new InvalidReview(`expected a request with a uid of at most ${LONGEST_UID} characters`);
+  if (uid === "" || uid.length > longestUid)
+    throw new InvalidReview(`expected a request with a uid of at most ${longestUid} characters`);
   return {
     uid,
     operation: textOf(request["operation"]),

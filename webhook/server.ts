@@ -25,13 +25,13 @@ export interface RunningTlsServer extends RunningServer {
 }
 
 /** The API server keeps idle connections to a webhook for 90 s (client-go); it must never find one closed by us. */
-const KEEP_ALIVE_MS = 120_000;
+const keepAliveMs = 120_000;
 
 /** Three API servers with 200 requests each that change something, the most they take by default, keep no more open. */
-const MOST_CONNECTIONS = 600;
+const mostConnections = 600;
 
 /** How often Node looks for connections that wait too long. */
-const LOOK_MS = 5000;
+const checkIntervalMs = 5000;
 
 /** Serves HTTPS, TLS 1.2 or later. */
 export async function serveTls(
@@ -39,7 +39,11 @@ export async function serveTls(
   port: number,
   certificate: ServingCertificate,
 ): Promise<RunningTlsServer> {
-  const server = createHttpsServer({ ...certificate, minVersion: "TLSv1.2", connectionsCheckingInterval: LOOK_MS });
+  const server = createHttpsServer({
+    ...certificate,
+    minVersion: "TLSv1.2",
+    connectionsCheckingInterval: checkIntervalMs,
+  });
   const running = await listen(server, app, port);
   return {
     ...running,
@@ -50,16 +54,16 @@ export async function serveTls(
 
 /** Serves plain HTTP. */
 export function serve(app: RequestListener, port: number): Promise<RunningServer> {
-  return listen(createHttpServer({ connectionsCheckingInterval: LOOK_MS }), app, port);
+  return listen(createHttpServer({ connectionsCheckingInterval: checkIntervalMs }), app, port);
 }
 
 async function listen(server: Server, app: RequestListener, port: number): Promise<RunningServer> {
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.keepAliveTimeout = keepAliveMs;
   // From a connection's beginning, and Go keeps one that it has dialled for nothing: to end that sooner would meet its next request.
-  server.headersTimeout = KEEP_ALIVE_MS + 5000;
+  server.headersTimeout = keepAliveMs + 5000;
   // It would end such a connection, too; a body has a time of its own (request-body.ts).
   server.requestTimeout = 0;
-  server.maxConnections = MOST_CONNECTIONS;
+  server.maxConnections = mostConnections;
   const draining = new AbortController();
   server.on("request", (request, response) => {
     if (draining.signal.aborted) response.setHeader("Connection", "close");

@@ -6,7 +6,7 @@ import { defaultSettings, parseSettings, type InjectionSettings } from "../core/
 import { reasonOf, type Log } from "../core/process/log.ts";
 
 /** A mounted ConfigMap changes by a swap of links, which no watch of a file sees on every system: it is read again instead. */
-const READ_MS = 5000;
+const readMs = 5000;
 
 /** The operator's settings as last read well. */
 export interface SettingsFile {
@@ -47,7 +47,7 @@ export async function openSettings(
     settings: () => settings,
     run: async (signal) => {
       while (!signal.aborted) {
-        await sleep(dependencies.readMs ?? READ_MS, undefined, { signal }).catch(() => {});
+        await sleep(dependencies.readMs ?? readMs, undefined, { signal }).catch(() => {});
         await readAgain().catch((thrown: unknown) => {
           dependencies.valid(false);
           dependencies.log.error("settings are not taken; those before stay", { reason: reasonOf(thrown) });

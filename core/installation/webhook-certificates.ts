@@ -36,7 +36,7 @@ type ServedCertificate =
   { readonly pod: string; readonly certificate: string } | { readonly pod: string; readonly problem: string };
 
 /** The webhook's port in its Pods (manifests/base/deployment.yaml). */
-const PORT = 8443;
+const webhookPort = 8443;
 
 /** Tells for each certificate whether the API server trusts it, and how long it lasts. Pure. */
 export function heldCertificates(found: WebhookCertificates, now: Date): readonly HeldCertificate[] {
@@ -107,7 +107,7 @@ async function servedBy(
 ): Promise<ServedCertificate | undefined> {
   const { namespace, name: service } = webhookObjects;
   try {
-    const socket = await ifAllowed(openPort(cluster, { namespace, pod, port: PORT }, signal));
+    const socket = await ifAllowed(openPort(cluster, { namespace, pod, port: webhookPort }, signal));
     if (socket === undefined) return undefined;
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const timer = setTimeout(() => reject(new Error("no answer within 10 s")), 10_000);

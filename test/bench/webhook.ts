@@ -4,11 +4,11 @@ import { join, resolve } from "node:path";
 import type { V1Pod } from "@kubernetes/client-node";
 import { runProgram, temporaryFolder, type Lifetime } from "../../build/lifetime.ts";
 import { issuer } from "../../webhook/certificates/issue.ts";
-import { CONFIGURATION, startCluster, type FakeCluster } from "../integration/webhook/cluster.ts";
+import { configurationPath, startCluster, type FakeCluster } from "../integration/webhook/cluster.ts";
 import {
-  CLIENT_CORE,
+  clientCore,
   post,
-  SERVER_NAME,
+  serverName,
   startContender,
   type Contender,
   type RunningContender,
@@ -20,9 +20,9 @@ import { cpuSeconds, median, residentBytes } from "./webhook/process-figures.ts"
 import { printReport, type Figures, type LoadFigures } from "./webhook/report.ts";
 import { peerPod, reviewBody } from "./webhook/review.ts";
 
-const CONNECTIONS = [1, 10, 50] as const;
+const connectionCounts = [1, 10, 50] as const;
 /** Just-in-time compilers and heaps settle before anything is measured. */
-const WARM_UP = 3000;
+const warmUpReviews = 3000;
 
 /** What the measurements share. */
 interface Bench {
@@ -73,7 +73,7 @@ function ours({ directory, cluster }: Bench): Contender {
   const kubeconfig = join(directory, "kubeconfig");
   const settings = resolve("test/bench/webhook/settings.yaml");
   writeFileSync(kubeconfig, cluster.kubeconfig);
-  const published = (): string => cluster.get(CONFIGURATION).webhooks?.[0]?.clientConfig.caBundle ?? "";
+  const published = (): string => cluster.get(configurationPath).webhooks?.[0]?.clientConfig.caBundle ?? "";
   return {
     name: "ours",
     argv: (port) => [
@@ -92,7 +92,7 @@ function ours({ directory, cluster }: Bench): Contender {
 async function goContenders({ programs, directory }: Bench): Promise<readonly Contender[]> {
   const now = new Date();
   const authority = await issuer.authority(now);
-  const leaf = await issuer.leaf(authority, new Date(now.getTime() + 86_400_000), [SERVER_NAME], now);
+  const leaf = await issuer.leaf(authority, new Date(now.getTime() + 86_400_000), [serverName], now);
   const certificates = join(directory, "certificates");
   mkdirSync(certificates);
   writeFileSync(join(certificates, "tls.crt"), leaf.cert);
@@ -140,10 +140,10 @@ async function measureLoad(
 ): Promise<readonly (readonly LoadFigures[])[]> {
   const { requests, rounds } = bench.settings;
   if (requests === 0) return [];
-  for (const one of running) await load(bench, one, 10, WARM_UP);
-  const all = running.map(() => CONNECTIONS.map((): LoadFigures[] => []));
+  for (const one of running) await load(bench, one, 10, warmUpReviews);
+  const all = running.map(() => connectionCounts.map((): LoadFigures[] => []));
   for (let round = 0; round < rounds; round++) {
-    for (const [at, connections] of CONNECTIONS.entries()) {
+    for (const [at, connections] of connectionCounts.entries()) {
       for (const [index, one] of running.entries()) {
         const figures = await load(bench, one, connections, requests);
         say(
@@ -178,14 +178,14 @@ async function load(
   const before = cpuSeconds(pid);
   const flags = {
     address: `127.0.0.1:${port}`,
-    "server-name": SERVER_NAME,
+    "server-name": serverName,
     ca,
     review: reviewFile(directory),
     connections,
     requests: count,
   };
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-  const argv = ["taskset", "-c", CLIENT_CORE, join(programs, "load"), ...args];
+  const argv = ["taskset", "-c", clientCore, join(programs, "load"), ...args];
   const text = await runProgram(lifetime, argv, { stdio: ["ignore", "pipe", "inherit"] });
   const result = JSON.parse(text) as { seconds: number; p50: number; p99: number };
   return {

@@ -11,9 +11,9 @@ export interface CertificateObjects {
   readonly configuration: string;
 }
 
-const CERT = "tls.crt";
-const KEY = "tls.key";
-const BUNDLE = "ca.crt";
+const certEntry = "tls.crt";
+const keyEntry = "tls.key";
+const bundleEntry = "ca.crt";
 
 /** The store in a cluster. */
 export function newClusterStore(api: ClusterApi, names: CertificateObjects): CertificateStore {
@@ -41,17 +41,25 @@ export function newClusterStore(api: ClusterApi, names: CertificateObjects): Cer
   return {
     readAuthority: async () => {
       const secret = await readSecret(authoritySecret);
-      const [cert = ""] = splitBundle(textOf(secret, CERT));
-      return versioned(secret, { cert, key: textOf(secret, KEY), bundle: splitBundle(textOf(secret, BUNDLE)) });
+      const [cert = ""] = splitBundle(textOf(secret, certEntry));
+      return versioned(secret, {
+        cert,
+        key: textOf(secret, keyEntry),
+        bundle: splitBundle(textOf(secret, bundleEntry)),
+      });
     },
     writeAuthority: ({ cert, key, bundle }, resourceVersion) =>
-      writeSecret(authoritySecret, { [CERT]: cert, [KEY]: key, [BUNDLE]: bundle.join("") }, resourceVersion),
+      writeSecret(
+        authoritySecret,
+        { [certEntry]: cert, [keyEntry]: key, [bundleEntry]: bundle.join("") },
+        resourceVersion,
+      ),
     readLeaf: async () => {
       const secret = await readSecret(leafSecret);
-      return versioned<KeyPair>(secret, { cert: textOf(secret, CERT), key: textOf(secret, KEY) });
+      return versioned<KeyPair>(secret, { cert: textOf(secret, certEntry), key: textOf(secret, keyEntry) });
     },
     writeLeaf: ({ cert, key }, resourceVersion) =>
-      writeSecret(leafSecret, { [CERT]: cert, [KEY]: key }, resourceVersion),
+      writeSecret(leafSecret, { [certEntry]: cert, [keyEntry]: key }, resourceVersion),
     readTrusted: async () => {
       const found = await api.readMutatingWebhookConfiguration({ name: configuration });
       const bundles = (found.webhooks ?? []).map(({ clientConfig }) => splitBundle(decoded(clientConfig.caBundle)));

@@ -1,18 +1,18 @@
 import type { generate } from "selfsigned";
 import type { KeyPair } from "./certificate.ts";
 
-const MINUTE = 60_000;
-const DAY = 24 * 60 * MINUTE;
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
 
 /** As long as Kyverno's: a CA for a year, a leaf for 150 days. */
-export const AUTHORITY_DAYS = 365;
-export const LEAF_DAYS = 150;
+export const authorityDays = 365;
+export const leafDays = 150;
 
 /** Certificates begin a little earlier: clocks of a cluster differ. */
-const BACKDATED_MS = 5 * MINUTE;
+const backdatedMs = 5 * minuteMs;
 
 /** selfsigned signs with SHA-1 and RSA unless told otherwise. */
-const ALGORITHM = { algorithm: "sha256", keyType: "ec", curve: "P-256" } as const;
+const keyAlgorithm = { algorithm: "sha256", keyType: "ec", curve: "P-256" } as const;
 
 /** Loaded when a certificate is made, which is twice a year: it is a third of what a start would load. */
 async function newCertificate(...args: Parameters<typeof generate>): ReturnType<typeof generate> {
@@ -31,8 +31,8 @@ export const issuer: Issuer = {
   async authority(now) {
     // The name tells one CA from the next: verifiers look for an issuer by its name, and these have no key identifiers.
     const pem = await newCertificate([{ name: "commonName", value: `kubectl-fabric webhook CA ${now.getTime()}` }], {
-      ...ALGORITHM,
-      ...validity(now, AUTHORITY_DAYS),
+      ...keyAlgorithm,
+      ...validity(now, authorityDays),
       extensions: [
         { name: "basicConstraints", cA: true, pathLenConstraint: 0, critical: true },
         { name: "keyUsage", keyCertSign: true, cRLSign: true, critical: true },
@@ -43,9 +43,9 @@ export const issuer: Issuer = {
 
   async leaf(authority, authorityEnds, hosts, now) {
     const [commonName = ""] = hosts;
-    const { notBeforeDate, notAfterDate } = validity(now, LEAF_DAYS);
+    const { notBeforeDate, notAfterDate } = validity(now, leafDays);
     const pem = await newCertificate([{ name: "commonName", value: commonName }], {
-      ...ALGORITHM,
+      ...keyAlgorithm,
       notBeforeDate,
       notAfterDate: notAfterDate < authorityEnds ? notAfterDate : authorityEnds,
       ca: authority,
@@ -63,8 +63,8 @@ export const issuer: Issuer = {
 
 function validity(now: Date, days: number): { readonly notBeforeDate: Date; readonly notAfterDate: Date } {
   return {
-    notBeforeDate: new Date(now.getTime() - BACKDATED_MS),
-    notAfterDate: new Date(now.getTime() + days * DAY),
+    notBeforeDate: new Date(now.getTime() - backdatedMs),
+    notAfterDate: new Date(now.getTime() + days * dayMs),
   };
 }
 

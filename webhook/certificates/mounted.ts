@@ -8,7 +8,7 @@ import { isServable, type Reconciled } from "./rotation.ts";
 import type { CertificateStore } from "./store.ts";
 
 /** Somebody else renews and publishes: it is enough to see it before the old leaf ends. */
-const CHECK_MS = 10_000;
+const checkIntervalMs = 10_000;
 
 export interface MountedDependencies {
   /** Directory with tls.crt and tls.key, as a Secret of type kubernetes.io/tls is mounted. */
@@ -24,7 +24,7 @@ export interface MountedDependencies {
 
 /** Certificates that somebody else, such as cert-manager, issues, renews and publishes. */
 export function newMountedCertificates(dependencies: MountedDependencies): Renewal {
-  const { directory, store, hosts, now, serve, renewed, log, checkMs = CHECK_MS } = dependencies;
+  const { directory, store, hosts, now, serve, renewed, log, checkMs = checkIntervalMs } = dependencies;
   let leaf: KeyPair | undefined;
   let trusted = false;
 

@@ -7,10 +7,10 @@ import { reconcile, type Reconciled, type RotationDependencies } from "./rotatio
  * How often certificates are looked at: three small reads. Expiry alone would do with every 12 h; a webhook configuration that
  * somebody replaced, and with it the CA, keeps every peer from starting until it is mended.
  */
-const CHECK_MS = 60_000;
+const checkIntervalMs = 60_000;
 
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 30_000;
+const firstRetryMs = 500;
+const lastRetryMs = 30_000;
 
 export interface RenewalDependencies extends RotationDependencies {
   /** Called with each leaf to serve from now on. */
@@ -30,7 +30,7 @@ export interface Renewal {
 
 /** A renewal that has not begun. */
 export function newRenewal(dependencies: RenewalDependencies): Renewal {
-  const { serve, renewed, log, checkMs = CHECK_MS } = dependencies;
+  const { serve, renewed, log, checkMs = checkIntervalMs } = dependencies;
   let current: Reconciled | undefined;
   let problem = "";
 
@@ -48,17 +48,17 @@ export function newRenewal(dependencies: RenewalDependencies): Renewal {
       return ends <= now ? ["the certificate has expired"] : [];
     },
     run: async (signal) => {
-      let retryMs = FIRST_RETRY_MS;
+      let retryMs = firstRetryMs;
       while (!signal.aborted) {
         try {
           await check();
-          retryMs = FIRST_RETRY_MS;
+          retryMs = firstRetryMs;
           await pause(checkMs, signal);
         } catch (thrown) {
           problem = `: ${reasonOf(thrown)}`;
           log.warn("certificates could not be checked", { reason: reasonOf(thrown), retryMs });
           await pause(retryMs, signal);
-          retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+          retryMs = Math.min(retryMs * 2, lastRetryMs);
         }
       }
     },

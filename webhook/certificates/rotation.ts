@@ -2,21 +2,21 @@ import { isCurrent, isSignedBy, isUsable, names, readCertificate, type KeyPair }
 import type { Issuer } from "./issue.ts";
 import type { Authority, CertificateStore, Versioned, Written } from "./store.ts";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 
 /** How often every replica must look at its certificates; it does so more often, to mend what others overwrote. */
-const CHECK_MS = 12 * HOUR;
+const checkIntervalMs = 12 * hourMs;
 
 /** A CA is followed by the next, and a leaf by the next, when so much of it is left. */
-export const AUTHORITY_RENEWAL_MS = 60 * DAY;
-export const LEAF_RENEWAL_MS = 30 * DAY;
+export const authorityRenewalMs = 60 * dayMs;
+export const leafRenewalMs = 30 * dayMs;
 
 /** Every API server has read a bundle by then: only then may a leaf of its new CA be served. */
-export const SETTLING_MS = HOUR;
+export const settlingMs = hourMs;
 
 /** Every replica serves a new leaf by then: only then may the CA of the old one go. */
-export const PRUNING_MS = 2 * CHECK_MS + HOUR;
+export const pruningMs = 2 * checkIntervalMs + hourMs;
 
 /** All that decides, as it was read. */
 export interface CertificateState {
@@ -44,7 +44,7 @@ export function nextStep(
   const bundle = authority.bundle.filter((pem) => leftMs(pem, now) > 0);
   const begins = beginsLater(authority, now);
   if (begins !== undefined && isAuthority(authority, begins)) return { kind: "wait", what: "CA", until: begins };
-  if (!isAuthority(authority, now) || leftMs(authority.cert, now) < AUTHORITY_RENEWAL_MS) {
+  if (!isAuthority(authority, now) || leftMs(authority.cert, now) < authorityRenewalMs) {
     return { kind: "issue-authority", keep: bundle };
   }
   const whole = bundle.includes(authority.cert) ? bundle : [authority.cert, ...bundle];
@@ -53,15 +53,15 @@ export function nextStep(
   if (later !== undefined && isServable(leaf, whole, hosts, later))
     return { kind: "wait", what: "certificate", until: later };
   if (!isServable(leaf, whole, hosts, now)) return { kind: "issue-leaf" };
-  if (whole.length === 1) return leftMs(leaf.cert, now) < LEAF_RENEWAL_MS ? { kind: "issue-leaf" } : { kind: "done" };
+  if (whole.length === 1) return leftMs(leaf.cert, now) < leafRenewalMs ? { kind: "issue-leaf" } : { kind: "done" };
   return changeOver({ authority, leaf }, now);
 }
 
 /** Two CAs are trusted: the leaf follows the new one when that is known everywhere, and then the old one goes. */
 function changeOver({ authority, leaf }: Pick<CertificateState, "authority" | "leaf">, now: Date): RotationStep {
-  if (ageMs(authority.cert, now) < SETTLING_MS) return { kind: "done" };
-  if (!signedBy(leaf.cert, authority.cert) || leftMs(leaf.cert, now) < LEAF_RENEWAL_MS) return { kind: "issue-leaf" };
-  return { kind: ageMs(leaf.cert, now) < PRUNING_MS ? "done" : "prune" };
+  if (ageMs(authority.cert, now) < settlingMs) return { kind: "done" };
+  if (!signedBy(leaf.cert, authority.cert) || leftMs(leaf.cert, now) < leafRenewalMs) return { kind: "issue-leaf" };
+  return { kind: ageMs(leaf.cert, now) < pruningMs ? "done" : "prune" };
 }
 
 /** When a certificate begins, where that is yet to come. */
@@ -123,18 +123,18 @@ export interface Reconciled {
 }
 
 /** More conflicts than replicas could cause: something else writes all the time. */
-const ROUNDS = 50;
+const mostRounds = 50;
 
 /**
  * Takes steps until there is none to take. A step that lost against another replica's is looked at anew.
  * @throws what the store throws, and an Error when there is no end to conflicts, or what is there begins later.
  */
 export async function reconcile(dependencies: RotationDependencies): Promise<Reconciled> {
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < mostRounds; round++) {
     const done = await takeStep(dependencies);
     if (done !== undefined) return done;
   }
-  throw new Error(`certificates were written by others ${ROUNDS} times in a row`);
+  throw new Error(`certificates were written by others ${mostRounds} times in a row`);
 }
 
 async function takeStep({ store, issuer, hosts, now, stepped }: RotationDependencies): Promise<Reconciled | undefined> {

@@ -23,13 +23,13 @@ export interface RunningContender {
   end(): Promise<void>;
 }
 
-export const SERVER_NAME = "kubectl-fabric-webhook.kubectl-fabric-system.svc";
+export const serverName = "kubectl-fabric-webhook.kubectl-fabric-system.svc";
 
 /** Servers have a core for themselves, as far as the machine is idle; everybody else is on the other. */
-const SERVER_CORE = "0";
-export const CLIENT_CORE = "1";
+const serverCore = "0";
+export const clientCore = "1";
 
-const PATIENCE_MS = 30_000;
+const patienceMs = 30_000;
 
 /** Starts a process on the servers' core and waits for its first answer. Its log goes to a file, as under a container runtime. */
 export async function startContender(
@@ -41,13 +41,13 @@ export async function startContender(
   const port = await freePort();
   const output = openSync(log, "a");
   const begin = performance.now();
-  const child = spawn("taskset", ["-c", SERVER_CORE, ...contender.argv(port)], {
+  const child = spawn("taskset", ["-c", serverCore, ...contender.argv(port)], {
     env: { ...process.env, ...contender.env },
     stdio: ["ignore", output, output],
   });
   closeSync(output);
   while (!(await answers(port, contender, body))) {
-    if (child.exitCode !== null || performance.now() - begin > PATIENCE_MS || signal.aborted) {
+    if (child.exitCode !== null || performance.now() - begin > patienceMs || signal.aborted) {
       await end(child);
       signal.throwIfAborted();
       throw new Error(`${contender.name} does not answer: see ${log}`);
@@ -83,7 +83,7 @@ export function post(port: number, ca: string, body: string): Promise<string> {
     path: "/inject",
     method: "POST",
     ca,
-    servername: SERVER_NAME,
+    servername: serverName,
     agent: false,
     headers: { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) },
   } as const;

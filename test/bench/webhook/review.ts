@@ -4,7 +4,7 @@ import type { V1Container, V1ObjectMeta, V1Pod, V1PodSpec } from "@kubernetes/cl
 import { parse } from "yaml";
 
 /** Bytes: what an API server sends for a peer of a public chart, its managed fields included. */
-const REVIEW_BYTES = 8500;
+const reviewBytes = 8500;
 
 const golden = join(import.meta.dirname, "../../unit/core/injection/golden/chart-bevel-statefulset/pod.yaml");
 
@@ -77,12 +77,11 @@ export function peerPod(): Pod {
   return JSON.parse(JSON.stringify({ ...made, metadata: { ...made.metadata, managedFields: [managed] } })) as Pod;
 }
 
-/** The whole review, of REVIEW_BYTES. */
+/** The whole review, of `reviewBytes`. */
 export function reviewBody(pod: Pod): string {
   const body = (note: string): string => JSON.stringify(reviewOf(pod, note));
-  const missing = REVIEW_BYTES - Buffer.byteLength(body(""));
-  if (missing < 0)
-    throw new Error(`expected a review of at most ${REVIEW_BYTES} bytes, found ${REVIEW_BYTES - missing}`);
+  const missing = reviewBytes - Buffer.byteLength(body(""));
+  if (missing < 0) throw new Error(`expected a review of at most ${reviewBytes} bytes, found ${reviewBytes - missing}`);
   return body("n".repeat(missing));
 }
 

@@ -17,11 +17,11 @@ const kubectl = newKubectl(binDir, kubeconfig);
 const system = ["-n", "kubectl-fabric-system"];
 const namespace = `chaos-${process.pid}`;
 const sidecar = "kubectl-fabric-dind";
-const WANTED = 2000;
+const leastCreations = 2000;
 /** So many at a time, each with a pause: the machine has other work during the test, too. */
-const CREATORS = 4;
-const PAUSE_MS = 40;
-const HOUR = 3_600_000;
+const creators = 4;
+const pauseMs = 40;
+const hourMs = 3_600_000;
 
 let cluster: Cluster;
 /** How often the API server itself was waited for. */
@@ -79,7 +79,7 @@ test.skipIf(!sandbox)(
       await creating;
     }
     expect(creation.refused).toEqual([]);
-    expect(creation.created.length).toBeGreaterThanOrEqual(WANTED);
+    expect(creation.created.length).toBeGreaterThanOrEqual(leastCreations);
     const pods = await list(cluster, { kind: "Pod", namespace });
     expect(pods).toHaveLength(creation.created.length);
     const without = pods.filter(({ spec }) => !spec?.initContainers?.some(({ name }) => name === sidecar));
@@ -93,12 +93,12 @@ test.skipIf(!sandbox)(
 async function createAll(creation: Creation, over: AbortSignal): Promise<void> {
   let next = 0;
   const creator = async (): Promise<void> => {
-    while (!over.aborted || next < WANTED) {
+    while (!over.aborted || next < leastCreations) {
       await create(`peer-${next++}`, creation);
-      await sleep(PAUSE_MS);
+      await sleep(pauseMs);
     }
   };
-  await Promise.all(Array.from({ length: CREATORS }, creator));
+  await Promise.all(Array.from({ length: creators }, creator));
 }
 
 /** What the API server answers counts; that it does not answer at all is not the webhook's doing, and is tried again. */
@@ -131,8 +131,8 @@ async function replaceReplica(): Promise<void> {
   await kubectl([...system, "rollout", "status", "deployment/kubectl-fabric-webhook", "--timeout=120s"]);
 }
 
-const AUTHORITY = "kubectl-fabric-webhook-authority";
-const LEAF = "kubectl-fabric-webhook-tls";
+const authoritySecret = "kubectl-fabric-webhook-authority";
+const leafSecret = "kubectl-fabric-webhook-tls";
 
 async function secret(name: string): Promise<Readonly<Record<string, string>>> {
   const { data = {} } = JSON.parse(await kubectl([...system, "get", "secret", name, "-o", "json"])) as {
@@ -159,10 +159,10 @@ async function published(): Promise<readonly string[]> {
 
 /** The leaf is lost: whoever looks first makes another. */
 async function changeLeaf(): Promise<void> {
-  const before = await secret(LEAF);
-  await writeSecret(LEAF, {});
+  const before = await secret(leafSecret);
+  await writeSecret(leafSecret, {});
   await replaceReplica();
-  const after = await secret(LEAF);
+  const after = await secret(leafSecret);
   expect(after["tls.crt"]).toContain("BEGIN CERTIFICATE");
   expect(after["tls.crt"]).not.toBe(before["tls.crt"]);
 }
@@ -172,19 +172,19 @@ async function changeLeaf(): Promise<void> {
  * what follows is done by the replicas.
  */
 async function changeAuthority(): Promise<void> {
-  const old = await secret(AUTHORITY);
+  const old = await secret(authoritySecret);
   const oldCertificate = old["tls.crt"] ?? "";
   const young = await issuer.authority(new Date());
-  const settled = await issuer.authority(new Date(Date.now() - 2 * HOUR));
+  const settled = await issuer.authority(new Date(Date.now() - 2 * hourMs));
   // A new CA is known beside the old one, and waits until every API server has heard of it.
   await writeAuthority(young, [young.cert, settled.cert, oldCertificate]);
   await replaceReplica();
   expect(await published()).toHaveLength(3);
   // Every API server has: the leaf follows.
-  const leaf = await secret(LEAF);
+  const leaf = await secret(leafSecret);
   await writeAuthority(settled, [settled.cert, oldCertificate]);
   await replaceReplica();
-  expect((await secret(LEAF))["tls.crt"]).not.toBe(leaf["tls.crt"]);
+  expect((await secret(leafSecret))["tls.crt"]).not.toBe(leaf["tls.crt"]);
   // Both replicas serve the new leaf: the old CA goes.
   await replaceReplica();
   await writeAuthority(settled, [settled.cert]);
@@ -193,5 +193,5 @@ async function changeAuthority(): Promise<void> {
 }
 
 function writeAuthority({ cert, key }: KeyPair, bundle: readonly string[]): Promise<void> {
-  return writeSecret(AUTHORITY, { "tls.crt": cert, "tls.key": key, "ca.crt": bundle.join("") });
+  return writeSecret(authoritySecret, { "tls.crt": cert, "tls.key": key, "ca.crt": bundle.join("") });
 }

@@ -15,8 +15,8 @@ import { buildPrograms, goBuilds, programsOf } from "../../sandbox/programs.ts";
 import { freePorts } from "../free-ports.ts";
 
 /** The Kubernetes of the sandbox, and the oldest that can be built from Go modules. */
-export const VERSIONS = ["1.36", "1.29"] as const;
-export type ApiServerVersion = (typeof VERSIONS)[number];
+export const apiServerVersions = ["1.36", "1.29"] as const;
+export type ApiServerVersion = (typeof apiServerVersions)[number];
 
 export interface ApiServer {
   readonly cluster: Cluster;
@@ -25,7 +25,7 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-const ADMIN_TOKEN = "administrator";
+const adminToken = "administrator";
 
 /** Builds it, if need be, and starts it on ports that are free. */
 export async function startApiServer(version: ApiServerVersion): Promise<ApiServer> {
@@ -64,7 +64,7 @@ export async function startApiServer(version: ApiServerVersion): Promise<ApiServ
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    const cluster = await connectCluster({ kubeconfig: await kubeconfigFor("admin", ADMIN_TOKEN), env: {} });
+    const cluster = await connectCluster({ kubeconfig: await kubeconfigFor("admin", adminToken), env: {} });
     await answers(cluster, children, directory);
     return {
       cluster,
@@ -109,7 +109,7 @@ async function writeCertificates(directory: string) {
     cert: await write("server.crt", leaf.cert),
     key: await write("server.key", leaf.key),
     accounts: await write("accounts.key", privateKey),
-    tokens: await write("tokens.csv", `${ADMIN_TOKEN},admin,1,"system:masters"\n`),
+    tokens: await write("tokens.csv", `${adminToken},admin,1,"system:masters"\n`),
   };
 }
 

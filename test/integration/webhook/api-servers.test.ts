@@ -26,15 +26,15 @@ import { profiles, type ProfileName } from "../../../core/injection/profile.ts";
 import { defaultSettings } from "../../../core/injection/settings.ts";
 import { sidecarName } from "../../../core/injection/sidecar.ts";
 import { freePorts } from "../free-ports.ts";
-import { startApiServer, VERSIONS, type ApiServer } from "./api-server.ts";
+import { startApiServer, apiServerVersions, type ApiServer } from "./api-server.ts";
 import { ready, startWebhook, type WebhookProcess } from "./webhook-process.ts";
 
-const GOLDEN = join(import.meta.dirname, "../../unit/core/injection/golden");
-const SYSTEM = "kubectl-fabric-system";
+const golden = join(import.meta.dirname, "../../unit/core/injection/golden");
+const systemNamespace = "kubectl-fabric-system";
 
-const cases = readdirSync(GOLDEN).filter((name) => !existsSync(join(GOLDEN, name, "context.yaml")));
-const ending = (file: string) => cases.filter((name) => existsSync(join(GOLDEN, name, file)));
-const read = (name: string, file: string) => readFileSync(join(GOLDEN, name, file), "utf8");
+const cases = readdirSync(golden).filter((name) => !existsSync(join(golden, name, "context.yaml")));
+const ending = (file: string) => cases.filter((name) => existsSync(join(golden, name, file)));
+const read = (name: string, file: string) => readFileSync(join(golden, name, file), "utf8");
 
 /** As the controller of a namespace would send it: some fixtures name a namespace of their chart's. */
 function podOf(name: string, namespace = "org1"): V1Pod {
@@ -76,7 +76,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-describe.each(VERSIONS)("Kubernetes %s", (version) => {
+describe.each(apiServerVersions)("Kubernetes %s", (version) => {
   let server: ApiServer;
   let cluster: Cluster;
   let webhook: WebhookProcess;
@@ -86,14 +86,14 @@ describe.each(VERSIONS)("Kubernetes %s", (version) => {
   const startOurs = async (): Promise<WebhookProcess> => {
     const token = (await cluster.call({
       method: "POST",
-      path: `/api/v1/namespaces/${SYSTEM}/serviceaccounts/kubectl-fabric-webhook/token`,
+      path: `/api/v1/namespaces/${systemNamespace}/serviceaccounts/kubectl-fabric-webhook/token`,
       body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
     })) as { readonly status: { readonly token: string } };
     const kubeconfig = await server.kubeconfigFor("webhook", token.status.token);
     const settings = join(directory, "settings.yaml");
     await writeFile(settings, "{}");
     // Its certificate is for the Service's name: here that is the host itself.
-    const flags = [`--port=${port}`, "--service=localhost", `--settings=${settings}`, `--namespace=${SYSTEM}`];
+    const flags = [`--port=${port}`, "--service=localhost", `--settings=${settings}`, `--namespace=${systemNamespace}`];
     const started = await startWebhook(program, kubeconfig, flags);
     await ready(started);
     return started;

@@ -22,10 +22,10 @@ export interface FakeCluster {
   close(): Promise<void>;
 }
 
-const SYSTEM = "kubectl-fabric-system";
-export const AUTHORITY = `/api/v1/namespaces/${SYSTEM}/secrets/kubectl-fabric-webhook-authority`;
-export const LEAF = `/api/v1/namespaces/${SYSTEM}/secrets/kubectl-fabric-webhook-tls`;
-export const CONFIGURATION =
+const systemNamespace = "kubectl-fabric-system";
+export const authorityPath = `/api/v1/namespaces/${systemNamespace}/secrets/kubectl-fabric-webhook-authority`;
+export const leafPath = `/api/v1/namespaces/${systemNamespace}/secrets/kubectl-fabric-webhook-tls`;
+export const configurationPath =
   "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/kubectl-fabric-webhook";
 
 /** Starts a cluster in which the manifests were just applied. */
@@ -36,10 +36,10 @@ export async function startCluster(namespaces: Readonly<Record<string, Record<st
     const name = path.slice(path.lastIndexOf("/") + 1);
     objects.set(path, { ...object, metadata: { name, ...object.metadata, resourceVersion: String(version++) } });
   };
-  add(AUTHORITY, { metadata: { name: "", resourceVersion: "", labels: { keep: "me" } } });
-  add(LEAF, {});
-  const service = { name: "kubectl-fabric-webhook", namespace: SYSTEM, path: "/inject" };
-  add(CONFIGURATION, { webhooks: [{ name: "inject.kubectl-fabric.io", clientConfig: { service } }] });
+  add(authorityPath, { metadata: { name: "", resourceVersion: "", labels: { keep: "me" } } });
+  add(leafPath, {});
+  const service = { name: "kubectl-fabric-webhook", namespace: systemNamespace, path: "/inject" };
+  add(configurationPath, { webhooks: [{ name: "inject.kubectl-fabric.io", clientConfig: { service } }] });
   for (const [name, labels] of Object.entries(namespaces)) {
     add(`/api/v1/namespaces/${name}`, { metadata: { name, resourceVersion: "", labels } });
   }

@@ -9,8 +9,8 @@ import { issuer } from "../../../webhook/certificates/issue.ts";
 import { newMountedCertificates } from "../../../webhook/certificates/mounted.ts";
 import { newLog } from "../../../core/process/log.ts";
 
-const HOSTS = ["webhook.system.svc"];
-const DAY = 86_400_000;
+const webhookHosts = ["webhook.system.svc"];
+const dayMs = 86_400_000;
 
 let directory: string;
 let trusted: readonly string[];
@@ -37,7 +37,7 @@ beforeEach(async () => {
         return { value: [trusted], resourceVersion: "1" };
       },
     },
-    hosts: HOSTS,
+    hosts: webhookHosts,
     now: () => new Date(),
     serve: async (leaf) => void served.push(leaf.cert),
     renewed: ({ leafEnds }) => ends.push(leafEnds.getTime()),
@@ -62,8 +62,8 @@ async function put({ cert, key }: KeyPair): Promise<void> {
   await writeFile(join(directory, "tls.crt"), cert);
 }
 
-async function newLeaf(authority: KeyPair, hosts: readonly string[] = HOSTS): Promise<KeyPair> {
-  return issuer.leaf(authority, new Date(Date.now() + DAY), hosts, new Date());
+async function newLeaf(authority: KeyPair, hosts: readonly string[] = webhookHosts): Promise<KeyPair> {
+  return issuer.leaf(authority, new Date(Date.now() + dayMs), hosts, new Date());
 }
 
 async function until(look: () => boolean): Promise<void> {

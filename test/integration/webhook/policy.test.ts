@@ -27,7 +27,7 @@ import {
 import { startApiServer, type ApiServer } from "./api-server.ts";
 import { until } from "./webhook-process.ts";
 
-const GOLDEN = join(import.meta.dirname, "../../unit/core/injection/golden");
+const golden = join(import.meta.dirname, "../../unit/core/injection/golden");
 
 let server: ApiServer;
 let cluster: Cluster;
@@ -51,7 +51,7 @@ const plain = (container: Partial<NonNullable<V1Pod["spec"]>["containers"][numbe
   spec: { containers: [{ name: "main", image: "busybox", ...container }], ...spec },
 });
 
-const POLICY = "ValidatingAdmissionPolicy 'kubectl-fabric-pods'";
+const policyName = "ValidatingAdmissionPolicy 'kubectl-fabric-pods'";
 
 beforeAll(async () => {
   server = await startApiServer("1.36");
@@ -64,14 +64,14 @@ beforeAll(async () => {
   for (const object of injectionPolicyObjects()) await create(cluster, object);
   // The API server compiles it first.
   const refused = async () =>
-    (await refusal(plain({ securityContext: { privileged: true } }))).includes(POLICY) ? true : undefined;
+    (await refusal(plain({ securityContext: { privileged: true } }))).includes(policyName) ? true : undefined;
   await until("a policy in force", refused, 60);
 }, 1_800_000);
 
 afterAll(() => server?.close());
 
 /** Pods that give the node away themselves: by a hostPath, a daemon of their own, or a mesh's init container with NET_ADMIN. */
-const BEYOND = [
+const beyondThePolicy = [
   "chart-cli-beside-peer",
   "chart-fabric-operator-ibm",
   "chart-hlf-kube-dind",
@@ -90,7 +90,7 @@ const BEYOND = [
 ];
 
 async function goldenPod(name: string): Promise<V1Pod> {
-  const pod = parse(await readFile(join(GOLDEN, name, "pod.yaml"), "utf8"), { version: "1.1" }) as V1Pod;
+  const pod = parse(await readFile(join(golden, name, "pod.yaml"), "utf8"), { version: "1.1" }) as V1Pod;
   return changed(injected(pod), ({ spec }) => {
     for (const container of spec?.containers ?? [])
       if (container.volumeMounts?.some((mount) => mount.name === "kubectl-fabric-socket"))
@@ -100,11 +100,11 @@ async function goldenPod(name: string): Promise<V1Pod> {
 }
 
 describe("what the injection makes passes", () => {
-  const cases = readdirSync(GOLDEN).filter(
+  const cases = readdirSync(golden).filter(
     (name) =>
-      existsSync(join(GOLDEN, name, "injected.yaml")) &&
-      !existsSync(join(GOLDEN, name, "context.yaml")) &&
-      !BEYOND.includes(name),
+      existsSync(join(golden, name, "injected.yaml")) &&
+      !existsSync(join(golden, name, "context.yaml")) &&
+      !beyondThePolicy.includes(name),
   );
 
   test("of 30 and more", () => {
@@ -115,7 +115,7 @@ describe("what the injection makes passes", () => {
     expect(await refusal(await goldenPod(name))).toBe("");
   });
 
-  test.each(BEYOND)("%s does not: not for the injection", async (name) => {
+  test.each(beyondThePolicy)("%s does not: not for the injection", async (name) => {
     expect(await refusal(await goldenPod(name))).toMatch(/Pod Security "baseline"|no process namespace is shared/);
   });
 
@@ -158,7 +158,7 @@ describe("what the injection makes passes", () => {
 
 describe("forgeries of what was injected", () => {
   /** Not about what runs, with which privilege: these are the webhook's to see. */
-  const NOT_THE_POLICYS = [
+  const notThePolicys = [
     "no limit",
     "a limit beyond",
     "another claim",
@@ -167,10 +167,10 @@ describe("forgeries of what was injected", () => {
     "another idler",
     "another thing in the socket's place",
   ];
-  const theirs = forgeries.filter(([name]) => !NOT_THE_POLICYS.includes(name));
+  const theirs = forgeries.filter(([name]) => !notThePolicys.includes(name));
 
   /** Refused by the API server itself: no valid Pod. */
-  const INVALID = [
+  const invalidPods = [
     "a second one",
     "no graph",
     "a device",
@@ -182,7 +182,7 @@ describe("forgeries of what was injected", () => {
     const forged = changed(injected(peerPod(wholeAnnotations)), forge);
     const volumes = ["x"].map((unknown) => ({ name: unknown, emptyDir: {} }));
     const whole = changed(forged, ({ spec }) => spec?.volumes?.push(...volumes));
-    expect(await refusal(whole)).toContain(INVALID.includes(name) ? "is invalid" : POLICY);
+    expect(await refusal(whole)).toContain(invalidPods.includes(name) ? "is invalid" : policyName);
   });
 });
 
@@ -238,7 +238,7 @@ describe("what a Pod may not be beside the injection", () => {
       injected(peerPod()),
       ({ spec }) => spec?.containers[0] && (spec.containers[0].image = "registry.local:5000/a/peer:1"),
     );
-    expect(await refusal(ours)).toContain(POLICY);
+    expect(await refusal(ours)).toContain(policyName);
     const ref = { kind: "ConfigMap", namespace: "kubectl-fabric-system", name: "kubectl-fabric-policy" } as const;
     const patchOf = (peerImages: string) => ({ type: "merge", patch: { data: { peerImages } } }) as const;
     await patch(cluster, ref, patchOf("registry.local:5000/*/peer\n"));
@@ -272,7 +272,7 @@ describe("Pods that are there", () => {
   test("get no other image for the daemon", async () => {
     expect(
       await update(({ spec }) => spec?.initContainers?.[0] && (spec.initContainers[0].image = "evil:1")),
-    ).toContain(POLICY);
+    ).toContain(policyName);
     expect(await update(({ metadata }) => metadata && (metadata.labels = { any: "label" }))).toBe("");
   });
 
@@ -281,7 +281,7 @@ describe("Pods that are there", () => {
     ["with the socket", { volumeMounts: [{ name: "kubectl-fabric-socket", mountPath: "/x" }] }],
     ["beside the peer's processes", { targetContainerName: "peer" }],
   ])("get no ephemeral container %s", async (_, container) => {
-    expect(await ephemeral(container)).toContain(POLICY);
+    expect(await ephemeral(container)).toContain(policyName);
   });
 
   test("get one without", async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { bundleWebhook } from "../../../build/bundle.ts";
-import { AUTHORITY, CONFIGURATION, LEAF, startCluster, type FakeCluster } from "./cluster.ts";
+import { authorityPath, configurationPath, leafPath, startCluster, type FakeCluster } from "./cluster.ts";
 import { newCaller, peerPod, reviewOf } from "./reviews.ts";
 import { ready, startWebhook, until, type WebhookProcess } from "./webhook-process.ts";
 
@@ -44,7 +44,7 @@ async function start(...flags: string[]): Promise<WebhookProcess> {
 }
 
 function published(): string {
-  const [webhook] = cluster.get(CONFIGURATION).webhooks ?? [];
+  const [webhook] = cluster.get(configurationPath).webhooks ?? [];
   return Buffer.from(webhook?.clientConfig.caBundle ?? "", "base64").toString();
 }
 
@@ -63,10 +63,10 @@ test("it issues its certificates, publishes its CA, and answers reviews", async 
   });
   const patch = JSON.stringify(JSON.parse(injected.text));
   expect(patch.length).toBeGreaterThan(500);
-  expect(cluster.get(AUTHORITY).metadata.labels).toEqual({ keep: "me" });
-  expect(Object.keys(cluster.get(AUTHORITY).data ?? {}).toSorted()).toEqual(["ca.crt", "tls.crt", "tls.key"]);
+  expect(cluster.get(authorityPath).metadata.labels).toEqual({ keep: "me" });
+  expect(Object.keys(cluster.get(authorityPath).data ?? {}).toSorted()).toEqual(["ca.crt", "tls.crt", "tls.key"]);
   const { text } = await webhook.probe("/metrics");
-  const leaf = new X509Certificate(Buffer.from(cluster.get(LEAF).data?.["tls.crt"] ?? "", "base64"));
+  const leaf = new X509Certificate(Buffer.from(cluster.get(leafPath).data?.["tls.crt"] ?? "", "base64"));
   expect(text).toContain(
     `kubectl_fabric_certificate_expiry_timestamp_seconds{certificate="leaf"} ${leaf.validToDate.getTime() / 1000}`,
   );
@@ -75,7 +75,7 @@ test("it issues its certificates, publishes its CA, and answers reviews", async 
   expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m);
   caller.close();
   const key =
-    Buffer.from(cluster.get(LEAF).data?.["tls.key"] ?? "", "base64")
+    Buffer.from(cluster.get(leafPath).data?.["tls.key"] ?? "", "base64")
       .toString()
       .split("\n")[1] ?? "";
   const log = JSON.stringify(webhook.lines);
@@ -98,7 +98,7 @@ test("replicas that start at once serve one certificate; a later one takes it ov
     }),
   );
   expect(new Set(fingerprints).size).toBe(1);
-  expect(cluster.requests.filter((request) => request === `PUT ${AUTHORITY} 200`)).toHaveLength(1);
+  expect(cluster.requests.filter((request) => request === `PUT ${authorityPath} 200`)).toHaveLength(1);
 });
 
 test("it is alive but not ready while the cluster cannot be reached, and says why", async () => {

@@ -13,7 +13,7 @@ export interface Reply {
 }
 
 /** The name by which the API server calls the Service. */
-export const SERVER_NAME = "kubectl-fabric-webhook.kubectl-fabric-system.svc";
+export const serverName = "kubectl-fabric-webhook.kubectl-fabric-system.svc";
 
 /** Connections kept alive, as the API server keeps them. */
 export function newCaller(port: number, ca: () => string) {
@@ -28,7 +28,7 @@ export function newCaller(port: number, ca: () => string) {
           path: "/inject",
           method: "POST",
           ca: ca(),
-          servername: SERVER_NAME,
+          servername: serverName,
           headers: { "Content-Type": "application/json" },
           ...options,
         },

@@ -12,9 +12,9 @@ import { newLog } from "../../../core/process/log.ts";
 import { newMetrics, type Metrics } from "../../../webhook/metrics.ts";
 import type { AdmissionReview } from "../../../webhook/review.ts";
 import { serveTls, type RunningTlsServer } from "../../../webhook/server.ts";
-import { newCaller, peerPod, reviewOf, SERVER_NAME } from "./reviews.ts";
+import { newCaller, peerPod, reviewOf, serverName } from "./reviews.ts";
 
-const DAY = 86_400_000;
+const dayMs = 86_400_000;
 /** A busy machine takes its time. */
 const patience = { timeout: 20_000 };
 
@@ -31,7 +31,7 @@ let waiting: number;
 
 async function newLeaf(signer: KeyPair): Promise<KeyPair> {
   const now = new Date();
-  return issuer.leaf(signer, new Date(now.getTime() + DAY), [SERVER_NAME], now);
+  return issuer.leaf(signer, new Date(now.getTime() + dayMs), [serverName], now);
 }
 
 beforeEach(async () => {
@@ -214,7 +214,7 @@ describe("what is no review", () => {
 
   test("a body that does not come is not waited for", async () => {
     const headers = { "Content-Type": "application/json", "Content-Length": 1000 };
-    const address = { host: "127.0.0.1", port: server.port, path: "/inject", ca: trusted, servername: SERVER_NAME };
+    const address = { host: "127.0.0.1", port: server.port, path: "/inject", ca: trusted, servername: serverName };
     const unfinished = request({ ...address, method: "POST", headers });
     unfinished.write("{");
     await expect(once(unfinished, "response")).rejects.toThrow("socket hang up");

@@ -4,31 +4,31 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { isSignedBy, isUsable, names, splitBundle } from "../../../webhook/certificates/certificate.ts";
-import { AUTHORITY_DAYS, issuer, LEAF_DAYS } from "../../../webhook/certificates/issue.ts";
+import { authorityDays, issuer, leafDays } from "../../../webhook/certificates/issue.ts";
 import {
-  AUTHORITY_RENEWAL_MS,
+  authorityRenewalMs,
   isServable,
-  LEAF_RENEWAL_MS,
+  leafRenewalMs,
   nextStep,
-  PRUNING_MS,
+  pruningMs,
   reconcile,
-  SETTLING_MS,
+  settlingMs,
   type RotationStep,
 } from "../../../webhook/certificates/rotation.ts";
 import { MemoryStore } from "./memory-store.ts";
 
-const DAY = 86_400_000;
-const START = new Date("2026-01-01T00:00:00Z");
-const HOSTS = ["webhook.system.svc", "webhook"];
+const dayMs = 86_400_000;
+const start = new Date("2026-01-01T00:00:00Z");
+const webhookHosts = ["webhook.system.svc", "webhook"];
 
 function at(milliseconds: number): Date {
-  return new Date(START.getTime() + milliseconds);
+  return new Date(start.getTime() + milliseconds);
 }
 
 /** One replica over a store that may be shared, with a clock to turn. */
 function replica(store: MemoryStore) {
   const steps: string[] = [];
-  let time = START;
+  let time = start;
   return {
     steps,
     at(next: Date) {
@@ -37,7 +37,7 @@ function replica(store: MemoryStore) {
     },
     reconcile: () => {
       const stepped = (kind: RotationStep["kind"], written: string) => steps.push(`${kind} ${written}`);
-      return reconcile({ store, issuer, hosts: HOSTS, now: () => time, stepped });
+      return reconcile({ store, issuer, hosts: webhookHosts, now: () => time, stepped });
     },
   };
 }
@@ -48,9 +48,9 @@ async function stateOf(store: MemoryStore) {
 }
 
 test("a CA and its leaf are what TLS wants: P-256, SHA-256, names, times", async () => {
-  const ca = await issuer.authority(START);
+  const ca = await issuer.authority(start);
   const authority = new X509Certificate(ca.cert);
-  const pair = await issuer.leaf(ca, authority.validToDate, HOSTS, START);
+  const pair = await issuer.leaf(ca, authority.validToDate, webhookHosts, start);
   const leaf = new X509Certificate(pair.cert);
   expect(authority.ca).toBe(true);
   expect(leaf.ca).toBe(false);
@@ -59,29 +59,29 @@ test("a CA and its leaf are what TLS wants: P-256, SHA-256, names, times", async
     expect(certificate.signatureAlgorithm).toBe("ecdsa-with-SHA256");
   }
   expect(isSignedBy(leaf, authority)).toBe(true);
-  expect(isSignedBy(leaf, new X509Certificate((await issuer.authority(START)).cert))).toBe(false);
-  expect(leaf.subjectAltName).toBe(HOSTS.map((host) => `DNS:${host}`).join(", "));
-  expect(names(leaf, HOSTS)).toBe(true);
+  expect(isSignedBy(leaf, new X509Certificate((await issuer.authority(start)).cert))).toBe(false);
+  expect(leaf.subjectAltName).toBe(webhookHosts.map((host) => `DNS:${host}`).join(", "));
+  expect(names(leaf, webhookHosts)).toBe(true);
   expect(names(leaf, ["elsewhere"])).toBe(false);
-  expect(authority.validToDate).toEqual(at(AUTHORITY_DAYS * DAY));
-  expect(leaf.validToDate).toEqual(at(LEAF_DAYS * DAY));
-  expect(isUsable(pair, START)).toBe(true);
-  expect(isUsable(pair, at(LEAF_DAYS * DAY))).toBe(false);
-  expect(isUsable({ cert: pair.cert, key: ca.key }, START)).toBe(false);
+  expect(authority.validToDate).toEqual(at(authorityDays * dayMs));
+  expect(leaf.validToDate).toEqual(at(leafDays * dayMs));
+  expect(isUsable(pair, start)).toBe(true);
+  expect(isUsable(pair, at(leafDays * dayMs))).toBe(false);
+  expect(isUsable({ cert: pair.cert, key: ca.key }, start)).toBe(false);
 });
 
 test("a leaf does not outlive its CA", async () => {
-  const ca = await issuer.authority(START);
+  const ca = await issuer.authority(start);
   const ends = new X509Certificate(ca.cert).validToDate;
-  const late = at((AUTHORITY_DAYS - 61) * DAY);
-  const { cert } = await issuer.leaf(ca, ends, HOSTS, late);
+  const late = at((authorityDays - 61) * dayMs);
+  const { cert } = await issuer.leaf(ca, ends, webhookHosts, late);
   expect(new X509Certificate(cert).validToDate).toEqual(ends);
 });
 
 test("a TLS client that trusts the CA accepts the leaf by its name", async () => {
   const now = new Date();
   const ca = await issuer.authority(now);
-  const leaf = await issuer.leaf(ca, new Date(now.getTime() + DAY), HOSTS, now);
+  const leaf = await issuer.leaf(ca, new Date(now.getTime() + dayMs), webhookHosts, now);
   const server = createServer(leaf, (socket) => socket.end("hello")).listen(0);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -100,7 +100,7 @@ test("empty Secrets are filled and the CA is published; a second look changes no
   expect(one.steps).toEqual(["issue-authority written", "publish written", "issue-leaf written"]);
   const state = await stateOf(store);
   expect(state.trusted).toEqual([[state.authority.cert]]);
-  expect(isServable(first.leaf, [state.authority.cert], HOSTS, START)).toBe(true);
+  expect(isServable(first.leaf, [state.authority.cert], webhookHosts, start)).toBe(true);
   await one.reconcile();
   expect(one.steps).toHaveLength(3);
 });
@@ -113,13 +113,13 @@ test("several replicas that start at the same moment end with the same certifica
   expect(store.conflicts).toBeGreaterThan(0);
   expect(new Set(ended.map(({ leaf }) => leaf.cert))).toEqual(new Set([state.leaf.cert]));
   expect(state.trusted).toEqual([[state.authority.cert]]);
-  expect(isServable(state.leaf, state.trusted[0] ?? [], HOSTS, START)).toBe(true);
+  expect(isServable(state.leaf, state.trusted[0] ?? [], webhookHosts, start)).toBe(true);
   expect(replicas.flatMap(({ steps }) => steps).filter((step) => step === "issue-authority written")).toHaveLength(1);
 });
 
 test("two replicas whose clocks differ do not replace each other's certificates", async () => {
   const store = new MemoryStore();
-  const ahead = replica(store).at(at(DAY));
+  const ahead = replica(store).at(at(dayMs));
   const behind = replica(store);
   await ahead.reconcile();
   const state = await stateOf(store);
@@ -134,10 +134,10 @@ test("two replicas whose clocks differ do not replace each other's certificates"
   const later = new MemoryStore();
   await replica(later).reconcile();
   const { authority } = await stateOf(later);
-  const young = await issuer.leaf(authority, at(90 * DAY), HOSTS, at(DAY));
+  const young = await issuer.leaf(authority, at(90 * dayMs), webhookHosts, at(dayMs));
   await later.writeLeaf(young, (await later.readLeaf()).resourceVersion);
   await expect(replica(later).reconcile()).rejects.toThrow("the certificate begins at");
-  await replica(later).at(at(DAY)).reconcile();
+  await replica(later).at(at(dayMs)).reconcile();
   expect((await later.readLeaf()).value).toEqual(young);
 });
 
@@ -148,14 +148,14 @@ test("rotation: the new CA is trusted beside the old, then the leaf follows, the
   const before = await stateOf(store);
   one.steps.length = 0;
 
-  const renewal = AUTHORITY_DAYS * DAY - AUTHORITY_RENEWAL_MS + 1;
+  const renewal = authorityDays * dayMs - authorityRenewalMs + 1;
   await one.at(at(renewal)).reconcile();
   // 150 days have long passed: in a cluster's life the leaf was renewed in between; here it is issued at once, by whoever signs.
   const switching = await stateOf(store);
   expect(one.steps.slice(0, 2)).toEqual(["issue-authority written", "publish written"]);
   expect(switching.trusted).toEqual([[switching.authority.cert, before.authority.cert]]);
 
-  await one.at(at(renewal + PRUNING_MS + DAY)).reconcile();
+  await one.at(at(renewal + pruningMs + dayMs)).reconcile();
   const after = await stateOf(store);
   expect(one.steps.at(-2)).toBe("prune written");
   expect(one.steps.at(-1)).toBe("publish written");
@@ -167,21 +167,21 @@ test("while the old CA is good, its leaf is served until every API server knows 
   const one = replica(store);
   await one.reconcile();
   // Renewed once, as replicas do 30 days before its end; so it is good when the CA is rotated.
-  await one.at(at((LEAF_DAYS - 20) * DAY)).reconcile();
-  await one.at(at((2 * LEAF_DAYS - 40) * DAY)).reconcile();
+  await one.at(at((leafDays - 20) * dayMs)).reconcile();
+  await one.at(at((2 * leafDays - 40) * dayMs)).reconcile();
   const old = await stateOf(store);
   one.steps.length = 0;
 
-  const renewal = AUTHORITY_DAYS * DAY - AUTHORITY_RENEWAL_MS + 1;
+  const renewal = authorityDays * dayMs - authorityRenewalMs + 1;
   const served = await one.at(at(renewal)).reconcile();
   expect(one.steps).toEqual(["issue-authority written", "publish written"]);
   expect(served.leaf.cert).toBe(old.leaf.cert);
 
-  const settled = await one.at(at(renewal + SETTLING_MS)).reconcile();
+  const settled = await one.at(at(renewal + settlingMs)).reconcile();
   expect(one.steps.slice(2)).toEqual(["issue-leaf written"]);
   expect(settled.leaf.cert).not.toBe(old.leaf.cert);
 
-  await one.at(at(renewal + SETTLING_MS + PRUNING_MS)).reconcile();
+  await one.at(at(renewal + settlingMs + pruningMs)).reconcile();
   expect(one.steps.slice(3)).toEqual(["prune written", "publish written"]);
 });
 
@@ -190,16 +190,16 @@ test("at every moment of two years the API server trusts what is served", async 
   const replicas = [replica(store), replica(store)];
   let serving: { cert: string; key: string }[] = [];
   const untrusted: string[] = [];
-  for (let time = 0; time < 2 * 365 * DAY; time += DAY / 2) {
+  for (let time = 0; time < 2 * 365 * dayMs; time += dayMs / 2) {
     const now = at(time);
-    const index = (time / (DAY / 2)) % 2;
+    const index = (time / (dayMs / 2)) % 2;
     const done = await replicas[index]?.at(now).reconcile();
     serving =
       index === 0
         ? [done?.leaf ?? serving[0], serving[1]].filter((pair) => pair !== undefined)
         : [serving[0], done?.leaf].filter((pair) => pair !== undefined);
     const { trusted } = await stateOf(store);
-    const bad = serving.filter((leaf) => !isServable(leaf, trusted[0] ?? [], HOSTS, now));
+    const bad = serving.filter((leaf) => !isServable(leaf, trusted[0] ?? [], webhookHosts, now));
     if (bad.length > 0) untrusted.push(now.toISOString());
   }
   expect(untrusted).toEqual([]);
@@ -210,12 +210,12 @@ test.each([
   [
     "an expired leaf",
     async (store: MemoryStore) =>
-      store.writeLeaf(await leafOf(store, at(-LEAF_DAYS * DAY)), (await store.readLeaf()).resourceVersion),
+      store.writeLeaf(await leafOf(store, at(-leafDays * dayMs)), (await store.readLeaf()).resourceVersion),
   ],
   [
     "a leaf for other names",
     async (store: MemoryStore) =>
-      store.writeLeaf(await leafOf(store, START, ["x"]), (await store.readLeaf()).resourceVersion),
+      store.writeLeaf(await leafOf(store, start, ["x"]), (await store.readLeaf()).resourceVersion),
   ],
   [
     "a leaf that nobody knows",
@@ -236,7 +236,7 @@ test.each([
 });
 
 test("a leaf in the place of the CA, and a CA without its key, are replaced", async () => {
-  for (const pair of [await strangeLeaf(), { cert: (await issuer.authority(START)).cert, key: "" }]) {
+  for (const pair of [await strangeLeaf(), { cert: (await issuer.authority(start)).cert, key: "" }]) {
     const store = new MemoryStore();
     await store.writeAuthority({ ...pair, bundle: [pair.cert] }, "1");
     const one = replica(store);
@@ -260,24 +260,24 @@ test("a leaf is renewed 30 days before its end", async () => {
   const store = new MemoryStore();
   await replica(store).reconcile();
   const state = await stateOf(store);
-  const end = LEAF_DAYS * DAY - LEAF_RENEWAL_MS;
-  expect(nextStep(state, HOSTS, at(end))).toEqual({ kind: "done" });
-  expect(nextStep(state, HOSTS, at(end + 1))).toEqual({ kind: "issue-leaf" });
+  const end = leafDays * dayMs - leafRenewalMs;
+  expect(nextStep(state, webhookHosts, at(end))).toEqual({ kind: "done" });
+  expect(nextStep(state, webhookHosts, at(end + 1))).toEqual({ kind: "issue-leaf" });
 });
 
 test("a bundle is taken apart, and what is no certificate is left out", async () => {
-  const [a, b] = [await issuer.authority(START), await issuer.authority(START)];
+  const [a, b] = [await issuer.authority(start), await issuer.authority(start)];
   const rubbish = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   expect(splitBundle(`${a.cert}${rubbish}noise\n${b.cert}`)).toEqual([a.cert, b.cert]);
   expect(splitBundle("")).toEqual([]);
 });
 
-async function leafOf(store: MemoryStore, from: Date, hosts: readonly string[] = HOSTS) {
+async function leafOf(store: MemoryStore, from: Date, hosts: readonly string[] = webhookHosts) {
   const { value } = await store.readAuthority();
-  return issuer.leaf(value, at(AUTHORITY_DAYS * DAY), hosts, from);
+  return issuer.leaf(value, at(authorityDays * dayMs), hosts, from);
 }
 
 async function strangeLeaf() {
-  const other = await issuer.authority(START);
-  return issuer.leaf(other, at(AUTHORITY_DAYS * DAY), HOSTS, START);
+  const other = await issuer.authority(start);
+  return issuer.leaf(other, at(authorityDays * dayMs), webhookHosts, start);
 }

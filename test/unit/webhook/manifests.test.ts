@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { parseConfiguration } from "../../../webhook/configuration.ts";
-import { INJECT_PATH } from "../../../webhook/admission.ts";
+import { injectPath } from "../../../webhook/admission.ts";
 import { annotationKeys, namespaceLabel } from "../../../core/injection/annotations.ts";
 import { profiles } from "../../../core/injection/profile.ts";
 import { defaultSettings, parseSettings } from "../../../core/injection/settings.ts";
 import { version } from "../../../core/process/version.ts";
 
-const BASE = join(import.meta.dirname, "../../../manifests/base");
+const base = join(import.meta.dirname, "../../../manifests/base");
 
 interface Manifest {
   readonly kind: string;
@@ -42,7 +42,7 @@ interface PodTemplate {
 }
 
 function read(file: string): string {
-  return readFileSync(join(BASE, file), "utf8");
+  return readFileSync(join(base, file), "utf8");
 }
 
 const listed = (parse(read("kustomization.yaml")) as { resources: string[] }).resources;
@@ -60,7 +60,7 @@ function only(kind: string): Manifest {
 const configuration = parseConfiguration([], {});
 
 test("every file is listed, and every object is labelled as ours", () => {
-  expect([...listed, "kustomization.yaml"].toSorted()).toEqual(readdirSync(BASE).toSorted());
+  expect([...listed, "kustomization.yaml"].toSorted()).toEqual(readdirSync(base).toSorted());
   for (const { metadata } of manifests) {
     expect(metadata.labels["app.kubernetes.io/managed-by"]).toBe("kubectl-fabric");
     expect(metadata.labels["app.kubernetes.io/component"]).toBe("webhook");
@@ -93,7 +93,7 @@ test("the webhook is asked about annotated Pods of labelled namespaces alone, an
     sideEffects: "None",
     reinvocationPolicy: "IfNeeded",
     timeoutSeconds: 5,
-    clientConfig: { service: { name: configuration.service, namespace: configuration.namespace, path: INJECT_PATH } },
+    clientConfig: { service: { name: configuration.service, namespace: configuration.namespace, path: injectPath } },
     rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"], scope: "Namespaced" }],
     namespaceSelector: {
       matchLabels: { [namespaceLabel]: "enabled" },
@@ -138,7 +138,7 @@ test("two replicas, spread, of the image of this version, under Pod Security res
   });
   const pod = spec?.template?.spec;
   if (pod === undefined) throw new Error("no Pod");
-  const packaged = JSON.parse(readFileSync(join(BASE, "../../package.json"), "utf8")) as { version: string };
+  const packaged = JSON.parse(readFileSync(join(base, "../../package.json"), "utf8")) as { version: string };
   expect(version).toContain("dev");
   expect(pod.topologySpreadConstraints).toContainEqual(
     expect.objectContaining({

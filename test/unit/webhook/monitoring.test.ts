@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { newMetrics } from "../../../webhook/metrics.ts";
 
-const OVERLAY = join(import.meta.dirname, "../../../manifests/overlays/monitoring");
+const overlay = join(import.meta.dirname, "../../../manifests/overlays/monitoring");
 
 interface Dashboard {
   readonly panels: readonly { readonly id: number; readonly targets: readonly { readonly expr: string }[] }[];
@@ -14,7 +14,7 @@ interface Rules {
   readonly spec: { readonly groups: readonly { readonly rules: readonly { alert: string; expr: string }[] }[] };
 }
 
-const read = (file: string): string => readFileSync(join(OVERLAY, file), "utf8");
+const read = (file: string): string => readFileSync(join(overlay, file), "utf8");
 const dashboard = JSON.parse(read("dashboard.json")) as Dashboard;
 const alerts = (parse(read("prometheus-rule.yaml")) as Rules).spec.groups.flatMap(({ rules }) => rules);
 const expressions = [
@@ -38,7 +38,7 @@ async function exposed(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   return found;
 }
 
-const METRIC = /\b(?:kubectl_fabric|process|nodejs)_\w+/g;
+const metric = /\b(?:kubectl_fabric|process|nodejs)_\w+/g;
 
 test("there are expressions to look at", () => {
   expect(expressions.length).toBeGreaterThan(15);
@@ -46,14 +46,14 @@ test("there are expressions to look at", () => {
 
 test.each(expressions)("it reads metrics that are there: %s", async (expression) => {
   const names = await exposed();
-  const used = expression.match(METRIC) ?? [];
+  const used = expression.match(metric) ?? [];
   expect(used).not.toEqual([]);
   expect(used.filter((name) => !names.has(name))).toEqual([]);
 });
 
 test.each(expressions)("its labels are there; Prometheus adds `pod`: %s", async (expression) => {
   const names = await exposed();
-  const known = new Set((expression.match(METRIC) ?? []).flatMap((name) => [...(names.get(name) ?? [])]));
+  const known = new Set((expression.match(metric) ?? []).flatMap((name) => [...(names.get(name) ?? [])]));
   const matched = [...expression.matchAll(/(\w+)\s*(?:=~|!=|!~|=)\s*"/g)].map(([, label = ""]) => label);
   const grouped = [...expression.matchAll(/\b(?:by|on)\s*\(([^)]*)\)/g)].flatMap(([, list = ""]) => list.split(/,\s*/));
   expect([...matched, ...grouped].filter((label) => label !== "pod" && !known.has(label))).toEqual([]);
@@ -66,7 +66,7 @@ test.each(expressions)("its brackets close: %s", (expression) => {
 });
 
 test("every metric of ours is on the dashboard", async () => {
-  const shown = dashboard.panels.flatMap(({ targets }) => targets.flatMap(({ expr }) => expr.match(METRIC) ?? []));
+  const shown = dashboard.panels.flatMap(({ targets }) => targets.flatMap(({ expr }) => expr.match(metric) ?? []));
   const own = [...(await exposed()).keys()].filter((name) => name.startsWith("kubectl_fabric_"));
   const base = (name: string): string => name.replace(/_(?:bucket|sum|count)$/, "");
   expect(own.filter((name) => !shown.some((other) => base(other) === base(name)))).toEqual([]);

@@ -11,7 +11,7 @@ import { expect, test } from "vitest";
 import { stringify } from "yaml";
 import { injectionPolicyObjects } from "../../../../core/installation/injection-policy.ts";
 
-const FILE = join(import.meta.dirname, "../../../../manifests/overlays/policy/policy.yaml");
+const policyFile = join(import.meta.dirname, "../../../../manifests/overlays/policy/policy.yaml");
 
 // UPDATE_GOLDEN=1 writes it: read the difference before you commit it. What it says to an API server: test/integration/webhook/policy.test.ts.
 test("the overlay is what `webhook install --policy` applies", () => {
@@ -19,8 +19,8 @@ test("the overlay is what `webhook install --policy` applies", () => {
     .map((object) => stringify(object, { lineWidth: 0 }))
     .join("---\n");
   const written = `# Written by a test, out of what the injection makes (core/installation/injection-policy.ts): not to be edited, but for the ConfigMap.\n${text}`;
-  if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(FILE, written);
-  expect(readFileSync(FILE, "utf8")).toBe(written);
+  if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(policyFile, written);
+  expect(readFileSync(policyFile, "utf8")).toBe(written);
 });
 
 /** Of the model's Kubernetes (1.36), with what cannot change what the daemon is or reaches. A new field belongs into one or the other. */

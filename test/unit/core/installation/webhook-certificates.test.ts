@@ -2,14 +2,14 @@ import { expect, test } from "vitest";
 import { heldCertificates } from "../../../../core/installation/webhook-certificates.ts";
 import { issuer } from "../../../../webhook/certificates/issue.ts";
 
-const DAY = 86_400_000;
-const START = new Date("2026-01-01T00:00:00Z");
-const after = (days: number) => new Date(START.getTime() + days * DAY);
-const HOSTS = ["kubectl-fabric-webhook.kubectl-fabric-system.svc"];
+const dayMs = 86_400_000;
+const start = new Date("2026-01-01T00:00:00Z");
+const after = (days: number) => new Date(start.getTime() + days * dayMs);
+const webhookHosts = ["kubectl-fabric-webhook.kubectl-fabric-system.svc"];
 
 test("who holds which authority, and how long it all lasts", async () => {
-  const [old, next] = [await issuer.authority(START), await issuer.authority(after(300))];
-  const leaf = await issuer.leaf(old, after(400), HOSTS, after(250));
+  const [old, next] = [await issuer.authority(start), await issuer.authority(after(300))];
+  const leaf = await issuer.leaf(old, after(400), webhookHosts, after(250));
   const found = {
     authority: next.cert,
     leaf: leaf.cert,
@@ -36,9 +36,9 @@ test("who holds which authority, and how long it all lasts", async () => {
 });
 
 test("a leaf that nobody trusts, and one that has ended, are problems", async () => {
-  const [trusted, other] = [await issuer.authority(START), await issuer.authority(START)];
-  const strange = await issuer.leaf(other, after(365), HOSTS, START);
-  const ended = await issuer.leaf(trusted, after(365), HOSTS, START);
+  const [trusted, other] = [await issuer.authority(start), await issuer.authority(start)];
+  const strange = await issuer.leaf(other, after(365), webhookHosts, start);
+  const ended = await issuer.leaf(trusted, after(365), webhookHosts, start);
   const problems = heldCertificates(
     {
       authority: undefined,

@@ -6,7 +6,7 @@ import { create, patch } from "../../../../../core/kubernetes/objects.ts";
 import { lookAtClaim } from "../../../../../core/network/workload/claims.ts";
 import { claimOf } from "../../../../../core/network/workload/node-objects.ts";
 import { networkFromOptions, peerNodes, type FabricNode } from "../../../../../core/network/resources/spec.ts";
-import { startApiServer, VERSIONS, type ApiServer } from "../../../webhook/api-server.ts";
+import { startApiServer, apiServerVersions, type ApiServer } from "../../../webhook/api-server.ts";
 
 const { signal } = new AbortController();
 
@@ -16,7 +16,7 @@ function claim(name: string, storageClass?: string): V1PersistentVolumeClaim {
   return claimOf(network, peer, name, "1Gi");
 }
 
-describe.each(VERSIONS)("Kubernetes %s", (version) => {
+describe.each(apiServerVersions)("Kubernetes %s", (version) => {
   let server: ApiServer;
   beforeAll(async () => void (server = await startApiServer(version)), 1_800_000);
   afterAll(() => server?.close());
