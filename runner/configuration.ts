@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { ISOLATIONS, type Isolation } from "./confinement/kernel.ts";
+import { isolations, type Isolation } from "./confinement/kernel.ts";
 
 /** How one runner is to run: its command line. Sizes are bytes. */
 export interface Configuration {
@@ -21,7 +21,7 @@ export interface Configuration {
   readonly buildSeconds: number;
 }
 
-const OPTIONS = {
+const flags = {
   socket: { type: "string", default: "/kubectl-fabric/docker.sock" },
   state: { type: "string", default: "/var/lib/runner" },
   toolchains: { type: "string", default: "/opt/runner/toolchains" },
@@ -39,7 +39,7 @@ const OPTIONS = {
 
 /** Reads the command line. @throws an Error that names the flag, what was expected and what was found. */
 export function parseConfiguration(argv: readonly string[]): Configuration {
-  const { values } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: false });
+  const { values } = parseArgs({ args: [...argv], options: flags, allowPositionals: false });
   return {
     socket: values.socket,
     state: values.state,
@@ -61,9 +61,9 @@ export function parseConfiguration(argv: readonly string[]): Configuration {
 }
 
 function isolation(text: string): Isolation {
-  const found = ISOLATIONS.find((one) => one === text);
+  const found = isolations.find((one) => one === text);
   if (found !== undefined) return found;
-  throw new Error(`--isolation: expected ${ISOLATIONS.join(" or ")}, found ${JSON.stringify(text)}`);
+  throw new Error(`--isolation: expected ${isolations.join(" or ")}, found ${JSON.stringify(text)}`);
 }
 
 function wholeNumber(flag: string, text: string, most: number): number {
@@ -71,12 +71,12 @@ function wholeNumber(flag: string, text: string, most: number): number {
   throw new Error(`--${flag}: expected a whole number up to ${most}, found ${JSON.stringify(text)}`);
 }
 
-const UNITS: Readonly<Record<string, number>> = { "": 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+const byteUnits: Readonly<Record<string, number>> = { "": 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
 
 /** As Kubernetes writes quantities of memory. */
 function bytes(flag: string, text: string): number {
   const [, digits = "", unit = ""] = /^(\d{1,12})(Ki|Mi|Gi|Ti)?$/.exec(text) ?? [];
-  const factor = UNITS[unit];
+  const factor = byteUnits[unit];
   if (digits !== "" && factor !== undefined && Number(digits) > 0) return Number(digits) * factor;
   throw new Error(`--${flag}: expected a size such as 512Mi, found ${JSON.stringify(text)}`);
 }

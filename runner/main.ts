@@ -26,11 +26,11 @@ import { version } from "../core/process/version.ts";
 const now = (): Date => new Date();
 
 /** What builds inherit of this environment; nothing reaches chaincode. */
-const BUILD_VARIABLES =
+const buildVariables =
   /^(npm_config_.*|GO(PROXY|SUMDB|PRIVATE|NOPROXY|NOSUMDB|FLAGS|INSECURE)|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|MAVEN_(OPTS|ARGS)|GRADLE_OPTS)$/i;
 
 /** The owner, and the group that peers have. */
-const SOCKET_MODE = 0o660;
+const socketMode = 0o660;
 
 /** Runs until a signal ends the process. */
 async function run(configuration: Configuration, log: Log): Promise<void> {
@@ -83,7 +83,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   await listen(probes, configuration.probesPort);
   await rm(configuration.socket, { force: true });
   await listen(api, configuration.socket);
-  await chmod(configuration.socket, SOCKET_MODE);
+  await chmod(configuration.socket, socketMode);
   log.info("listening", {
     version: version,
     socket: configuration.socket,
@@ -143,7 +143,7 @@ function limitsOf(configuration: Configuration): ContainerLimits {
 }
 
 function inherited(environment: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
-  const entries = Object.entries(environment).filter(([name]) => BUILD_VARIABLES.test(name));
+  const entries = Object.entries(environment).filter(([name]) => buildVariables.test(name));
   return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 

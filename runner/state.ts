@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-const PREFIX = "store-";
+const storePrefix = "store-";
 
 /**
  * The directory of the images below the state's: its name cannot be guessed. Chaincode runs as our own user, and Landlock does not see
@@ -11,7 +11,7 @@ const PREFIX = "store-";
 export async function openStoreDirectory(state: string): Promise<string> {
   await mkdir(state, { recursive: true });
   const found = (await readdir(state)).find((name) => /^store-[0-9a-f]{32}$/.test(name));
-  const directory = join(state, found ?? `${PREFIX}${randomBytes(16).toString("hex")}`);
+  const directory = join(state, found ?? `${storePrefix}${randomBytes(16).toString("hex")}`);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   return directory;
 }

@@ -38,13 +38,13 @@ export interface Toolchains {
   get(image: string): Toolchain;
 }
 
-const SETTINGS = "toolchain.json";
+const settingsFile = "toolchain.json";
 
 /** Reads `<directory>/<name>/toolchain.json` and the files beside it. Throws when a file is not what it should be. */
 export async function readToolchains(directory: string): Promise<Toolchains> {
   const all: Toolchain[] = [];
   for (const name of (await readdir(directory)).sort()) {
-    const text = await readFile(join(directory, name, SETTINGS), "utf8");
+    const text = await readFile(join(directory, name, settingsFile), "utf8");
     all.push(parseToolchain(name, text, join(directory, name)));
   }
   if (all.length === 0) throw new Error(`expected a toolchain in ${directory}, found none`);
@@ -71,9 +71,10 @@ function newToolchains(all: readonly Toolchain[]): Toolchains {
 
 export function parseToolchain(name: string, text: string, directory: string): Toolchain {
   const said = parseJson(text);
-  if (!isRecord(said)) throw new Error(`expected ${directory}/${SETTINGS} to be an object, found ${text.slice(0, 40)}`);
+  if (!isRecord(said))
+    throw new Error(`expected ${directory}/${settingsFile} to be an object, found ${text.slice(0, 40)}`);
   const images = strings(said["images"]);
-  if (images.length === 0) throw new Error(`expected "images" in ${directory}/${SETTINGS}, found none`);
+  if (images.length === 0) throw new Error(`expected "images" in ${directory}/${settingsFile}, found none`);
   return {
     name,
     images,

@@ -48,7 +48,7 @@ export function filterValues(query: URLSearchParams, key: string): readonly stri
   return isRecord(values) ? Object.keys(values) : [];
 }
 
-const LARGEST_JSON = 1024 * 1024;
+const largestJson = 1024 * 1024;
 
 /** A JSON object in the request's body. Throws ApiError 400 for anything else. */
 export async function readJson(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
@@ -56,7 +56,7 @@ export async function readJson(request: IncomingMessage): Promise<Readonly<Recor
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > LARGEST_JSON) throw new ApiError(413, `expected at most ${LARGEST_JSON} bytes of JSON, found more`);
+    if (size > largestJson) throw new ApiError(413, `expected at most ${largestJson} bytes of JSON, found more`);
     chunks.push(chunk);
   }
   const body = parseJson(Buffer.concat(chunks).toString("utf8"));

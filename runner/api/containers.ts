@@ -20,7 +20,7 @@ export interface ContainerRouteSettings {
 }
 
 /** Of output without a terminal, since API 1.42. */
-export const MULTIPLEXED = "application/vnd.docker.multiplexed-stream";
+export const multiplexedStream = "application/vnd.docker.multiplexed-stream";
 
 /** Containers: create, start, wait, stop, kill, remove, list, inspect, logs, archives. Attach is an upgrade of the connection. */
 export function containerRoutes(settings: ContainerRouteSettings): readonly Route[] {
@@ -165,7 +165,7 @@ function hasLabel({ labels: own }: Container, label: string): boolean {
   return equals < 0 ? own[label] !== undefined : own[label.slice(0, equals)] === label.slice(equals + 1);
 }
 
-const NEVER = "0001-01-01T00:00:00Z";
+const zeroTime = "0001-01-01T00:00:00Z";
 
 function inspect(container: Container): object {
   const { id, name, imageId, created, request, state, imageEnvironment } = container;
@@ -186,8 +186,8 @@ function inspect(container: Container): object {
       Pid: state.status === "running" ? state.process.pid : 0,
       ExitCode: state.status === "exited" ? state.code : 0,
       Error: state.status === "exited" ? state.error : "",
-      StartedAt: state.status === "created" ? NEVER : state.started.toISOString(),
-      FinishedAt: state.status === "exited" ? state.finished.toISOString() : NEVER,
+      StartedAt: state.status === "created" ? zeroTime : state.started.toISOString(),
+      FinishedAt: state.status === "exited" ? state.finished.toISOString() : zeroTime,
     },
     Config: {
       Image: request.image,
@@ -223,7 +223,7 @@ async function logs({ query, response }: Call, container: Container): Promise<vo
   if (!selection.stdout && !selection.stderr) {
     throw new ApiError(400, "Bad parameters: you must choose at least one stream");
   }
-  response.writeHead(200, { "Content-Type": MULTIPLEXED }).flushHeaders();
+  response.writeHead(200, { "Content-Type": multiplexedStream }).flushHeaders();
   for (const chunk of selectLog(container.output.kept, selection)) response.write(frame(chunk));
   if (!isTrue(query, "follow")) {
     response.end();

@@ -90,12 +90,12 @@ function inspect(reference: string, { store, toolchains, architecture }: ImageRo
     Architecture: architecture,
     Os: "linux",
     RootFS: { Type: "layers", Layers: [] },
-    Config: { Env: [], Cmd: [], Labels: { [BUILT_IN]: toolchain.name } },
+    Config: { Env: [], Cmd: [], Labels: { [builtInLabel]: toolchain.name } },
   };
 }
 
 /** Says of an image that it is part of the runner: nothing to load, nothing to remove. */
-const BUILT_IN = "kubectl-fabric.io/built-in";
+const builtInLabel = "kubectl-fabric.io/built-in";
 
 const namesOf = ({ images }: Toolchain): readonly string[] => images.map((name) => `hyperledger/${name}:latest`);
 
@@ -146,7 +146,7 @@ export function listImages(
     Created: 0,
     Size: 0,
     SharedSize: 0,
-    Labels: { [BUILT_IN]: toolchain.name },
+    Labels: { [builtInLabel]: toolchain.name },
     Containers: 0,
   }));
   return [...built, ...own].filter(({ RepoTags }) => RepoTags.length > 0);

@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { frame, type OutputChunk } from "../containers/output.ts";
 
 /** Bytes that a reader may be behind. */
-const MOST_UNREAD = 1024 * 1024;
+const mostUnreadBytes = 1024 * 1024;
 
 /**
  * Writes what a container puts out to somebody who follows it. What one that does not read would keep in our memory is left out for that
@@ -18,7 +18,7 @@ export function newReader(stream: Writable): Reader {
   };
   return {
     read(chunk) {
-      if (stream.writableLength > MOST_UNREAD) {
+      if (stream.writableLength > mostUnreadBytes) {
         omitted += chunk.data.length;
         return;
       }

@@ -4,7 +4,7 @@ import { ApiError } from "../api-error.ts";
 import type { Containers } from "../containers/containers.ts";
 import type { OutputChunk, OutputStream } from "../containers/output.ts";
 import { isTrue, parseTarget, type Route } from "./call.ts";
-import { MULTIPLEXED } from "./containers.ts";
+import { multiplexedStream } from "./containers.ts";
 import { newReader } from "./reader.ts";
 import { reasonOf, type Log } from "../../core/process/log.ts";
 
@@ -72,7 +72,7 @@ function attach(request: IncomingMessage, socket: Duplex, containers: Containers
     const { query } = target;
     const wanted = (stream: OutputStream) => isTrue(query, stream);
     socket.write(
-      `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${MULTIPLEXED}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+      `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${multiplexedStream}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
     );
     const reader = newReader(socket);
     const readWanted = (chunk: OutputChunk) => void (wanted(chunk.stream) && reader.read(chunk));

@@ -5,12 +5,12 @@ import type { Toolchains } from "../toolchain.ts";
 import type { Route } from "./call.ts";
 
 /** The versions of the Engine API between which clients may choose; the newest is that of Docker 28. */
-const API_VERSION = "1.51";
-const OLDEST_API_VERSION = "1.24";
+const apiVersion = "1.51";
+const oldestApiVersion = "1.24";
 
 /** Headers of /_ping, by which clients choose a version. */
-const PING_HEADERS = {
-  "Api-Version": API_VERSION,
+const pingHeaders = {
+  "Api-Version": apiVersion,
   Ostype: "linux",
   "Docker-Experimental": "false",
   "Cache-Control": "no-cache, no-store, must-revalidate",
@@ -35,7 +35,7 @@ export function systemRoutes({
   containers,
 }: SystemSettings): readonly Route[] {
   const ping: Route["answer"] = ({ response, method }) => {
-    response.writeHead(200, { ...PING_HEADERS, "Content-Type": "text/plain; charset=utf-8" });
+    response.writeHead(200, { ...pingHeaders, "Content-Type": "text/plain; charset=utf-8" });
     response.end(method === "HEAD" ? undefined : "OK");
   };
   return [
@@ -46,8 +46,8 @@ export function systemRoutes({
       pattern: /^\/version$/,
       answer: () => ({
         Version: `kubectl-fabric-runner-${version}`,
-        ApiVersion: API_VERSION,
-        MinAPIVersion: OLDEST_API_VERSION,
+        ApiVersion: apiVersion,
+        MinAPIVersion: oldestApiVersion,
         Os: "linux",
         Arch: architecture,
         Components: [{ Name: "kubectl-fabric runner", Version: version }],

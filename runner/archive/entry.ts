@@ -7,9 +7,9 @@ export interface EntryHeader {
   readonly linkname?: string | null | undefined;
 }
 
-const MOST_DEPTH = 100;
-const LONGEST_PATH = 4096;
-const LONGEST_NAME = 255;
+const mostDepth = 100;
+const longestPath = 4096;
+const longestName = 255;
 
 /**
  * The path of an entry within the directory it is unpacked into: "a/b", "" for the directory itself. As Docker does, a leading slash
@@ -20,10 +20,10 @@ export function entryPath(name: string): string {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw refused(name, 'a name without ".."');
   const path = parts.join("/");
-  if (parts.length > MOST_DEPTH || path.length > LONGEST_PATH || parts.some((part) => part.length > LONGEST_NAME)) {
+  if (parts.length > mostDepth || path.length > longestPath || parts.some((part) => part.length > longestName)) {
     throw refused(
       name,
-      `a name of at most ${MOST_DEPTH} parts, ${LONGEST_PATH} characters and ${LONGEST_NAME} for each part`,
+      `a name of at most ${mostDepth} parts, ${longestPath} characters and ${longestName} for each part`,
     );
   }
   return path;

@@ -34,13 +34,13 @@ async function add(archive: Pack, path: string, name: string): Promise<void> {
 }
 
 /** For small files the way through the thread pool takes longer than the reading. */
-const SMALL = 256 * 1024;
+const smallBytes = 256 * 1024;
 
 /** Opened without following, so that nobody swaps a link in between. */
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 async function addFile(archive: Pack, path: string, header: Header, size: number): Promise<void> {
-  if (size <= SMALL) await addBytes(archive, header, readFileSync(path, { flag: flags as unknown as string }));
+  if (size <= smallBytes) await addBytes(archive, header, readFileSync(path, { flag: flags as unknown as string }));
   else
     await addContent(
       archive,

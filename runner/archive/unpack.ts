@@ -39,7 +39,7 @@ export async function unpack(source: Readable, root: string, target: string, lim
     if (kind === "symlink") {
       place(() => symlinkSync(header.linkname ?? "", file));
       entry.resume();
-    } else if (header.size !== undefined && header.size <= SMALL) {
+    } else if (header.size !== undefined && header.size <= smallBytes) {
       const content = await entryBytes(entry);
       place(() => writeFileSync(file, content, { flag: "wx", mode }));
     } else {
@@ -55,7 +55,7 @@ function parentOf(path: string): string {
 }
 
 /** Chaincode has thousands of small files: for them the way through the thread pool takes longer than the writing. */
-const SMALL = 256 * 1024;
+const smallBytes = 256 * 1024;
 
 /** A later entry takes the place of an earlier one, but not of a directory. */
 function clear(file: string, path: string, known: ReadonlySet<string>): void {

@@ -3,8 +3,8 @@ import { promisify } from "node:util";
 import { isRecord, parseJson, strings } from "../images/image-config.ts";
 
 /** Whether chaincode is refused where the kernel cannot deny all that it should, or run with what there is. */
-export const ISOLATIONS = ["required", "best-effort"] as const;
-export type Isolation = (typeof ISOLATIONS)[number];
+export const isolations = ["required", "best-effort"] as const;
+export type Isolation = (typeof isolations)[number];
 
 /** Which rules the kernel has (runner/confine/check.go). */
 export interface Kernel {

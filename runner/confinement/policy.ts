@@ -24,7 +24,7 @@ export interface ProcessLimits {
 }
 
 /** The system's programs, and what languages ask the kernel about the machine. Nothing of /proc that tells of other processes. */
-const SYSTEM = [
+const systemPaths = [
   "/bin",
   "/etc",
   "/lib",
@@ -57,7 +57,7 @@ export interface PolicyRequest {
 export function chaincodePolicy(request: PolicyRequest, port: number | undefined): Policy {
   return {
     required: request.isolation === "required",
-    read: [...SYSTEM, ...request.read],
+    read: [...systemPaths, ...request.read],
     write: [request.root],
     ports: port === undefined ? [] : [port],
     datagrams: false,
@@ -71,7 +71,7 @@ export function chaincodePolicy(request: PolicyRequest, port: number | undefined
 export function buildPolicy(request: PolicyRequest, ports: readonly number[]): Policy {
   return {
     required: request.isolation === "required",
-    read: [...SYSTEM, ...request.read],
+    read: [...systemPaths, ...request.read],
     write: [request.root],
     ports,
     datagrams: true,

@@ -25,7 +25,7 @@ export interface ConfinedProcess {
 }
 
 /** File descriptor by which the init is told what to do (runner/confine/supervise.go); its end is the runner's end. */
-const CONTROL = 3;
+const controlDescriptor = 3;
 
 /** Starts a command under `confine run`. Throws when even that cannot be started. */
 export async function startConfined(confine: string, wanted: ConfinedCommand): Promise<ConfinedProcess> {
@@ -41,7 +41,7 @@ export async function startConfined(confine: string, wanted: ConfinedCommand): P
   await once(child, "spawn");
   child.stdout?.on("data", (data: Buffer) => wanted.output("stdout", data));
   child.stderr?.on("data", (data: Buffer) => wanted.output("stderr", data));
-  const control = child.stdio[CONTROL] as Writable;
+  const control = child.stdio[controlDescriptor] as Writable;
   // The init has ended before it read what it was told.
   control.on("error", () => undefined);
   return {

@@ -8,8 +8,8 @@ import type { Toolchain } from "../toolchain.ts";
 import { chmodTree } from "./chmod-tree.ts";
 
 /** What a directory in the state is: a container's, one made before it is needed, or one that is on its way out. */
-const KINDS = ["container", "spare", "gone"] as const;
-type Kind = (typeof KINDS)[number];
+const rootKinds = ["container", "spare", "gone"] as const;
+type Kind = (typeof rootKinds)[number];
 
 /** A path that nothing has, and nobody can guess: chaincode runs as our own user, and Landlock does not see who asks about a name. */
 export function newRoot(directory: string, kind: Kind): string {
@@ -19,7 +19,7 @@ export function newRoot(directory: string, kind: Kind): string {
 /** Clears away all of them. */
 export async function removeRoots(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (KINDS.some((kind) => name.startsWith(`${kind}-`))) await removeTree(join(directory, name));
+    if (rootKinds.some((kind) => name.startsWith(`${kind}-`))) await removeTree(join(directory, name));
   }
 }
 

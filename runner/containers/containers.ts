@@ -69,7 +69,7 @@ export interface Containers {
 }
 
 /** Milliseconds: a Node.js chaincode has registered by then. */
-const START = 2000;
+const startMs = 2000;
 
 /** Clears away the directories of a runner that was killed: its processes have ended with it. */
 export async function openContainers(settings: ContainerSettings): Promise<Containers> {
@@ -82,7 +82,7 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
     store,
     limits: limits.archive,
     quota: () => limits.images - store.used(),
-    delay: START,
+    delay: startMs,
     log,
   });
   store.changed(() => spares.trim());
@@ -99,7 +99,7 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
 
   /** The peer starts chaincode anew as soon as the last container is gone: the removal of its files is not to slow that down. */
   const removeLater = (root: string): void => {
-    const removal = sleep(START, undefined, { signal: ending.signal, ref: false })
+    const removal = sleep(startMs, undefined, { signal: ending.signal, ref: false })
       .then(
         () => removeTree(root),
         () => undefined, // the end removes all
@@ -242,7 +242,7 @@ interface Place {
   readonly image: Image | undefined;
 }
 
-const TYPE = "org.hyperledger.fabric.chaincode.type";
+const typeLabel = "org.hyperledger.fabric.chaincode.type";
 
 /** A toolchain by its own name, for builds; or a built image with the toolchain of its language. */
 function placeOf(reference: string, { store, toolchains }: ContainerSettings): Place {
@@ -252,7 +252,7 @@ function placeOf(reference: string, { store, toolchains }: ContainerSettings): P
     if (toolchain === undefined) throw new ApiError(404, `No such image: ${reference}`);
     return { toolchain, image: undefined };
   }
-  const type = image.config.config.Labels[TYPE];
+  const type = image.config.config.Labels[typeLabel];
   const toolchain = toolchains.ofType(type);
   if (toolchain === undefined) {
     throw new ApiError(
@@ -269,13 +269,13 @@ async function furnish({ root }: Container, { toolchain, image }: Place, { store
 }
 
 /** Bytes that V8 and Java reserve at their start and never use; the kernel counts them. What is used is watched. */
-const RESERVED = 2 ** 30;
+const reservedBytes = 2 ** 30;
 
 function commandOf(container: Container, settings: ContainerSettings) {
   const { root, toolchain, request, output } = container;
   const { limits } = settings;
   const read = [...toolchain.path, ...toolchain.read];
-  const process = { ...limits.process, dataBytes: container.memoryLimit + RESERVED, fileBytes: limits.disk };
+  const process = { ...limits.process, dataBytes: container.memoryLimit + reservedBytes, fileBytes: limits.disk };
   const wanted = { isolation: settings.isolation, root, read, limits: process };
   const policy =
     container.kind === "chaincode"

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { setImmediate as pause } from "node:timers/promises";
 
 /** For what is in the kernel's memory the way through the thread pool takes six times as long as the look; others get their turn meanwhile. */
-const ENTRIES_A_TURN = 256;
+const entriesATurn = 256;
 
-const BLOCK = 512;
-const LEAST = 4096;
+const blockBytes = 512;
+const leastBytes = 4096;
 
 /**
  * Bytes on disk of a directory with everything in it, no link followed; counting ends beyond `enough`. Each entry counts for at least a
@@ -18,10 +18,10 @@ export async function diskUsage(directory: string, enough: number): Promise<numb
   for (let path = waiting.pop(); path !== undefined && bytes <= enough; path = waiting.pop()) {
     for (const entry of entriesOf(path)) {
       const child = join(path, entry.name);
-      bytes += Math.max(LEAST, blocksOf(child) * BLOCK);
+      bytes += Math.max(leastBytes, blocksOf(child) * blockBytes);
       if (entry.isDirectory()) waiting.push(child);
       if (bytes > enough) break;
-      if ((entries += 1) % ENTRIES_A_TURN === 0) await pause();
+      if ((entries += 1) % entriesATurn === 0) await pause();
     }
   }
   return bytes;

@@ -25,7 +25,7 @@ interface Follower {
 }
 
 /** One a byte would take far more memory than the bytes. */
-const MOST_CHUNKS = 8192;
+const mostChunks = 8192;
 
 /** Keeps the last `most` bytes, of so many chunks at most. */
 export function newOutput(most: number, now: () => number): Output {
@@ -42,7 +42,7 @@ export function newOutput(most: number, now: () => number): Output {
       const chunk = { stream, time: now(), data };
       kept.push(chunk);
       bytes += data.length;
-      while ((bytes > most || kept.length > MOST_CHUNKS) && kept.length > 1) bytes -= kept.shift()?.data.length ?? 0;
+      while ((bytes > most || kept.length > mostChunks) && kept.length > 1) bytes -= kept.shift()?.data.length ?? 0;
       for (const follower of followers) follower.chunk(chunk);
     },
     end() {

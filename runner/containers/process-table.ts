@@ -17,7 +17,7 @@ export interface Usage {
   readonly resident: number;
 }
 
-const PAGE = 4096;
+const pageBytes = 4096;
 
 /** Reads /proc/<pid>/stat (proc(5)): "pid (name) state ppid ..."; a name may hold anything, brackets too. */
 export function parseStat(text: string): ProcessEntry | undefined {
@@ -27,7 +27,7 @@ export function parseStat(text: string): ProcessEntry | undefined {
     pid: Number.parseInt(text, 10),
     parent: Number(fields[1]),
     threads: Number(fields[17]),
-    resident: Number(fields[21]) * PAGE,
+    resident: Number(fields[21]) * pageBytes,
   };
   return end > 0 && Object.values(entry).every(Number.isInteger) ? entry : undefined;
 }

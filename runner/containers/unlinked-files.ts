@@ -1,10 +1,10 @@
 import { opendirSync, statSync } from "node:fs";
 import { setImmediate as pause } from "node:timers/promises";
 
-const BLOCK = 512;
-const FILES_A_TURN = 256;
+const blockBytes = 512;
+const filesATurn = 256;
 /** Of one container in one look: whoever has more open is not looked at further. */
-const MOST_FILES = 100_000;
+const mostFiles = 100_000;
 
 /**
  * Bytes on disk of files that processes have open and no name leads to any more; counting ends beyond `enough`. Not seen: those of a process that
@@ -18,10 +18,10 @@ export async function unlinkedBytes(pids: readonly number[], enough: number): Pr
       const found = attempt(() => statSync(path));
       if (found?.isFile() === true && found.nlink === 0 && !seen.has(`${found.dev}:${found.ino}`)) {
         seen.add(`${found.dev}:${found.ino}`);
-        bytes += found.blocks * BLOCK;
+        bytes += found.blocks * blockBytes;
       }
-      if (bytes > enough || files === MOST_FILES) return bytes;
-      if ((files += 1) % FILES_A_TURN === 0) await pause();
+      if (bytes > enough || files === mostFiles) return bytes;
+      if ((files += 1) % filesATurn === 0) await pause();
     }
   }
   return bytes;

@@ -15,19 +15,19 @@ export interface WatchSettings {
   readonly measured: (containers: readonly Container[]) => void;
 }
 
-const SECOND = 1000;
+const secondMs = 1000;
 /** Walking a directory takes longer than reading /proc. */
-const ROUNDS_A_WALK = 5;
+const roundsAWalk = 5;
 
 /** Ends containers that have more than their share of memory, threads or disk, within seconds; runs until the signal. */
 export async function watchContainers(settings: WatchSettings, signal: AbortSignal): Promise<void> {
   for (let round = 0; !signal.aborted; round += 1) {
     try {
-      await measure(settings, round % ROUNDS_A_WALK === 0);
+      await measure(settings, round % roundsAWalk === 0);
     } catch (error) {
       settings.log.warn("cannot measure containers", { reason: reasonOf(error) });
     }
-    await sleep(SECOND, undefined, { signal }).catch(() => undefined);
+    await sleep(secondMs, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -19,7 +19,7 @@ export interface BuildSettings {
   readonly checkBase: (name: string) => void;
 }
 
-const LARGEST_DOCKERFILE = 64 * 1024;
+const largestDockerfile = 64 * 1024;
 
 /** Builds an image as a peer asks for it: one layer, added to a toolchain. Throws ApiError; then there is no image. */
 export async function buildImage(context: Readable, names: readonly string[], settings: BuildSettings): Promise<Image> {
@@ -63,7 +63,7 @@ async function readContext(
     if (entryKind(header) !== "file") {
       entry.resume();
     } else if (name === "Dockerfile") {
-      if ((header.size ?? 0) > LARGEST_DOCKERFILE)
+      if ((header.size ?? 0) > largestDockerfile)
         throw new ApiError(400, "cannot build: expected a Dockerfile of a peer");
       dockerfile = (await buffer(entry)).toString("utf8");
     } else {

@@ -1,19 +1,19 @@
 import { ApiError } from "../api-error.ts";
 
 /** Docker Hub is what a name without a registry means (distribution/reference, familiar names). */
-const HUB = /^(?:docker\.io\/|index\.docker\.io\/)(?:library\/)?/;
+const hubPrefix = /^(?:docker\.io\/|index\.docker\.io\/)(?:library\/)?/;
 
-const REPOSITORY = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?::\d+)?(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*$/;
-const TAG = /^\w[\w.-]{0,127}$/;
+const repositoryPattern = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?::\d+)?(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*$/;
+const tagPattern = /^\w[\w.-]{0,127}$/;
 
 /** An image's name as Docker shows it: "hyperledger/fabric-nodeenv:2.5", always with a tag. Throws ApiError 400 for what is no name. */
 export function imageName(reference: string): string {
-  const familiar = reference.replace(HUB, "").replace(/@sha256:[0-9a-f]{64}$/, "");
+  const familiar = reference.replace(hubPrefix, "").replace(/@sha256:[0-9a-f]{64}$/, "");
   const colon = familiar.lastIndexOf(":");
   const tagged = colon > familiar.lastIndexOf("/");
   const repository = tagged ? familiar.slice(0, colon) : familiar;
   const tag = tagged ? familiar.slice(colon + 1) : "latest";
-  if (repository.length > 255 || !REPOSITORY.test(repository) || !TAG.test(tag)) {
+  if (repository.length > 255 || !repositoryPattern.test(repository) || !tagPattern.test(tag)) {
     throw new ApiError(400, `invalid reference format: ${JSON.stringify(reference.slice(0, 200))}`);
   }
   return `${repository}:${tag}`;
@@ -33,7 +33,7 @@ export function imageId(reference: string): string | undefined {
 
 /** Whether a name is what a filter asks for: "dev-*" stands for any end but never for a slash (moby, daemon/images). */
 export function matches(name: string, pattern: string): boolean {
-  const wanted = pattern.replace(HUB, "");
+  const wanted = pattern.replace(hubPrefix, "");
   const subject = wanted.includes(":") ? name : name.replace(/:[^:]*$/, "");
   const expression = wanted
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")

@@ -13,7 +13,7 @@ import { addBytes, addContent, addHeader } from "../archive/pack.ts";
 import { entryBytes, readArchive } from "../archive/read.ts";
 
 /** Where Fabric's Dockerfiles put chaincode (platforms/golang, node, java: GenerateDockerfile); nothing else of an image can run here. */
-const CHAINCODE = /^(usr\/local\/src(\/|$)|usr\/local\/bin\/chaincode$|root\/chaincode-java\/chaincode(\/|$))/;
+const chaincodeEntry = /^(usr\/local\/src(\/|$)|usr\/local\/bin\/chaincode$|root\/chaincode-java\/chaincode(\/|$))/;
 
 /** What goes into a layer: an archive, and the directory that its entries are put into. */
 export interface LayerSource {
@@ -62,7 +62,7 @@ export async function writeLayer(
 }
 
 /** Held in memory on its way. */
-const SMALL = 256 * 1024;
+const smallBytes = 256 * 1024;
 
 async function fill(archive: Pack, sources: readonly LayerSource[], limits: ArchiveLimits): Promise<number> {
   const budget = newBudget(limits);
@@ -81,7 +81,7 @@ async function fill(archive: Pack, sources: readonly LayerSource[], limits: Arch
         entries += 1;
         if (kind === "file") {
           const size = header.size ?? 0;
-          if (size <= SMALL) await addBytes(archive, common, await entryBytes(entry));
+          if (size <= smallBytes) await addBytes(archive, common, await entryBytes(entry));
           else await addContent(archive, { ...common, size }, entry);
           return;
         }
@@ -131,7 +131,7 @@ export async function copyLayer(
       if (chaincodePath(name) !== undefined) {
         layer.entries += 1;
         entryKind(entry.header);
-      } else if (type !== "directory" || !PARENTS.test(name)) layer.foreign += 1;
+      } else if (type !== "directory" || !parentEntry.test(name)) layer.foreign += 1;
       entry.resume();
       return Promise.resolve();
     });
@@ -145,7 +145,7 @@ export async function copyLayer(
 
 async function plainBytes(file: string): Promise<AsyncIterable<Buffer>> {
   const head = createReadStream(file, { end: 1 });
-  const gzipped = (await buffer(head)).equals(GZIP);
+  const gzipped = (await buffer(head)).equals(gzipMagic);
   const source = createReadStream(file);
   if (!gzipped) return source;
   const plain = createGunzip();
@@ -154,13 +154,13 @@ async function plainBytes(file: string): Promise<AsyncIterable<Buffer>> {
 }
 
 /** RFC 1952. */
-const GZIP = Buffer.of(0x1f, 0x8b);
+const gzipMagic = Buffer.of(0x1f, 0x8b);
 
 /** Directories on the way there. */
-const PARENTS = /^(usr(\/local(\/bin)?)?|root(\/chaincode-java)?)\/?$/;
+const parentEntry = /^(usr(\/local(\/bin)?)?|root(\/chaincode-java)?)\/?$/;
 
 /** Undefined for what a foreign image holds besides chaincode: such names are never used, so they need not be good. */
 function chaincodePath(name: string): string | undefined {
   const plain = name.replace(/^(\.?\/)+/, "").replace(/\/+$/, "");
-  return CHAINCODE.test(plain) ? entryPath(name) : undefined;
+  return chaincodeEntry.test(plain) ? entryPath(name) : undefined;
 }

@@ -74,7 +74,7 @@ export interface Loaded {
   readonly builtIn: readonly string[];
 }
 
-const SMALL = 1024 * 1024;
+const smallBytes = 1024 * 1024;
 
 /**
  * Loads a docker-archive. Of each image only what Fabric adds to a toolchain is kept: usr/local/src, usr/local/bin/chaincode,
@@ -90,7 +90,7 @@ export async function loadImages(source: Readable, { store, limits, isToolchain 
         entry.resume();
         return;
       }
-      if (size <= SMALL && /\.json$|^blobs\//.test(name)) small.set(name, "");
+      if (size <= smallBytes && /\.json$|^blobs\//.test(name)) small.set(name, "");
       const file = store.unfinished();
       files.set(name, file);
       await pipeline(entry, createWriteStream(file, { flags: "wx", mode: 0o600 }));

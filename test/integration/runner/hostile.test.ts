@@ -347,34 +347,34 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
   const calls = architectures[process.arch];
 
   describe.skipIf(calls === undefined || !existsSync("/usr/bin/perl"))("cannot make calls of the kernel:", () => {
-    const [EPERM, EACCES, ENOSYS, EPROTONOSUPPORT, EOPNOTSUPP] = [1, 13, 38, 93, 95];
+    const [eperm, eacces, enosys, eprotonosupport, eopnotsupp] = [1, 13, 38, 93, 95];
     const [socket, sendto, ioUring, memfd, keyctl, shmget, unshare, bpf, perf, mount, ...later] = calls ?? [];
     const [listen, accept, accept4, inotify, addWatch, fanotify, mmap] = later;
     const perl = (call: string) =>
       `my ($s, $t) = ("a", "tmpfs"); my $r = syscall(${call}); print $r < 0 ? $! + 0 : "done"`;
 
     it.each([
-      ["raw socket", `${socket}, 2, 3, 1`, EACCES],
-      ["packet socket", `${socket}, 17, 3, 0`, EACCES],
-      ["MPTCP socket", `${socket}, 2, 1, 262`, EPROTONOSUPPORT],
-      ["vsock socket", `${socket}, 40, 1, 0`, EACCES],
-      ["unix socket", `${socket}, 1, 1, 0`, EACCES],
-      ["TCP Fast Open", `${sendto}, 0, $s, 0, 0x20000000, 0, 0`, EOPNOTSUPP],
-      ["io_uring", `${ioUring}, 1, 0`, ENOSYS],
-      ["memfd", `${memfd}, $s, 0`, ENOSYS],
-      ["keys", `${keyctl}, 0, -3, 0`, EPERM],
-      ["System V shared memory", `${shmget}, 0, 4096, 0x380`, EPERM],
-      ["a user namespace", `${unshare}, 0x10000000`, EPERM],
-      ["bpf", `${bpf}, 99, 0, 0`, EPERM],
-      ["perf", `${perf}, 0, 0, -1, -1, 0`, EPERM],
-      ["a mount", `${mount}, $s, $s, $t, 0, 0`, EPERM],
-      ["listening", `${listen}, -1, 1`, EPERM],
-      ["accepting", `${accept}, -1, 0, 0`, EPERM],
-      ["accepting with flags", `${accept4}, -1, 0, 0, 0`, EPERM],
-      ["inotify", `${inotify}, 0`, ENOSYS],
-      ["a watch", `${addWatch}, -1, $s, 1`, ENOSYS],
-      ["fanotify", `${fanotify}, 0, 0`, ENOSYS],
-      ["shared memory without a file", `${mmap}, 0, 4096, 3, 0x21, -1, 0`, EACCES],
+      ["raw socket", `${socket}, 2, 3, 1`, eacces],
+      ["packet socket", `${socket}, 17, 3, 0`, eacces],
+      ["MPTCP socket", `${socket}, 2, 1, 262`, eprotonosupport],
+      ["vsock socket", `${socket}, 40, 1, 0`, eacces],
+      ["unix socket", `${socket}, 1, 1, 0`, eacces],
+      ["TCP Fast Open", `${sendto}, 0, $s, 0, 0x20000000, 0, 0`, eopnotsupp],
+      ["io_uring", `${ioUring}, 1, 0`, enosys],
+      ["memfd", `${memfd}, $s, 0`, enosys],
+      ["keys", `${keyctl}, 0, -3, 0`, eperm],
+      ["System V shared memory", `${shmget}, 0, 4096, 0x380`, eperm],
+      ["a user namespace", `${unshare}, 0x10000000`, eperm],
+      ["bpf", `${bpf}, 99, 0, 0`, eperm],
+      ["perf", `${perf}, 0, 0, -1, -1, 0`, eperm],
+      ["a mount", `${mount}, $s, $s, $t, 0, 0`, eperm],
+      ["listening", `${listen}, -1, 1`, eperm],
+      ["accepting", `${accept}, -1, 0, 0`, eperm],
+      ["accepting with flags", `${accept4}, -1, 0, 0, 0`, eperm],
+      ["inotify", `${inotify}, 0`, enosys],
+      ["a watch", `${addWatch}, -1, $s, 1`, enosys],
+      ["fanotify", `${fanotify}, 0, 0`, enosys],
+      ["shared memory without a file", `${mmap}, 0, 4096, 3, 0x21, -1, 0`, eacces],
     ])("%s", async (_, call, errno) => {
       const free = execFileSync("/usr/bin/perl", ["-e", perl(call)], { encoding: "utf8" });
       expect(free).not.toBe(String(errno));

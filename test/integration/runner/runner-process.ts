@@ -30,10 +30,10 @@ export interface TestRunner {
 export const noRunner: string | undefined = process.platform === "linux" ? undefined : "the runner needs Linux";
 
 /** The kernel counts an ordinary user's processes and opens no other user's files: nobody else here has this one. */
-const USER = 64_123 + Number(process.env["VITEST_POOL_ID"] ?? 0);
+const runnerUser = 64_123 + Number(process.env["VITEST_POOL_ID"] ?? 0);
 
 const repository = join(import.meta.dirname, "../../..");
-const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Starts a runner with everything it needs in a directory of its own, which the ordinary user may read. One that cannot start leaves nothing. */
 export async function startRunner(...flags: readonly string[]): Promise<TestRunner> {
@@ -59,7 +59,7 @@ export async function newRunner(...flags: readonly string[]): Promise<TestRunner
   await placeToolchains(join(folder, "toolchains"), bin);
   const asUser = process.getuid?.() === 0;
   if (asUser) {
-    await chown(run, USER, USER);
+    await chown(run, runnerUser, runnerUser);
     // As an emptyDir: others may write, but the directory itself is not ours.
     await chmod(state, 0o777);
   }
@@ -73,13 +73,13 @@ export async function newRunner(...flags: readonly string[]): Promise<TestRunner
     "probes-port": String(probesPort),
   };
   const command = [
-    ...(asUser ? ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"] : []),
+    ...(asUser ? ["setpriv", `--reuid=${runnerUser}`, `--regid=${runnerUser}`, "--clear-groups"] : []),
     join(bin, "node"),
     join(bin, "runner.cjs"),
     ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`),
     ...flags,
   ];
-  const runner = newProcess(command, { PATH: `${bin}:${SYSTEM_PATH}`, ...registries() }, /"listening"/);
+  const runner = newProcess(command, { PATH: `${bin}:${systemPath}`, ...registries() }, /"listening"/);
   // Where the runner was killed, also because it took too long to end: its chaincode.
   starting.defer(() => endRemains(folder));
   starting.defer(() => runner.stop());
