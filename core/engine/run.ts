@@ -140,7 +140,7 @@ async function attempt(
   const once = async (): Promise<Outcome> => {
     const observation = await step.observe(context);
     // What was done before the connection was lost was done by us.
-    if (observation.done)
+    if (observation.is === "so")
       return { result: acted && !step.isCheck ? "changed" : "unchanged", detail: observation.detail };
     if (dryRun) {
       const { change: detail, isThere = false } = observation;

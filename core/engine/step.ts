@@ -1,8 +1,8 @@
-/** What a step sees when it looks: nothing to do, or what acting would change. */
+/** What a step sees when it looks: it is so, or it differs from what is wanted, and what acting would change. */
 export type Observation =
-  | { readonly done: true; readonly detail?: string }
+  | { readonly is: "so"; readonly detail?: string }
   | {
-      readonly done: false;
+      readonly is: "differs";
       readonly change?: string;
       /** Acting interrupts what runs, a node for example: only of a step with `takesTurns`. */
       readonly inTurn?: boolean;

@@ -114,8 +114,8 @@ function presentStep(cluster: Cluster, object: KubernetesObject, after: string):
     after: [after],
     async observe({ signal }) {
       return (await get(cluster, refOf(object), signal))
-        ? { done: true }
-        : { done: false, change: describeRef(refOf(object)) };
+        ? { is: "so" }
+        : { is: "differs", change: describeRef(refOf(object)) };
     },
     async act({ signal }) {
       await createOrGet(cluster, object, { signal });
@@ -147,8 +147,8 @@ function trustedStep(cluster: Cluster, after: string): Step {
     after: [after],
     async observe({ signal }) {
       return trusted(await get(cluster, registration, signal))
-        ? { done: true }
-        : { done: false, change: "wait for its certificate" };
+        ? { is: "so" }
+        : { is: "differs", change: "wait for its certificate" };
     },
     async act({ signal, progress }) {
       const condition = (object: Registration | undefined) =>
@@ -230,7 +230,7 @@ function goneStep(cluster: Cluster, listed: ListedObject, after: readonly string
     title: `${describeRef(ref)} is gone`,
     after,
     async observe({ signal }) {
-      return (await sameAsListed(cluster, listed, signal)) ? { done: false } : { done: true };
+      return (await sameAsListed(cluster, listed, signal)) ? { is: "differs" } : { is: "so" };
     },
     async act({ signal, progress }) {
       // With its Pods, where it has some.
@@ -249,14 +249,14 @@ export function webhookReadyStep(cluster: Cluster): Step {
     after: [],
     async observe({ signal }) {
       try {
-        if (trusted(await get(cluster, registration, signal))) return { done: true };
+        if (trusted(await get(cluster, registration, signal))) return { is: "so" };
       } catch (error) {
         // An organization's own administrator may not look at it: whoever installed it knows.
         if (error instanceof FabricError && error.code === "forbidden")
-          return { done: true, detail: "not allowed to look" };
+          return { is: "so", detail: "not allowed to look" };
         throw error;
       }
-      return { done: false, change: "it has to be installed: kubectl fabric webhook install" };
+      return { is: "differs", change: "it has to be installed: kubectl fabric webhook install" };
     },
     async act() {
       throw new FabricError("not-ready", "the webhook is not installed: peers would start without Docker", {

@@ -49,9 +49,9 @@ function removalStep(place: Place, look: Look, finding: Finding, after: readonly
     after,
     async observe({ signal }) {
       const now = (await look(signal)).find((other) => findingKey(other) === key && other.id === finding.id);
-      if (!now) return { done: true, detail: "gone already" };
-      if (now.verdict !== "orphan") return { done: true, detail: `kept: ${now.because}` };
-      return { done: false, change: now.because };
+      if (!now) return { is: "so", detail: "gone already" };
+      if (now.verdict !== "orphan") return { is: "so", detail: `kept: ${now.because}` };
+      return { is: "differs", change: now.because };
     },
     async act({ signal }) {
       try {

@@ -186,7 +186,7 @@ export function unscheduleSteps(cluster: Cluster, organizations: readonly PeerOr
       async observe({ signal }) {
         const found = await Promise.all(kinds.map((kind) => present(kind, signal)));
         const left = found.flat().map(({ kind }) => kind);
-        return left.length === 0 ? { done: true } : { done: false, change: `${left.join(", ")} ${name}` };
+        return left.length === 0 ? { is: "so" } : { is: "differs", change: `${left.join(", ")} ${name}` };
       },
       async act({ signal }) {
         for (const kind of kinds) {

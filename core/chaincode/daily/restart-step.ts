@@ -21,7 +21,7 @@ export function restartStep(
     id: `restart/${hostOf(node)}`,
     title: `${hostOf(node)} has ${name} restarted`,
     after: [],
-    observe: async () => ({ done: false, change: "stop its container, then call it" }),
+    observe: async () => ({ is: "differs", change: "stop its container, then call it" }),
     async act({ signal, progress }) {
       const container = containerOf(await containersOf(network, node, signal), packageId);
       if (container?.state === "running") {

@@ -26,7 +26,7 @@ export function serviceRestartStep(
     id: `restart/${namespace}/${name}`,
     title: `Deployment ${namespace}/${name} has ${chaincode} restarted`,
     after: [],
-    observe: async () => ({ done: false, change: "other Pods in the place of its own" }),
+    observe: async () => ({ is: "differs", change: "other Pods in the place of its own" }),
     async act({ signal, progress }) {
       const annotations = { [restartedAt]: now().toISOString() };
       const change = { spec: { template: { metadata: { annotations } } } };

@@ -25,7 +25,7 @@ export async function imageStep(
       return withDaemon(network, node, signal, async (engine) => {
         const found = await Promise.all(wanted.map(({ name }) => inspectImage(engine, name, signal)));
         const missing = wanted.filter(({ id }, index) => found[index]?.Id !== id);
-        return missing.length === 0 ? { done: true } : { done: false, change: listed(images) };
+        return missing.length === 0 ? { is: "so" } : { is: "differs", change: listed(images) };
       });
     },
     act: ({ signal, progress }) =>

@@ -34,10 +34,10 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
         const change = `Init(${args.map((word) => JSON.stringify(word)).join(", ")})`;
         if (!(await isRunning(network, first, node, signal)))
           return {
-            done: false,
+            is: "differs",
             change: `${change}, unless it has been called: only a call tells, which would start the chaincode`,
           };
-        return (await state(node, { signal })) === "running" ? { done: true } : { done: false, change };
+        return (await state(node, { signal })) === "running" ? { is: "so" } : { is: "differs", change };
       },
       async act({ signal, progress }) {
         if ((await state(node, { signal, timeout: startTimeout })) === "running")

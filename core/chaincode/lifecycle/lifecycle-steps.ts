@@ -39,8 +39,8 @@ export function installStep(
       await checkPunctual(network, target, node, signal);
       const installed = await installedChaincodes(await reachPeer(network, node, signal));
       return installed.some(({ packageId }) => packageId === pkg.id)
-        ? { done: true }
-        : { done: false, change: `package ${shortId(pkg.id)}` };
+        ? { is: "so" }
+        : { is: "differs", change: `package ${shortId(pkg.id)}` };
     },
     async act({ signal, progress }) {
       const client = await reachPeer(network, node, signal);
@@ -74,7 +74,7 @@ export function approveStep(
       async observe({ signal }) {
         const approved = await approvedDefinition(await reachPeer(network, node, signal), channel, definition);
         const done = approved !== undefined && agree(approved, definition) && approved.packageId === pkg.id;
-        return done ? { done: true } : { done: false, change: `with package ${shortId(pkg.id)}` };
+        return done ? { is: "so" } : { is: "differs", change: `with package ${shortId(pkg.id)}` };
       },
       async act({ signal }) {
         const { gateway } = await reachGateway(network, node, signal);
@@ -100,8 +100,8 @@ export function commitStep(deployment: Deployment, after: readonly string[]): St
       async observe({ signal }) {
         const committed = await committedDefinition(await reachPeer(network, node, signal), channel, definition.name);
         return committed && agree(committed, definition)
-          ? { done: true }
-          : { done: false, change: "endorsed by all that approved" };
+          ? { is: "so" }
+          : { is: "differs", change: "endorsed by all that approved" };
       },
       async act(context) {
         try {
@@ -218,7 +218,7 @@ export function runningStep(
     after,
     async observe({ signal }) {
       const found = await committed(signal);
-      return found && agree(found, definition) ? { done: true } : { done: false, change: "wait for the block" };
+      return found && agree(found, definition) ? { is: "so" } : { is: "differs", change: "wait for the block" };
     },
     async act({ signal }) {
       const look = async () => {

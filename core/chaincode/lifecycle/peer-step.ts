@@ -66,7 +66,7 @@ export function peerStep(network: OpenNetwork, { peer, at, beside = [], patience
       surviving(
         context,
         (work) => work.act(context),
-        async (work) => ((await work.observe(context)).done ? undefined : work.act(context)),
+        async (work) => ((await work.observe(context)).is === "so" ? undefined : work.act(context)),
       ),
   };
 }

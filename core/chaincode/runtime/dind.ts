@@ -36,9 +36,9 @@ function unlessService(pkg: PackageToDeploy, leftovers: Step): Step {
     ...leftovers,
     async observe(context) {
       const observation = await leftovers.observe(context);
-      if (observation.done) return observation;
+      if (observation.is === "so") return observation;
       const type = pkg.type ?? (await pkg.load(context.signal)).metadata.type;
-      return type === "ccaas" ? { done: true, detail: "left alone: the package is called as a service" } : observation;
+      return type === "ccaas" ? { is: "so", detail: "left alone: the package is called as a service" } : observation;
     },
   };
 }
@@ -53,7 +53,7 @@ function idleStep(network: OpenNetwork, node: FabricNode): Step {
     async observe({ signal }) {
       const set = await get(network.cluster, { kind: "StatefulSet", namespace, name: node.name }, signal);
       const idle = set?.spec?.template.metadata?.annotations?.[annotationKeys.chaincodeIdle];
-      if (idle !== undefined) return { done: true, detail: `after ${idle}` };
+      if (idle !== undefined) return { is: "so", detail: `after ${idle}` };
       throw new FabricError(
         "not-ready",
         `expected ${annotationKeys.chaincodeIdle} on the Pod of ${hostOf(node)}, found none`,

@@ -30,10 +30,10 @@ export function keysStep(network: OpenNetwork, design: ServiceDesign): Step {
     after: [],
     async observe({ signal }) {
       const secret = await get(network.cluster, ref, signal);
-      if (!secret) return { done: false, change: "a certificate of the organization's TLS authority" };
+      if (!secret) return { is: "differs", change: "a certificate of the organization's TLS authority" };
       const { tlsRoot } = await network.certificates(organization, signal);
       const defect = keysDefect(decode(secret), tlsRoot, hosts, new Date());
-      return defect === undefined ? { done: true } : { done: false, change: `a new certificate: ${defect}` };
+      return defect === undefined ? { is: "so" } : { is: "differs", change: `a new certificate: ${defect}` };
     },
     async act({ signal }) {
       const { tls } = await authoritiesOf(network.cluster, organization, signal);
@@ -107,8 +107,8 @@ export async function clientKeys(
       after: [],
       async observe(context) {
         const found = await read(context.signal);
-        if (!found) return { done: false, change: "a certificate of the organization's TLS authority" };
-        if (found.privateKey === credential.privateKey) return { done: true };
+        if (!found) return { is: "differs", change: "a certificate of the organization's TLS authority" };
+        if (found.privateKey === credential.privateKey) return { is: "so" };
         throw changedMeanwhile(ref);
       },
       async act(context) {

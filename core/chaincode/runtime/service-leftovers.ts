@@ -37,11 +37,11 @@ export function leftoversStep(
     async observe({ signal }) {
       try {
         const left = await found(signal);
-        return left.length === 0 ? { done: true } : { done: false, change: described(left) };
+        return left.length === 0 ? { is: "so" } : { is: "differs", change: described(left) };
       } catch (error) {
         // Who deploys into daemons only needs no right to see Deployments, and then has made none.
         if (kept === undefined && error instanceof FabricError && error.code === "forbidden") {
-          return { done: true, detail: "not looked for: no right to list Deployments" };
+          return { is: "so", detail: "not looked for: no right to list Deployments" };
         }
         throw error;
       }

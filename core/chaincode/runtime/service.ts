@@ -146,10 +146,10 @@ function answersStep(
     async observe({ signal }) {
       try {
         const { state } = await call(signal);
-        return { done: true, detail: state === "running" ? "" : "to be initialized" };
+        return { is: "so", detail: state === "running" ? "" : "to be initialized" };
       } catch (error) {
         if (!(error instanceof FabricError)) throw error;
-        return { done: false, change: error.message };
+        return { is: "differs", change: error.message };
       }
     },
     async act({ signal }) {
@@ -171,7 +171,7 @@ function peerNameStep(network: OpenNetwork, node: FabricNode): Step {
     async observe({ signal }) {
       const set = await get(network.cluster, { kind: "StatefulSet", namespace, name: node.name }, signal);
       const env = set?.spec?.template.spec?.containers.flatMap((container) => container.env ?? []) ?? [];
-      if (env.some((each) => each.name === variable && each.value === value)) return { done: true };
+      if (env.some((each) => each.name === variable && each.value === value)) return { is: "so" };
       throw new FabricError("not-ready", `expected ${variable}=${value} in the Pod of ${hostOf(node)}, found none`, {
         hint: "kubectl fabric init sets it and restarts the peers; or leave --per peer out",
       });

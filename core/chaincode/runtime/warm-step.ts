@@ -28,17 +28,17 @@ export function warmStep(
     async observe({ signal }): Promise<Observation> {
       try {
         const container = containerOf(await containersOf(network, node, signal), pkg.id);
-        if (container && container.state !== "created") return { done: true };
+        if (container && container.state !== "created") return { is: "so" };
       } catch (error) {
         if (!(error instanceof FabricError) || !["not-found", "forbidden"].includes(error.code)) throw error;
         // No daemon of ours, or none that we may look into: whoever runs chaincode there starts it.
-        return { done: true, detail: "there is no daemon to look into" };
+        return { is: "so", detail: "there is no daemon to look into" };
       }
       // Of a package that stays only the ID is known: it may be that of a service.
       const type = pkg.type ?? (await pkg.load(signal)).metadata.type;
       return isBuiltByDocker(type)
-        ? { done: false, change: "by a call that is not submitted" }
-        : { done: true, detail: `an external builder runs ${type} packages` };
+        ? { is: "differs", change: "by a call that is not submitted" }
+        : { is: "so", detail: `an external builder runs ${type} packages` };
     },
     async act({ signal, progress }) {
       const client = await reachPeer(network, node, signal);

@@ -43,11 +43,11 @@ export function seededInstall({ install, pkg, peer, seeding, onProvision, whenLe
     ...install,
     async observe(context): Promise<Observation> {
       const observation = await install.observe(context);
-      installed = observation.done;
+      installed = observation.is === "so";
       if (!installed || (pkg.type !== undefined && !isBuiltByDocker(pkg.type))) return observation;
       if ((await image(seeding, peer, context.signal)) !== "missing") return observation;
       // Of a package that is only known by its ID: an external builder's has no image.
-      return (await built(context.signal)) ? { done: false, change: "its image is gone" } : observation;
+      return (await built(context.signal)) ? { is: "differs", change: "its image is gone" } : observation;
     },
     act,
   };

@@ -58,8 +58,8 @@ export function ejectedStep(cluster: Cluster, ref: ObjectRef<WorkloadKind>): Ste
     async observe({ signal }) {
       const operations = ejectOperations(await read(signal));
       return operations.length === 0
-        ? { done: true }
-        : { done: false, change: operations.map(({ op, path }) => `${op} ${path}`).join(", ") };
+        ? { is: "so" }
+        : { is: "differs", change: operations.map(({ op, path }) => `${op} ${path}`).join(", ") };
     },
     async act({ signal }) {
       const object = await read(signal);

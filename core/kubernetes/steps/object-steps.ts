@@ -15,7 +15,7 @@ export function appliedStep(
     ...step,
     async observe({ signal }) {
       const differing = await wanting(cluster, objects, signal);
-      return differing.length === 0 ? { done: true } : { done: false, change: listed(differing) };
+      return differing.length === 0 ? { is: "so" } : { is: "differs", change: listed(differing) };
     },
     async act({ signal }) {
       for (const object of objects) await apply(cluster, object, { signal });
@@ -56,7 +56,7 @@ export function readyStep(
     ...step,
     async observe({ signal }) {
       const verdict = rolledOut(await get(cluster, ref, signal));
-      return verdict.so === true ? { done: true } : { done: false, change: "wait for its Pod" };
+      return verdict.so === true ? { is: "so" } : { is: "differs", change: "wait for its Pod" };
     },
     async act({ signal, progress }) {
       await waitFor(cluster, ref, rolledOut, { signal, progress, impatient });

@@ -35,7 +35,7 @@ export function anchorStep(
     after,
     async observe({ signal }) {
       const absent = missing(await read(signal));
-      return absent.length === 0 ? { done: true } : { done: false, change: absent.map(printAddress).join(", ") };
+      return absent.length === 0 ? { is: "so" } : { is: "differs", change: absent.map(printAddress).join(", ") };
     },
     async act({ signal }) {
       const connection = await connectOrganization(network, network.definition.spec.ordererOrganization, signal);

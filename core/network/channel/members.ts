@@ -21,7 +21,7 @@ export function membersStep(network: OpenNetwork, channel: string, wanted: reado
     isCheck: true,
     async observe({ signal }) {
       await checkMembers(network, channel, wanted, signal);
-      return { done: true };
+      return { is: "so" };
     },
     async act() {},
   };

@@ -63,9 +63,9 @@ function authoritiesStep(
     after: [after],
     async observe({ signal }) {
       const secret = await get(cluster, { kind: "Secret", namespace, name: authoritiesSecretName }, signal);
-      if (!secret) return { done: false, change: "new keys" };
+      if (!secret) return { is: "differs", change: "new keys" };
       await authoritiesOf(cluster, organization, signal);
-      return { done: true };
+      return { is: "so" };
     },
     async act({ signal }) {
       // Created, never applied: who comes second finds the first one's keys and uses those.
@@ -164,14 +164,14 @@ function identityStep(
     after: [after],
     async observe({ signal }) {
       const secret = await get(cluster, ref, signal);
-      if (!secret) return { done: false, change: `certificates for ${request.commonName}` };
+      if (!secret) return { is: "differs", change: `certificates for ${request.commonName}` };
       const identity = readIdentitySecret(secret);
       const authorities = await authoritiesOf(cluster, organization, signal);
       const defect =
         "missing" in identity
           ? `it lacks ${identity.missing.join(", ")}`
           : identityDefect(identity, authorities, request, now());
-      if (defect === undefined) return { done: true };
+      if (defect === undefined) return { is: "so" };
       throw new FabricError("conflict", `Secret ${ref.namespace}/${ref.name} cannot be used as it is: ${defect}`, {
         hint: isOutdated(defect)
           ? `kubectl -n ${ref.namespace} get secret ${ref.name} -o yaml > ${ref.namespace}-${ref.name}.yaml keeps it; once that file holds it, and it is out of the way, ` +

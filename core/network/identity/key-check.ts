@@ -21,7 +21,7 @@ export function keysStep(cluster: Cluster, network: FabricNetwork, after: string
     isCheck: true,
     async observe({ signal }) {
       await Promise.all(organizations(network).map((one) => checkKeys(cluster, network, one, signal)));
-      return { done: true };
+      return { is: "so" };
     },
     async act() {},
   };

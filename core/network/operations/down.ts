@@ -57,7 +57,7 @@ export function downSteps(cluster: Cluster, namespaces: readonly ListedObject[])
       title: `namespace ${name} is gone`,
       after: [],
       async observe({ signal }) {
-        return (await found(signal)) ? { done: false, change: "ledgers, keys and Pods are deleted" } : { done: true };
+        return (await found(signal)) ? { is: "differs", change: "ledgers, keys and Pods are deleted" } : { is: "so" };
       },
       async act({ signal, progress }) {
         const namespace = await found(signal);

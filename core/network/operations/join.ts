@@ -50,9 +50,9 @@ function genesisStep(network: OpenNetwork, channel: string, { wanted, after, now
     after: [after],
     async observe({ signal }) {
       return (await readGenesis(network, channel, signal))
-        ? { done: true }
+        ? { is: "so" }
         : {
-            done: false,
+            is: "differs",
             change: `a channel of ${network.definition.spec.peerOrganizations.map(({ name }) => name).join(", ")}`,
           };
     },
@@ -117,9 +117,9 @@ function ordererStep(network: OpenNetwork, channel: string, node: FabricNode, af
     after: [after],
     async observe({ signal }) {
       const found = await ordererChannel(await endpoint(signal), channel, { signal });
-      if (!found) return { done: false, change: partIn(await readGenesis(network, channel, signal), node) };
+      if (!found) return { is: "differs", change: partIn(await readGenesis(network, channel, signal), node) };
       const blocks = `${found.height} blocks`;
-      return { done: true, detail: found.consensusRelation === "follower" ? `${blocks}; ${followsOnly}` : blocks };
+      return { is: "so", detail: found.consensusRelation === "follower" ? `${blocks}; ${followsOnly}` : blocks };
     },
     async act({ signal }) {
       await joinOrderer(await endpoint(signal), await genesisOf(network, channel, signal), { signal });
@@ -142,7 +142,7 @@ function peerStep(network: OpenNetwork, channel: string, node: FabricNode, after
     after: [after],
     async observe({ signal }) {
       const joined = await peerChannels(await reachPeer(network, node, signal));
-      return joined.includes(channel) ? { done: true } : { done: false, change: "it keeps the channel's ledger" };
+      return joined.includes(channel) ? { is: "so" } : { is: "differs", change: "it keeps the channel's ledger" };
     },
     async act({ signal }) {
       await joinPeer(await reachPeer(network, node, signal), await genesisOf(network, channel, signal));

@@ -33,7 +33,7 @@ export function imagesStep(cluster: Cluster, network: FabricNetwork, after: stri
     async observe({ signal }) {
       const images = await missing(signal);
       const change = images.map(({ image }) => image).join(", ");
-      return images.length === 0 ? { done: true } : { done: false, change };
+      return images.length === 0 ? { is: "so" } : { is: "differs", change };
     },
     async act(context) {
       for (const each of await missing(context.signal)) await checkImage(cluster, each, context);

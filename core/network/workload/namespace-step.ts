@@ -39,9 +39,9 @@ export function namespaceStep(
     ...applied,
     async observe(context) {
       const found = await look(context.signal);
-      if (found === "ending") return { done: false, change: "wait until the old one is gone" };
+      if (found === "ending") return { is: "differs", change: "wait until the old one is gone" };
       const observation = await applied.observe(context);
-      return observation.done ? observation : { ...observation, isThere: found === "there" };
+      return observation.is === "so" ? observation : { ...observation, isThere: found === "there" };
     },
     async act(context) {
       const { signal, progress } = context;

@@ -37,10 +37,10 @@ export function nodeSteps(
       async observe({ signal }) {
         const { looks, isRestart } = await look(cluster, objects, node, signal);
         const differing = changeOf(looks);
-        if (differing === "") return { done: true };
+        if (differing === "") return { is: "so" };
         const change = isRestart ? `${differing}; restarts ${hostOf(node)}` : differing;
         const isThere = looks.every(({ change: kind, object }) => kind !== "create" || object.kind !== "StatefulSet");
-        return { done: false, change, inTurn: isRestart, isThere };
+        return { is: "differs", change, inTurn: isRestart, isThere };
       },
       async act(context) {
         const { signal } = context;

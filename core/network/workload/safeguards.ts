@@ -36,7 +36,7 @@ export function safeguardsStep(
       const { theirs, applied } = await look(context.signal);
       const observation = await applied.observe(context);
       const detail = theirs === undefined ? undefined : `who may connect is left to NetworkPolicy ${theirs}`;
-      return observation.done && detail !== undefined ? { ...observation, detail } : observation;
+      return observation.is === "so" && detail !== undefined ? { ...observation, detail } : observation;
     },
     act: async (context) => (await look(context.signal)).applied.act(context),
   };

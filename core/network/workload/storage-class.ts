@@ -21,7 +21,7 @@ export function storageClassStep(cluster: Cluster, network: FabricNetwork, class
     async observe({ signal }) {
       const looks = organizations(network).map((one) => isNeeded(cluster, network, one, className, signal));
       if ((await Promise.all(looks)).includes(true)) await checkClass(cluster, className, signal);
-      return { done: true };
+      return { is: "so" };
     },
     async act() {},
   };

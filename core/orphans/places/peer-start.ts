@@ -80,11 +80,11 @@ export function peerStart(
         try {
           await whenThrough(process, { signal, pause, building });
           unshown = undefined;
-          return { done: true };
+          return { is: "so" };
         } catch (error) {
           if (signal.aborted || error instanceof LostConnection || !(error instanceof FabricError)) throw error;
           unshown = error.message;
-          return { done: true, detail: `not shown: ${error.message}` };
+          return { is: "so", detail: `not shown: ${error.message}` };
         }
       },
       act: () => Promise.resolve(),

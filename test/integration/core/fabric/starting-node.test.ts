@@ -92,7 +92,7 @@ describe("a node that does not listen yet", () => {
         await peerChannels(client).catch((error: unknown) => {
           if (!(error instanceof FabricError) || error.code !== "rejected") throw error;
         });
-        return { done: true } as const;
+        return { is: "so" } as const;
       };
       const step = { id: "a", title: "a", after: [], observe, act: () => Promise.resolve() };
       return runSteps([step], { onEvent: (event) => events.push(event) });

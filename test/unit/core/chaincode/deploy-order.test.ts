@@ -69,7 +69,7 @@ async function doneWhere(plan: readonly Step[], fails?: RegExp): Promise<readonl
   const done: string[] = [];
   const hollow = plan.map((step): Step => ({
     ...step,
-    observe: () => Promise.resolve({ done: false }),
+    observe: () => Promise.resolve({ is: "differs" }),
     act: async () => {
       if (fails?.test(step.id)) throw new FabricError("timeout", "it was not ready");
       done.push(step.id);

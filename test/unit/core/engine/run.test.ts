@@ -12,7 +12,7 @@ function steps(graph: Record<string, readonly string[]>, facts: Set<string>, fai
     async observe() {
       for (const before of after)
         if (!facts.has(before)) throw new Error(`${id} was looked at before ${before} was so`);
-      return facts.has(id) ? { done: true } : { done: false, change: `make ${id}` };
+      return facts.has(id) ? { is: "so" } : { is: "differs", change: `make ${id}` };
     },
     async act() {
       if (failing.includes(id)) throw new FabricError("rejected", `${id} is impossible`, { hint: "give up" });
@@ -45,8 +45,8 @@ describe("runSteps", () => {
     const there = steps(diamond, facts).map((step): Step => {
       const observe = async () =>
         facts.has(step.id)
-          ? ({ done: true } as const)
-          : ({ done: false, change: `change ${step.id}`, isThere: step.id === "a" } as const);
+          ? ({ is: "so" } as const)
+          : ({ is: "differs", change: `change ${step.id}`, isThere: step.id === "a" } as const);
       return { ...step, observe };
     });
     const report = await runSteps(there, { dryRun: true });
@@ -68,7 +68,7 @@ describe("runSteps", () => {
       after,
       async observe() {
         looked.push(id);
-        return { done: false, change: `make ${id}` };
+        return { is: "differs", change: `make ${id}` };
       },
       async act() {
         acted.push(id);
@@ -87,7 +87,7 @@ describe("runSteps", () => {
       id: "asked",
       title: "asked",
       after: [],
-      observe: async () => ({ done: false, change: "unless it is so" }),
+      observe: async () => ({ is: "differs", change: "unless it is so" }),
       act: async () => ({ unchanged: "it was so" }),
     };
     const next: Step = { ...found, id: "next", after: ["asked"], act: async () => "done" };
@@ -111,7 +111,7 @@ describe("runSteps", () => {
   test("a step goes on despite the failures that it says, its own or of one before, and despite no other", async () => {
     const facts = new Set<string>();
     const [b, c, d] = steps({ b: [], c: ["b"], d: ["b", "c"] }, facts, ["b"]) as [Step, Step, Step];
-    const observe = async () => (facts.has("d") ? ({ done: true } as const) : ({ done: false } as const));
+    const observe = async () => (facts.has("d") ? ({ is: "so" } as const) : ({ is: "differs" } as const));
     const impossible = (failure: unknown) => failure instanceof FabricError && failure.message === "b is impossible";
     await expect(runSteps([b, c, { ...d, observe, despite: impossible }])).rejects.toThrow("b is impossible");
     expect([...facts]).toEqual(["d"]);
@@ -134,7 +134,7 @@ describe("runSteps", () => {
       id: name,
       title: `${name} is ready`,
       after: [],
-      observe: () => Promise.resolve({ done: false }),
+      observe: () => Promise.resolve({ is: "differs" }),
       act: () => Promise.reject(new FabricError("not-ready", `Pod ${name}-0: container peer has no image`)),
     }));
     await expect(runSteps(failing)).rejects.toMatchObject({
@@ -154,7 +154,7 @@ describe("runSteps", () => {
         most = Math.max(most, ++now);
         await new Promise((resolve) => setTimeout(resolve, 1));
         now--;
-        return { done: true } as const;
+        return { is: "so" } as const;
       },
       act: async () => {},
     }));
@@ -243,7 +243,7 @@ describe("runSteps", () => {
     const plan = shapes.map((shape) => ({
       ...shape,
       title: "",
-      observe: async () => ({ done: true }) as const,
+      observe: async () => ({ is: "so" }) as const,
       act: async () => {},
     }));
     await expect(runSteps(plan)).rejects.toThrow(message);
@@ -257,7 +257,7 @@ describe("a connection that is lost", () => {
       id: "lossy",
       title: "a step over a connection",
       after: [],
-      observe: async () => ({ done: false, change: "send it" }),
+      observe: async () => ({ is: "differs", change: "send it" }),
       act: async () => {
         if (count++ < losses) throw error(count);
         return "sent";
@@ -277,7 +277,7 @@ describe("a connection that is lost", () => {
     let done = 0;
     const step: Step = {
       ...lossy(0),
-      observe: async () => (done > 0 ? { done: true } : { done: false }),
+      observe: async () => (done > 0 ? { is: "so" } : { is: "differs" }),
       act: async () => {
         done += 1;
         throw new LostConnection("cut as it was done");
@@ -330,7 +330,7 @@ describe("steps that interrupt what runs", () => {
       takesTurns: true,
       async observe() {
         for (let tick = names.length - index; tick > 0; tick--) await new Promise((resolve) => setImmediate(resolve));
-        return { done: false, inTurn: id !== calm };
+        return { is: "differs", inTurn: id !== calm };
       },
       async act() {
         most = Math.max(most, ++acting);
@@ -357,7 +357,7 @@ describe("steps that interrupt what runs", () => {
     const { takesTurns: _, ...before } = {
       ...c,
       id: "before",
-      observe: () => Promise.resolve({ done: true } as const),
+      observe: () => Promise.resolve({ is: "so" } as const),
     };
     // With one place: b waits for a, which waits for what begins only when b leaves its place.
     await runSteps([{ ...a, after: ["before"] }, b, before], { parallel: 1 });

@@ -139,7 +139,7 @@ describe("what others wrote", () => {
       id: "a",
       title: hostile,
       after: [],
-      observe: async () => ({ done: true }) as const,
+      observe: async () => ({ is: "so" }) as const,
       act: async () => {},
     };
     progress.heading(hostile);

@@ -39,7 +39,7 @@ describe("Init", () => {
   test("is looked at without a call where a call would start the chaincode", async () => {
     const { step, asked } = initOf({ called: "whatever" });
     expect(await step.observe(context)).toEqual({
-      done: false,
+      is: "differs",
       change:
         'Init("CreateAsset", "i1"), unless it has been called: only a call tells, which would start the chaincode',
     });

@@ -55,7 +55,7 @@ function work(...failures: readonly (() => FabricError)[]) {
   const at = (node: FabricNode): PeerWork => ({
     async observe() {
       log.push(`look at ${hostOf(node)}`);
-      return done ? { done: true } : { done: false };
+      return done ? { is: "so" } : { is: "differs" };
     },
     async act() {
       log.push(`act at ${hostOf(node)}`);

@@ -289,6 +289,6 @@ test("its restart is that of kubectl, and what deploy-cc finds as it wants it", 
       template: { metadata: { annotations: { "kubectl.kubernetes.io/restartedAt": "2026-01-02T03:04:05.000Z" } } },
     },
   });
-  expect(await applied().observe({ signal, progress: () => {} })).toEqual({ done: true });
+  expect(await applied().observe({ signal, progress: () => {} })).toEqual({ is: "so" });
   await network.close();
 });

@@ -36,7 +36,7 @@ function installed({
     id: "install",
     title: "install",
     after: [],
-    observe: async () => ({ done: true }),
+    observe: async () => ({ is: "so" }),
     act: async () => void log.push("install"),
   };
   const seeding: Seeding = {

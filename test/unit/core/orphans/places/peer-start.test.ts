@@ -60,19 +60,19 @@ describe("the start of a peer", () => {
 
   test("that its log has shown to be over is not asked for again", async () => {
     const { start, questions } = answering([], ["building", "through"]);
-    expect(await observe(start)).toEqual({ done: true });
+    expect(await observe(start)).toEqual({ is: "so" });
     expect([questions(), await start.doubt(signal), start.built()]).toEqual([0, undefined, false]);
   });
 
   test("that is over is shown by one answer", async () => {
     const { start, questions, pauses } = answering(["through"]);
-    expect(await observe(start)).toEqual({ done: true });
+    expect(await observe(start)).toEqual({ is: "so" });
     expect([questions(), pauses, await start.doubt(signal), start.built()]).toEqual([1, [], undefined, false]);
   });
 
   test("that is not over is waited for", async () => {
     const { start, questions } = answering(["building", "building", "through"]);
-    expect(await observe(start)).toEqual({ done: true });
+    expect(await observe(start)).toEqual({ is: "so" });
     expect([questions(), await start.doubt(signal), start.built()]).toEqual([3, undefined, true]);
     expect(told).toContain("it builds");
   });
@@ -90,13 +90,13 @@ describe("the start of a peer", () => {
   test("of which its log shows nothing stays in doubt", async () => {
     const { start, questions } = answering([undefined]);
     const because = "its log shows no report of what its goroutines are at";
-    expect(await observe(start)).toEqual({ done: true, detail: `not shown: ${because}` });
+    expect(await observe(start)).toEqual({ is: "so", detail: `not shown: ${because}` });
     expect([questions(), await start.doubt(signal)]).toEqual([1, because]);
   });
 
   test("that nobody may ask for stays in doubt", async () => {
     const { start } = answering([new FabricError("forbidden", "you may not exec")]);
-    expect(await observe(start)).toMatchObject({ done: true });
+    expect(await observe(start)).toMatchObject({ is: "so" });
     expect(await start.doubt(signal)).toBe("you may not exec");
   });
 
@@ -131,7 +131,7 @@ describe("a cleanup", () => {
     id: findingKey(finding),
     title: finding.name,
     after: [],
-    observe: async () => ({ done: false }),
+    observe: async () => ({ is: "differs" }),
     act: async () => void order.push(finding.name),
   });
   const opened = (starts: readonly PeerStart[]): Cleanup => ({
