@@ -5,7 +5,8 @@ import { get } from "../kubernetes/objects.ts";
 import { explain } from "../kubernetes/wait.ts";
 import { annotationKeys } from "../injection/annotations.ts";
 import { podOf } from "../network/workload/node-steps.ts";
-import { hostOf, nodesOf, organizations, type FabricNetwork, type FabricNode } from "../network/resources/spec.ts";
+import { hostOf, nodesOf, type FabricNode } from "../network/resources/nodes.ts";
+import { organizations, type FabricNetwork } from "../network/resources/spec.ts";
 import { eachBounded } from "../engine/bounded.ts";
 import { unknown, type Finding } from "./finding.ts";
 

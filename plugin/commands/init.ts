@@ -1,12 +1,12 @@
 import { Option } from "commander";
 import { profileNames } from "../../core/injection/profile.ts";
-import type { NetworkOptions } from "../../core/network/resources/spec.ts";
+import type { NetworkRequest } from "../../core/network/resources/network-request.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { idleTime, list, nodeCount } from "./arguments.ts";
 import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 
-interface InitOptions extends PlanOptions, Omit<NetworkOptions, "name"> {
+interface InitOptions extends PlanOptions, Omit<NetworkRequest, "name"> {
   readonly file?: string;
 }
 

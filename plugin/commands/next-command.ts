@@ -5,14 +5,8 @@ import { findNetworks } from "../../core/network/resources/definition.ts";
 import { channelHeights, type Heights } from "../../core/network/session/heights.ts";
 import type { OpenNetwork } from "../../core/network/session/open-network.ts";
 import { reachOrganization } from "../../core/network/session/reach.ts";
-import {
-  hostOf,
-  nodesOf,
-  organizations,
-  type FabricNetwork,
-  type FabricNode,
-  type Organization,
-} from "../../core/network/resources/spec.ts";
+import { hostOf, nodesOf, type FabricNode } from "../../core/network/resources/nodes.ts";
+import { organizations, type FabricNetwork, type Organization } from "../../core/network/resources/spec.ts";
 import { ifAnswered } from "../../core/engine/if-answered.ts";
 
 /** What to type after a command, as long as that is still to be done; undefined also where the user may not look. */

@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import type { DeployRequest } from "../../core/chaincode/deployment/deploy-request.ts";
-import type { NetworkOptions } from "../../core/network/resources/spec.ts";
+import type { NetworkRequest } from "../../core/network/resources/network-request.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { collect, list } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
@@ -17,7 +17,7 @@ export interface UpOptions extends PlanOptions {
 
 /** What the four commands that `up` stands for are asked. */
 export interface UpRequest {
-  readonly network: NetworkOptions;
+  readonly network: NetworkRequest;
   readonly channel: string;
   readonly deployment: DeployRequest;
 }

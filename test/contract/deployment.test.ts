@@ -11,7 +11,7 @@ import {
 } from "../../core/fabric/chaincode/lifecycle.ts";
 import { printEndorsementPolicy } from "../../core/fabric/policy/endorsement-policy.ts";
 import { reachGateway } from "../../core/network/session/reach.ts";
-import { hostOf, peerNodes, type FabricNode } from "../../core/network/resources/spec.ts";
+import { hostOf, peerNodes, type FabricNode } from "../../core/network/resources/nodes.ts";
 import { runSteps, type StepEvent } from "../../core/engine/run.ts";
 import type { FabricError } from "../../core/error.ts";
 import type { Step } from "../../core/engine/step.ts";

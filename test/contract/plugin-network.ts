@@ -4,7 +4,8 @@ import { newSigningIdentity } from "../../core/fabric/identity/signing-identity.
 import type { ApiRequest, Cluster } from "../../core/kubernetes/cluster.ts";
 import { nodeLabel } from "../../core/network/resources/labels.ts";
 import type { OpenNetwork } from "../../core/network/session/open-network.ts";
-import { hostOf, parseNetwork, type Organization } from "../../core/network/resources/spec.ts";
+import { hostOf } from "../../core/network/resources/nodes.ts";
+import { parseNetwork, type Organization } from "../../core/network/resources/spec.ts";
 import type { Network, PeerNode } from "../integration/emulator/network/network.ts";
 
 /** The plugin's view of a network of processes: what it does on a cluster, without one. */

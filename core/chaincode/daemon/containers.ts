@@ -1,7 +1,7 @@
 import { listContainers, type ContainerSummary } from "../../docker/containers.ts";
 import { containerSuffix } from "../../fabric/chaincode/chaincode-container.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import type { FabricNode } from "../../network/resources/spec.ts";
+import type { FabricNode } from "../../network/resources/nodes.ts";
 import { withDaemon } from "./daemon.ts";
 
 /** A container that a peer has started for a package. */

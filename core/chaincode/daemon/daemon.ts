@@ -3,7 +3,7 @@ import { newEngine, type Engine } from "../../docker/engine.ts";
 import { resolveTarget } from "../../kubernetes/port-forward.ts";
 import { nodeTarget } from "../../network/workload/node-target.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import { ports, type FabricNode } from "../../network/resources/spec.ts";
+import { ports, type FabricNode } from "../../network/resources/nodes.ts";
 
 /** Runs something with the Docker daemon in a peer's Pod. Throws `not-ready` when the Pod does not run, `not-found` when it has no daemon. */
 export async function withDaemon<Result>(

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FabricError } from "../../error.ts";
 import { containerLog } from "../../docker/containers.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import { hostOf, peerNodes, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, peerNodes, type FabricNode } from "../../network/resources/nodes.ts";
 import { byReason } from "../../engine/reasons.ts";
 import { containerOf, containersOf } from "../daemon/containers.ts";
 import { withDaemon } from "../daemon/daemon.ts";

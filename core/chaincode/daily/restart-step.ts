@@ -2,7 +2,7 @@ import { stopContainer } from "../../docker/containers.ts";
 import { startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { reachPeer } from "../../network/session/reach.ts";
-import { hostOf } from "../../network/resources/spec.ts";
+import { hostOf } from "../../network/resources/nodes.ts";
 import { eventually } from "../../engine/eventually.ts";
 import type { Step } from "../../engine/step.ts";
 import { containerOf, containersOf } from "../daemon/containers.ts";

@@ -3,7 +3,7 @@ import { approvedDefinition, installedChaincodes } from "../../fabric/chaincode/
 import { peerChannels } from "../../fabric/channel/peer-channels.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { reachPeer } from "../../network/session/reach.ts";
-import { hostOf, nodesOf, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, nodesOf, type FabricNode } from "../../network/resources/nodes.ts";
 import type { Step } from "../../engine/step.ts";
 import { isLate, type PackageToDeploy } from "../deployment/deployment.ts";
 import { definitionsOn } from "../deployment/furthest-peer.ts";

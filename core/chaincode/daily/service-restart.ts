@@ -4,7 +4,7 @@ import { patch } from "../../kubernetes/objects.ts";
 import { waitFor } from "../../kubernetes/wait.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { reachPeer } from "../../network/session/reach.ts";
-import type { FabricNode } from "../../network/resources/spec.ts";
+import type { FabricNode } from "../../network/resources/nodes.ts";
 import { eventually } from "../../engine/eventually.ts";
 import type { Step } from "../../engine/step.ts";
 import { startTimeout } from "../lifecycle/init-step.ts";

@@ -3,7 +3,8 @@ import type { ChaincodePackage } from "../../fabric/package/chaincode-package.ts
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import type { OtherTerms } from "./deploy-command.ts";
 import type { GivenImage } from "../image/given-image.ts";
-import { hostOf, type FabricNode, type PeerOrganization } from "../../network/resources/spec.ts";
+import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
+import type { PeerOrganization } from "../../network/resources/spec.ts";
 import type { Step } from "../../engine/step.ts";
 import type { RuntimeName } from "./runtime-options.ts";
 

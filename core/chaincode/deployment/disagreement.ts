@@ -12,7 +12,7 @@ import {
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import type { NodeClient } from "../../fabric/node/node-client.ts";
 import { reachPeer } from "../../network/session/reach.ts";
-import { nodesOf } from "../../network/resources/spec.ts";
+import { nodesOf } from "../../network/resources/nodes.ts";
 import type { Deployment } from "./deployment.ts";
 import type { OtherTerms } from "./deploy-command.ts";
 import type { DeployRequest } from "./deploy-request.ts";

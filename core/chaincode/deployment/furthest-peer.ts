@@ -9,7 +9,7 @@ import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { podProblem } from "../../network/operations/pod-problem.ts";
 import type { NodeClient } from "../../fabric/node/node-client.ts";
 import { reachPeer } from "../../network/session/reach.ts";
-import { hostOf, peerNodes, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, peerNodes, type FabricNode } from "../../network/resources/nodes.ts";
 import { eventually } from "../../engine/eventually.ts";
 import { ifAnswered } from "../../engine/if-answered.ts";
 import type { DeployRequest } from "./deploy-request.ts";

@@ -1,7 +1,7 @@
 import { FabricError } from "../../error.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { podProblem } from "../../network/operations/pod-problem.ts";
-import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import { isLate, type Target } from "./deployment.ts";
 
 /** A peer whose Pod is not ready: the others go on without it, whoever runs the same command later catches up. */

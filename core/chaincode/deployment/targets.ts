@@ -1,7 +1,8 @@
 import { FabricError } from "../../error.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { podProblem } from "../../network/operations/pod-problem.ts";
-import { hostOf, nodesOf, peerNodes, type FabricNode, type PeerOrganization } from "../../network/resources/spec.ts";
+import { hostOf, nodesOf, peerNodes, type FabricNode } from "../../network/resources/nodes.ts";
+import type { PeerOrganization } from "../../network/resources/spec.ts";
 import type { Target } from "./deployment.ts";
 
 /** Organizations and peers that a user names; all unless told. */

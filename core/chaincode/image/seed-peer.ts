@@ -10,7 +10,7 @@ import { get } from "../../kubernetes/objects.ts";
 import { resolveTarget } from "../../kubernetes/port-forward.ts";
 import { nodeTarget, podRemedy } from "../../network/workload/node-target.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import { hostOf, ports, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, ports, type FabricNode } from "../../network/resources/nodes.ts";
 import { buildSettings, peerNames, type BuildSettings, type PeerContainerLook } from "./peer-settings.ts";
 
 /** A peer as far as its images go: all that seeding needs to know of it. */

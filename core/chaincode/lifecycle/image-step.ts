@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { inspectImage, loadImageFile } from "../../docker/images.ts";
-import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import type { Step } from "../../engine/step.ts";
 import { withDaemon } from "../daemon/daemon.ts";
 import type { Deployment, Target } from "../deployment/deployment.ts";

@@ -3,7 +3,7 @@ import type { CallOptions } from "../../fabric/node/call-options.ts";
 import { startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
 import { podProblem } from "../../network/operations/pod-problem.ts";
 import { reachGateway, reachPeer } from "../../network/session/reach.ts";
-import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import type { Step } from "../../engine/step.ts";
 import { containerOf, containersOf } from "../daemon/containers.ts";
 import { installations, type Deployment, type Target } from "../deployment/deployment.ts";

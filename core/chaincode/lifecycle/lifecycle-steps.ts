@@ -14,7 +14,7 @@ import {
   isSequenceTaken,
 } from "../../fabric/chaincode/lifecycle.ts";
 import { reachGateway, reachPeer } from "../../network/session/reach.ts";
-import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import { aMinute, eventually } from "../../engine/eventually.ts";
 import type { Step, StepContext } from "../../engine/step.ts";
 import type { Deployment, Target } from "../deployment/deployment.ts";

@@ -1,7 +1,7 @@
 import { FabricError, type ErrorCode } from "../../error.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { lookAtPod, podProblem, type PodLook } from "../../network/operations/pod-problem.ts";
-import { hostOf, nodesOf, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, nodesOf, type FabricNode } from "../../network/resources/nodes.ts";
 import { aMinute, eventually } from "../../engine/eventually.ts";
 import type { Step, StepContext } from "../../engine/step.ts";
 import type { Deployment, Target } from "../deployment/deployment.ts";

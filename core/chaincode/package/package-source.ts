@@ -15,7 +15,7 @@ import {
 import { installedChaincodes, installedPackage } from "../../fabric/chaincode/lifecycle.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { reachPeer } from "../../network/session/reach.ts";
-import type { FabricNode } from "../../network/resources/spec.ts";
+import type { FabricNode } from "../../network/resources/nodes.ts";
 import type { ArchiveEntry } from "../../fabric/package/tarball.ts";
 import type { PackageToDeploy } from "../deployment/deployment.ts";
 

@@ -2,7 +2,7 @@ import { FabricError } from "../../error.ts";
 import { get } from "../../kubernetes/objects.ts";
 import { annotationKeys } from "../../injection/annotations.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import type { Step } from "../../engine/step.ts";
 import type { PackageToDeploy, Runtime } from "../deployment/deployment.ts";
 import { warmStep } from "./warm-step.ts";

@@ -5,7 +5,8 @@ import { rolledOut } from "../../kubernetes/conditions.ts";
 import { list } from "../../kubernetes/objects.ts";
 import { explain } from "../../kubernetes/wait.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
-import type { FabricNode, PeerOrganization } from "../../network/resources/spec.ts";
+import type { FabricNode } from "../../network/resources/nodes.ts";
+import type { PeerOrganization } from "../../network/resources/spec.ts";
 import { packageAnnotation, serviceOfLabels } from "./service-name.ts";
 
 /** A Deployment that runs a chaincode as a service, as it is now. */

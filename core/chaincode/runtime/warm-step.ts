@@ -1,7 +1,7 @@
 import { FabricError } from "../../error.ts";
 import { lacksImage, startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
 import { reachPeer } from "../../network/session/reach.ts";
-import { hostOf, type FabricNode } from "../../network/resources/spec.ts";
+import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import { aMinute, eventually } from "../../engine/eventually.ts";
 import type { Observation, Step } from "../../engine/step.ts";
 import { containerOf, containersOf } from "../daemon/containers.ts";

@@ -1,6 +1,7 @@
 import type { FabricError } from "../../error.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import { hostOf, nodesOf, type FabricNode, type Organization } from "../../network/resources/spec.ts";
+import { hostOf, nodesOf, type FabricNode } from "../../network/resources/nodes.ts";
+import type { Organization } from "../../network/resources/spec.ts";
 import type { Step } from "../../engine/step.ts";
 import type { PackageToDeploy } from "../deployment/deployment.ts";
 import { seededInstall } from "./seeded-install.ts";

@@ -8,15 +8,8 @@ import { FabricError } from "../../error.ts";
 import { identitySecretName, readIdentitySecret } from "../identity/identity-secret.ts";
 import { organizationLabels } from "../resources/labels.ts";
 import type { OpenNetwork } from "../session/open-network.ts";
-import {
-  hostOf,
-  nodesOf,
-  ordererNodes,
-  ports,
-  type FabricNetwork,
-  type FabricNode,
-  type PeerOrganization,
-} from "../resources/spec.ts";
+import { hostOf, nodesOf, ordererNodes, ports, type FabricNode } from "../resources/nodes.ts";
+import type { FabricNetwork, PeerOrganization } from "../resources/spec.ts";
 
 const channelConfigMapPrefix = "channel-";
 const genesisKey = "genesis.block";

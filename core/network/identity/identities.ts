@@ -11,7 +11,8 @@ import { nodeOusConfig } from "../../fabric/identity/msp.ts";
 import { serviceHosts } from "../../fabric/node/service-hosts.ts";
 import { decode, encode, type IdentityData } from "./identity-secret.ts";
 import { organizationLabels } from "../resources/labels.ts";
-import { hostOf, type FabricNetwork, type FabricNode, type Organization } from "../resources/spec.ts";
+import { hostOf, type FabricNode } from "../resources/nodes.ts";
+import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
 /** An organization's two authorities: one for identities (enrolment), one for TLS, as cryptogen makes them. */
 export interface Authorities {

@@ -23,7 +23,8 @@ import {
 } from "./identities.ts";
 import { hasLabels, managedBy } from "../../kubernetes/ownership.ts";
 import { appliedStep } from "../../kubernetes/steps/object-steps.ts";
-import { nodesOf, type FabricNetwork, type Organization } from "../resources/spec.ts";
+import { nodesOf } from "../resources/nodes.ts";
+import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
 /** The clock that certificates are dated by. */
 export type Clock = () => Date;

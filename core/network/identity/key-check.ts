@@ -7,7 +7,8 @@ import { adminIdentityName, identitySecretName } from "./identity-secret.ts";
 import { authoritiesSecretName, mspConfigMapName } from "./identities.ts";
 import { hasLabels } from "../../kubernetes/ownership.ts";
 import { organizationLabels } from "../resources/labels.ts";
-import { nodesOf, organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
+import { nodesOf } from "../resources/nodes.ts";
+import { organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
 
 /**
  * No organization has lost the keys of its authorities while what they issued is still there: new ones would be another

@@ -6,7 +6,8 @@ import { keysStep } from "../identity/key-check.ts";
 import { namespaceStep } from "../workload/namespace-step.ts";
 import { nodeSteps, type CaughtUp } from "../workload/node-steps.ts";
 import { safeguardsStep } from "../workload/safeguards.ts";
-import { nodesOf, organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
+import { nodesOf } from "../resources/nodes.ts";
+import { organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
 import { storageClassStep } from "../workload/storage-class.ts";
 import { webhookReadyStep } from "../../installation/webhook.ts";
 

@@ -16,7 +16,8 @@ import type { Clock } from "../identity/identity-steps.ts";
 import { checkMembers, membersStep } from "../channel/members.ts";
 import type { OpenNetwork } from "../session/open-network.ts";
 import { reachPeer } from "../session/reach.ts";
-import { hostOf, nodesOf, ordererNodes, ports, type FabricNode, type PeerOrganization } from "../resources/spec.ts";
+import { hostOf, nodesOf, ordererNodes, ports, type FabricNode } from "../resources/nodes.ts";
+import type { PeerOrganization } from "../resources/spec.ts";
 
 export interface JoinOptions {
   /** Whose peers join; all unless told. */

@@ -3,7 +3,7 @@ import { podReady } from "../../kubernetes/conditions.ts";
 import { list } from "../../kubernetes/objects.ts";
 import { nodeSelector } from "../resources/labels.ts";
 import type { OpenNetwork } from "../session/open-network.ts";
-import type { FabricNode } from "../resources/spec.ts";
+import type { FabricNode } from "../resources/nodes.ts";
 
 /** A node's Pod at one moment. */
 export interface PodLook {

@@ -7,7 +7,8 @@ import { identitySecretName, readIdentitySecret } from "../identity/identity-sec
 import type { OpenNetwork } from "../session/open-network.ts";
 import { lookAtPod } from "./pod-problem.ts";
 import { reachPeer } from "../session/reach.ts";
-import { nodesOf, organizations, type FabricNode } from "../resources/spec.ts";
+import { nodesOf, type FabricNode } from "../resources/nodes.ts";
+import { organizations } from "../resources/spec.ts";
 
 interface ChannelStatus {
   readonly name: string;

@@ -8,7 +8,9 @@ import { eventually } from "../../engine/eventually.ts";
 import { agreedDefinition, countedCopies, type Copies } from "./copies.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 import { networkConfigMapName } from "./namespace.ts";
-import { fabricImage, networkFromOptions, removals, type FabricNetwork, type NetworkOptions } from "./spec.ts";
+import { networkFor, type NetworkRequest } from "./network-request.ts";
+import { removals } from "./nodes.ts";
+import { fabricImage, type FabricNetwork } from "./spec.ts";
 
 /** Told what was passed over. */
 export type Notice = (line: string) => void;
@@ -127,7 +129,7 @@ function several(names: readonly string[], choice: string): FabricError {
  */
 export async function definitionFor(
   cluster: Cluster,
-  wanted: FabricNetwork | NetworkOptions,
+  wanted: FabricNetwork | NetworkRequest,
   notice: Notice,
   signal: AbortSignal,
 ): Promise<FabricNetwork> {
@@ -140,7 +142,7 @@ export async function definitionFor(
   // Options change what is there, and what that is nobody knows.
   if (!("spec" in wanted) && copies.length === 0 && unread.has(name)) throw notRead(name);
   const definitionOn = (existing: FabricNetwork | undefined): FabricNetwork =>
-    "spec" in wanted ? wanted : networkFromOptions({ ...wanted, name }, existing);
+    "spec" in wanted ? wanted : networkFor({ ...wanted, name }, existing);
   const [first] = copies;
   const network = definitionOn(first?.definition);
   if (!copies.every(({ definition }) => isDeepStrictEqual(definitionOn(definition), network))) {
@@ -195,7 +197,7 @@ function noteStorageClass(existing: FabricNetwork, { spec: { storage } }: Fabric
 }
 
 /** A version that is asked for changes no image that was named by itself. */
-function noteImages(asked: NetworkOptions, { spec: { images, fabricVersion } }: FabricNetwork, notice: Notice): void {
+function noteImages(asked: NetworkRequest, { spec: { images, fabricVersion } }: FabricNetwork, notice: Notice): void {
   if (asked.fabricVersion === undefined) return;
   const named = { peer: asked.peerImage, orderer: asked.ordererImage };
   for (const component of ["peer", "orderer"] as const) {

@@ -1,6 +1,7 @@
 import { annotationPrefix } from "../../injection/annotations.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
-import type { FabricNetwork, FabricNode, Organization } from "./spec.ts";
+import type { FabricNode } from "./nodes.ts";
+import type { FabricNetwork, Organization } from "./spec.ts";
 
 export const networkLabel = `${annotationPrefix}network`;
 export const organizationLabel = `${annotationPrefix}org`;

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { profileNames, profiles, type PodSecurityLevel, type ProfileName } from "../../injection/profile.ts";
+import { profileNames, profiles, type PodSecurityLevel } from "../../injection/profile.ts";
 import { quantity as sizeOfQuantity } from "../../injection/quantity.ts";
-import { FabricError, givenByUser } from "../../error.ts";
+import { FabricError } from "../../error.ts";
 
 /** RFC 1123 label: what Kubernetes takes as the name of a namespace or Service. */
 const dnsLabel = z
@@ -41,8 +41,9 @@ const networkSchema = z.strictObject({
 /** The desired network, shaped as the custom resource that it may become. */
 export type FabricNetwork = Readonly<z.infer<typeof networkSchema>>;
 export type PeerOrganization = FabricNetwork["spec"]["peerOrganizations"][number];
-type OrdererOrganization = FabricNetwork["spec"]["ordererOrganization"];
+export type OrdererOrganization = FabricNetwork["spec"]["ordererOrganization"];
 export type Organization = PeerOrganization | OrdererOrganization;
+export type NodeComponent = "orderer" | "peer";
 
 /** Checks what was read from a file or the cluster. Throws `invalid` that names each wrong field by its path. */
 export function parseNetwork(value: unknown, source: string): FabricNetwork {
@@ -96,99 +97,8 @@ function checkMemory({ spec: { memory = {} } }: FabricNetwork, source: string): 
 const sizeOf = (text: string): number => sizeOfQuantity(text) ?? Number.NaN;
 
 /** The image that a version of Fabric comes with. */
-export const fabricImage = (component: FabricNode["component"], fabricVersion: string): string =>
+export const fabricImage = (component: NodeComponent, fabricVersion: string): string =>
   `docker.io/hyperledger/fabric-${component}:${fabricVersion}`;
-
-/** What `init` takes from the command line; everything has a default. */
-export interface NetworkOptions {
-  readonly name?: string | undefined;
-  readonly fabricVersion?: string | undefined;
-  readonly ordererOrganization?: string | undefined;
-  readonly orderers?: number | undefined;
-  readonly peerOrganizations?: readonly string[] | undefined;
-  readonly peers?: number | undefined;
-  readonly storageClass?: string | undefined;
-  readonly profile?: ProfileName | undefined;
-  /** `false`: chaincode runs on. */
-  readonly chaincodeIdle?: string | false | undefined;
-  readonly peerImage?: string | undefined;
-  readonly ordererImage?: string | undefined;
-  readonly peerMemory?: string | undefined;
-  readonly ordererMemory?: string | undefined;
-}
-
-/**
- * The definition that the command line asks for. What it does not say stays as it is in the `existing` network, or else
- * is one orderer organization with three Raft orderers and two organizations with a peer each. Throws `usage`.
- */
-export function networkFromOptions(options: NetworkOptions, existing?: FabricNetwork): FabricNetwork {
-  const before = existing?.spec;
-  const fabricVersion = options.fabricVersion ?? before?.fabricVersion ?? "3.1";
-  const sameVersion = fabricVersion === before?.fabricVersion;
-  const image = (component: "peer" | "orderer", asked: string | undefined) =>
-    asked ?? (sameVersion ? before.images[component] : fabricImage(component, fabricVersion));
-  const chaincodeIdle = options.chaincodeIdle ?? before?.chaincodeIdle;
-  const className = options.storageClass ?? before?.storage.className;
-  const profile = options.profile ?? before?.profile;
-  const memory = memoryOf(options, before);
-  const asked = {
-    apiVersion: "kubectl-fabric.io/v1alpha1",
-    kind: "FabricNetwork",
-    metadata: { name: options.name ?? existing?.metadata.name ?? "fabric" },
-    spec: {
-      fabricVersion,
-      images: { peer: image("peer", options.peerImage), orderer: image("orderer", options.ordererImage) },
-      storage: {
-        ...(className === undefined ? {} : { className }),
-        ledger: before?.storage.ledger ?? "5Gi",
-        docker: before?.storage.docker ?? "10Gi",
-      },
-      ...(profile === undefined ? {} : { profile }),
-      ...(chaincodeIdle ? { chaincodeIdle } : {}),
-      ...(memory === undefined ? {} : { memory }),
-      ordererOrganization: ordererOrganization(options, before),
-      peerOrganizations: peerOrganizations(options, before),
-    },
-  };
-  return givenByUser(() => parseNetwork(asked, "the command line"));
-}
-
-function memoryOf(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): FabricNetwork["spec"]["memory"] {
-  const peer = options.peerMemory ?? before?.memory?.peer;
-  const orderer = options.ordererMemory ?? before?.memory?.orderer;
-  if (peer === undefined && orderer === undefined) return undefined;
-  return { ...(peer === undefined ? {} : { peer }), ...(orderer === undefined ? {} : { orderer }) };
-}
-
-function ordererOrganization(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): OrdererOrganization {
-  const kept = before?.ordererOrganization;
-  const organization = options.ordererOrganization ?? kept?.name ?? "orderer";
-  const orderers = options.orderers ?? kept?.orderers ?? 3;
-  return kept?.name === organization ? { ...kept, orderers } : { ...named(organization), orderers };
-}
-
-function peerOrganizations(options: NetworkOptions, before: FabricNetwork["spec"] | undefined): PeerOrganization[] {
-  const kept = before?.peerOrganizations ?? [];
-  const names = options.peerOrganizations ?? (before ? kept.map(({ name }) => name) : ["org1", "org2"]);
-  return names.map((name) => {
-    const organization = kept.find((other) => other.name === name);
-    return { ...(organization ?? named(name)), peers: options.peers ?? organization?.peers ?? 1 };
-  });
-}
-
-/** What `wanted` no longer has of `existing`: `init` adds and changes, it never takes away a ledger. */
-export function removals(existing: FabricNetwork, wanted: FabricNetwork): readonly string[] {
-  const remaining = new Set(organizations(wanted).flatMap(nodesOf).map(hostOf));
-  return organizations(existing)
-    .flatMap(nodesOf)
-    .map(hostOf)
-    .filter((host) => !remaining.has(host));
-}
-
-/** Org1MSP of org1, as in the field's samples. */
-function named(name: string): { name: string; mspId: string; namespace: string } {
-  return { name, mspId: `${name.charAt(0).toUpperCase()}${name.slice(1)}MSP`, namespace: name };
-}
 
 /** The strictest Pod Security level that admits the peers. */
 export function peerSecurity({ spec }: FabricNetwork): PodSecurityLevel {
@@ -199,49 +109,11 @@ export function organizations({ spec }: FabricNetwork): readonly Organization[] 
   return [spec.ordererOrganization, ...spec.peerOrganizations];
 }
 
-/** A running orderer or peer: its name is that of its Service, StatefulSet and identity. */
-export interface FabricNode {
-  readonly component: "orderer" | "peer";
-  readonly name: string;
-  readonly organization: Organization;
-}
-
-export function nodesOf(organization: Organization): readonly FabricNode[] {
-  const [component, count] =
-    "orderers" in organization
-      ? (["orderer", organization.orderers] as const)
-      : (["peer", organization.peers] as const);
-  return Array.from({ length: count }, (_, index) => ({ component, name: `${component}${index}`, organization }));
-}
-
-export const ordererNodes = ({ spec }: FabricNetwork): readonly FabricNode[] => nodesOf(spec.ordererOrganization);
-export const peerNodes = ({ spec }: FabricNetwork): readonly FabricNode[] => spec.peerOrganizations.flatMap(nodesOf);
-
-/** Service name and namespace: it resolves in every namespace of the cluster, whatever the cluster's domain. */
-export function hostOf({ name, organization }: FabricNode): string {
-  return `${name}.${organization.namespace}`;
-}
-
-/** Ports of Fabric's samples. */
-export const ports = {
-  peer: 7051,
-  orderer: 7050,
-  ordererAdmin: 9443,
-  peerOperations: 9443,
-  ordererOperations: 8443,
-} as const;
-
-/** What clients and other nodes call, by the names that the ports have in Kubernetes. */
-export const clientPorts = {
-  peer: { grpc: ports.peer },
-  orderer: { grpc: ports.orderer, admin: ports.ordererAdmin },
-} as const;
-
 /** What a node is promised; a small one uses no more. */
 export const memoryRequests = { peer: "256Mi", orderer: "128Mi" } as const;
 
 const usualMemory = { peer: "4Gi", orderer: "2Gi" } as const;
 
 /** What a node may use at most: "4Gi". */
-export const memoryLimitOf = ({ spec: { memory } }: FabricNetwork, component: FabricNode["component"]): string =>
+export const memoryLimitOf = ({ spec: { memory } }: FabricNetwork, component: NodeComponent): string =>
   memory?.[component] ?? usualMemory[component];

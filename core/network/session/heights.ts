@@ -6,7 +6,8 @@ import { chainInfo, peerChannels } from "../../fabric/channel/peer-channels.ts";
 import type { StepContext } from "../../engine/step.ts";
 import type { OpenNetwork } from "./open-network.ts";
 import { reachPeer } from "./reach.ts";
-import { hostOf, nodesOf, organizations, ports, type FabricNode } from "../resources/spec.ts";
+import { hostOf, nodesOf, ports, type FabricNode } from "../resources/nodes.ts";
+import { organizations } from "../resources/spec.ts";
 
 /** Blocks, by the channels that a node has joined. */
 export type Heights = ReadonlyMap<string, number>;

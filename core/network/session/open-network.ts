@@ -9,7 +9,8 @@ import { FabricError } from "../../error.ts";
 import { adminIdentityName, identitySecretName, readIdentitySecret } from "../identity/identity-secret.ts";
 import { mspConfigMapName } from "../identity/identities.ts";
 import { nodeTarget } from "../workload/node-target.ts";
-import { hostOf, ports, type FabricNetwork, type FabricNode, type Organization } from "../resources/spec.ts";
+import { hostOf, ports, type FabricNode } from "../resources/nodes.ts";
+import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
 /** The public certificates of an organization, PEM. */
 interface PublicCertificates {

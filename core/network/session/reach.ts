@@ -3,7 +3,8 @@ import type { NodeConnection } from "../../fabric/node/node-connection.ts";
 import type { NodeClient } from "../../fabric/node/node-client.ts";
 import { openGateway, type PeerGateway } from "../../fabric/node/gateway.ts";
 import type { OpenNetwork } from "./open-network.ts";
-import { hostOf, nodesOf, type FabricNode, type Organization } from "../resources/spec.ts";
+import { hostOf, nodesOf, type FabricNode } from "../resources/nodes.ts";
+import type { Organization } from "../resources/spec.ts";
 
 /** A node, asked by the administrator of its organization, as long as the signal lets it. */
 export async function reachPeer(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<NodeClient> {

@@ -9,7 +9,8 @@ import type { Step, StepContext } from "../../engine/step.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 import { restrictedContainer, restrictedPod } from "./node-objects.ts";
 import { podOf } from "./node-steps.ts";
-import { nodesOf, organizations, type FabricNetwork, type FabricNode, type Organization } from "../resources/spec.ts";
+import { nodesOf, type FabricNode } from "../resources/nodes.ts";
+import { organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
 
 /** Seconds after which Kubernetes ends the Pod of a command that was killed. */
 const longest = 3600;

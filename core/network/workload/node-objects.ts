@@ -11,7 +11,8 @@ import type {
 } from "../../kubernetes/client-node.ts";
 import { identityFolder, identitySecretName, identityVolume } from "../identity/identity-secret.ts";
 import { nodeLabels, nodeSelector, nodesSelector } from "../resources/labels.ts";
-import type { FabricNetwork, FabricNode, Organization } from "../resources/spec.ts";
+import type { FabricNode } from "../resources/nodes.ts";
+import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
 /** The user that orderers and peers run as; any but root will do. */
 export const fabricUser = 10001;

@@ -11,7 +11,8 @@ import { listed, readyStep } from "../../kubernetes/steps/object-steps.ts";
 import { ordererObjects } from "./orderer.ts";
 import { peerObjects } from "./peer.ts";
 import { rollOut, type StatefulSetRef } from "../../kubernetes/steps/rollout.ts";
-import { fabricImage, hostOf, nodesOf, type FabricNetwork, type FabricNode } from "../resources/spec.ts";
+import { hostOf, nodesOf, type FabricNode } from "../resources/nodes.ts";
+import { fabricImage, type FabricNetwork } from "../resources/spec.ts";
 
 /** Waits until a node that was restarted has what the others have; tells how it went. */
 export type CaughtUp = (node: FabricNode, context: StepContext) => Promise<string>;

@@ -1,6 +1,6 @@
 import type { ForwardTarget } from "../../kubernetes/port-forward.ts";
 import { nodeSelector } from "../resources/labels.ts";
-import { hostOf, type FabricNode } from "../resources/spec.ts";
+import { hostOf, type FabricNode } from "../resources/nodes.ts";
 
 /** What to type where a node's Pod does not run: one that is not there may be scaled to 0, and waiting brings nothing. */
 export const podRemedy = (isThere: boolean): string =>

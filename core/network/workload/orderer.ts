@@ -1,14 +1,8 @@
 import type { KubernetesObject } from "../../kubernetes/client-node.ts";
 import { mspFolder, tlsFolder } from "../identity/identity-secret.ts";
 import { claimOf, ledgerClaimName, restrictedPod, serviceOf, statefulSetOf, type NodeDesign } from "./node-objects.ts";
-import {
-  clientPorts,
-  memoryLimitOf,
-  memoryRequests,
-  ports,
-  type FabricNetwork,
-  type FabricNode,
-} from "../resources/spec.ts";
+import { clientPorts, ports, type FabricNode } from "../resources/nodes.ts";
+import { memoryLimitOf, memoryRequests, type FabricNetwork } from "../resources/spec.ts";
 
 const dataPath = "/var/hyperledger/production/orderer";
 

@@ -10,16 +10,8 @@ import {
   statefulSetOf,
   type NodeDesign,
 } from "./node-objects.ts";
-import {
-  clientPorts,
-  hostOf,
-  memoryLimitOf,
-  memoryRequests,
-  peerSecurity,
-  ports,
-  type FabricNetwork,
-  type FabricNode,
-} from "../resources/spec.ts";
+import { clientPorts, hostOf, ports, type FabricNode } from "../resources/nodes.ts";
+import { memoryLimitOf, memoryRequests, peerSecurity, type FabricNetwork } from "../resources/spec.ts";
 
 const dataPath = "/var/hyperledger/production";
 

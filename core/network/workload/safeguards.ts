@@ -6,7 +6,8 @@ import type { Step } from "../../engine/step.ts";
 import { hasLabels, managedBy } from "../../kubernetes/ownership.ts";
 import { metricsReaderLabel, nodesSelector, organizationLabels } from "../resources/labels.ts";
 import { appliedStep } from "../../kubernetes/steps/object-steps.ts";
-import { clientPorts, ports, type FabricNetwork, type Organization } from "../resources/spec.ts";
+import { clientPorts, ports } from "../resources/nodes.ts";
+import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
 /**
  * What stands beside an organization's nodes: who may connect to them, and how many of them may be taken away at a time. Policies add

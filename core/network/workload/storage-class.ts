@@ -6,7 +6,8 @@ import type { Step } from "../../engine/step.ts";
 import { hasVolume, isClaim } from "./claims.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 import { nodeObjects } from "./node-steps.ts";
-import { nodesOf, organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
+import { nodesOf } from "../resources/nodes.ts";
+import { organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
 
 /**
  * Before it is written anywhere that claims should be of a storage class: the cluster has it. Throws `usage` with those that it has.

@@ -15,7 +15,7 @@ import { forwardPort, type Forward } from "../../kubernetes/port-forward.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { reachPeer } from "../../network/session/reach.ts";
-import { hostOf, peerNodes } from "../../network/resources/spec.ts";
+import { hostOf, peerNodes } from "../../network/resources/nodes.ts";
 import { allInOrder } from "./order.ts";
 import { packageStates, type ChannelFacts } from "./package-state.ts";
 import type { PeerFacts } from "./judgement.ts";

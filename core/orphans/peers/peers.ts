@@ -2,7 +2,8 @@ import { FabricError } from "../../error.ts";
 import type { V1ConfigMap, V1Pod } from "../../kubernetes/client-node.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { get, listPages } from "../../kubernetes/objects.ts";
-import { hostOf, peerNodes, type FabricNetwork } from "../../network/resources/spec.ts";
+import { hostOf, peerNodes } from "../../network/resources/nodes.ts";
+import type { FabricNetwork } from "../../network/resources/spec.ts";
 import { peerContainerOf, peerPod, withoutReplaced, type PeerPod } from "./peer-pod.ts";
 import { podEnvironment, type ConfigMapReader } from "./pod-environment.ts";
 

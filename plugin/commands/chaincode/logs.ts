@@ -46,7 +46,7 @@ Examples:
         import("../../../core/chaincode/daily/state.ts"),
         import("../../../core/chaincode/daily/logs.ts"),
         import("../../../core/chaincode/daily/service-log.ts"),
-        import("../../../core/network/resources/spec.ts"),
+        import("../../../core/network/resources/nodes.ts"),
         import("../../terminal/visible.ts"),
       ]);
       const { signal, stdout } = terminal;

@@ -19,7 +19,8 @@ import type { Cluster } from "../../../core/kubernetes/cluster.ts";
 import { create, get } from "../../../core/kubernetes/objects.ts";
 import { webhookManifests } from "../../../core/installation/manifests.ts";
 import { peerObjects } from "../../../core/network/workload/peer.ts";
-import { networkFromOptions, peerNodes } from "../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../core/network/resources/network-request.ts";
+import { peerNodes } from "../../../core/network/resources/nodes.ts";
 import { checkPolicyServed, hasPolicy } from "../../../core/installation/webhook.ts";
 import { annotationKeys } from "../../../core/injection/annotations.ts";
 import { profiles, type ProfileName } from "../../../core/injection/profile.ts";
@@ -162,7 +163,7 @@ describe.each(apiServerVersions)("Kubernetes %s", (version) => {
 
   test("a peer of `init --profile restricted` is taken where Pod Security restricted is enforced, Docker is not", async () => {
     const peerPod = (profile: ProfileName, asked = profile): V1Pod => {
-      const network = networkFromOptions({ profile });
+      const network = networkFor({ profile });
       const [node] = peerNodes(network);
       const objects = node === undefined ? [] : peerObjects(network, node);
       const { template } = (objects.find(({ kind }) => kind === "StatefulSet") as V1StatefulSet).spec ?? {};

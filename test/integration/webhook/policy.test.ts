@@ -11,7 +11,8 @@ import { create, patch } from "../../../core/kubernetes/objects.ts";
 import { injectionPolicyObjects } from "../../../core/installation/injection-policy.ts";
 import { webhookManifests } from "../../../core/installation/manifests.ts";
 import { peerObjects } from "../../../core/network/workload/peer.ts";
-import { networkFromOptions, peerNodes } from "../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../core/network/resources/network-request.ts";
+import { peerNodes } from "../../../core/network/resources/nodes.ts";
 import { issuer } from "../../../webhook/certificates/issue.ts";
 import { injectPod } from "../../../core/injection/inject.ts";
 import {
@@ -122,7 +123,7 @@ describe("what the injection makes passes", () => {
   test("everything at once, and what `init` makes, each with its profile", async () => {
     expect(await refusal(injected(peerPod(wholeAnnotations)))).toBe("");
     for (const profile of ["privileged", "restricted", "userns"] as const) {
-      const network = networkFromOptions({ profile });
+      const network = networkFor({ profile });
       const [node] = peerNodes(network);
       const objects = node === undefined ? [] : peerObjects(network, node);
       const { template } = (objects.find(({ kind }) => kind === "StatefulSet") as V1StatefulSet).spec ?? {};

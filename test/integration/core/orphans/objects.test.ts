@@ -4,7 +4,7 @@ import { connectCluster } from "../../../../core/kubernetes/cluster.ts";
 import type { KubernetesObject } from "../../../../core/kubernetes/client-node.ts";
 import { apply } from "../../../../core/kubernetes/apply.ts";
 import { create, get, list } from "../../../../core/kubernetes/objects.ts";
-import { networkFromOptions } from "../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../core/network/resources/network-request.ts";
 import { builderPlace } from "../../../../core/orphans/places/builder-k8s.ts";
 import type { FactsReader } from "../../../../core/orphans/judgement/facts.ts";
 import { findingKey, type Finding } from "../../../../core/orphans/judgement/finding.ts";
@@ -173,7 +173,7 @@ describe("objects that nobody needs", () => {
   });
 
   test("a schedule is accepted, and its account may read one Secret", async () => {
-    const network = networkFromOptions({ peerOrganizations: ["org1", "org2"] });
+    const network = networkFor({ peerOrganizations: ["org1", "org2"] });
     const [organization] = network.spec.peerOrganizations;
     if (!organization) throw new Error("expected an organization");
     const schedule = { cron: "17 3 * * *", olderThan: 86_400, sources: ["dind", "service"], image: "p:1" } as const;

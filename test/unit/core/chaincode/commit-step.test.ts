@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { deploymentFor } from "../../../../core/chaincode/rollout/deploy.ts";
+import { deploymentFor } from "../../../../core/chaincode/rollout/resolve.ts";
 import { commitStep, runningStep } from "../../../../core/chaincode/lifecycle/lifecycle-steps.ts";
 import { FabricError } from "../../../../core/error.ts";
-import { peerNodes } from "../../../../core/network/resources/spec.ts";
+import { peerNodes } from "../../../../core/network/resources/nodes.ts";
 import { assetDefinition, scriptedPeers } from "./scripted-peers.ts";
 
 const { signal } = new AbortController();

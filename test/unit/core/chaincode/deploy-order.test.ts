@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { stepsFor } from "../../../../core/chaincode/rollout/deploy.ts";
+import { stepsFor } from "../../../../core/chaincode/rollout/plan.ts";
 import {
   packageAtHand,
   type Deployment,
@@ -11,7 +11,8 @@ import { newServiceRuntime } from "../../../../core/chaincode/runtime/service.ts
 import { FabricError } from "../../../../core/error.ts";
 import { packChaincode } from "../../../../core/fabric/package/chaincode-package.ts";
 import { openNetwork, type OpenNetwork } from "../../../../core/network/session/open-network.ts";
-import { networkFromOptions, nodesOf } from "../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../core/network/resources/network-request.ts";
+import { nodesOf } from "../../../../core/network/resources/nodes.ts";
 import { runSteps } from "../../../../core/engine/run.ts";
 import type { Step } from "../../../../core/engine/step.ts";
 import { clusterWithWebhook, init } from "../network/network-cluster.ts";
@@ -19,7 +20,7 @@ import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 import { assetDefinition } from "./scripted-peers.ts";
 
 const { signal } = new AbortController();
-const definition = networkFromOptions({ orderers: 1, peers: 2 });
+const definition = networkFor({ orderers: 1, peers: 2 });
 let cluster: ScriptedCluster;
 let network: OpenNetwork;
 beforeAll(async () => {

@@ -10,7 +10,8 @@ import type { NodeConnection } from "../../../../core/fabric/node/node-connectio
 import type { SigningIdentity } from "../../../../core/fabric/identity/signing-identity.ts";
 import type { ApiRequest, Cluster } from "../../../../core/kubernetes/cluster.ts";
 import type { Administrator, OpenNetwork } from "../../../../core/network/session/open-network.ts";
-import { hostOf, networkFromOptions } from "../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../core/network/resources/network-request.ts";
+import { hostOf } from "../../../../core/network/resources/nodes.ts";
 import { raftChannel } from "../fabric/channel-fixture.ts";
 
 const { lifecycle } = peer;
@@ -58,7 +59,7 @@ export interface ScriptedPeers {
 
 /** A network of two organizations, whose peers answer what lifecycle queries ask. Their Pods are ready. */
 export function scriptedPeers(script: LifecycleScript): ScriptedPeers {
-  const definition = networkFromOptions({ peerOrganizations: ["org1", "org2"], peers: script.peers });
+  const definition = networkFor({ peerOrganizations: ["org1", "org2"], peers: script.peers });
   const asked: string[] = [];
   const connection: OpenNetwork["connection"] = async (node) => {
     const host = hostOf(node);

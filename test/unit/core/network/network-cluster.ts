@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import type { Cluster } from "../../../../core/kubernetes/cluster.ts";
 import { initSteps } from "../../../../core/network/operations/init.ts";
 import type { CaughtUp } from "../../../../core/network/workload/node-steps.ts";
-import { networkFromOptions, type FabricNetwork } from "../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../core/network/resources/network-request.ts";
+import type { FabricNetwork } from "../../../../core/network/resources/spec.ts";
 import { runSteps, type RunOptions, type RunReport } from "../../../../core/engine/run.ts";
 import {
   scriptedCluster,
@@ -12,7 +13,7 @@ import {
 import type { WireObject } from "../scripted-cluster/stored-objects.ts";
 
 /** The smallest network: an orderer and a peer, each of an organization of its own. */
-export const small: FabricNetwork = networkFromOptions({ orderers: 1, peerOrganizations: ["org1"] });
+export const small: FabricNetwork = networkFor({ orderers: 1, peerOrganizations: ["org1"] });
 
 /** When certificates are issued. */
 export const today = new Date("2026-01-01T00:00:00Z");

@@ -7,7 +7,9 @@ import { namespaceOf, networkConfigMap } from "../../../../core/network/resource
 import { ordererObjects } from "../../../../core/network/workload/orderer.ts";
 import { peerObjects } from "../../../../core/network/workload/peer.ts";
 import { safeguards } from "../../../../core/network/workload/safeguards.ts";
-import { networkFromOptions, ordererNodes, parseNetwork, peerNodes } from "../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../core/network/resources/network-request.ts";
+import { ordererNodes, peerNodes } from "../../../../core/network/resources/nodes.ts";
+import { parseNetwork } from "../../../../core/network/resources/spec.ts";
 import { parseYaml } from "../../../../core/network/resources/spec-file.ts";
 
 interface PodMonitor {
@@ -21,8 +23,8 @@ interface PodMonitor {
   };
 }
 
-const network = networkFromOptions({ name: "trade", storageClass: "fast" });
-const unprivileged = networkFromOptions({ name: "trade", profile: "restricted" });
+const network = networkFor({ name: "trade", storageClass: "fast" });
+const unprivileged = networkFor({ name: "trade", profile: "restricted" });
 const documents = (objects: readonly object[]) => objects.map((object) => stringify(object)).join("---\n");
 
 describe("objects of a network", () => {
@@ -65,7 +67,7 @@ describe("objects of a network", () => {
 
   test("peers are told when their chaincode is idle", () => {
     const annotations = (idle: string | undefined) => {
-      const asked = networkFromOptions({ chaincodeIdle: idle });
+      const asked = networkFor({ chaincodeIdle: idle });
       const sets = peerObjects(asked, peerNodes(asked)[0]!).filter(({ kind }) => kind === "StatefulSet");
       return sets.map((set) => (set as V1StatefulSet).spec?.template.metadata?.annotations);
     };

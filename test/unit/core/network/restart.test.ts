@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../core/error.ts";
 import { mayBeDown, whatToChange, type CaughtUp } from "../../../../core/network/workload/node-steps.ts";
 import { behind } from "../../../../core/network/session/heights.ts";
-import { hostOf, networkFromOptions, type NetworkOptions } from "../../../../core/network/resources/spec.ts";
+import { networkFor, type NetworkRequest } from "../../../../core/network/resources/network-request.ts";
+import { hostOf } from "../../../../core/network/resources/nodes.ts";
 import {
   barePodController,
   rollingStatefulSetController,
@@ -18,8 +19,8 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()));
 });
 
-const network = networkFromOptions({ orderers: 3, peers: 2 });
-const changed = (options: NetworkOptions) => networkFromOptions(options, network);
+const network = networkFor({ orderers: 3, peers: 2 });
+const changed = (options: NetworkRequest) => networkFor(options, network);
 const orderers = ["orderer0.orderer", "orderer1.orderer", "orderer2.orderer"];
 const hosts = orderers.concat("peer0.org1", "peer1.org1", "peer0.org2", "peer1.org2");
 
@@ -133,7 +134,7 @@ describe("a change of nodes that run", () => {
       message: expect.stringContaining("peer0.org1 did not come up again"),
       hint: expect.stringContaining(named),
     });
-    const again = init(cluster, networkFromOptions({ fabricVersion: "3.1" }, other));
+    const again = init(cluster, networkFor({ fabricVersion: "3.1" }, other));
     await expect(again).rejects.toMatchObject({ hint: expect.stringContaining(named) });
   });
 

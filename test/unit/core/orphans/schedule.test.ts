@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { networkFromOptions } from "../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../core/network/resources/network-request.ts";
 import { scheduleSteps, unscheduleSteps } from "../../../../core/orphans/schedule.ts";
 import { runSteps } from "../../../../core/engine/run.ts";
 import { linesOf } from "../network/network-cluster.ts";
@@ -10,7 +10,7 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()));
 });
 
-const network = networkFromOptions({ peerOrganizations: ["org1"] });
+const network = networkFor({ peerOrganizations: ["org1"] });
 const organizations = network.spec.peerOrganizations;
 
 async function scheduled(): Promise<ScriptedCluster> {

@@ -4,7 +4,8 @@ import { afterInit, joinsLeft } from "../../../../plugin/commands/next-command.t
 import { FabricError } from "../../../../core/error.ts";
 import type { Heights } from "../../../../core/network/session/heights.ts";
 import { openNetwork } from "../../../../core/network/session/open-network.ts";
-import { hostOf, networkFromOptions, type FabricNode } from "../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../core/network/resources/network-request.ts";
+import { hostOf, type FabricNode } from "../../../../core/network/resources/nodes.ts";
 import { init, small } from "../../core/network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
@@ -57,7 +58,7 @@ describe("after init", () => {
 });
 
 describe("after init with more nodes", () => {
-  const network = networkFromOptions({ peers: 2, orderers: 2 });
+  const network = networkFor({ peers: 2, orderers: 2 });
   const one = new Map([["trade", 7]]);
   const none = new Map<string, number>();
   const hosts = ["orderer0.orderer", "orderer1.orderer", "peer0.org1", "peer1.org1", "peer0.org2", "peer1.org2"];

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { optionsOf } from "../../../../plugin/commands/command.ts";
 import type { PlansReport } from "../../../../plugin/commands/plan-run.ts";
 import { upRequest, type UpOptions, type UpRequest } from "../../../../plugin/commands/up.ts";
-import { networkFromOptions } from "../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../core/network/resources/network-request.ts";
 import { newProgram } from "../../../../plugin/program.ts";
 import { entry, init, linesOf } from "../../core/network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
@@ -76,7 +76,7 @@ describe("up --dry-run", () => {
 
   test("with the network: the channel is next", async () => {
     await session.run("webhook", "install");
-    await init(cluster, networkFromOptions({}), { now: new Date() });
+    await init(cluster, networkFor({}), { now: new Date() });
     const { report, headings } = await dryRun();
     expect(headings).toEqual(plans);
     expect(changes(report)).toEqual([
@@ -101,7 +101,7 @@ describe("up --dry-run", () => {
 describe("what is there already is left as it is", () => {
   test("a network of other sizes, organizations and version", async () => {
     await session.run("webhook", "install");
-    const network = networkFromOptions({ fabricVersion: "2.5", peerOrganizations: ["air"], peers: 2, orderers: 1 });
+    const network = networkFor({ fabricVersion: "2.5", peerOrganizations: ["air"], peers: 2, orderers: 1 });
     await init(cluster, network, { now: new Date() });
     const { report } = await dryRun();
     expect(changes(report)[0]).toBe("mychannel/genesis");
@@ -110,7 +110,7 @@ describe("what is there already is left as it is", () => {
 
   test("the only network of another name", async () => {
     await session.run("webhook", "install");
-    await init(cluster, networkFromOptions({ name: "trade", orderers: 1 }), { now: new Date() });
+    await init(cluster, networkFor({ name: "trade", orderers: 1 }), { now: new Date() });
     const { report, headings } = await dryRun();
     expect(headings).toEqual(["webhook", "network trade", "channel mychannel", "chaincode asset"]);
     expect(changes(report)[0]).toBe("mychannel/genesis");

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cronSchedule } from "../../../../plugin/commands/arguments.ts";
 import { exitCodeOf } from "../../../../plugin/terminal/failure.ts";
-import { networkFromOptions } from "../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../core/network/resources/network-request.ts";
 import { clusterWithWebhook, init, linesOf } from "../../core/network/network-cluster.ts";
 import type { ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
@@ -17,7 +17,7 @@ let folder: string;
 let count: number;
 beforeAll(async () => {
   cluster = await clusterWithWebhook();
-  await init(cluster, networkFromOptions({ orderers: 1, peerOrganizations: ["org1", "org2"], peers: 2 }));
+  await init(cluster, networkFor({ orderers: 1, peerOrganizations: ["org1", "org2"], peers: 2 }));
   count = cluster.writes.length;
   session = await commandSession(cluster);
   folder = await mkdtemp(join(tmpdir(), "usage-"));

@@ -5,13 +5,14 @@ import type { V1PersistentVolumeClaim } from "../../../../../core/kubernetes/cli
 import { create, patch } from "../../../../../core/kubernetes/objects.ts";
 import { lookAtClaim } from "../../../../../core/network/workload/claims.ts";
 import { claimOf } from "../../../../../core/network/workload/node-objects.ts";
-import { networkFromOptions, peerNodes, type FabricNode } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { peerNodes, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
 import { startApiServer, apiServerVersions, type ApiServer } from "../../../webhook/api-server.ts";
 
 const { signal } = new AbortController();
 
 function claim(name: string, storageClass?: string): V1PersistentVolumeClaim {
-  const network = networkFromOptions({ storageClass, peerOrganizations: ["default"] });
+  const network = networkFor({ storageClass, peerOrganizations: ["default"] });
   const [peer] = peerNodes(network) as readonly [FabricNode];
   return claimOf(network, peer, name, "1Gi");
 }

@@ -8,10 +8,11 @@ import { packageAtHand } from "../../../../../core/chaincode/deployment/deployme
 import { wantedSteps, type Wanted } from "../../../../../core/chaincode/daily/seed-plan.ts";
 import { packChaincode } from "../../../../../core/fabric/package/chaincode-package.ts";
 import { openNetwork, type OpenNetwork } from "../../../../../core/network/session/open-network.ts";
-import { networkFromOptions, nodesOf } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { nodesOf } from "../../../../../core/network/resources/nodes.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 
-const definition = networkFromOptions({ peers: 2 });
+const definition = networkFor({ peers: 2 });
 let cluster: ScriptedCluster;
 let network: OpenNetwork;
 let folder: string;

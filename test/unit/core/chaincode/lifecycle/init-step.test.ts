@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Deployment } from "../../../../../core/chaincode/deployment/deployment.ts";
 import { initStep } from "../../../../../core/chaincode/lifecycle/init-step.ts";
-import { nodesOf, type FabricNode } from "../../../../../core/network/resources/spec.ts";
+import { nodesOf, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
 import { assetDefinition, scriptedPeers, type LifecycleScript } from "../scripted-peers.ts";
 
 const { signal } = new AbortController();

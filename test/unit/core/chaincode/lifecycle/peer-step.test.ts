@@ -4,18 +4,14 @@ import { peerStep, speaker, type PeerWork } from "../../../../../core/chaincode/
 import { FabricError, LostConnection } from "../../../../../core/error.ts";
 import type { ApiRequest, Cluster } from "../../../../../core/kubernetes/cluster.ts";
 import type { OpenNetwork } from "../../../../../core/network/session/open-network.ts";
-import {
-  hostOf,
-  networkFromOptions,
-  nodesOf,
-  type FabricNode,
-  type PeerOrganization,
-} from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { hostOf, nodesOf, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
+import type { PeerOrganization } from "../../../../../core/network/resources/spec.ts";
 import { runSteps, type StepEvent } from "../../../../../core/engine/run.ts";
 import type { Step } from "../../../../../core/engine/step.ts";
 
 const { signal } = new AbortController();
-const definition = networkFromOptions({ peerOrganizations: ["org1"], peers: 2 });
+const definition = networkFor({ peerOrganizations: ["org1"], peers: 2 });
 const [organization] = definition.spec.peerOrganizations as [PeerOrganization];
 const [peer0, peer1] = nodesOf(organization) as [FabricNode, FabricNode];
 

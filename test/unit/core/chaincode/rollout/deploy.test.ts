@@ -2,13 +2,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { deploymentFor } from "../../../../../core/chaincode/rollout/deploy.ts";
+import { deploymentFor } from "../../../../../core/chaincode/rollout/resolve.ts";
 import type { DeployRequest } from "../../../../../core/chaincode/deployment/deploy-request.ts";
 import { collectionsBytes } from "../../../../../core/fabric/chaincode/collections.ts";
 import { parseEndorsementPolicy } from "../../../../../core/fabric/policy/endorsement-policy.ts";
 import { FabricError } from "../../../../../core/error.ts";
 import type { ApprovedDefinition } from "../../../../../core/fabric/chaincode/lifecycle.ts";
-import { hostOf } from "../../../../../core/network/resources/spec.ts";
+import { hostOf } from "../../../../../core/network/resources/nodes.ts";
 import { assetDefinition, scriptedPeers, withRightsIn, type LifecycleScript } from "../scripted-peers.ts";
 
 const { signal } = new AbortController();

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { deploymentFor } from "../../../../../core/chaincode/rollout/deploy.ts";
+import { deploymentFor } from "../../../../../core/chaincode/rollout/resolve.ts";
 import type { DeployRequest } from "../../../../../core/chaincode/deployment/deploy-request.ts";
 import { chooseRuntime } from "../../../../../core/chaincode/runtime/choice.ts";
 import type { RuntimeOptions } from "../../../../../core/chaincode/deployment/runtime-options.ts";
 import type { OpenNetwork } from "../../../../../core/network/session/open-network.ts";
-import { networkFromOptions } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 
 const { signal } = new AbortController();
 /** Nobody is asked before the options have been found to go together. */
-const network = { definition: networkFromOptions({}) } as OpenNetwork;
+const network = { definition: networkFor({}) } as OpenNetwork;
 
 const asked = (options: RuntimeOptions) => {
   const request = { chaincode: "asset", channel: "mychannel", label: "asset", organizations: [], chosen: true };

@@ -5,7 +5,8 @@ import { serviceLabels, type ServiceIdentity } from "../../../../../core/chainco
 import { keysSecretName, serviceObjects } from "../../../../../core/chaincode/runtime/service-objects.ts";
 import type { ChaincodePackage } from "../../../../../core/fabric/package/chaincode-package.ts";
 import { openNetwork } from "../../../../../core/network/session/open-network.ts";
-import { nodesOf, type PeerOrganization } from "../../../../../core/network/resources/spec.ts";
+import { nodesOf } from "../../../../../core/network/resources/nodes.ts";
+import type { PeerOrganization } from "../../../../../core/network/resources/spec.ts";
 import { runSteps } from "../../../../../core/engine/run.ts";
 import { small } from "../../network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";

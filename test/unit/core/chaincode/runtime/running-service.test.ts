@@ -13,13 +13,14 @@ import type { PeerChaincode } from "../../../../../core/chaincode/daily/state.ts
 import { chaincodeDetails, chaincodesTable, where } from "../../../../../plugin/commands/chaincode/table.ts";
 import { appliedStep } from "../../../../../core/kubernetes/steps/object-steps.ts";
 import { openNetwork } from "../../../../../core/network/session/open-network.ts";
-import { hostOf, networkFromOptions, nodesOf, peerNodes } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { hostOf, nodesOf, peerNodes } from "../../../../../core/network/resources/nodes.ts";
 import { runSteps } from "../../../../../core/engine/run.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import { deploymentController, usualControllersBut } from "../../scripted-cluster/controllers.ts";
 
 const { signal } = new AbortController();
-const definition = networkFromOptions({ peers: 2, orderers: 1 });
+const definition = networkFor({ peers: 2, orderers: 1 });
 const [organization] = definition.spec.peerOrganizations;
 if (!organization) throw new Error("expected an organization");
 const identity = (per: "organization" | "peer" = "organization"): ServiceIdentity => ({

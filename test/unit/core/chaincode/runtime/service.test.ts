@@ -9,7 +9,7 @@ import {
 import { chaincodeFiles } from "../../../../../core/fabric/package/chaincode-package.ts";
 import { packServiceChaincode } from "../../../../../core/fabric/package/service-chaincode.ts";
 import type { V1Deployment, V1NetworkPolicy } from "../../../../../core/kubernetes/client-node.ts";
-import { networkFromOptions } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 
 const identity: ServiceIdentity = {
   chaincode: "asset_transfer",
@@ -19,7 +19,7 @@ const identity: ServiceIdentity = {
   per: "organization",
   clientAuth: false,
 };
-const network = networkFromOptions({ peers: 2 });
+const network = networkFor({ peers: 2 });
 const organization = network.spec.peerOrganizations[0] ?? { name: "", mspId: "", namespace: "", peers: 0 };
 const design = { identity, organization, packageId: "asset_transfer:abc" };
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Deployment } from "../../../../../core/chaincode/deployment/deployment.ts";
 import { warmStep } from "../../../../../core/chaincode/runtime/warm-step.ts";
-import { nodesOf, type FabricNode } from "../../../../../core/network/resources/spec.ts";
+import { nodesOf, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
 import { assetDefinition, scriptedPeers } from "../scripted-peers.ts";
 
 const context = { signal: new AbortController().signal, progress: () => {} };

@@ -9,9 +9,10 @@ import {
   nodeIdentity,
   readAuthorities,
 } from "../../../../../core/network/identity/identities.ts";
-import { networkFromOptions, peerNodes } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { peerNodes } from "../../../../../core/network/resources/nodes.ts";
 
-const network = networkFromOptions({});
+const network = networkFor({});
 const organization = network.spec.peerOrganizations[0]!;
 const node = peerNodes(network)[0]!;
 const now = new Date("2026-01-01T00:00:00Z");

@@ -6,7 +6,8 @@ import {
   newAuthorities,
   type Authorities,
 } from "../../../../../core/network/identity/identities.ts";
-import { networkFromOptions, organizations, type FabricNetwork } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { organizations, type FabricNetwork } from "../../../../../core/network/resources/spec.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import type { WireObject } from "../../scripted-cluster/stored-objects.ts";
 import { clusterWithWebhook, entry, init, linesOf, nameOf, small, today } from "../network-cluster.ts";
@@ -52,7 +53,7 @@ async function withNamespaces(): Promise<ScriptedCluster> {
 
 describe("keys", () => {
   test("each is in one Secret of its own organization's namespace, and nowhere else", async () => {
-    const cluster = await initialized(networkFromOptions({ orderers: 1 }));
+    const cluster = await initialized(networkFor({ orderers: 1 }));
     const objects = cluster.objects().map((object) => ({ object, text: readable(object) }));
     const keys = objects.flatMap(({ object, text }) =>
       [...text.matchAll(/-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+/g)].map(([key]) => ({ key, object })),
@@ -167,7 +168,7 @@ describe("authorities that are lost", () => {
     for (const name of ["certificate-authorities", ...gone]) cluster.erase("Secret", name, "org1");
     const [before, count] = [cluster.objects(), cluster.writes.length];
     // Nor is anything else, of another organization.
-    const more = networkFromOptions({ orderers: 2, peerOrganizations: ["org1"], peers: 2 });
+    const more = networkFor({ orderers: 2, peerOrganizations: ["org1"], peers: 2 });
     const failure = await init(cluster, more).catch((error: unknown) => error as { readonly hint: string });
     expect(failure).toMatchObject({
       code: "conflict",

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../../core/error.ts";
 import { downSteps, networkNamespaces } from "../../../../../core/network/operations/down.ts";
-import { networkFromOptions } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { runSteps, type RunOptions, type RunReport } from "../../../../../core/engine/run.ts";
 import {
   held,
@@ -233,7 +233,7 @@ describe("down", () => {
 
   test("of several networks one has to be named, and only that goes", async () => {
     const cluster = await initialized();
-    const other = networkFromOptions({
+    const other = networkFor({
       name: "trade",
       ordererOrganization: "port",
       orderers: 1,

@@ -3,7 +3,9 @@ import { FabricError } from "../../../../../core/error.ts";
 import type { V1StatefulSet } from "../../../../../core/kubernetes/client-node.ts";
 import { remove } from "../../../../../core/kubernetes/objects.ts";
 import { managedBy } from "../../../../../core/kubernetes/ownership.ts";
-import { networkFromOptions, organizations, nodesOf } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { nodesOf } from "../../../../../core/network/resources/nodes.ts";
+import { organizations } from "../../../../../core/network/resources/spec.ts";
 import type { RunReport } from "../../../../../core/engine/run.ts";
 import { ApiRefusal } from "../../scripted-cluster/api-refusal.ts";
 import {
@@ -118,7 +120,7 @@ describe("init", () => {
 
   test("again changes nothing: not a single write", async () => {
     const cluster = await fresh();
-    const network = networkFromOptions({});
+    const network = networkFor({});
     await init(cluster, network);
     const before = cluster.objects();
     const count = cluster.writes.length;
@@ -132,7 +134,7 @@ describe("init", () => {
     const cluster = await fresh();
     await init(cluster, small);
     const count = cluster.writes.length;
-    await init(cluster, networkFromOptions({ peers: 2 }, small));
+    await init(cluster, networkFor({ peers: 2 }, small));
     expect(linesOf(cluster, count).toSorted()).toEqual(
       [
         ...["orderer", "org1"].flatMap((name) => [`apply Namespace ${name}`, `apply ConfigMap ${name}/fabric-network`]),
@@ -158,7 +160,7 @@ describe("init", () => {
     const cluster = await fresh();
     await init(cluster, small);
     const before = cluster.objects();
-    const other = networkFromOptions({ peerImage: "example.com/peer:1" }, small);
+    const other = networkFor({ peerImage: "example.com/peer:1" }, small);
     const report = await init(cluster, other, { dryRun: true });
     expect(report.outcomes.get("org1/namespace")).toMatchObject({ detail: "ConfigMap org1/fabric-network" });
     expect(cluster.objects()).toEqual(before);
@@ -167,7 +169,7 @@ describe("init", () => {
   test("a dry run of more nodes looks at those that are there, and names only what is new", async () => {
     const cluster = await fresh();
     await init(cluster, small);
-    const more = networkFromOptions({ orderers: 2 }, small);
+    const more = networkFor({ orderers: 2 }, small);
     const dry = await init(cluster, more, { dryRun: true });
     const added = ["orderer/namespace", "org1/namespace", "orderer/identity/orderer1", "orderer/orderer1"];
     expect(wouldChange(dry)).toEqual([...added, "orderer/orderer1/ready"].toSorted());
@@ -311,7 +313,7 @@ describe("what stands in init's way", () => {
     const cluster = await fresh();
     await init(cluster, small);
     const [before, count] = [cluster.objects(), cluster.writes.length];
-    const other = networkFromOptions({ name: "trade", ordererOrganization: "orderer2", peerOrganizations: ["org1"] });
+    const other = networkFor({ name: "trade", ordererOrganization: "orderer2", peerOrganizations: ["org1"] });
     await expect(init(cluster, other)).rejects.toMatchObject({
       code: "conflict",
       message: "expected Namespace org1 to be of network trade, found one of network fabric",
@@ -466,7 +468,7 @@ describe("what stands in init's way", () => {
 
   test("every node has its Pod, whatever the sizes", async () => {
     const cluster = await fresh();
-    const network = networkFromOptions({ orderers: 2, peerOrganizations: ["air", "sea"], peers: 2 });
+    const network = networkFor({ orderers: 2, peerOrganizations: ["air", "sea"], peers: 2 });
     await init(cluster, network, { now: today });
     const pods = cluster.objects().filter(({ kind }) => kind === "Pod");
     expect(pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)).toEqual(

@@ -8,7 +8,9 @@ import { configOf, organizationsOf } from "../../../../../core/fabric/channel/co
 import { channelOf } from "../../../../../core/fabric/channel/peer-channels.ts";
 import { joinSteps, partIn } from "../../../../../core/network/operations/join.ts";
 import { openNetwork } from "../../../../../core/network/session/open-network.ts";
-import { networkFromOptions, ordererNodes, type PeerOrganization } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { ordererNodes } from "../../../../../core/network/resources/nodes.ts";
+import type { PeerOrganization } from "../../../../../core/network/resources/spec.ts";
 import { runSteps, type RunOptions, type RunReport } from "../../../../../core/engine/run.ts";
 import type { Step } from "../../../../../core/engine/step.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
@@ -80,7 +82,7 @@ describe("the genesis block", () => {
     const cluster = await initialized();
     await join(cluster, { only: genesisOnly });
     const { "genesis.block": text = "" } = genesisMap(cluster)["binaryData"] as Readonly<Record<string, string>>;
-    const parts = ordererNodes(networkFromOptions({ orderers: 2 })).map((node) => [
+    const parts = ordererNodes(networkFor({ orderers: 2 })).map((node) => [
       partIn(Buffer.from(text, "base64"), node),
       partIn(undefined, node),
     ]);
@@ -92,7 +94,7 @@ describe("the genesis block", () => {
   });
 
   test("names every orderer as a consenter with its certificate, and each organization's first peer", async () => {
-    const network = networkFromOptions({ orderers: 2, peerOrganizations: ["air", "sea"], peers: 2 });
+    const network = networkFor({ orderers: 2, peerOrganizations: ["air", "sea"], peers: 2 });
     const cluster = await initialized(network);
     await join(cluster, { network, only: genesisOnly });
     const block = blockOf(genesisMap(cluster));
@@ -179,7 +181,7 @@ describe("the genesis block", () => {
 });
 
 describe("a channel that is there", () => {
-  const grown = networkFromOptions({ orderers: 1, peerOrganizations: ["org1", "org3"] });
+  const grown = networkFor({ orderers: 1, peerOrganizations: ["org1", "org3"] });
   /** A channel of org1, and org3 in the network since. */
   async function withNewcomer(): Promise<ScriptedCluster> {
     const cluster = await initialized();

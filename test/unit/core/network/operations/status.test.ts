@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openNetwork } from "../../../../../core/network/session/open-network.ts";
-import { networkFromOptions } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { networkStatus } from "../../../../../core/network/operations/status.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import { clusterWithWebhook, init, small, today } from "../network-cluster.ts";
@@ -10,7 +10,7 @@ beforeEach(async () => void (cluster = await clusterWithWebhook()));
 afterEach(() => cluster.close());
 
 test("each node is compared with the image that is wanted for it, whatever the version", async () => {
-  const own = networkFromOptions({ peerImage: "local/node:1" }, small);
+  const own = networkFor({ peerImage: "local/node:1" }, small);
   await init(cluster, own);
   const statusOf = async (wanted: typeof own) => {
     const network = openNetwork(cluster.connect(), wanted);
@@ -21,7 +21,7 @@ test("each node is compared with the image that is wanted for it, whatever the v
     }
   };
   expect(await statusOf(own)).toMatchObject({ fabricVersion: "3.1", upToDate: true });
-  const { upToDate, nodes } = await statusOf(networkFromOptions({ peerImage: "local/node:2" }, own));
+  const { upToDate, nodes } = await statusOf(networkFor({ peerImage: "local/node:2" }, own));
   expect(upToDate).toBe(false);
   expect(nodes.map(({ name, image, wantedImage }) => [name, image, wantedImage])).toEqual([
     ["orderer0", own.spec.images.orderer, undefined],

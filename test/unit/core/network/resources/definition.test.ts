@@ -4,7 +4,8 @@ import { FabricError } from "../../../../../core/error.ts";
 import type { ApiRequest, Cluster } from "../../../../../core/kubernetes/cluster.ts";
 import { agreedNetworks, definitionFor, findNetwork } from "../../../../../core/network/resources/definition.ts";
 import { organizationLabels } from "../../../../../core/network/resources/labels.ts";
-import { networkFromOptions, organizations, type FabricNetwork } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { organizations, type FabricNetwork } from "../../../../../core/network/resources/spec.ts";
 
 const { signal } = new AbortController();
 
@@ -88,10 +89,7 @@ function inOwnNamespaces(network: FabricNetwork): FabricNetwork {
   };
 }
 
-const [trade, ship] = [
-  networkFromOptions({ name: "trade" }),
-  inOwnNamespaces(networkFromOptions({ name: "ship", peers: 2 })),
-];
+const [trade, ship] = [networkFor({ name: "trade" }), inOwnNamespaces(networkFor({ name: "ship", peers: 2 }))];
 
 describe("findNetwork", () => {
   test("the only one needs no name", async () => {
@@ -137,16 +135,16 @@ describe("findNetwork", () => {
 describe("definitionFor", () => {
   test("options are on top of what is there", async () => {
     expect(await definitionFor(clusterWith([ship]), { orderers: 5 }, notice, signal)).toEqual(
-      inOwnNamespaces(networkFromOptions({ name: "ship", peers: 2, orderers: 5 })),
+      inOwnNamespaces(networkFor({ name: "ship", peers: 2, orderers: 5 })),
     );
   });
 
   test("without a network the defaults are", async () => {
-    expect(await definitionFor(clusterWith([]), {}, notice, signal)).toEqual(networkFromOptions({}));
+    expect(await definitionFor(clusterWith([]), {}, notice, signal)).toEqual(networkFor({}));
   });
 
   test("an image that was named by itself stays when a version is asked for, and it says so", async () => {
-    const own = networkFromOptions({ peerImage: "local/node:1" });
+    const own = networkFor({ peerImage: "local/node:1" });
     expect((await definitionFor(clusterWith([own]), { fabricVersion: "3.1" }, notice, signal)).spec.images.peer).toBe(
       "local/node:1",
     );
@@ -165,7 +163,7 @@ describe("definitionFor", () => {
     expect(told).toEqual(["storage class fast is for claims that have no volume yet; those that have one keep theirs"]);
     told = [];
     await definitionFor(clusterWith([]), { storageClass: "fast" }, notice, signal);
-    const fast = networkFromOptions({ storageClass: "fast" });
+    const fast = networkFor({ storageClass: "fast" });
     await definitionFor(clusterWith([fast]), { storageClass: "fast" }, notice, signal);
     expect(told).toEqual([]);
   });
@@ -183,7 +181,7 @@ describe("definitionFor", () => {
   });
 
   test("a file that says nothing of how peers are isolated is refused where they are; one that changes it is told", async () => {
-    const restricted = networkFromOptions({ name: "trade", profile: "restricted" });
+    const restricted = networkFor({ name: "trade", profile: "restricted" });
     const cluster = clusterWith([restricted]);
     await expect(definitionFor(cluster, trade, notice, signal)).rejects.toMatchObject({
       code: "usage",
@@ -191,7 +189,7 @@ describe("definitionFor", () => {
       hint: expect.stringContaining("profile: privileged, if that is meant"),
     });
     expect(told).toEqual([]);
-    const weaker = networkFromOptions({ name: "trade", profile: "privileged", peerImage: "local/peer:1" });
+    const weaker = networkFor({ name: "trade", profile: "privileged", peerImage: "local/peer:1" });
     expect(await definitionFor(cluster, weaker, notice, signal)).toEqual(weaker);
     expect(told).toEqual([
       "profile changes from restricted to privileged",
@@ -201,17 +199,12 @@ describe("definitionFor", () => {
     await definitionFor(clusterWith([trade]), trade, notice, signal);
     expect(told).toEqual([]);
     // What nobody said is the webhook's to decide.
-    await definitionFor(
-      clusterWith([trade]),
-      networkFromOptions({ name: "trade", profile: "privileged" }),
-      notice,
-      signal,
-    );
+    await definitionFor(clusterWith([trade]), networkFor({ name: "trade", profile: "privileged" }), notice, signal);
     expect(told).toEqual(["profile changes from the webhook's default to privileged"]);
   });
 
   test("whose copy says that peers are isolated counts, wherever it is listed", async () => {
-    const restricted = networkFromOptions({ name: "trade", profile: "restricted" });
+    const restricted = networkFor({ name: "trade", profile: "restricted" });
     const copies = copiesOf(trade).map((copy) => (copy.namespace === "org2" ? { ...copy, holds: restricted } : copy));
     await expect(definitionFor(clusterOf(copies, labelsOf([trade])), trade, notice, signal)).rejects.toMatchObject({
       code: "usage",
@@ -322,7 +315,7 @@ describe("what somebody else wrote", () => {
 
     test("stops nobody where the namespace itself says nothing of it", async () => {
       const forgedThere = clusterOf([{ namespace: "foreign", holds: later }], { foreign: {} });
-      expect(await definitionFor(forgedThere, {}, notice, signal)).toEqual(networkFromOptions({}));
+      expect(await definitionFor(forgedThere, {}, notice, signal)).toEqual(networkFor({}));
     });
 
     test("is seen by who may see that namespace only", async () => {
@@ -359,7 +352,7 @@ describe("what somebody else wrote", () => {
   });
 
   test("an init that was stopped while it wrote them goes on when it is typed again", async () => {
-    const changed = networkFromOptions({ name: "trade", peers: 2 });
+    const changed = networkFor({ name: "trade", peers: 2 });
     const halfway = clusterOf(
       copiesOf(trade).map((copy) => (copy.namespace === "org1" ? { ...copy, holds: changed } : copy)),
       labels,
@@ -387,7 +380,7 @@ describe("what somebody else wrote", () => {
   });
 
   test("copies that an init is just writing are waited for", async () => {
-    const changed = networkFromOptions({ name: "trade", peers: 2 });
+    const changed = networkFor({ name: "trade", peers: 2 });
     let looks = 0;
     const writing = clusterOf([], labels);
     const call: Cluster["call"] = (request) => {

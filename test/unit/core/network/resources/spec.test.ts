@@ -1,20 +1,18 @@
 import { describe, expect, test } from "vitest";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { nodesOf, hostOf, removals } from "../../../../../core/network/resources/nodes.ts";
 import {
   memoryLimitOf,
-  networkFromOptions,
-  nodesOf,
-  hostOf,
   organizations,
   parseNetwork,
-  removals,
   type FabricNetwork,
 } from "../../../../../core/network/resources/spec.ts";
 
-const hosts = (network: ReturnType<typeof networkFromOptions>) => organizations(network).flatMap(nodesOf).map(hostOf);
+const hosts = (network: ReturnType<typeof networkFor>) => organizations(network).flatMap(nodesOf).map(hostOf);
 
-describe("networkFromOptions", () => {
+describe("networkFor", () => {
   test("without options: three orderers, two organizations with a peer each", () => {
-    const network = networkFromOptions({});
+    const network = networkFor({});
     expect(hosts(network)).toEqual([
       "orderer0.orderer",
       "orderer1.orderer",
@@ -27,59 +25,59 @@ describe("networkFromOptions", () => {
   });
 
   test("what is not asked for stays as it is", () => {
-    const existing = networkFromOptions({
+    const existing = networkFor({
       name: "trade",
       peerOrganizations: ["air", "sea"],
       peers: 2,
       fabricVersion: "2.5",
     });
-    expect(networkFromOptions({}, existing)).toEqual(existing);
-    const grown = networkFromOptions({ peers: 3 }, existing);
+    expect(networkFor({}, existing)).toEqual(existing);
+    const grown = networkFor({ peers: 3 }, existing);
     expect(removals(existing, grown)).toEqual([]);
     expect(removals(grown, existing)).toEqual(["peer2.air", "peer2.sea"]);
   });
 
   test("a profile is kept until another is asked for", () => {
-    expect(networkFromOptions({}).spec.profile).toBeUndefined();
-    const existing = networkFromOptions({ profile: "restricted" });
-    expect(networkFromOptions({ peers: 2 }, existing).spec.profile).toBe("restricted");
-    expect(networkFromOptions({ profile: "privileged" }, existing).spec.profile).toBe("privileged");
+    expect(networkFor({}).spec.profile).toBeUndefined();
+    const existing = networkFor({ profile: "restricted" });
+    expect(networkFor({ peers: 2 }, existing).spec.profile).toBe("restricted");
+    expect(networkFor({ profile: "privileged" }, existing).spec.profile).toBe("privileged");
   });
 
   test("idle chaincode is stopped until told otherwise", () => {
-    const existing = networkFromOptions({ chaincodeIdle: "10m" });
-    expect(networkFromOptions({}, existing).spec.chaincodeIdle).toBe("10m");
-    expect(networkFromOptions({ chaincodeIdle: false }, existing)).toEqual(networkFromOptions({}));
+    const existing = networkFor({ chaincodeIdle: "10m" });
+    expect(networkFor({}, existing).spec.chaincodeIdle).toBe("10m");
+    expect(networkFor({ chaincodeIdle: false }, existing)).toEqual(networkFor({}));
   });
 
   test("what a node may use at most is kept until told otherwise, each for itself", () => {
-    const first = networkFromOptions({ peerMemory: "8Gi" });
+    const first = networkFor({ peerMemory: "8Gi" });
     expect(first.spec.memory).toEqual({ peer: "8Gi" });
-    const second = networkFromOptions({ ordererMemory: "3Gi" }, first);
+    const second = networkFor({ ordererMemory: "3Gi" }, first);
     expect(second.spec.memory).toEqual({ peer: "8Gi", orderer: "3Gi" });
     const limits = (network: FabricNetwork) => [memoryLimitOf(network, "peer"), memoryLimitOf(network, "orderer")];
-    expect([networkFromOptions({}), first, second].map(limits)).toEqual([
+    expect([networkFor({}), first, second].map(limits)).toEqual([
       ["4Gi", "2Gi"],
       ["8Gi", "2Gi"],
       ["8Gi", "3Gi"],
     ]);
-    expect(() => networkFromOptions({ ordererMemory: "64Mi" })).toThrow(
+    expect(() => networkFor({ ordererMemory: "64Mi" })).toThrow(
       "expected at least 128Mi in spec.memory.orderer, found 64Mi",
     );
-    expect(() => networkFromOptions({ peerMemory: "8 GB" })).toThrow("spec.memory.peer: expected a quantity like 5Gi");
+    expect(() => networkFor({ peerMemory: "8 GB" })).toThrow("spec.memory.peer: expected a quantity like 5Gi");
   });
 
   test("a new version brings its images", () => {
-    const existing = networkFromOptions({ fabricVersion: "2.5", peerImage: "example.com/peer:1" });
-    expect(networkFromOptions({}, existing).spec.images.peer).toBe("example.com/peer:1");
-    expect(networkFromOptions({ fabricVersion: "3.1" }, existing).spec.images.peer).toBe(
+    const existing = networkFor({ fabricVersion: "2.5", peerImage: "example.com/peer:1" });
+    expect(networkFor({}, existing).spec.images.peer).toBe("example.com/peer:1");
+    expect(networkFor({ fabricVersion: "3.1" }, existing).spec.images.peer).toBe(
       "docker.io/hyperledger/fabric-peer:3.1",
     );
   });
 });
 
 describe("parseNetwork", () => {
-  const good = networkFromOptions({});
+  const good = networkFor({});
   const withSpec = (change: object) => ({ ...good, spec: { ...good.spec, ...change } });
 
   test.each([

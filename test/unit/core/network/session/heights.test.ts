@@ -2,9 +2,10 @@ import { afterEach, expect, test, vi } from "vitest";
 import { FabricError, type ErrorCode } from "../../../../../core/error.ts";
 import { caughtUp, type CatchingUp, type Heights } from "../../../../../core/network/session/heights.ts";
 import type { OpenNetwork } from "../../../../../core/network/session/open-network.ts";
-import { hostOf, networkFromOptions, nodesOf, type FabricNode } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
+import { hostOf, nodesOf, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
 
-const definition = networkFromOptions({ peers: 2 });
+const definition = networkFor({ peers: 2 });
 const [organization] = definition.spec.peerOrganizations;
 const [restarted] = organization ? nodesOf(organization) : [];
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { mspConfigMapName } from "../../../../../core/network/identity/identities.ts";
 import type { ApiRequest, Cluster } from "../../../../../core/kubernetes/cluster.ts";
 import { openNetwork } from "../../../../../core/network/session/open-network.ts";
-import { peerNodes, type FabricNode } from "../../../../../core/network/resources/spec.ts";
+import { peerNodes, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
 import { small } from "../network-cluster.ts";
 
 const { signal } = new AbortController();

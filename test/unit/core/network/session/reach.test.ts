@@ -3,12 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { peerChannels } from "../../../../../core/fabric/channel/peer-channels.ts";
 import { openNetwork } from "../../../../../core/network/session/open-network.ts";
 import { connectOrganization, reachOrganization } from "../../../../../core/network/session/reach.ts";
-import { networkFromOptions } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import { clusterWithWebhook, init } from "../network-cluster.ts";
 
 const { signal } = new AbortController();
-const definition = networkFromOptions({ orderers: 1, peerOrganizations: ["org1"], peers: 2 });
+const definition = networkFor({ orderers: 1, peerOrganizations: ["org1"], peers: 2 });
 const [org1] = definition.spec.peerOrganizations;
 if (!org1) throw new Error("expected an organization");
 

@@ -1,6 +1,6 @@
 // A storage class is for claims that have no volume yet: a wrong one is refused, and the right one mends what waits.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { networkFromOptions } from "../../../../../core/network/resources/spec.ts";
+import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import { clusterWithWebhook, init, linesOf, small } from "../network-cluster.ts";
 
@@ -17,7 +17,7 @@ function offer(name: string): void {
   cluster.put({ apiVersion: "storage.k8s.io/v1", kind: "StorageClass", metadata: { name }, provisioner: "x" });
 }
 
-const withClass = (storageClass: string, network = small) => networkFromOptions({ storageClass }, network);
+const withClass = (storageClass: string, network = small) => networkFor({ storageClass }, network);
 
 /** Class and volume of each claim. */
 const found = () =>
@@ -65,7 +65,7 @@ describe("a storage class that the cluster has not", () => {
     bind();
     cluster.erase("StorageClass", "standard");
     expect(await init(cluster, withClass("standard"))).toMatchObject({ changed: 0 });
-    const more = networkFromOptions({ peers: 2 }, withClass("standard"));
+    const more = networkFor({ peers: 2 }, withClass("standard"));
     await expect(init(cluster, more)).rejects.toMatchObject({ code: "usage" });
   });
 
@@ -81,7 +81,7 @@ describe("another storage class", () => {
     await init(cluster, withClass("standard"));
     bind();
     const before = found();
-    const other = withClass("fast", networkFromOptions({ peers: 2 }, small));
+    const other = withClass("fast", networkFor({ peers: 2 }, small));
     await init(cluster, other);
     const made = ["org1/peer1-docker", "org1/peer1-ledger"].map((name) => [name, "fast", undefined]);
     expect(found()).toEqual([...before, ...made]);

@@ -1,0 +1,95 @@
+import { FabricError } from "../../error.ts";
+import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
+import type { Step } from "../../engine/step.ts";
+import { buildAnew } from "../deployment/deploy-command.ts";
+import { type DeployRequest } from "../deployment/deploy-request.ts";
+import { installations, isLate, type Deployment, type PackageToDeploy, type Target } from "../deployment/deployment.ts";
+import { imageStep } from "../lifecycle/image-step.ts";
+import { initStep } from "../lifecycle/init-step.ts";
+import { approveStep, commitStep, installStep, runningStep, shortId } from "../lifecycle/lifecycle-steps.ts";
+import { atPeer } from "../lifecycle/peer-step.ts";
+import { seededInstalls } from "../seed/network-seeding.ts";
+
+/** A deployment as a plan; asks nobody. */
+export async function stepsFor(
+  deployment: Deployment,
+  request: Pick<DeployRequest, "loadImage" | "initArguments">,
+): Promise<readonly Step[]> {
+  const { network, targets, runtime } = deployment;
+  const places = installations(deployment);
+  const images = await Promise.all(
+    places.flatMap(({ target, node }) =>
+      (request.loadImage ?? []).map(async (file) => {
+        return { node, step: atPeer(deployment, node, await imageStep(deployment, target, node, file)) };
+      }),
+    ),
+  );
+  const imagesOf = (host: string) => images.filter(({ node }) => hostOf(node) === host).map(({ step }) => step.id);
+  const seeded = seededInstalls(
+    network,
+    targets.map(({ organization }) => organization),
+    // What the channel runs already a peer that has just started may be building.
+    deployment.isNew ? (node, pkg) => imageless(deployment, node, pkg) : undefined,
+  );
+  const prepared = targets.map((target) => ({ target, steps: runtime.beforehand(target.organization) }));
+  const preparedFor = (target: Target) =>
+    prepared.filter((each) => each.target === target).flatMap(({ steps }) => steps.map(({ id }) => id));
+  // Any of them may give its image, or the package.
+  const giving = places.flatMap(({ target, node }) => (isLate(target, node) ? [] : [node]));
+  const installs = places.map(({ target, node }) => {
+    const before = runtime.beforeInstall(node);
+    const after = [...imagesOf(hostOf(node)), ...before.map(({ id }) => id), ...preparedFor(target)];
+    const step = installStep(deployment, target, node, after);
+    return { node, target, before, step: atPeer(deployment, node, seeded(node, target.pkg, step), giving) };
+  });
+  const approves = targets.map((target) => {
+    const own = installs.filter((install) => install.target === target && !target.late.includes(install.node));
+    return approveStep(deployment, target, [...own.map(({ step }) => step.id), ...preparedFor(target)]);
+  });
+  const commit = commitStep(
+    deployment,
+    approves.map(({ id }) => id),
+  );
+  const running = installs.map(({ node, step }) =>
+    atPeer(deployment, node, runningStep(deployment, node, [commit.id, step.id])),
+  );
+  const init = deployment.definition.initRequired
+    ? [initStep(deployment, request.initArguments ?? [], runningAtGateway(deployment, running))]
+    : [];
+  const warm = installs.map(({ target, node }, index) => {
+    const after = [running[index]?.id ?? commit.id, ...init.map(({ id }) => id)];
+    return atPeer(deployment, node, runtime.started(deployment, target, node, after));
+  });
+  const afterwards = targets.flatMap((target) => {
+    const own = running.filter((_, index) => installs[index]?.target === target);
+    return runtime.afterwards(target, [commit.id, ...own.map(({ id }) => id)]);
+  });
+  return [
+    ...images.map(({ step }) => step),
+    ...prepared.flatMap(({ steps }) => steps),
+    ...installs.flatMap(({ before, step }) => [...before, step]),
+    ...approves,
+    commit,
+    ...running,
+    ...init,
+    ...warm,
+    ...afterwards,
+  ];
+}
+
+/** Once the definition is committed the channel would run what this peer cannot start. */
+function imageless({ channel, definition }: Deployment, node: FabricNode, { id }: PackageToDeploy): FabricError {
+  return new FabricError(
+    "not-found",
+    `expected a daemon that has the image of ${shortId(id)}, which ${hostOf(node)} is to run, found none`,
+    {
+      hint: `${buildAnew(definition.name, channel)}; of Node with its dependencies the base image is enough: --load-image FILE`,
+    },
+  );
+}
+
+/** Steps of the peers whose gateway is used: those that are late are not waited for. */
+function runningAtGateway({ targets }: Deployment, running: readonly Step[]): readonly string[] {
+  const late = targets.flatMap((target) => target.late.map((node) => `running/${hostOf(node)}`));
+  return running.map(({ id }) => id).filter((id) => !late.includes(id));
+}
