@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import { answers, says } from "../../fabric/node/answers.ts";
 import type { StepContext } from "../../engine/step.ts";
 
 /** Peers that would all build the same: one does. */
@@ -37,9 +38,8 @@ export function newBuildTurn(): BuildTurn {
   };
 }
 
-/** core/container/dockercontroller/dockercontroller.go, Build: all that it says when the build itself went wrong. */
 function isBuildFailure(error: unknown): error is FabricError {
-  return error instanceof FabricError && /docker (image )?build failed|platform builder failed/.test(error.message);
+  return error instanceof FabricError && says(error.message, answers.buildFailed);
 }
 
 function notAgain(host: string, cause: FabricError): FabricError {

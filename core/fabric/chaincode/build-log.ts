@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import { answers } from "../node/answers.ts";
 
 /** Lines of a build's output that are shown. */
 const shown = 30;
@@ -9,22 +10,19 @@ const noise = /^npm (notice|timing|verb|http)|A complete log of this run|^\s*$/;
 
 /**
  * A peer's refusal to install, made readable: Fabric puts all that the build wrote into one line of its error
- * (core/chaincode/platforms/util/utils.go, DockerBuild: `Error returned from build: 1 "…"`). Any other failure stays.
+ * (`Error returned from build: 1 "…"`). Any other failure stays.
  */
 export function readableBuildFailure(error: unknown): unknown {
   if (!(error instanceof FabricError)) return error;
-  const [, image, because] = missingImage.exec(error.message) ?? [];
+  const [, image, because] = answers.builderMissing.text.exec(error.message) ?? [];
   if (image !== undefined && because !== undefined) return withoutImage(image, because, error);
-  const match = /^([^]*?)Error returned from build: (\d+) "([^]*)"\s*$/.exec(error.message);
+  const match = answers.buildEnded.text.exec(error.message);
   if (!match) return error;
   const [, before = "", code = "", output = ""] = match;
   const lines = relevantLines(output).map((line) => `  ${line}`);
   const message = [`${before}the build ended with ${code}:`, ...lines].join("\n");
   return new FabricError("rejected", message, { hint: hintFor(output), cause: error });
 }
-
-/** What a peer says that has to build, and neither has what to build with nor can pull it (core/chaincode/platforms/util/utils.go, DockerBuild). */
-const missingImage = /Failed to (?:wait )?pull (\S+): ([^]*)$/;
 
 /** Without the peer's name, and the port by which its daemon asked: all peers say the same. */
 function withoutImage(image: string, because: string, cause: FabricError): FabricError {

@@ -1,5 +1,6 @@
 import { FabricError } from "../../error.ts";
 import { readableBuildFailure } from "./build-log.ts";
+import { answers, says } from "../node/answers.ts";
 import type { NodeClient } from "../node/node-client.ts";
 import { propose } from "../node/proposal.ts";
 
@@ -29,25 +30,14 @@ export async function startChaincode(client: NodeClient, channel: string, chainc
   }
 }
 
-/** The peer's own failures begin like this; what the chaincode says does not (core/endorser/endorser.go, ProcessProposalSuccessfullyOrError). */
-const peerFailure = /: (error in simulation|make sure the chaincode|error validating proposal|failed )/;
-
 function verdictOf(error: unknown): ChaincodeAnswer | undefined {
   if (!(error instanceof FabricError) || error.code !== "rejected") return undefined;
-  if (/has not been initialized for this version/.test(error.message)) return { state: "not-initialized" };
-  // core/chaincode/chaincode_support.go, processChaincodeExecutionResult: the chaincode's own refusal
-  const refused = /transaction returned with failure/.test(error.message) || !peerFailure.test(error.message);
+  if (says(error.message, answers.initMissing)) return { state: "not-initialized" };
+  const refused = says(error.message, answers.chaincodeRefused) || !says(error.message, answers.peerFailed);
   return refused && !(error.cause instanceof Error) ? { state: "running", description: undefined } : undefined;
 }
 
-/**
- * Whether a chaincode could not be started because the daemon has no image of it, or the peer's own build of one failed
- * (core/chaincode/runtime_launcher.go and container_runtime.go; seen with 2.5 and 3.1).
- */
+/** Whether a chaincode could not be started because the daemon has no image of it, or the peer's own build of one failed. */
 export function lacksImage(error: unknown): error is FabricError {
-  return (
-    error instanceof FabricError &&
-    error.code === "rejected" &&
-    /could not launch chaincode .*(error building image|No such image)/s.test(error.message)
-  );
+  return error instanceof FabricError && error.code === "rejected" && says(error.message, answers.imageLacking);
 }

@@ -3,6 +3,7 @@ import { FabricError, messageOf } from "../../error.ts";
 import { type ChaincodeDefinition, checkChaincodeName, checkChaincodeVersion } from "./chaincode-definition.ts";
 import type { ChaincodePackage } from "../package/chaincode-package.ts";
 import type { CommittedTransaction, PeerGateway } from "../node/gateway.ts";
+import { answers, type Answer, says } from "../node/answers.ts";
 import type { NodeClient } from "../node/node-client.ts";
 import { propose } from "../node/proposal.ts";
 
@@ -57,17 +58,13 @@ export async function installChaincode(client: NodeClient, { id, bytes }: Chainc
   try {
     answer = await ask({ timeout: Infinity, ...client }, "", "InstallChaincode", args);
   } catch (error) {
-    // core/chaincode/lifecycle/lifecycle.go, InstallChaincode
-    if (messageMatches(error, `chaincode already successfully installed (package ID '${id}')`)) return false;
+    if (isRefusal(error) && answers.installedAlready.text.exec(error.message)?.[1] === id) return false;
     throw error;
   }
   const installed = lifecycle.InstallChaincodeResult.deserializeBinary(answer).getPackageId();
   if (installed === id) return true;
   throw new FabricError("internal", `expected package ID ${id} from ${client.connection.name}, found ${installed}`);
 }
-
-/** core/aclmgmt/defaultaclprovider.go before Fabric 3.1 knew the function; core/dispatcher/dispatcher.go where its policy is set by hand. */
-const UNKNOWN_FUNCTION = /Unmapped policy for _lifecycle\/|QueryApprovedChaincodeDefinitions does not exist/;
 
 /** Packages on a peer, in order of their IDs. */
 export async function installedChaincodes(client: NodeClient): Promise<readonly InstalledChaincode[]> {
@@ -96,9 +93,7 @@ export async function installedChaincodes(client: NodeClient): Promise<readonly 
 export async function installedPackage(client: NodeClient, packageId: string): Promise<Uint8Array | undefined> {
   const args = new lifecycle.GetInstalledChaincodePackageArgs();
   args.setPackageId(packageId);
-  const answer = await unless(/could not load chaincode install package|not found/, () =>
-    ask(client, "", "GetInstalledChaincodePackage", args),
-  );
+  const answer = await unless(answers.packageAbsent, () => ask(client, "", "GetInstalledChaincodePackage", args));
   return (
     answer && lifecycle.GetInstalledChaincodePackageResult.deserializeBinary(answer).getChaincodeInstallPackage_asU8()
   );
@@ -112,9 +107,7 @@ export async function committedDefinition(
 ): Promise<CommittedDefinition | undefined> {
   const args = new lifecycle.QueryChaincodeDefinitionArgs();
   args.setName(name);
-  const answer = await unless(/namespace .* is not defined/, () =>
-    ask(client, channel, "QueryChaincodeDefinition", args),
-  );
+  const answer = await unless(answers.notDefined, () => ask(client, channel, "QueryChaincodeDefinition", args));
   if (!answer) return undefined;
   const result = lifecycle.QueryChaincodeDefinitionResult.deserializeBinary(answer);
   return { name, ...definitionOf(result), approvals: new Map(entriesOf(result.getApprovalsMap())) };
@@ -145,7 +138,7 @@ export async function approvedDefinition(
   const args = new lifecycle.QueryApprovedChaincodeDefinitionArgs();
   args.setName(name);
   if (sequence !== undefined) args.setSequence(sequence);
-  const answer = await unless(/could not fetch approved chaincode definition/, () =>
+  const answer = await unless(answers.notApproved, () =>
     ask(client, channel, "QueryApprovedChaincodeDefinition", args),
   );
   if (!answer) return undefined;
@@ -163,7 +156,9 @@ export async function approvedDefinitions(
   channel: string,
 ): Promise<readonly ApprovedDefinition[] | undefined> {
   const args = new lifecycle.QueryApprovedChaincodeDefinitionsArgs();
-  const answer = await unless(UNKNOWN_FUNCTION, () => ask(client, channel, "QueryApprovedChaincodeDefinitions", args));
+  const answer = await unless(answers.functionUnknown, () =>
+    ask(client, channel, "QueryApprovedChaincodeDefinitions", args),
+  );
   if (!answer) return undefined;
   return lifecycle.QueryApprovedChaincodeDefinitionsResult.deserializeBinary(answer)
     .getApprovedChaincodeDefinitionsList()
@@ -213,8 +208,7 @@ export async function approveDefinition(
   const args = new lifecycle.ApproveChaincodeDefinitionForMyOrgArgs();
   setDefinition(args, definition);
   args.setSource(chaincodeSource(packageId));
-  // core/chaincode/lifecycle/lifecycle.go, ApproveChaincodeDefinitionForOrg
-  return unless(/attempted to redefine uncommitted sequence .* with unchanged content/, () =>
+  return unless(answers.approvedAlready, () =>
     transact(gateway, channel, "ApproveChaincodeDefinitionForMyOrg", args, [mspId]),
   );
 }
@@ -231,9 +225,9 @@ export async function commitDefinition(
   return transact(gateway, channel, "CommitChaincodeDefinition", args, endorsingOrganizations);
 }
 
-/** Whether a definition was refused because another command has committed one of its sequence (core/chaincode/lifecycle/lifecycle.go, CheckCommitReadiness). */
+/** Whether a definition was refused because another command has committed one of its sequence. */
 export function isSequenceTaken(error: unknown, sequence: number): boolean {
-  const next = messageOf(error).matchAll(/requested sequence is \d+, but new definition must be sequence (\d+)/g);
+  const next = messageOf(error).matchAll(answers.sequenceOther.text);
   return [...next].some(([, found]) => Number(found) > sequence);
 }
 
@@ -258,17 +252,13 @@ function transact(
 }
 
 /** The result, or undefined when Fabric refuses in these words. */
-async function unless<Result>(words: RegExp, act: () => Promise<Result>): Promise<Result | undefined> {
+async function unless<Result>(refusal: Answer, act: () => Promise<Result>): Promise<Result | undefined> {
   try {
     return await act();
   } catch (error) {
-    if (isRefusal(error) && words.test(error.message)) return undefined;
+    if (isRefusal(error) && says(error.message, refusal)) return undefined;
     throw error;
   }
-}
-
-function messageMatches(error: unknown, text: string): boolean {
-  return isRefusal(error) && error.message.includes(text);
 }
 
 /** Fabric's own words, not those of what leads to it: of a Pod, too, the API server says "not found". */

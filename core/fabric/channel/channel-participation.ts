@@ -1,6 +1,7 @@
 import { request } from "node:https";
 import type { common } from "@hyperledger/fabric-protos";
 import { FabricError, messageOf } from "../../error.ts";
+import { answers, says } from "../node/answers.ts";
 import { type CallOptions, defaultTimeout } from "../node/call-options.ts";
 import { checkChannelName } from "./channel-name.ts";
 import { type Endpoint, endpointName } from "../node/endpoint.ts";
@@ -54,7 +55,7 @@ export async function joinOrderer(endpoint: Endpoint, block: common.Block, optio
   };
   const answer = await send(endpoint, "joining a channel", { method: "POST", path: base, body }, options);
   if (answer.status === 201) return true;
-  if (answer.status === 405 && /channel already exists/.test(answer.text)) return false;
+  if (answer.status === 405 && says(answer.text, answers.channelExists)) return false;
   throw refusal(endpoint, "joining a channel", answer);
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { FabricError } from "../../error.ts";
+import { answers, says } from "../node/answers.ts";
 import { broadcast } from "../node/broadcast.ts";
 import { lastConfigIndex } from "../node/block.ts";
 import { type ChannelConfig, configOf } from "./config.ts";
@@ -53,7 +54,7 @@ async function currentConfig(orderer: NodeClient, { channel }: ConfigChange) {
   return { newest: number, current: configOf(block) };
 }
 
-/** False when another update came first (common/configtx/update.go, verifyReadSet and verifyDeltaSet). */
+/** False when another update came first. */
 async function send(
   orderer: NodeClient,
   { what }: ConfigChange,
@@ -63,8 +64,9 @@ async function send(
     await broadcast(orderer, envelope, what);
     return true;
   } catch (error) {
-    const outdated = /requires that key .* be at version|attempt to set key .* to version/;
-    if (error instanceof FabricError && error.code === "rejected" && outdated.test(error.message)) return false;
+    if (error instanceof FabricError && error.code === "rejected" && says(error.message, answers.updateOutdated)) {
+      return false;
+    }
     throw error;
   }
 }

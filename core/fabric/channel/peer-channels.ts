@@ -1,6 +1,7 @@
 import { common, peer } from "@hyperledger/fabric-protos";
 import { FabricError } from "../../error.ts";
 import { blockEntries } from "../node/block.ts";
+import { answers, says } from "../node/answers.ts";
 import type { NodeClient } from "../node/node-client.ts";
 import { propose } from "../node/proposal.ts";
 
@@ -37,8 +38,7 @@ export async function joinPeer(client: NodeClient, block: common.Block): Promise
     await propose(client, invocation);
     return true;
   } catch (error) {
-    // core/ledger/kvledger/kv_ledger_provider.go: the ledger is made first and only once.
-    if (error instanceof FabricError && /ledger \[.*\] already exists/.test(error.message)) return false;
+    if (error instanceof FabricError && says(error.message, answers.ledgerExists)) return false;
     throw error;
   }
 }

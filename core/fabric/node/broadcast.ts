@@ -2,6 +2,7 @@ import { common, orderer } from "@hyperledger/fabric-protos";
 import { FabricError } from "../../error.ts";
 import { statusName } from "./deliver.ts";
 import { grpcError, isServiceError } from "./grpc-error.ts";
+import { answers, says } from "./answers.ts";
 import { deadlineOf, type NodeClient } from "./node-client.ts";
 import { rejectionHint } from "./rejection.ts";
 
@@ -34,9 +35,7 @@ export async function broadcast(client: NodeClient, envelope: common.Envelope, w
 /** orderer/common/broadcast/broadcast.go, ClassifyError. */
 function broadcastError(what: string, response: orderer.BroadcastResponse): FabricError {
   const message = `${what}: ${response.getInfo() || statusName(response.getStatus())}`;
-  // While a leader does not yet hear of its followers it thinks them dead (orderer/consensus/etcdraft/chain.go,
-  // ValidateConsensusMetadata).
-  if (/nodes are alive, configuration will result in quorum loss/.test(message)) {
+  if (says(message, answers.quorumLoss)) {
     return new FabricError("not-ready", message, { hint: "wait until all of the channel's consenters run" });
   }
   switch (response.getStatus()) {

@@ -1,5 +1,6 @@
 import { CommitError, EndorseError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
 import { type ErrorCode, FabricError } from "../../error.ts";
+import { answers, says } from "./answers.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { grpcDetails, grpcErrorCode, grpcErrorHint, isReset, isUnavailable, resetConnection } from "./grpc-error.ts";
 
@@ -16,14 +17,11 @@ export function gatewayFailure(what: string, thrown: unknown, endpoint: Pick<End
   const reasons = details.map(({ address, mspId, message }) => `  ${address} (${mspId}): ${message}`);
   const text = [grpcDetails(cause) || thrown.message, ...reasons].join("\n");
   const code = codeOf(thrown, text);
-  const message = nobodyOrders.test(text)
+  const message = says(text, ...nobodyOrders)
     ? `expected orderers that order the channel's transactions, found none: ${text}`
     : `${text}${code === "timeout" || code === "interrupted" ? fateOf(thrown) : ""}`;
   return new FabricError(code, `${what}: ${message}`, { hint: hintOf(thrown, text), cause: thrown });
 }
-
-/** The gateway's words when it finds no orderer, none of them takes the transaction, or too few do (internal/pkg/gateway, submit.go). */
-const nobodyOrders = /no orderer nodes available|no orderers could|insufficient number of orderers/;
 
 /** What may yet become of a transaction that nobody has waited for to the end. */
 function fateOf(error: GatewayError): string {
@@ -34,24 +32,23 @@ function fateOf(error: GatewayError): string {
 
 /**
  * Whether a transaction failed only because the state was changing: another one changed what it had read (approvals by several
- * organizations at once), or one endorser had not yet the block that another one had, and answered differently
- * (internal/pkg/gateway, endorse.go). The same call may succeed now, if the chaincode is deterministic.
+ * organizations at once), or one endorser had not yet the block that another one had, and answered differently.
+ * The same call may succeed now, if the chaincode is deterministic.
  */
 export function isStateRace(error: unknown): error is FabricError {
   if (!(error instanceof FabricError)) return false;
-  if (error.message.includes("ProposalResponsePayloads do not match")) return true;
+  if (says(error.message, answers.endorsersDiffer)) return true;
   if (!(error.cause instanceof CommitError)) return false;
   const { code } = error.cause;
   return code === StatusCode.MVCC_READ_CONFLICT || code === StatusCode.PHANTOM_READ_CONFLICT;
 }
 
-/** The gateway's words when it knows nobody for a channel, a chaincode or an organization (internal/pkg/gateway, registry.go; seen with 2.5.16 and 3.1.5). */
-const nobodyToAsk =
-  /failed to get config for channel|no combination of peers|failed to find any endorsing peers|no peers available to evaluate chaincode/;
+/** What the gateway says when it knows nobody for a channel, a chaincode or an organization. */
+const nobodyToAsk = [answers.noChannelConfig, answers.noCombination, answers.noEndorsers, answers.noEvaluator];
 
 /** Whether a transaction failed because nobody could be asked: a name may be wrong, or those who have it are away. */
 export function foundNobodyToAsk(error: unknown): error is FabricError {
-  return error instanceof FabricError && error.cause instanceof GatewayError && nobodyToAsk.test(error.message);
+  return error instanceof FabricError && error.cause instanceof GatewayError && says(error.message, ...nobodyToAsk);
 }
 
 function commitFailure(what: string, error: CommitError): FabricError {
@@ -67,36 +64,33 @@ const commitHints: ReadonlyMap<number, string> = new Map([
   ],
 ]);
 
-/** The peer's words when the chaincode itself answered with an error (internal/pkg/gateway, endorse.go and evaluate.go). */
-const chaincodeAnswer = /chaincode response \d+/;
+const nobodyOrders = [answers.noOrderers, answers.tooFewOrderers];
+const nobodyEndorses = [answers.noCombination, answers.noEndorserSet, answers.noEndorsers];
 
 function codeOf(error: GatewayError, text: string): ErrorCode {
-  if (chaincodeAnswer.test(text)) return "chaincode";
-  if (/no combination of peers|failed to (select|find)|no peers available/.test(text) || nobodyOrders.test(text)) {
-    return "not-ready";
-  }
+  if (says(text, answers.chaincodeAnswered)) return "chaincode";
+  if (says(text, ...nobodyEndorses, answers.noEvaluator, ...nobodyOrders)) return "not-ready";
   return grpcErrorCode(error.code);
 }
 
 function hintOf(error: GatewayError, text: string): string | undefined {
-  if (/no combination of peers|failed to select a set of endorsers|failed to find any endorsing peers/.test(text)) {
+  if (says(text, ...nobodyEndorses)) {
     return "peers of the endorsing organizations must have the chaincode installed and approved, and find each other by gossip (anchor peers, CORE_PEER_GOSSIP_EXTERNALENDPOINT)";
   }
-  if (/chaincode definition for '.*' exists, but chaincode is not installed/.test(text)) {
+  if (says(text, answers.notInstalled)) {
     return "the peer's organization has not approved a package for the committed definition: kubectl fabric deploy-cc";
   }
-  if (/no peers available to evaluate chaincode/.test(text)) {
+  if (says(text, answers.noEvaluator)) {
     return "no such chaincode is committed on the channel, or no peer runs it: kubectl fabric deploy-cc";
   }
-  if (nobodyOrders.test(text)) {
+  if (says(text, ...nobodyOrders)) {
     return "kubectl fabric status shows which orderers are ready: most of them have to be, and to have elected a leader";
   }
-  // core/chaincode/chaincode_support.go, CheckInvocation
-  if (/does not require initialization but called as init/.test(text)) {
+  if (says(text, answers.initUnwanted)) {
     return "leave --init out: the definition asks for no call of Init";
   }
-  if (/is already initialized but called as init/.test(text)) return "leave --init out: Init has been called";
-  if (/has not been initialized for this version/.test(text)) {
+  if (says(text, answers.initDone)) return "leave --init out: Init has been called";
+  if (says(text, answers.initMissing)) {
     return "the definition asks for a call of Init before: kubectl fabric invoke with --init, and what Init wants";
   }
   return grpcErrorHint({ code: error.code, details: text });

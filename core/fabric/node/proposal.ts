@@ -1,5 +1,6 @@
 import { common, peer } from "@hyperledger/fabric-protos";
 import { FabricError } from "../../error.ts";
+import { answers, says } from "./answers.ts";
 import { channelHeader, newNonce, signatureHeader, transactionId } from "./header.ts";
 import { deadlineOf, type NodeClient, unary } from "./node-client.ts";
 import { rejectionHint } from "./rejection.ts";
@@ -83,7 +84,7 @@ function chaincodeId({ chaincode }: Invocation): peer.ChaincodeID {
 }
 
 function proposalError(what: string, message: string): FabricError {
-  if (/channel '.*' not found|unknown channel ID/i.test(message)) {
+  if (says(message, answers.channelUnknown)) {
     return new FabricError("not-found", `${what}: ${message}`, {
       hint: "kubectl fabric join joins the peer to the channel",
     });

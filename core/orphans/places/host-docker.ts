@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { FabricError } from "../../error.ts";
+import { answers } from "../../docker/answers.ts";
 import { newEngine, type Engine } from "../../docker/engine.ts";
 import { isConflict } from "../../kubernetes/api-error.ts";
 import type { V1Pod } from "../../kubernetes/client-node.ts";
@@ -98,7 +99,7 @@ async function orNothing(look: Promise<readonly Finding[]>): Promise<readonly Fi
   try {
     return await look;
   } catch (error) {
-    if (error instanceof FabricError && /Cannot connect to the Docker daemon|no such file/i.test(error.message)) {
+    if (error instanceof FabricError && answers.noDaemon.text.test(error.message)) {
       return [];
     }
     throw error;
