@@ -2,7 +2,7 @@ import { Transform } from "node:stream";
 import { FabricError } from "../error.ts";
 
 /** Stream number, three zeros, length (Docker Engine API, ContainerAttach: "Stream format"). */
-const HEADER_BYTES = 8;
+const headerBytes = 8;
 
 /** Takes the frames off a container's multiplexed output: what is left is what the container wrote. */
 export function logFrames(): Transform {
@@ -13,10 +13,10 @@ export function logFrames(): Transform {
       let rest = chunk;
       while (rest.length > 0) {
         if (left === 0) {
-          const missing = HEADER_BYTES - header.length;
+          const missing = headerBytes - header.length;
           header = Buffer.concat([header, rest.subarray(0, missing)]);
           rest = rest.subarray(missing);
-          if (header.length < HEADER_BYTES) break;
+          if (header.length < headerBytes) break;
           if (header.readUInt8(0) > 2) return done(badFrame(header));
           left = header.readUInt32BE(4);
           header = Buffer.alloc(0);

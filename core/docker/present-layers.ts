@@ -2,7 +2,7 @@ import type { Engine } from "./engine.ts";
 import { inspectImage, listImages } from "./images.ts";
 
 /** Images asked for at once: each call under way is an exec of its own. */
-const CONNECTIONS = 4;
+const mostConnections = 4;
 
 /**
  * How many of an image's layers, from the lowest up, a daemon has. It keeps a layer together with what is below
@@ -18,8 +18,8 @@ export async function presentLayers(
   const ids = [...new Set(listed.includes(id) ? [id, ...listed] : listed)];
   const enough = Math.max(1, layers.length - 1);
   let present = 0;
-  for (let next = 0; next < ids.length && present < enough; next += CONNECTIONS) {
-    const some = ids.slice(next, next + CONNECTIONS).map((each) => inspectImage(engine, each, signal));
+  for (let next = 0; next < ids.length && present < enough; next += mostConnections) {
+    const some = ids.slice(next, next + mostConnections).map((each) => inspectImage(engine, each, signal));
     const found = await Promise.all(some);
     present = Math.max(present, ...found.map((image) => commonLength(image?.RootFS.Layers ?? [], layers)));
   }

@@ -7,9 +7,9 @@ import type { ClusterReading } from "./facts.ts";
 import { unknown, type Finding, type Known } from "./finding.ts";
 
 /** As docs/injection.md says. */
-const OLDEST_KUBERNETES = "1.27";
+const oldestKubernetes = "1.27";
 /** The webhook renews its certificate long before: whoever sees fewer days sees a renewal that fails. */
-const FEW_DAYS = 14;
+const fewDays = 14;
 
 /** What the cluster as a whole can do. Pure. */
 export function clusterFindings(reading: ClusterReading): readonly Finding[] {
@@ -42,9 +42,9 @@ function versionFindings(reading: ClusterReading): readonly Finding[] {
   const kubelet = versions.oldestKubelet === undefined ? "not known" : printVersion(versions.oldestKubelet);
   const text = `Kubernetes ${apiServer.value}, oldest kubelet ${kubelet}`;
   const upgrade = "upgrade the cluster to Kubernetes 1.29 or newer, its nodes too";
-  if ([versions.apiServer, versions.oldestKubelet].some((one) => one !== undefined && isOlder(one, OLDEST_KUBERNETES)))
+  if ([versions.apiServer, versions.oldestKubelet].some((one) => one !== undefined && isOlder(one, oldestKubernetes)))
     return [
-      { level: "problem", about: "cluster", text: `${text}: expected ${OLDEST_KUBERNETES} or newer`, hint: upgrade },
+      { level: "problem", about: "cluster", text: `${text}: expected ${oldestKubernetes} or newer`, hint: upgrade },
     ];
   if (sidecarForm(versions) === "native")
     return [{ level: "ok", about: "cluster", text: `${text}: native sidecars start before the peer, end after it` }];
@@ -108,17 +108,17 @@ function webhookFindings(webhook: Known<WebhookStatus>): readonly Finding[] {
     `certificate ${days === undefined ? "not readable" : `for ${days} days`}`;
   const look = "kubectl fabric webhook status";
   if (!value.ready && (ready === 0 || !value.trusted)) return [{ level: "problem", about, text, hint: look }];
-  const well = value.ready && (days === undefined || days >= FEW_DAYS);
+  const well = value.ready && (days === undefined || days >= fewDays);
   return [well ? { level: "ok", about, text } : { level: "warning", about, text, hint: look }];
 }
 
-const DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class";
+const defaultClassAnnotation = "storageclass.kubernetes.io/is-default-class";
 
 function storageFindings(classes: Known<readonly V1StorageClass[]>): readonly Finding[] {
   const about = "storage";
   if (!classes.known) return [unknown(about, "storage classes", classes.because)];
   const names = classes.value.map(({ metadata }) => metadata?.name ?? "");
-  const marked = classes.value.filter(({ metadata }) => metadata?.annotations?.[DEFAULT_CLASS] === "true");
+  const marked = classes.value.filter(({ metadata }) => metadata?.annotations?.[defaultClassAnnotation] === "true");
   if (marked.length > 0)
     return [
       { level: "ok", about, text: `default storage class ${marked.map(({ metadata }) => metadata?.name).join(", ")}` },

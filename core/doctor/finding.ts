@@ -1,6 +1,6 @@
-export const LEVELS = ["ok", "warning", "problem", "unknown"] as const;
+export const levels = ["ok", "warning", "problem", "unknown"] as const;
 /** unknown: it could not be looked at; the text says why. */
-export type Level = (typeof LEVELS)[number];
+export type Level = (typeof levels)[number];
 
 /** One thing that was looked at. */
 export interface Finding {

@@ -73,7 +73,7 @@ function profileFinding(
       level: open ? "unknown" : "problem",
       about,
       text,
-      hint: `the reasons are in the lines below; ${PROFILE_DOCS}`,
+      hint: `the reasons are in the lines below; ${profileDocs}`,
     };
   }
   const can = profiles.filter(({ allowed, possible }) => allowed && possible === "yes");
@@ -83,7 +83,7 @@ function profileFinding(
   return { level: "warning", about, text: `${text}, for the default ${byDefault} cannot run here`, hint };
 }
 
-const PROFILE_DOCS = "docs/injection.md#profile";
+const profileDocs = "docs/injection.md#profile";
 
 function verdictFinding(name: string, { profile, possible, because, caution }: ProfileVerdict): readonly Finding[] {
   const about = `namespace ${name}`;

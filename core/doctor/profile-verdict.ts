@@ -24,7 +24,7 @@ export interface ProfileVerdict {
   readonly caution?: string;
 }
 
-const ENFORCE = "pod-security.kubernetes.io/enforce";
+const enforceLabel = "pod-security.kubernetes.io/enforce";
 
 /** Judges each profile, the operator's settings apart. Pure. */
 export function profileVerdicts(
@@ -76,7 +76,7 @@ function admission({ name, requires }: Profile, { trials, labels }: NamespaceRea
 }
 
 function enforcedLevel(labels: Readonly<Record<string, string>>): PodSecurityLevel {
-  return podSecurityLevels.find((level) => level === labels[ENFORCE]) ?? "privileged";
+  return podSecurityLevels.find((level) => level === labels[enforceLabel]) ?? "privileged";
 }
 
 /** A Pod may come to any node. */

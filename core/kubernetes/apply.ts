@@ -3,10 +3,10 @@ import { FabricError } from "../error.ts";
 import { type ApiError, isConflict, isNotFound } from "./api-error.ts";
 import type { KubernetesObject } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
-import { describeRef, FIELD_MANAGER, pathOf, received, refOf, type ObjectRef, type WriteOptions } from "./objects.ts";
+import { describeRef, fieldManager, pathOf, received, refOf, type ObjectRef, type WriteOptions } from "./objects.ts";
 import { toWire } from "./serialization.ts";
 
-export const MANAGED_BY = "app.kubernetes.io/managed-by";
+export const managedBy = "app.kubernetes.io/managed-by";
 
 export interface Applied<T> {
   readonly object: T;
@@ -77,8 +77,8 @@ function withoutBookkeeping(object: object): object {
 /** The object that is there, which must be ours. */
 async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: AbortSignal): Promise<Wire | undefined> {
   const ref = refOf(object);
-  if (object.metadata?.labels?.[MANAGED_BY] !== FIELD_MANAGER) {
-    throw new FabricError("internal", `expected ${describeRef(ref)} to carry the label ${MANAGED_BY}=${FIELD_MANAGER}`);
+  if (object.metadata?.labels?.[managedBy] !== fieldManager) {
+    throw new FabricError("internal", `expected ${describeRef(ref)} to carry the label ${managedBy}=${fieldManager}`);
   }
   try {
     const found = (await cluster.call({ method: "GET", path: await pathOf(cluster, ref, signal), signal })) as Wire;
@@ -95,8 +95,8 @@ async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: Abor
  * hold keys, data or the work of others, and some of it goes with what is deleted (a namespace, a StatefulSet's claims).
  */
 export function checkOurs(ref: ObjectRef, { metadata }: Pick<KubernetesObject, "metadata">, instead?: string): void {
-  const owner = metadata?.labels?.[MANAGED_BY];
-  if (owner === FIELD_MANAGER) return;
+  const owner = metadata?.labels?.[managedBy];
+  if (owner === fieldManager) return;
   const namespace = ref.namespace === undefined ? "" : ` -n ${ref.namespace}`;
   throw new FabricError(
     "conflict",
@@ -120,7 +120,7 @@ async function send(
     const answer = await cluster.call({
       method: "PATCH",
       path: await pathOf(cluster, ref, signal),
-      query: { fieldManager: FIELD_MANAGER, force: false, dryRun: dryRun ? "All" : undefined },
+      query: { fieldManager: fieldManager, force: false, dryRun: dryRun ? "All" : undefined },
       // JSON is YAML, which is what this media type says.
       contentType: "application/apply-patch+yaml",
       body: toWire(object),

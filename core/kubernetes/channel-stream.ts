@@ -20,13 +20,13 @@ export interface ChannelProtocol {
 }
 
 /** Bytes a message; the server allocates each. */
-const MESSAGE_BYTES = 128 * 1024;
+const messageBytes = 128 * 1024;
 /** Middleboxes forget a connection that is idle for a minute or more. */
-const PING_MILLISECONDS = 10_000;
+const pingMilliseconds = 10_000;
 /** After so many without a sign of life nobody is there: a minute, as kubectl has it (client-go tools/remotecommand/websocket.go). */
-const UNANSWERED_PINGS = 6;
+const unansweredPings = 6;
 /** How long the other side may be silent after the end of our input, when the protocol cannot tell it of that end. */
-const LINGER_MILLISECONDS = 1_000;
+const lingerMilliseconds = 1_000;
 
 /**
  * A byte stream over one channel pair of a WebSocket.
@@ -44,10 +44,10 @@ export class ChannelStream extends Duplex {
 
   /** The socket must be open and paused. */
   constructor(socket: WebSocket, protocol: ChannelProtocol, signal?: AbortSignal) {
-    super({ allowHalfOpen: true, highWaterMark: MESSAGE_BYTES });
+    super({ allowHalfOpen: true, highWaterMark: messageBytes });
     this.#socket = socket;
     this.#protocol = protocol;
-    this.#pings = setInterval(() => this.#ping(), PING_MILLISECONDS).unref();
+    this.#pings = setInterval(() => this.#ping(), pingMilliseconds).unref();
     socket.on("pong", () => (this.#unanswered = 0));
     socket.on("message", (data, binary) => this.#receive(data, binary));
     // What broke the connection; `close` comes next, and only says that it was.
@@ -86,7 +86,7 @@ export class ChannelStream extends Duplex {
   }
 
   #send(input: number, chunk: Buffer, offset: number, done: (error?: Error | null) => void): void {
-    const part = chunk.subarray(offset, offset + MESSAGE_BYTES);
+    const part = chunk.subarray(offset, offset + messageBytes);
     const message = this.#outgoing(input, part.length);
     part.copy(message, 1);
     this.#socket.send(message, (error) => {
@@ -100,14 +100,14 @@ export class ChannelStream extends Duplex {
 
   /** One message is under way at a time (and ws masks a copy of it): its memory serves the next. */
   #outgoing(input: number, bytes: number): Buffer {
-    if (bytes < MESSAGE_BYTES / 2) return Buffer.concat([Buffer.of(input)], bytes + 1);
-    this.#message ??= Buffer.concat([Buffer.of(input)], MESSAGE_BYTES + 1);
+    if (bytes < messageBytes / 2) return Buffer.concat([Buffer.of(input)], bytes + 1);
+    this.#message ??= Buffer.concat([Buffer.of(input)], messageBytes + 1);
     return this.#message.subarray(0, bytes + 1);
   }
 
   #ping(): void {
-    if (this.#unanswered >= UNANSWERED_PINGS) {
-      this.destroy(lost(`it has been silent for ${(UNANSWERED_PINGS * PING_MILLISECONDS) / 1000} s`));
+    if (this.#unanswered >= unansweredPings) {
+      this.destroy(lost(`it has been silent for ${(unansweredPings * pingMilliseconds) / 1000} s`));
       return;
     }
     // While we do not read, its answers wait, too.
@@ -136,7 +136,7 @@ export class ChannelStream extends Duplex {
 
   #linger(): void {
     clearTimeout(this.#lingering);
-    this.#lingering = setTimeout(() => this.#socket.close(1000), LINGER_MILLISECONDS);
+    this.#lingering = setTimeout(() => this.#socket.close(1000), lingerMilliseconds);
   }
 
   #closed(code: number, reason: string): void {

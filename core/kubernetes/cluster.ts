@@ -80,18 +80,18 @@ export function newCluster(
 }
 
 /** Before an answer begins; a watch's answer begins at once. The API server itself gives up after 60 s. */
-const ANSWER_MILLISECONDS = 65_000;
-const CONNECT_MILLISECONDS = 15_000;
-const TCP_KEEP_ALIVE_MILLISECONDS = 30_000;
-const PATIENCE_MILLISECONDS = 60_000;
+const answerMilliseconds = 65_000;
+const connectMilliseconds = 15_000;
+const tcpKeepAliveMilliseconds = 30_000;
+const patienceMilliseconds = 60_000;
 /** A connection that is cut, and made again at once, is not worth a word. */
-const UNTOLD = 2;
-const TELL_AGAIN_MILLISECONDS = 30_000;
+const untoldAttempts = 2;
+const tellAgainMilliseconds = 30_000;
 /** Between two failures of one outage: no answer in time is the slowest. */
-const SAME_OUTAGE_MILLISECONDS = ANSWER_MILLISECONDS + 10_000;
-const SETTLING_MILLISECONDS = 20_000;
-const SETTLING_PAUSE_MILLISECONDS = 500;
-const LASTING_PATIENCE_MILLISECONDS = 10_000;
+const sameOutageMilliseconds = answerMilliseconds + 10_000;
+const settlingMilliseconds = 20_000;
+const settlingPauseMilliseconds = 500;
+const lastingPatienceMilliseconds = 10_000;
 
 class ApiServer implements Cluster {
   readonly context: string;
@@ -113,7 +113,7 @@ class ApiServer implements Cluster {
 
   constructor(
     loaded: LoadedKubeconfig,
-    { signal, patience = PATIENCE_MILLISECONDS, onAway = () => {} }: Omit<ConnectOptions, keyof KubeconfigSource>,
+    { signal, patience = patienceMilliseconds, onAway = () => {} }: Omit<ConnectOptions, keyof KubeconfigSource>,
   ) {
     this.context = loaded.context;
     this.server = loaded.server;
@@ -177,7 +177,7 @@ class ApiServer implements Cluster {
       // An upgraded connection is never given back.
       agent: options.agent,
       perMessageDeflate: false,
-      handshakeTimeout: CONNECT_MILLISECONDS,
+      handshakeTimeout: connectMilliseconds,
       // The channels' frames are small; a bound keeps a faulty proxy from filling the memory.
       maxPayload: 32 * 1024 * 1024,
     });
@@ -186,7 +186,7 @@ class ApiServer implements Cluster {
       const done = () => merged.removeEventListener("abort", abort);
       merged.addEventListener("abort", abort, { once: true });
       socket.once("upgrade", (response) => {
-        response.socket.setKeepAlive(true, TCP_KEEP_ALIVE_MILLISECONDS);
+        response.socket.setKeepAlive(true, tcpKeepAliveMilliseconds);
         // ws keeps to itself what happens to the connection, and only tells that it is closed (1006).
         response.socket.once("error", (error: Error) => socket.emit("error", error));
       });
@@ -213,7 +213,7 @@ class ApiServer implements Cluster {
   }
 
   lasting(): Cluster {
-    const lasting = new ApiServer(this.#loaded, { patience: LASTING_PATIENCE_MILLISECONDS });
+    const lasting = new ApiServer(this.#loaded, { patience: lastingPatienceMilliseconds });
     lasting.#isKnown = this.#isKnown;
     return lasting;
   }
@@ -238,11 +238,11 @@ class ApiServer implements Cluster {
         const now = performance.now();
         const away = pauseBefore(error, attempt, { repeatable, known: this.#isKnown });
         if (away === undefined && error instanceof ApiError) this.#answered();
-        const pause = away ?? (this.#isSettling(error, now) ? SETTLING_PAUSE_MILLISECONDS : undefined);
+        const pause = away ?? (this.#isSettling(error, now) ? settlingPauseMilliseconds : undefined);
         if (pause === undefined) throw outwaited(before, error);
         const since = away === undefined ? begun : Math.min(begun, this.#awaySince(now));
         if (now + pause - since > this.#patience) throw error;
-        if (attempt >= UNTOLD || pause > 1000 || now - begun > 1000) this.#tellAway(messageOf(error), now);
+        if (attempt >= untoldAttempts || pause > 1000 || now - begun > 1000) this.#tellAway(messageOf(error), now);
         await waitOut(error, pause, anySignal(this.#signal, request.signal));
         before = error;
         if (mayHaveArrived(error)) request.onRepeat?.();
@@ -259,18 +259,18 @@ class ApiServer implements Cluster {
   /** An API server that has just started knows no roles and service accounts yet, and refuses whoever needs them. */
   #isSettling(error: unknown, now: number): boolean {
     const isRefusal = error instanceof ApiError && [401, 403].includes(error.httpStatus);
-    return isRefusal && now - this.#back < SETTLING_MILLISECONDS;
+    return isRefusal && now - this.#back < settlingMilliseconds;
   }
 
   /** Since when no call has had an answer: each waits for the same server, and not for as long as all of them before it together. */
   #awaySince(now: number): number {
-    const isSame = this.#away !== undefined && now - this.#away.last < SAME_OUTAGE_MILLISECONDS;
+    const isSame = this.#away !== undefined && now - this.#away.last < sameOutageMilliseconds;
     this.#away = { since: isSame ? this.#away!.since : now, last: now };
     return this.#away.since;
   }
 
   #tellAway(because: string, now: number): void {
-    if (now - this.#told < TELL_AGAIN_MILLISECONDS) return;
+    if (now - this.#told < tellAgainMilliseconds) return;
     this.#told = now;
     this.#onAway(because);
   }
@@ -396,11 +396,11 @@ async function exchange(
   const open = url.startsWith("http:") ? httpRequest : httpsRequest;
   const sent = open(url, { ...options, method: request.method, headers, signal });
   const answer = new Promise<IncomingMessage>((resolve, reject) => {
-    const overdue = setTimeout(() => sent.destroy(coded("ETIMEDOUT", "no answer")), ANSWER_MILLISECONDS);
+    const overdue = setTimeout(() => sent.destroy(coded("ETIMEDOUT", "no answer")), answerMilliseconds);
     sent.once("socket", (socket) => {
-      socket.setKeepAlive(true, TCP_KEEP_ALIVE_MILLISECONDS);
+      socket.setKeepAlive(true, tcpKeepAliveMilliseconds);
       if (!socket.connecting) return;
-      const slow = setTimeout(() => sent.destroy(coded("ETIMEDOUT", "connection timed out")), CONNECT_MILLISECONDS);
+      const slow = setTimeout(() => sent.destroy(coded("ETIMEDOUT", "connection timed out")), connectMilliseconds);
       socket.once("connect", () => clearTimeout(slow)).once("close", () => clearTimeout(slow));
     });
     sent.once("close", () => clearTimeout(overdue));

@@ -23,16 +23,16 @@ export interface ExitStatus {
 }
 
 // Channels of remotecommand (k8s.io/apimachinery pkg/util/remotecommand/constants.go).
-const STDIN = 0;
-const STDOUT = 1;
-const STDERR = 2;
-const STATUS = 3;
+const stdinChannel = 0;
+const stdoutChannel = 1;
+const stderrChannel = 2;
+const statusChannel = 3;
 /** v5 only (KEP-4006): a stream that ends while the others go on. */
-const CLOSE = 255;
-const V5 = "v5.channel.k8s.io";
-const V4 = "v4.channel.k8s.io";
+const closeChannel = 255;
+const v5 = "v5.channel.k8s.io";
+const v4 = "v4.channel.k8s.io";
 
-const STDERR_BYTES = 16 * 1024;
+const stderrBytes = 16 * 1024;
 
 /** A running command: writes go to its standard input, reads come from its standard output. */
 export class ExecStream extends ChannelStream {
@@ -55,7 +55,7 @@ export async function execStream(cluster: Cluster, target: ExecTarget, signal?: 
   const { namespace, pod, container, command, stdin = true } = target;
   const path = `${resourcePath(knownResources.get("Pod") as Resource, namespace, pod)}/exec`;
   const query = { container, command, stdin, stdout: true, stderr: true };
-  const socket = await cluster.webSocket(path, query, [V5, V4], signal);
+  const socket = await cluster.webSocket(path, query, [v5, v4], signal);
   return new ExecStream(socket, new ExecProtocol(target, socket.protocol), signal);
 }
 
@@ -78,7 +78,7 @@ export async function execCapture(
 /** What the channels of an exec mean. */
 export class ExecProtocol implements ChannelProtocol {
   readonly input: number | undefined;
-  readonly output = STDOUT;
+  readonly output = stdoutChannel;
   readonly endOfInput: Buffer | undefined;
   readonly exit: Promise<ExitStatus>;
   readonly #target: ExecTarget;
@@ -89,17 +89,17 @@ export class ExecProtocol implements ChannelProtocol {
   constructor(target: ExecTarget, protocol: string) {
     this.#target = target;
     const { stdin = true } = target;
-    this.input = stdin ? STDIN : undefined;
-    this.endOfInput = stdin && protocol === V5 ? Buffer.of(CLOSE, STDIN) : undefined;
+    this.input = stdin ? stdinChannel : undefined;
+    this.endOfInput = stdin && protocol === v5 ? Buffer.of(closeChannel, stdinChannel) : undefined;
     this.exit = this.#settle.promise;
     // Whoever wants to know asks; nobody has to.
     this.exit.catch(() => {});
   }
 
   onOther(channel: number, payload: Buffer): Error | undefined {
-    if (channel === STDERR) {
-      this.#stderr = Buffer.concat([this.#stderr, payload]).subarray(-STDERR_BYTES);
-    } else if (channel === STATUS && payload.length > 0) {
+    if (channel === stderrChannel) {
+      this.#stderr = Buffer.concat([this.#stderr, payload]).subarray(-stderrBytes);
+    } else if (channel === statusChannel && payload.length > 0) {
       this.#status = JSON.parse(payload.toString()) as V1Status;
     }
     return undefined;

@@ -5,7 +5,7 @@ import { asUsage, FabricError, messageOf } from "../error.ts";
 import { KubeConfig } from "./client-node.ts";
 import { impersonationOf, type ImpersonationHeaders } from "./impersonation.ts";
 
-const IN_CLUSTER_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+const inClusterToken = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /** Where to look; everything has kubectl's default. */
 export interface KubeconfigSource {
@@ -105,7 +105,7 @@ function firstOfEachName<T extends { readonly name: string }>(items: readonly T[
 
 function inCluster(env: NodeJS.ProcessEnv): KubeConfig {
   const config = new KubeConfig();
-  if (env.KUBERNETES_SERVICE_HOST && existsSync(IN_CLUSTER_TOKEN)) {
+  if (env.KUBERNETES_SERVICE_HOST && existsSync(inClusterToken)) {
     config.loadFromCluster();
     return config;
   }

@@ -26,10 +26,10 @@ export interface Selection<K extends string = string> {
   readonly fields?: string | undefined;
 }
 
-export const FIELD_MANAGER = "kubectl-fabric";
+export const fieldManager = "kubectl-fabric";
 
 /** Items a page of `list`. */
-const PAGE = 500;
+const pageObjects = 500;
 
 /** Reads an object; undefined when it is not there. */
 export async function get<K extends string>(
@@ -71,13 +71,13 @@ export async function listWithVersion<K extends string>(
       }
       return { items, resourceVersion };
     } catch (error) {
-      if (!isExpired(error) || attempt === LISTINGS) throw error;
+      if (!isExpired(error) || attempt === mostListings) throw error;
     }
   }
 }
 
 /** The version that a list has begun with is kept for five minutes (etcd's compaction): a list that takes longer begins anew. */
-const LISTINGS = 3;
+const mostListings = 3;
 
 export interface Page<T> {
   readonly items: readonly T[];
@@ -97,7 +97,7 @@ export interface PageOptions {
 export async function* listPages<K extends string>(
   cluster: Cluster,
   selection: Selection<K>,
-  { signal, limit = PAGE }: PageOptions = {},
+  { signal, limit = pageObjects }: PageOptions = {},
 ): AsyncGenerator<Page<ObjectOf<K>>, void, void> {
   const resource = await findResource(cluster, selection, signal);
   const path = resourcePath(resource, selection.namespace);
@@ -145,7 +145,7 @@ export async function create<T extends KubernetesObject>(
   const answer = await cluster.call({
     method: "POST",
     path: resourcePath(resource, namespace),
-    query: { fieldManager: FIELD_MANAGER, dryRun: options.dryRun ? "All" : undefined },
+    query: { fieldManager: fieldManager, dryRun: options.dryRun ? "All" : undefined },
     body: toWire(object),
     signal: options.signal,
     repeatable: options.dryRun === true || options.repeatable,
@@ -237,7 +237,7 @@ export async function patch<K extends string>(
   const answer = await cluster.call({
     method: "PATCH",
     path: await pathOf(cluster, ref, options.signal),
-    query: { fieldManager: FIELD_MANAGER, dryRun: options.dryRun ? "All" : undefined },
+    query: { fieldManager: fieldManager, dryRun: options.dryRun ? "All" : undefined },
     contentType: patchTypes[change.type],
     body: toWire(change.patch),
     signal: options.signal,

@@ -47,11 +47,11 @@ export interface Forward {
 }
 
 /** Channels of one port (kubernetes pkg/kubelet/cri/streaming/portforward/websocket.go): data, then error. */
-const DATA = 0;
-const ERROR = 1;
-const PROTOCOLS = ["v4.channel.k8s.io"];
+const dataChannel = 0;
+const errorChannel = 1;
+const protocols = ["v4.channel.k8s.io"];
 /** Each channel begins with the port's number. */
-const PORT_BYTES = 2;
+const portBytes = 2;
 
 /**
  * A connection to a port within a Pod. What the other side refuses after that ("connection refused") is an error of the stream.
@@ -60,26 +60,26 @@ const PORT_BYTES = 2;
  */
 export async function openPort(cluster: Cluster, target: PodPort, signal?: AbortSignal): Promise<Duplex> {
   const path = `${resourcePath(knownResources.get("Pod") as Resource, target.namespace, target.pod)}/portforward`;
-  const socket = await cluster.webSocket(path, { ports: target.port }, PROTOCOLS, signal);
+  const socket = await cluster.webSocket(path, { ports: target.port }, protocols, signal);
   return new ChannelStream(socket, new PortProtocol(target), signal);
 }
 
 class PortProtocol implements ChannelProtocol {
-  readonly input = DATA;
-  readonly output = DATA;
+  readonly input = dataChannel;
+  readonly output = dataChannel;
   readonly #target: PodPort;
-  readonly #prefix: Record<number, number> = { [DATA]: PORT_BYTES, [ERROR]: PORT_BYTES };
+  readonly #prefix: Record<number, number> = { [dataChannel]: portBytes, [errorChannel]: portBytes };
 
   constructor(target: PodPort) {
     this.#target = target;
   }
 
   onOutput(payload: Buffer): Buffer {
-    return this.#withoutPrefix(DATA, payload);
+    return this.#withoutPrefix(dataChannel, payload);
   }
 
   onOther(channel: number, payload: Buffer): Error | undefined {
-    const message = channel === ERROR ? this.#withoutPrefix(ERROR, payload).toString().trim() : "";
+    const message = channel === errorChannel ? this.#withoutPrefix(errorChannel, payload).toString().trim() : "";
     return message === "" ? undefined : refused(this.#target, message);
   }
 

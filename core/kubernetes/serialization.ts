@@ -45,7 +45,7 @@ const times: ReadonlySet<string> = new Set([
   "timeAdded",
 ]);
 const microTimes: ReadonlySet<string> = new Set(["acquireTime", "eventTime", "lastObservedTime", "renewTime"]);
-const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 /** The JSON of an object of client-node's types. */
 export function toWire(value: unknown): unknown {
@@ -62,8 +62,8 @@ export function fromWire(json: unknown, builtIn = true): unknown {
 
 function revive(value: unknown, name = ""): unknown {
   if (typeof value === "string") {
-    if (times.has(name) && RFC3339.test(value)) return new Date(value);
-    if (microTimes.has(name) && RFC3339.test(value)) return new V1MicroTime(value);
+    if (times.has(name) && rfc3339.test(value)) return new Date(value);
+    if (microTimes.has(name) && rfc3339.test(value)) return new V1MicroTime(value);
     return value;
   }
   return mapObject(value, revive, (key) => (plain.has(key) ? `_${key}` : key));

@@ -16,7 +16,7 @@ import { unreachable } from "./unreachable.ts";
 export type Snapshot<K extends string> = ReadonlyMap<string, ObjectOf<K>>;
 
 /** The server ends a watch after this; it is then taken up where it stopped. */
-const WATCH_SECONDS = 290;
+const watchSeconds = 290;
 
 interface WatchEvent {
   readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
@@ -82,7 +82,7 @@ async function open(
       watch: true,
       allowWatchBookmarks: true,
       resourceVersion,
-      timeoutSeconds: WATCH_SECONDS,
+      timeoutSeconds: watchSeconds,
     },
     signal,
   });

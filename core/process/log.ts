@@ -9,13 +9,13 @@ export interface Log {
 }
 
 /** What is reviewed was not validated before: names may be as long as a review. */
-const LONGEST_FIELD = 2000;
+const longestField = 2000;
 
 function cutLong(fields: LogFields): LogFields {
-  const isLong = (value: LogFields[string]) => typeof value === "string" && value.length > LONGEST_FIELD;
+  const isLong = (value: LogFields[string]) => typeof value === "string" && value.length > longestField;
   if (!Object.values(fields).some(isLong)) return fields;
   const short = Object.entries(fields).map(([name, value]) =>
-    isLong(value) ? [name, `${String(value).slice(0, LONGEST_FIELD)}…`] : [name, value],
+    isLong(value) ? [name, `${String(value).slice(0, longestField)}…`] : [name, value],
   );
   return Object.fromEntries(short) as LogFields;
 }
@@ -33,8 +33,8 @@ export function newLog(write: (line: string) => void, now: () => Date): Log {
 }
 
 /** Long enough to gather the lines of many reviews, short enough for whoever looks on. */
-const GATHERED_MS = 50;
-const GATHERED_CHARACTERS = 16_384;
+const gatheredMs = 50;
+const gatheredCharacters = 16_384;
 
 /** Writes lines, several at once. */
 export interface GatheredLines {
@@ -62,8 +62,8 @@ export function gatherLines(write: (text: string) => void): GatheredLines {
     flush,
     write: (line) => {
       held += line;
-      if (!line.includes('"level":"info"') || held.length > GATHERED_CHARACTERS) flush();
-      else timer ??= setTimeout(flush, GATHERED_MS).unref();
+      if (!line.includes('"level":"info"') || held.length > gatheredCharacters) flush();
+      else timer ??= setTimeout(flush, gatheredMs).unref();
     },
   };
 }

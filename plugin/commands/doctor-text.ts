@@ -1,5 +1,5 @@
 import type { DoctorReport } from "../../core/doctor/examine.ts";
-import { LEVELS, type Finding, type Level } from "../../core/doctor/finding.ts";
+import { levels, type Finding, type Level } from "../../core/doctor/finding.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { visible } from "../terminal/visible.ts";
 import { wrap } from "../terminal/wrap.ts";
@@ -10,11 +10,11 @@ const COLOURS = { ok: "green", warning: "yellow", problem: "red", unknown: "cyan
 export function doctorText({ findings, context }: DoctorReport, paint: Paint, width?: number): string {
   const aboutWidth = Math.max(...findings.map(({ about }) => visible(about).length));
   const lines = findings.flatMap((finding) => linesOf(finding, { aboutWidth, width }, paint));
-  const counts = LEVELS.map((level) => `${findings.filter((finding) => finding.level === level).length} ${level}`);
+  const counts = levels.map((level) => `${findings.filter((finding) => finding.level === level).length} ${level}`);
   return [...lines, "", `context ${visible(context)}: ${counts.join(", ")}`].map((line) => `${line}\n`).join("");
 }
 
-const LEVEL_WIDTH = Math.max(...LEVELS.map((level: Level) => level.length));
+const LEVEL_WIDTH = Math.max(...levels.map((level: Level) => level.length));
 
 /** A text has at least so much room. */
 const NARROWEST = 20; // columns

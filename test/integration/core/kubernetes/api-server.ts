@@ -24,7 +24,7 @@ export interface Script {
 }
 
 export async function serve(
-  { onRequest, onSocket, onUpgrade, protocols = [V5, V4] }: Script,
+  { onRequest, onSocket, onUpgrade, protocols = [v5, v4] }: Script,
   options: Parameters<typeof newCluster>[1] = {},
 ): Promise<ScriptedServer> {
   const open = new Set<Socket>();
@@ -65,8 +65,8 @@ export async function serve(
   };
 }
 
-export const V5 = "v5.channel.k8s.io";
-export const V4 = "v4.channel.k8s.io";
+export const v5 = "v5.channel.k8s.io";
+export const v4 = "v4.channel.k8s.io";
 
 /** A cluster at an address, without credentials unless told. */
 export function clusterAt(

@@ -5,7 +5,7 @@ import type { WebSocket } from "ws";
 import { afterEach, describe, expect, test } from "vitest";
 import { execCapture, execStream } from "../../../../core/kubernetes/exec.ts";
 import { forwardPort, openPort } from "../../../../core/kubernetes/port-forward.ts";
-import { serve, V4, V5, type ScriptedServer } from "./api-server.ts";
+import { serve, v4, v5, type ScriptedServer } from "./api-server.ts";
 import { turns } from "./turns.ts";
 
 let server: ScriptedServer | undefined;
@@ -16,8 +16,8 @@ afterEach(async () => {
 
 const target = { namespace: "org1", pod: "peer0-0", port: 7051 };
 const command = { namespace: "org1", pod: "peer0-0", container: "dind", command: ["cat", "a b"] };
-const DATA = 0;
-const ERROR = 1;
+const dataChannel = 0;
+const errorChannel = 1;
 const channel = (number: number, ...payload: (string | Buffer)[]) =>
   Buffer.concat([Buffer.of(number), ...payload.map((it) => Buffer.from(it))]);
 const portNumber = Buffer.of(7051 & 0xff, 7051 >> 8);
@@ -25,10 +25,10 @@ const portNumber = Buffer.of(7051 & 0xff, 7051 >> 8);
 /** A kubelet that has found the Pod: each channel begins with the port's number. */
 async function forwarding(onOpen: (socket: WebSocket) => void) {
   server = await serve({
-    protocols: [V4],
+    protocols: [v4],
     onSocket: (socket) => {
-      socket.send(channel(DATA, portNumber));
-      socket.send(channel(ERROR, portNumber));
+      socket.send(channel(dataChannel, portNumber));
+      socket.send(channel(errorChannel, portNumber));
       onOpen(socket);
     },
   });
@@ -51,7 +51,7 @@ describe("openPort", () => {
   test("bytes both ways, and the end of the other side", async () => {
     const cluster = await forwarding((socket) => {
       socket.on("message", (data: Buffer) => {
-        socket.send(channel(DATA, data.subarray(1)));
+        socket.send(channel(dataChannel, data.subarray(1)));
         socket.close(1000);
       });
     });
@@ -62,10 +62,10 @@ describe("openPort", () => {
 
   test("a port number that comes with the first bytes is taken off", async () => {
     server = await serve({
-      protocols: [V4],
+      protocols: [v4],
       onSocket: (socket) => {
-        socket.send(channel(DATA, portNumber.subarray(0, 1)));
-        socket.send(channel(DATA, portNumber.subarray(1), "bytes"));
+        socket.send(channel(dataChannel, portNumber.subarray(0, 1)));
+        socket.send(channel(dataChannel, portNumber.subarray(1), "bytes"));
         socket.close(1000);
       },
     });
@@ -76,7 +76,7 @@ describe("openPort", () => {
     const closed = Promise.withResolvers<number>();
     const cluster = await forwarding((socket) => {
       socket.once("close", (code) => closed.resolve(code));
-      socket.send(channel(DATA, "early"));
+      socket.send(channel(dataChannel, "early"));
       socket.close(1000);
     });
     const stream = await openPort(cluster, target);
@@ -87,7 +87,7 @@ describe("openPort", () => {
 
   test("a refusal is an error of the stream", async () => {
     const cluster = await forwarding((socket) =>
-      socket.send(channel(ERROR, "dial tcp4 127.0.0.1:7051: connect: connection refused")),
+      socket.send(channel(errorChannel, "dial tcp4 127.0.0.1:7051: connect: connection refused")),
     );
     await expect(text(await openPort(cluster, target))).rejects.toMatchObject({
       code: "connection",
@@ -100,7 +100,7 @@ describe("openPort", () => {
     ["closed for a fault", (socket: WebSocket) => socket.close(1011, "internal error")],
   ])("a connection that is %s is no end of the data", async (_, end) => {
     const cluster = await forwarding((socket) => {
-      socket.send(channel(DATA, "half"), () => end(socket));
+      socket.send(channel(dataChannel, "half"), () => end(socket));
     });
     await expect(text(await openPort(cluster, target))).rejects.toMatchObject({ code: "connection" });
   });
@@ -108,7 +108,7 @@ describe("openPort", () => {
   test("end() closes the connection when the other side has been silent", async () => {
     const closed = Promise.withResolvers<number>();
     const cluster = await forwarding((socket) => {
-      socket.on("message", () => setTimeout(() => socket.send(channel(DATA, "late answer")), 300));
+      socket.on("message", () => setTimeout(() => socket.send(channel(dataChannel, "late answer")), 300));
       socket.once("close", (code) => closed.resolve(code));
     });
     const stream = await openPort(cluster, target);
@@ -125,7 +125,7 @@ describe("openPort", () => {
       const more = (): void => {
         if (taken === blocks) socket.close(1000);
         else
-          socket.send(channel(DATA, block), (error) => {
+          socket.send(channel(dataChannel, block), (error) => {
             if (error) return;
             taken++;
             more();
@@ -200,7 +200,7 @@ describe("forwardPort", () => {
   });
 
   test("a client whose connection fails is reset, and the reason is kept", async () => {
-    const cluster = await forwarding((socket) => socket.send(channel(ERROR, "connect: connection refused")));
+    const cluster = await forwarding((socket) => socket.send(channel(errorChannel, "connect: connection refused")));
     const forward = await forwardPort(cluster, target);
     const client = connect(forward.port, forward.host);
     await expect(text(client)).rejects.toMatchObject({ code: "ECONNRESET" });
@@ -211,7 +211,7 @@ describe("forwardPort", () => {
   test("the reason is that of the last connection: none when that has ended well, or when its client has gone", async () => {
     let refuses = true;
     const cluster = await forwarding((socket) => {
-      if (refuses) return socket.send(channel(ERROR, "connect: connection refused"));
+      if (refuses) return socket.send(channel(errorChannel, "connect: connection refused"));
       socket.on("message", (data: Buffer) => socket.send(data));
     });
     const forward = await forwardPort(cluster, target);
@@ -258,7 +258,7 @@ describe("exec", () => {
     const asked: (string | undefined)[] = [];
     const sent: Buffer[] = [];
     server = await serve({
-      protocols: [V4],
+      protocols: [v4],
       onSocket: (socket, request) => {
         asked.push(request.url);
         socket.on("message", (data: Buffer) => sent.push(data));
@@ -292,7 +292,7 @@ describe("exec", () => {
   test("an old server (v4) has the whole connection closed", async () => {
     const closed = Promise.withResolvers<number>();
     server = await serve({
-      protocols: [V4],
+      protocols: [v4],
       onSocket: (socket) => {
         socket.once("close", (code) => closed.resolve(code));
       },
@@ -308,7 +308,7 @@ describe("exec", () => {
 
   test("only the end of a long error output is kept", async () => {
     server = await serve({
-      protocols: [V5],
+      protocols: [v5],
       onSocket: (socket) => {
         for (let i = 0; i < 100; i++) socket.send(channel(2, Buffer.alloc(1024, 65 + (i % 26))));
         socket.send(status({ status: "Success" }));
