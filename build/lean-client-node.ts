@@ -1,6 +1,6 @@
 import type { Plugin } from "esbuild";
 
-const CLIENT_NODE = /[\\/]@kubernetes[\\/]client-node[\\/]/;
+const clientNodePath = /[\\/]@kubernetes[\\/]client-node[\\/]/;
 
 /**
  * An esbuild plugin that keeps of client-node only what client-node.ts names. Its package does not say that its modules are free of side
@@ -12,13 +12,13 @@ export const leanClientNode: Plugin = {
   name: "lean-client-node",
   setup(build) {
     build.onResolve({ filter: /^undici$/ }, ({ importer }) =>
-      CLIENT_NODE.test(importer) ? { path: "undici", namespace: "left-out", sideEffects: false } : undefined,
+      clientNodePath.test(importer) ? { path: "undici", namespace: "left-out", sideEffects: false } : undefined,
     );
     build.onLoad({ filter: /^undici$/, namespace: "left-out" }, () => ({ contents: leftOut, loader: "js" }));
     build.onResolve(
       { filter: /^(\.|@kubernetes\/client-node)/ },
       async ({ path, importer, resolveDir, kind, pluginData }) => {
-        if (pluginData === leanClientNode.name || !CLIENT_NODE.test(`${importer}|/${path}/`)) return undefined;
+        if (pluginData === leanClientNode.name || !clientNodePath.test(`${importer}|/${path}/`)) return undefined;
         const found = await build.resolve(path, { importer, resolveDir, kind, pluginData: leanClientNode.name });
         return found.errors.length > 0 ? found : { path: found.path, sideEffects: false };
       },

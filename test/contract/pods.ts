@@ -70,33 +70,33 @@ function podOf({ node, pod }: PeerInPod): object {
 /** As the network starts its peers: one for each organization. */
 const podPeerId = ({ organization }: PeerNode): string => `peer0.${organization.mspId}`;
 
-const [STDIN, STDOUT, STDERR, STATUS, CLOSE] = [0, 1, 2, 3, 255];
+const [stdinChannel, stdoutChannel, stderrChannel, statusChannel, closeChannel] = [0, 1, 2, 3, 255];
 
 /** As in the peer's container: of all processes of this machine it sees that of the peer alone. */
 async function runIn({ node }: PeerInPod, command: readonly string[], socket: WebSocket): Promise<void> {
   const seen = `/proc/${node.process.pid()}`;
   const [program = "", ...args] = command.map((word) => word.replaceAll("/proc/[0-9]*", seen));
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-  child.stderr.on("data", (bytes: Buffer) => socket.send(Buffer.concat([Buffer.of(STDERR), bytes])));
+  child.stderr.on("data", (bytes: Buffer) => socket.send(Buffer.concat([Buffer.of(stderrChannel), bytes])));
   const [code] = (await once(child, "close")) as [number];
   const causes = [{ reason: "ExitCode", message: String(code) }];
   const status = code === 0 ? { status: "Success" } : { status: "Failure", details: { causes } };
-  socket.send(Buffer.concat([Buffer.of(STATUS), Buffer.from(JSON.stringify(status))]));
+  socket.send(Buffer.concat([Buffer.of(statusChannel), Buffer.from(JSON.stringify(status))]));
   socket.close(1000);
 }
 
 /** The first byte of a message is its channel (k8s.io/apimachinery, pkg/util/httpstream/wsstream). */
 function carryExec(socket: WebSocket, daemon: Duplex): void {
   const send = (channel: number, bytes: Buffer) => socket.send(Buffer.concat([Buffer.of(channel), bytes]));
-  daemon.on("data", (bytes: Buffer) => send(STDOUT, bytes));
+  daemon.on("data", (bytes: Buffer) => send(stdoutChannel, bytes));
   daemon.on("error", () => socket.close(1011));
   daemon.on("close", () => {
-    send(STATUS, Buffer.from(JSON.stringify({ status: "Success" })));
+    send(statusChannel, Buffer.from(JSON.stringify({ status: "Success" })));
     socket.close(1000);
   });
   socket.on("message", (message: Buffer) => {
-    if (message[0] === STDIN) daemon.write(message.subarray(1));
-    else if (message[0] === CLOSE) daemon.end();
+    if (message[0] === stdinChannel) daemon.write(message.subarray(1));
+    else if (message[0] === closeChannel) daemon.end();
   });
   socket.on("close", () => daemon.destroy());
 }

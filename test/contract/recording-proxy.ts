@@ -10,14 +10,14 @@ export interface RecordingProxy {
 }
 
 /** Clients send one request after the other on a connection, so that each begins a piece of data. */
-const CHANGE = /^(POST|PUT|DELETE) (?:\/v[\d.]+)?(\/[^ ?]*)[^\r\n]* HTTP\/1\.1\r\n/;
+const changeRequest = /^(POST|PUT|DELETE) (?:\/v[\d.]+)?(\/[^ ?]*)[^\r\n]* HTTP\/1\.1\r\n/;
 
 export async function startRecordingProxy(socket: string, target: string): Promise<RecordingProxy> {
   const changes: string[] = [];
   const server = createServer((client) => {
     const daemon = createConnection(target);
     client.on("data", (data) => {
-      const [, method, path] = CHANGE.exec(data.toString("latin1")) ?? [];
+      const [, method, path] = changeRequest.exec(data.toString("latin1")) ?? [];
       if (method !== undefined) changes.push(`${method} ${path}`);
     });
     client.pipe(daemon).pipe(client);

@@ -39,19 +39,19 @@ import { once as stage } from "../once.ts";
 const namespace = `kube-${process.pid}`;
 const labels = { "app.kubernetes.io/managed-by": "kubectl-fabric" };
 const { kubeconfig, nodeImage: image, nodeenvArchive = "" } = inject("cluster");
-const TRANSFER = 200 * 1024 * 1024;
+const transferBytes = 200 * 1024 * 1024;
 /** What a transfer of any size may keep at a time. */
-const FLAT = 32 * 1024 * 1024;
+const flatBytes = 32 * 1024 * 1024;
 let cluster: Cluster;
 
 // echo | says bye | sends 200 MB | counts 200 MB | the same, but sleeps first
 const program = `
 const net = require("node:net");
 const serve = (port, onClient, options = {}) => net.createServer(options, (s) => { s.on("error", () => {}); onClient(s) }).listen(port);
-const count = (s) => { let n = 0; s.on("data", (d) => { n += d.length; if (n >= ${TRANSFER}) s.end(String(n)) }) };
+const count = (s) => { let n = 0; s.on("data", (d) => { n += d.length; if (n >= ${transferBytes}) s.end(String(n)) }) };
 serve(7000, (s) => s.pipe(s));
 serve(7001, (s) => s.end("bye"));
-serve(7002, (s) => { let n = 0; const b = Buffer.alloc(65536, 1); const more = () => { while (n < ${TRANSFER}) { n += b.length; if (!s.write(b)) return s.once("drain", more) } s.end() }; more() });
+serve(7002, (s) => { let n = 0; const b = Buffer.alloc(65536, 1); const more = () => { while (n < ${transferBytes}) { n += b.length; if (!s.write(b)) return s.once("drain", more) } s.end() }; more() });
 serve(7003, count);
 serve(7004, (s) => { s.pause(); setTimeout(() => { count(s); s.resume() }, 2000) });
 console.log("listening as " + process.env.HOSTNAME);
@@ -360,12 +360,12 @@ describe("streams", () => {
   test("200 MB from the Pod in flat memory, from a slow reader, too", async () => {
     await receive(await openPort(cluster, port(7002)));
     const memory = watchMemory();
-    expect(await receive(await openPort(cluster, port(7002)))).toBe(TRANSFER);
+    expect(await receive(await openPort(cluster, port(7002)))).toBe(transferBytes);
     const slow = await openPort(cluster, port(7002));
     await sleep(1000);
     expect(slow.readableLength).toBeLessThan(1024 * 1024);
-    expect(await receive(slow)).toBe(TRANSFER);
-    expect(memory.growth()).toBeLessThan(FLAT);
+    expect(await receive(slow)).toBe(transferBytes);
+    expect(memory.growth()).toBeLessThan(flatBytes);
   });
 
   test("200 MB to the Pod in flat memory, to a slow one, too", async () => {
@@ -374,10 +374,10 @@ describe("streams", () => {
       const stream = await openPort(cluster, port(number));
       const answer = once(stream, "data");
       await send(stream);
-      expect(String((await answer)[0])).toBe(String(TRANSFER));
+      expect(String((await answer)[0])).toBe(String(transferBytes));
       stream.destroy();
     }
-    expect(memory.growth()).toBeLessThan(FLAT);
+    expect(memory.growth()).toBeLessThan(flatBytes);
   });
 
   test("a forward: many clients, a Pod that is made anew, an end", async () => {
@@ -427,15 +427,15 @@ describe("streams", () => {
 
   test("200 MB through a command, each way, in flat memory", async () => {
     const memory = watchMemory();
-    const source = await execStream(cluster, inServer("head", "-c", String(TRANSFER), "/dev/zero"));
-    expect(await receive(source)).toBe(TRANSFER);
+    const source = await execStream(cluster, inServer("head", "-c", String(transferBytes), "/dev/zero"));
+    expect(await receive(source)).toBe(transferBytes);
     expect(await source.exit).toEqual({ code: 0, stderr: "" });
     const sink = await execStream(cluster, inServer("sh", "-c", "sleep 1; wc -c"));
     const counted = text(sink);
     await send(sink);
     sink.end();
-    expect((await counted).trim()).toBe(String(TRANSFER));
-    expect(memory.growth()).toBeLessThan(FLAT);
+    expect((await counted).trim()).toBe(String(transferBytes));
+    expect(memory.growth()).toBeLessThan(flatBytes);
   });
 
   test("an interruption ends a command", async () => {
@@ -530,7 +530,7 @@ describe("a Docker daemon in a Pod", () => {
     expect(before).toEqual([[], undefined]);
     expect(names).toContain(nodeenv);
     expect(told.at(-1)).toMatch(/^\d+ of \d+ MB sent$/);
-    expect(growth).toBeLessThan(FLAT);
+    expect(growth).toBeLessThan(flatBytes);
     const name = "dev-peer0-basic_1-00:latest";
     await tagImage(engine, nodeenv, name);
     expect((await inspectImage(engine, name))?.Id).toBe((await inspectImage(engine, nodeenv))?.Id);
@@ -599,7 +599,7 @@ async function receive(stream: Duplex): Promise<number> {
 
 async function send(stream: Duplex): Promise<void> {
   const block = Buffer.alloc(64 * 1024, 2);
-  for (let sent = 0; sent < TRANSFER; sent += block.length) if (!stream.write(block)) await once(stream, "drain");
+  for (let sent = 0; sent < transferBytes; sent += block.length) if (!stream.write(block)) await once(stream, "drain");
 }
 
 /**

@@ -14,7 +14,7 @@ const { kubeconfig, binDir, sandbox } = inject("cluster");
 const kubectl = newKubectl(binDir, kubeconfig);
 const chaincode = join(import.meta.dirname, "../../chaincode/asset-transfer");
 /** Longer than a few tries at once take. */
-const AWAY_MS = 10_000;
+const awayMs = 10_000;
 
 let network: TestNetwork;
 let folder: string;
@@ -65,7 +65,7 @@ async function survives(steps: number, args: readonly string[]): Promise<void> {
   expect({ args, ended: child.exitCode }).toEqual({ args, ended: null });
   await stopApiServer("SIGKILL");
   child.kill("SIGCONT");
-  const [{ code, stderr }] = await Promise.all([ended, startApiServer(kubectl, AWAY_MS)]);
+  const [{ code, stderr }] = await Promise.all([ended, startApiServer(kubectl, awayMs)]);
   expect({ args, code, stderr: code === 0 ? "" : stderr }).toEqual({ args, code: 0, stderr: "" });
   expect(stderr).toMatch(/waits for it|tries again/);
 }
