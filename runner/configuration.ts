@@ -37,7 +37,7 @@ const flags = {
   "build-seconds": { type: "string", default: "1800" },
 } as const;
 
-/** Reads the command line. @throws an Error that names the flag, what was expected and what was found. */
+/** Reads the command line. Throws Error when a flag is wrong; the message names the flag, what was expected and what was found. */
 export function parseConfiguration(argv: readonly string[]): Configuration {
   const { values } = parseArgs({ args: [...argv], options: flags, allowPositionals: false });
   return {

@@ -1,4 +1,4 @@
-/** What a variable of the environment says; nothing where it is not set. @throws where it says no whole number */
+/** What a variable of the environment says; nothing where it is not set. Throws Error when it says no whole number. */
 export function wholeNumber(variable: string): number | undefined {
   const text = process.env[variable];
   if (text === undefined) return undefined;

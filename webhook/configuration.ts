@@ -34,7 +34,7 @@ const flags = {
   "drain-seconds": { type: "string", default: "5" },
 } as const;
 
-/** Reads the command line. @throws an Error that names the flag, what was expected and what was found. */
+/** Reads the command line. Throws Error when a flag is wrong; the message names the flag, what was expected and what was found. */
 export function parseConfiguration(argv: readonly string[], env: NodeJS.ProcessEnv): Configuration {
   const { values } = parseArgs({ args: [...argv], options: flags, allowPositionals: false });
   return {

@@ -55,7 +55,7 @@ export interface BodyShare {
 
 /**
  * Reads a JSON body as text: what express.raw does, without the encodings that the API server never uses (a tenth of a review).
- * @throws InvalidBody
+ * Throws InvalidBody when it is not JSON by its type, too large, or cut short, or when there is no room for it.
  */
 export async function readJsonBody(request: IncomingMessage, share: BodyShare): Promise<string> {
   const { "content-type": type = "", "content-encoding": encoding, "content-length": announced } = request.headers;

@@ -47,7 +47,7 @@ function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-/** Reads an AdmissionReview. @throws InvalidReview */
+/** Reads an AdmissionReview. Throws InvalidReview when it is no JSON, no review of v1, or has no uid of a usual length. */
 export function parseReview(body: string): AdmissionRequest {
   const review = fieldsOf(parseJson(body));
   if (review["apiVersion"] !== "admission.k8s.io/v1" || review["kind"] !== "AdmissionReview") {

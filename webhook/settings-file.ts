@@ -21,7 +21,7 @@ export interface SettingsFileDependencies {
   readonly readMs?: number;
 }
 
-/** Reads settings from a file, or takes the defaults where there is none to read. @throws an Error that names every bad value. */
+/** Reads settings from a file, or takes the defaults where there is none to read. Throws Error when a value is bad; the message names every one. */
 export async function openSettings(
   path: string | undefined,
   dependencies: SettingsFileDependencies,

@@ -12,7 +12,7 @@ export interface SocketRemoval {
   readonly warnings: readonly Warning[];
 }
 
-/** Decides on every node socket of the Pod. @throws Denial under the policy `deny`. */
+/** Decides on every node socket of the Pod. Throws Denial when there is one and the policy is `deny`. */
 export function removeNodeSockets(pod: V1Pod, peer: PeerContainer, policy: DockerSocketPolicy): SocketRemoval {
   const volumes = (pod.spec?.volumes ?? []).flatMap((volume, index) =>
     isNodeSocket(volume) ? [{ volume, index }] : [],

@@ -73,7 +73,7 @@ function isOurPath(path: string): boolean {
 /**
  * Believes what says that it was injected only where it is what would be injected: whoever writes the Pod writes the mark, too.
  * Other admission webhooks may have added what cannot change what runs: proxies, identities of clouds, tokens.
- * @throws Denial that names the first difference
+ * Throws Denial when it is something else; the sentence names the first difference.
  */
 export function checkFound(
   pod: V1Pod,

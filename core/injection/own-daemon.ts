@@ -34,7 +34,7 @@ export function isDaemon({ name, image, command, args }: V1Container): boolean {
 
 /**
  * Finds a daemon of the Pod's own among its containers and native sidecars.
- * @throws Denial when the peer cannot reach it, or under `strict` when it is open to whoever is in the Pod's network.
+ * Throws Denial when the peer cannot reach it, or under `strict` when it is open to whoever is in the Pod's network.
  */
 export function findOwnDaemon(pod: V1Pod, peer: V1Container, strict: boolean): OwnDaemon | undefined {
   const sidecars = (pod.spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");

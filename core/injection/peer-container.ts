@@ -31,7 +31,7 @@ function isPeerImage(reference: string): boolean {
 
 /**
  * Finds the peer: the container that the user names, else the only one with the surest sign.
- * @throws Denial that lists the candidates when there is none or more than one.
+ * Throws Denial when there is none or more than one; the sentence lists the candidates.
  */
 export function findPeerContainer(pod: V1Pod, named: string | undefined): PeerContainer {
   const containers = pod.spec?.containers ?? [];
@@ -47,7 +47,7 @@ export function findPeerContainer(pod: V1Pod, named: string | undefined): PeerCo
   throw undecided("peer-not-found", "no container looks like a Fabric peer", all);
 }
 
-/** Whether the operator takes the peer's image for a peer: what runs in it reaches the daemon. @throws Denial */
+/** Throws Denial when the operator does not take the peer's image for a peer: what runs in it reaches the daemon. */
 export function checkPeerImage({ container }: PeerContainer, { peerImages }: InjectionSettings): void {
   if (peerImages.includes("*")) return;
   const reference = container.image ?? "";

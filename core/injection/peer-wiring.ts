@@ -64,7 +64,7 @@ function fabricVersion(peer: V1Container): Version | undefined {
   return image !== undefined && imageName(image).endsWith("fabric-peer") ? imageVersion(image) : undefined;
 }
 
-/** @throws Denial for a Fabric that has no such settings. */
+/** What to say of the peer's Fabric. Throws Denial when it has no such settings. */
 export function fabricWarnings(peer: V1Container): readonly Warning[] {
   const version = fabricVersion(peer);
   if (version === undefined || !isOlder(version, "2.0")) return [];

@@ -19,7 +19,7 @@ function denial(
   return new Denial(reason, { key, value, allowed, documentation: documentationOf(heading) }, sentence);
 }
 
-/** Pods in which a daemon would reach beyond the Pod, or could not run. @throws Denial */
+/** Throws Denial when a daemon in the Pod would reach beyond it, or could not run. */
 export function checkPod({ spec }: V1Pod): void {
   const heading = "pods that are refused";
   if (spec?.os?.name === "windows") {
@@ -57,7 +57,7 @@ export function sharedGraph(volume: string): Denial {
   );
 }
 
-/** What a profile needs of the Pod, of its namespace and of the cluster. @throws Denial */
+/** Throws Denial when the Pod, its namespace or the cluster lacks what the profile needs. */
 export function checkProfile({ spec }: V1Pod, profile: Profile, cluster: ClusterFacts): void {
   checkRuntimeClass(spec, profile);
   checkVersion(profile, cluster);

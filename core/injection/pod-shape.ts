@@ -21,7 +21,7 @@ type Check = (value: unknown) => Misfit | undefined;
 /**
  * Whether what the injection reads of a Pod has the shape that it reads it in. The API server sends nothing else; whoever else
  * calls gets a denial instead of an exception.
- * @throws Denial that names the field
+ * Throws Denial when it has not; the sentence names the field.
  */
 export function checkShape(pod: unknown): void {
   const misfit = podShape(pod);

@@ -46,7 +46,10 @@ export interface InjectionRequest {
 
 const subdomainPattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** Reads the annotations of a Pod. @throws Denial that names the annotation, its value and what is allowed. */
+/**
+ * Reads the annotations of a Pod.
+ * Throws Denial when a value is not allowed; the sentence names the annotation, its value and what is allowed.
+ */
 export function parseRequest(annotations: Annotations, settings: InjectionSettings): InjectionRequest {
   rejectUnknown(annotations);
   const profile = profiles[choice(annotations, annotationKeys.profile, settings.profile, "profile")];

@@ -120,7 +120,7 @@ async function send(
     const answer = await cluster.call({
       method: "PATCH",
       path: await pathOf(cluster, ref, signal),
-      query: { fieldManager: fieldManager, force: false, dryRun: dryRun ? "All" : undefined },
+      query: { fieldManager, force: false, dryRun: dryRun ? "All" : undefined },
       // JSON is YAML, which is what this media type says.
       contentType: "application/apply-patch+yaml",
       body: toWire(object),

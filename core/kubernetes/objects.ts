@@ -145,7 +145,7 @@ export async function create<T extends KubernetesObject>(
   const answer = await cluster.call({
     method: "POST",
     path: resourcePath(resource, namespace),
-    query: { fieldManager: fieldManager, dryRun: options.dryRun ? "All" : undefined },
+    query: { fieldManager, dryRun: options.dryRun ? "All" : undefined },
     body: toWire(object),
     signal: options.signal,
     repeatable: options.dryRun === true || options.repeatable,
@@ -237,7 +237,7 @@ export async function patch<K extends string>(
   const answer = await cluster.call({
     method: "PATCH",
     path: await pathOf(cluster, ref, options.signal),
-    query: { fieldManager: fieldManager, dryRun: options.dryRun ? "All" : undefined },
+    query: { fieldManager, dryRun: options.dryRun ? "All" : undefined },
     contentType: patchTypes[change.type],
     body: toWire(change.patch),
     signal: options.signal,

@@ -26,7 +26,7 @@ export class CommandFailure extends Error {
 
 /**
  * Runs a program to its end and gives what it wrote to standard output.
- * @throws CommandFailure with the last lines that it printed
+ * Throws CommandFailure when it fails, with the last lines that it printed.
  */
 export async function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const log = options.log === undefined ? undefined : openSync(options.log, "w");

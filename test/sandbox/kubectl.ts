@@ -4,7 +4,7 @@ import { run, type CommandOptions } from "./command.ts";
 
 /** kubectl against one cluster. */
 export interface Kubectl {
-  /** Runs a command and gives what it prints. @throws CommandFailure with what it complains about */
+  /** Runs a command and gives what it prints. Throws CommandFailure when it fails, with what it complains about. */
   (args: readonly string[], options?: CommandOptions): Promise<string>;
   /** Applies objects. */
   apply(...objects: readonly object[]): Promise<void>;

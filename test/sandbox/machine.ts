@@ -15,7 +15,7 @@ export interface Machine {
   readonly address: string;
 }
 
-/** @throws FabricError if there can be no sandbox here */
+/** What the sandbox has to know of this machine. Throws `usage`, `forbidden` or `not-found` when there can be no sandbox here. */
 export function inspectMachine(): Machine {
   requireLinuxRoot(process.platform, process.getuid?.());
   requireOwnControlGroups(

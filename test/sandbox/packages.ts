@@ -22,7 +22,10 @@ export function missingPackages(needed: readonly string[], dpkg: string): readon
   return needed.filter((name) => !installed.has(name));
 }
 
-/** Installs what is missing; `more` is what is needed besides. @throws FabricError when apt-get is missing or fails */
+/**
+ * Installs what is missing; `more` is what is needed besides.
+ * Throws `not-found` when this is no Debian or Ubuntu, `connection` when apt-get fails.
+ */
 export async function installPackages(
   progress: Progress,
   signal?: AbortSignal,

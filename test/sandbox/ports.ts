@@ -14,7 +14,7 @@ export function listeningPorts(table: string): ReadonlyMap<number, string> {
   );
 }
 
-/** @throws FabricError naming the first port that somebody else listens on, and who that is */
+/** Throws `conflict` when somebody else listens on one of the ports; the message names the first, and who that is. */
 export function requireFreePorts(ports: readonly number[]): void {
   const taken = allListening();
   for (const port of ports) {

@@ -108,7 +108,7 @@ const sourcesOf = ({ name }: GoBuild) => join(import.meta.dirname, name === "con
 
 /**
  * Builds programs unless they are fresh. Gives the key of what they were built from.
- * @throws FabricError when Go is missing or too old, or with the last lines of a failed build
+ * Throws `not-found` when Go is missing or too old, `internal` when a build fails, with its last lines.
  */
 export async function buildPrograms(
   name: GoBuild["name"],

@@ -46,7 +46,7 @@ const repository = resolve(import.meta.dirname, "../..");
 
 /**
  * Brings the sandbox up, building what is missing. Idempotent: restarts only what died.
- * @throws FabricError with a hint for everything that a machine may lack
+ * Throws FabricError when the machine lacks something, with a hint for each.
  */
 export async function sandboxUp(options: SandboxOptions = {}): Promise<Sandbox> {
   const { progress = silent, signal, environment = process.env } = options;
@@ -124,7 +124,7 @@ export function sandboxKubeconfig(environment: NodeJS.ProcessEnv = process.env):
   return newLayout(environment).kubeconfig;
 }
 
-/** @throws FabricError for a name that is not in the catalogue */
+/** The images of these names. Throws `not-found` when a name is not in the catalogue. */
 export function chooseImages(
   entries: readonly CatalogueEntry[],
   names: readonly string[] | undefined,

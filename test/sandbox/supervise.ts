@@ -39,7 +39,7 @@ export interface Expectation {
   readonly holds: () => Promise<boolean>;
 }
 
-/** Waits until something holds. @throws FabricError when a component that it needs ends, or in the end */
+/** Waits until something holds. Throws `not-ready` when a component that it needs ends, `timeout` when the time is over. */
 export async function waitUntil(layout: Layout, expected: Expectation, signal?: AbortSignal): Promise<void> {
   const end = Date.now() + expected.seconds * 1000;
   while (!(await expected.holds())) {

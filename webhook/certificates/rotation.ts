@@ -127,7 +127,7 @@ const mostRounds = 50;
 
 /**
  * Takes steps until there is none to take. A step that lost against another replica's is looked at anew.
- * @throws what the store throws, and an Error when there is no end to conflicts, or what is there begins later.
+ * Throws what the store throws, and Error when there is no end to conflicts or what is there begins later.
  */
 export async function reconcile(dependencies: RotationDependencies): Promise<Reconciled> {
   for (let round = 0; round < mostRounds; round++) {

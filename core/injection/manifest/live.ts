@@ -19,7 +19,7 @@ const shortKinds: Readonly<Record<string, WorkloadKind>> = {
   cj: "CronJob",
 };
 
-/** "statefulset/peer0". @throws FabricError `usage` with the kinds that can be ejected */
+/** Reads "statefulset/peer0". Throws `usage` when its kind cannot be ejected; the message lists those that can. */
 export function workloadRef(text: string, namespace: string | undefined): ObjectRef<WorkloadKind> {
   const [, word = "", name = ""] = /^([a-z]+)(?:\.[a-z0-9.]+)?\/([a-z0-9][-a-z0-9.]*)$/i.exec(text) ?? [];
   const lower = word.toLowerCase();

@@ -8,7 +8,7 @@ export interface NamedText {
   readonly source: string;
 }
 
-/** Reads a file, or `stdin` for "-". @throws FabricError `usage` */
+/** Reads a file, or `stdin` for "-". Throws `usage` when the file cannot be read. */
 export async function readNamed(file: string, stdin: NodeJS.ReadableStream): Promise<NamedText> {
   if (file === "-") return { text: await text(stdin), source: "standard input" };
   try {

@@ -43,7 +43,7 @@ function isSexagesimal(tag: object): boolean {
 
 /**
  * Takes a manifest apart: YAML with one or more documents, or JSON. Put together, the documents' texts are the manifest.
- * @throws FabricError `invalid` that names the source and the place
+ * Throws `invalid` when the text is no manifest; the message names the source and the place.
  */
 export function readManifest(text: string, source: string): readonly ManifestDocument[] {
   if (isJson(text)) return [{ text, object: parseJson(text, source) }];

@@ -34,13 +34,16 @@ export interface EditedManifest {
 /**
  * Injects every Pod template of a manifest that asks for it, as the webhook would, and notes in each how to undo it. What was
  * injected by this function before is injected anew.
- * @throws FabricError `invalid` for what is no manifest, `rejected` with the webhook's own sentence for a denial
+ * Throws `invalid` when the text is no manifest, `rejected` when a Pod is denied; the message is the webhook's own sentence.
  */
 export function injectManifest(text: string, source: string, context: InjectionContext): EditedManifest {
   return edit(text, source, (template) => injectTemplate(template, source, context));
 }
 
-/** Undoes what `injectManifest` did. @throws FabricError `invalid`, also for what the webhook injected, which notes nothing */
+/**
+ * Undoes what `injectManifest` did.
+ * Throws `invalid` when the text is no manifest, or when the webhook injected it, which notes nothing.
+ */
 export function ejectManifest(text: string, source: string): EditedManifest {
   return edit(text, source, ejectTemplate);
 }

@@ -118,7 +118,7 @@ export interface Restoration {
   readonly kept: readonly string[];
 }
 
-/** Reads the record of an injected Pod; undefined where there is none. @throws FabricError `invalid` */
+/** Reads the record of an injected Pod; undefined where there is none. Throws `invalid` when it is not as it was written. */
 export function originalOf(pod: V1Pod): Original | undefined {
   const text = pod.metadata?.annotations?.[annotationKeys.original];
   if (text === undefined) return undefined;

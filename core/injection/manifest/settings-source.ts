@@ -9,7 +9,7 @@ export const settingsKey = "settings.yaml";
 
 /**
  * The operator's settings from a text: the settings themselves, or the ConfigMap that holds them, as kubectl prints it.
- * @throws FabricError `invalid` that names every bad value and what is allowed
+ * Throws `invalid` when a value is not allowed; the message names every bad value and what is allowed.
  */
 export function settingsOf(text: string | undefined, source: string): InjectionSettings {
   if (text === undefined) return defaultSettings;

@@ -27,7 +27,7 @@ function isEmpty(value: unknown): boolean {
   return value === null || (typeof value === "object" && !Array.isArray(value) && Object.keys(value).length === 0);
 }
 
-/** @throws an AssertionError that shows the difference when two answers do not make the same Pod but for the injection's hash */
+/** Throws AssertionError when two answers do not make the same Pod but for the injection's hash; it shows the difference. */
 export function requireSameInjection(pod: V1Pod, ours: string, theirs: string, name: string): void {
   deepStrictEqual(patched(pod, theirs), patched(pod, ours), `${name} makes another Pod`);
 }
