@@ -40,17 +40,23 @@ export interface RunOptions {
 }
 
 export interface RunReport {
+  /** Of every step, by its id. */
   readonly outcomes: ReadonlyMap<string, Outcome>;
   readonly changed: number;
   readonly unchanged: number;
   readonly wouldChange: number;
+  /**
+   * Why the run did not come to its end: the failure itself when there is only one (`internal` when it is a defect),
+   * else `steps-failed` naming each failed step (`not-ready` when all are). When the signal was aborted, the code of whoever did,
+   * `interrupted` where that says none.
+   */
+  readonly failure?: FabricError | undefined;
 }
 
 /**
  * Runs a plan: each step as soon as all that it comes after are so, several at once; those that interrupt what runs one at a time.
  * A failure stops what comes after it and nothing else. A lost connection is none yet: acting twice is as good as acting once.
- * Throws `steps-failed` naming each failed step (`not-ready` when all are), or the failure itself when there is only one;
- * `interrupted` when the signal was aborted.
+ * The report comes back however it ends. Throws `internal`, before anything is begun, when the plan is none.
  */
 export async function runSteps(steps: readonly Step[], options: RunOptions = {}): Promise<RunReport> {
   checkPlan(steps);
@@ -111,8 +117,10 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
       } else if (ready === "would-change" && !signal.aborted) {
         end(step, { result: "would-change" }, now());
       } else {
-        const because = signal.aborted ? "interrupted" : `${titleOf(ready)} failed`;
-        end(step, { result: "skipped", because, failure: failureOf(outcomes.get(ready)) }, now());
+        const before = outcomes.get(ready);
+        const failed = before?.result === "skipped" ? before.because : `${titleOf(ready)} failed`;
+        const because = signal.aborted ? "interrupted" : failed;
+        end(step, { result: "skipped", because, failure: failureOf(before) }, now());
       }
     }
     if (running.size > 0) await Promise.race([...running, roomier.promise]);
@@ -191,26 +199,34 @@ function failureOf(outcome: Outcome | undefined): unknown {
 }
 
 function reportOf(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, signal: AbortSignal): RunReport {
-  if (signal.aborted) throw interruption(steps, outcomes, signal.reason);
+  const count = (result: Outcome["result"]) =>
+    [...outcomes.values()].filter((outcome) => outcome.result === result).length;
+  const failure = signal.aborted ? interruption(steps, outcomes, signal.reason) : together(steps, outcomes);
+  const [changed, unchanged, wouldChange] = [count("changed"), count("unchanged"), count("would-change")];
+  return { outcomes, changed, unchanged, wouldChange, failure };
+}
+
+/** What failed, as one failure. */
+function together(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>): FabricError | undefined {
   const failures = steps.flatMap((step) => {
     const outcome = outcomes.get(step.id);
     return outcome?.result === "failed" ? [{ step, error: outcome.error }] : [];
   });
   const [first] = failures;
-  if (first && failures.length === 1) throw first.error;
-  if (first) {
-    const code = failures.every(({ error }) => isNotReady(error)) ? "not-ready" : "steps-failed";
-    const reasons = byReason(failures.map(({ step, error }) => ({ about: step.title, reason: messageOf(error) })));
-    throw new FabricError(
-      code,
-      `${failures.length} steps failed:\n${reasons.map(({ about, reason }) => `  ${about.join(", ")}: ${reason}`).join("\n")}`,
-      { hint: first.error instanceof FabricError ? first.error.hint : undefined, cause: first.error },
-    );
-  }
-  const count = (result: Outcome["result"]) =>
-    [...outcomes.values()].filter((outcome) => outcome.result === result).length;
-  return { outcomes, changed: count("changed"), unchanged: count("unchanged"), wouldChange: count("would-change") };
+  if (!first) return undefined;
+  if (failures.length === 1) return asFailure(first.error);
+  const code = failures.every(({ error }) => isNotReady(error)) ? "not-ready" : "steps-failed";
+  const reasons = byReason(failures.map(({ step, error }) => ({ about: step.title, reason: messageOf(error) })));
+  return new FabricError(
+    code,
+    `${failures.length} steps failed:\n${reasons.map(({ about, reason }) => `  ${about.join(", ")}: ${reason}`).join("\n")}`,
+    { hint: first.error instanceof FabricError ? first.error.hint : undefined, cause: first.error },
+  );
 }
+
+/** What is thrown besides is a defect. */
+const asFailure = (error: unknown): FabricError =>
+  error instanceof FabricError ? error : new FabricError("internal", messageOf(error), { cause: error });
 
 const isNotReady = (error: unknown): boolean => error instanceof FabricError && error.code === "not-ready";
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Leftovers } from "../../core/orphans/cleanup.ts";
-import type { Source } from "../../core/orphans/judgement/finding.ts";
+import type { Finding, Source, Verdict } from "../../core/orphans/judgement/finding.ts";
 import type { Survey } from "../../core/orphans/survey.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { noticeOn } from "../terminal/notice.ts";
@@ -109,31 +109,37 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     let found: Survey = opened;
     let report: PlansReport | undefined;
     let mayComeBack: readonly Doubt[] = [];
+    // Both read what is known by then: `found` is another one when the plans have looked again.
+    const blindPlaces = () =>
+      found.blind.map(({ hint, ...place }) =>
+        hint === undefined ? place : { ...place, hint: onSameCluster(hint, options) },
+      );
+    const resultOf = (removed?: PlansReport, mayComeBack?: readonly Doubt[]) => {
+      const [orphans, kept] = [withVerdict(found, "orphan"), withVerdict(found, "kept")];
+      return {
+        orphans,
+        kept,
+        needed: found.findings.length - orphans.length - kept.length,
+        uncommitted: found.uncommitted,
+        notLookedAt: blindPlaces(),
+        bytes: orphans.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
+        ...(removed ? { removed, mayComeBack } : {}),
+      };
+    };
     try {
       if (options.yes && !options.dryRun) {
         const plans = cleanupPlans(opened, (later: Leftovers) => (found = together(opened, later)));
-        report = await runPlans(terminal, options, plans);
+        report = await runPlans(terminal, options, plans, (removed) => resultOf(removed));
         const again = onSameCluster(againCommand(options), options);
         mayComeBack = await doubts(opened.starts, found.findings, report, again, signal);
       }
     } finally {
       await opened.close();
     }
-    const { findings, uncommitted } = found;
-    const blind = found.blind.map(({ hint, ...place }) =>
-      hint === undefined ? place : { ...place, hint: onSameCluster(hint, options) },
-    );
-    const orphans = findings.filter(({ verdict }) => verdict === "orphan");
+    const blind = blindPlaces();
+    const orphans = withVerdict(found, "orphan");
     await printResult(terminal, options.output, {
-      data: {
-        orphans,
-        kept: findings.filter(({ verdict }) => verdict === "kept"),
-        needed: findings.length - orphans.length - findings.filter(({ verdict }) => verdict === "kept").length,
-        uncommitted,
-        notLookedAt: blind,
-        bytes: orphans.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
-        ...(report ? { removed: report, mayComeBack } : {}),
-      },
+      data: resultOf(report, mayComeBack),
       table: (width) =>
         cleanupTable({ ...found, blind }, options.verbose, width) +
         cleanupClosing(found, report, mayComeBack, onSameCluster(removeCommand(options), options)),
@@ -145,6 +151,9 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     lasting.close();
   }
 }
+
+const withVerdict = ({ findings }: Survey, wanted: Verdict): readonly Finding[] =>
+  findings.filter(({ verdict }) => verdict === wanted);
 
 async function sourcesOf(told: readonly string[] | undefined): Promise<readonly Source[]> {
   const [{ sources }, { FabricError }] = await Promise.all([

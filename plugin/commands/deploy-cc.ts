@@ -3,7 +3,7 @@ import { FabricError } from "../../core/error.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { callArguments, collect, list, positiveInteger } from "./arguments.ts";
 import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
-import { conclusion, planOptions, runPlans } from "./plan-run.ts";
+import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
 
 interface DeployOptions extends PlanOptions {
   readonly path?: string;
@@ -137,13 +137,13 @@ Examples:
         const { buildSource } = await import("../../core/chaincode/package/source-build.ts");
         await buildSource(options.path, terminal.stderr, terminal.signal);
       }
-      const report = await runPlans(terminal, options, [
-        { title, steps: (signal) => deploySteps(network, request, signal) },
-      ]);
+      const steps = (signal: AbortSignal) => deploySteps(network, request, signal);
+      const resultOf = (report: PlansReport) => ({ chaincode: name, channel: options.channel, ...report });
+      const report = await runPlans(terminal, options, [{ title, steps }], resultOf);
       const state = options.dryRun ? undefined : await stateAfter(network, options.channel, name, terminal.signal);
       const next = `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`;
       await printResult(terminal, options.output, {
-        data: { chaincode: name, channel: options.channel, ...report, ...(state ? { state } : {}) },
+        data: { ...resultOf(report), ...(state ? { state } : {}) },
         table: (width) => `${state ? chaincodesTable([state], width) : ""}${conclusion(report, next, options)}`,
         names: () => [name],
       });

@@ -1,5 +1,5 @@
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
-import { conclusion, planOptions, runPlans } from "./plan-run.ts";
+import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
 
 export const down: CommandDefinition = (program, terminal) => {
   const command = program
@@ -33,10 +33,11 @@ Examples:
       await confirm(terminal, question, name);
     }
     const title = `network ${name}`;
-    const report = await runPlans(terminal, options, [{ title, steps: () => downSteps(cluster, found) }]);
+    const resultOf = (report: PlansReport) => ({ network: name, namespaces, ...report });
+    const report = await runPlans(terminal, options, [{ title, steps: () => downSteps(cluster, found) }], resultOf);
     const missing = `nothing to do: there is no network${options.network === undefined ? "" : ` ${name}`}\n`;
     await printResult(terminal, options.output, {
-      data: { network: name, namespaces, ...report },
+      data: resultOf(report),
       table: () => (namespaces.length === 0 ? missing : conclusion(report, undefined)),
       names: () => namespaces,
     });

@@ -4,7 +4,7 @@ import type { NetworkRequest } from "../../core/network/resources/network-reques
 import { noticeOn } from "../terminal/notice.ts";
 import { idleTime, list, nodeCount } from "./arguments.ts";
 import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
-import { conclusion, planOptions, runPlans } from "./plan-run.ts";
+import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
 
 interface InitOptions extends PlanOptions, Omit<NetworkRequest, "name"> {
   readonly file?: string;
@@ -126,10 +126,11 @@ Examples:
     try {
       const title = `network ${definition.metadata.name}`;
       const steps = () => initSteps(cluster, definition, (node, context) => caughtUp(network, node, context));
-      const report = await runPlans(terminal, options, [{ title, steps }]);
+      const resultOf = (report: PlansReport) => ({ network: definition, ...report });
+      const report = await runPlans(terminal, options, [{ title, steps }], resultOf);
       const next = options.dryRun ? undefined : await afterInit(network, terminal.signal);
       await printResult(terminal, options.output, {
-        data: options.dryRun && options.output === "yaml" ? definition : { network: definition, ...report },
+        data: options.dryRun && options.output === "yaml" ? definition : resultOf(report),
         table: () => conclusion(report, next, options),
         names: () => [definition.metadata.name],
       });

@@ -1,6 +1,6 @@
 import { list } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
-import { conclusion, planOptions, runPlans } from "./plan-run.ts";
+import { conclusion, planOptions, runPlans, type Plan, type PlansReport } from "./plan-run.ts";
 
 export const join: CommandDefinition = (program, terminal) => {
   const command = program
@@ -35,13 +35,15 @@ Examples:
     const network = await openNetwork(options, terminal);
     try {
       const organizations = chosenOrganizations(network, options.orgs);
-      const report = await runPlans(terminal, options, [
+      const plans: readonly Plan[] = [
         { title: `channel ${channel}`, steps: () => joinSteps(network, channel, { organizations }) },
         { title: `chaincode of ${channel}`, steps: (signal) => lateSteps(network, channel, options.orgs, signal) },
-      ]);
+      ];
+      const resultOf = (report: PlansReport) => ({ channel, ...report });
+      const report = await runPlans(terminal, options, plans, resultOf);
       const next = options.dryRun ? undefined : await afterJoin(network, channel, terminal.signal);
       await printResult(terminal, options.output, {
-        data: { channel, ...report },
+        data: resultOf(report),
         table: () => conclusion(report, next, options),
         names: () => [channel],
       });

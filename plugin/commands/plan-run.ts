@@ -1,7 +1,8 @@
 import { Option, type Command } from "commander";
-import { FabricError, messageOf } from "../../core/error.ts";
+import { FabricError } from "../../core/error.ts";
 import type { Outcome, RunReport } from "../../core/engine/run.ts";
 import type { Step } from "../../core/engine/step.ts";
+import { defectOf, failureData, type FailureData } from "../terminal/failure.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { duration } from "./arguments.ts";
 import type { GlobalOptions, PlanOptions } from "./command.ts";
@@ -24,10 +25,14 @@ export interface Plan {
   readonly steps: (signal: AbortSignal) => readonly Step[] | Promise<readonly Step[]>;
 }
 
+/** What json and yaml show of a run. */
 export interface PlansReport {
   readonly changed: number;
   readonly unchanged: number;
   readonly wouldChange: number;
+  /** Where it did not come to its end. */
+  readonly failure?: FailureData | undefined;
+  /** Of the plans that were begun: none is after one that failed. */
   readonly steps: readonly StepReport[];
 }
 
@@ -36,13 +41,21 @@ interface StepReport {
   readonly title: string;
   readonly result: Outcome["result"];
   readonly detail?: string | undefined;
+  /** Of one that failed. */
+  readonly error?: FailureData;
+  /** Of one that was skipped. */
+  readonly because?: string;
 }
 
-/** Runs plans one after another, with progress on standard error. In a dry run a plan behind one that would change something cannot be looked at, and is named only. */
+/**
+ * Runs plans one after another, with progress on standard error. In a dry run a plan behind one that would change something cannot be looked at, and is named only.
+ * Throws the first failure, after which no plan is begun; before that json and yaml get what was done, as `resultOf` has it in the command's own result.
+ */
 export async function runPlans(
   terminal: Terminal,
   options: GlobalOptions & PlanOptions,
   plans: readonly Plan[],
+  resultOf: (report: PlansReport) => unknown = (report) => report,
 ): Promise<PlansReport> {
   const [{ newProgress }, { againWhenLost }, { runSteps }] = await Promise.all([
     import("../terminal/progress.ts"),
@@ -56,7 +69,9 @@ export async function runPlans(
   );
   const signal = AbortSignal.any([terminal.signal, deadline.signal]);
   const progress = newProgress(terminal, { verbose: options.verbose || options.dryRun });
+  const typed = (hint: string) => onSameCluster(hint, options);
   const reports: PlansReport[] = [];
+  let failure: Error | undefined;
   try {
     for (const { title, steps } of plans) {
       if (reports.some(({ wouldChange }) => wouldChange > 0)) {
@@ -69,27 +84,42 @@ export async function runPlans(
         onLost: ({ message }) => progress.lost(message),
       });
       const report = await runSteps(plan, { dryRun: options.dryRun, signal, onEvent: progress.onEvent });
-      reports.push(summary(plan, report));
+      reports.push(summary(plan, report, typed));
+      if (report.failure) throw report.failure;
     }
+  } catch (error) {
+    failure = error instanceof Error ? error : defectOf(error);
   } finally {
     clearTimeout(timer);
     progress.close();
   }
-  return {
+  const report = {
     changed: sum(reports.map(({ changed }) => changed)),
     unchanged: sum(reports.map(({ unchanged }) => unchanged)),
     wouldChange: sum(reports.map(({ wouldChange }) => wouldChange)),
+    failure: failure && failureData(failure, typed),
     steps: reports.flatMap(({ steps }) => steps),
   };
+  if (!failure) return report;
+  if (options.output === "json" || options.output === "yaml") {
+    const { printResult } = await import("../terminal/output.ts");
+    await printResult(terminal, options.output, { data: resultOf(report), table: () => "" });
+  }
+  throw failure;
 }
 
-function summary(plan: readonly Step[], { outcomes, changed, unchanged, wouldChange }: RunReport): PlansReport {
+function summary(
+  plan: readonly Step[],
+  { outcomes, changed, unchanged, wouldChange }: RunReport,
+  typed: (hint: string) => string,
+): PlansReport {
   const steps = plan.flatMap(({ id, title }): StepReport[] => {
     const outcome = outcomes.get(id);
     if (!outcome) return [];
-    const detail =
-      outcome.result === "failed" ? messageOf(outcome.error) : "detail" in outcome ? outcome.detail : undefined;
-    return [{ id, title, result: outcome.result, detail }];
+    const { result } = outcome;
+    if (result === "failed") return [{ id, title, result, error: failureData(outcome.error, typed) }];
+    if (result === "skipped") return [{ id, title, result, because: outcome.because }];
+    return [{ id, title, result, detail: outcome.detail }];
   });
   return { changed, unchanged, wouldChange, steps };
 }

@@ -4,7 +4,7 @@ import type { NetworkRequest } from "../../core/network/resources/network-reques
 import { noticeOn } from "../terminal/notice.ts";
 import { collect, list } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
-import { conclusion, planOptions, runPlans } from "./plan-run.ts";
+import { conclusion, planOptions, runPlans, type Plan, type PlansReport } from "./plan-run.ts";
 
 export interface UpOptions extends PlanOptions {
   readonly chaincode: string;
@@ -80,7 +80,7 @@ Examples:
     const definition = await definitionFor(cluster, request.network, noticeOn(terminal), terminal.signal);
     const network = networkOn(cluster, definition);
     try {
-      const report = await runPlans(terminal, options, [
+      const plans: readonly Plan[] = [
         {
           title: "webhook",
           steps: async (signal) => webhookInstallSteps(cluster, await installedWebhook(cluster, signal)),
@@ -91,10 +91,12 @@ Examples:
         },
         { title: `channel ${channel}`, steps: () => joinSteps(network, channel) },
         { title: `chaincode ${deployment.name}`, steps: (signal) => deploySteps(network, deployment, signal) },
-      ]);
+      ];
+      const resultOf = (report: PlansReport) => ({ chaincode: deployment.name, channel, ...report });
+      const report = await runPlans(terminal, options, plans, resultOf);
       const next = `kubectl fabric invoke ${deployment.name} FUNCTION [ARGUMENT...] --channel ${channel}`;
       await printResult(terminal, options.output, {
-        data: { chaincode: deployment.name, channel, ...report },
+        data: resultOf(report),
         table: () => conclusion(report, next, options),
         names: () => [deployment.name],
       });

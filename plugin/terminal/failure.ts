@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { FabricError, messageOf } from "../../core/error.ts";
+import { FabricError, messageOf, type ErrorCode } from "../../core/error.ts";
 import type { OutputFormat } from "./output.ts";
 import { visible } from "./visible.ts";
 
@@ -28,6 +28,20 @@ export function defectOf(thrown: unknown): FabricError {
   return new FabricError("internal", first, { cause: thrown });
 }
 
+/** A failure as scripts read it. */
+export interface FailureData {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/** `typed`: how its hint is to be typed. What is no FabricError is a defect, `internal`. */
+export function failureData(thrown: unknown, typed = (hint: string): string => hint): FailureData {
+  if (!(thrown instanceof FabricError)) return { code: "internal", message: messageOf(thrown) };
+  const { code, message, hint } = thrown;
+  return { code, message, hint: hint === undefined ? undefined : typed(hint) };
+}
+
 /** Two lines: `error:` and, when there is something to type next, `hint:`, as `typed` has it; as JSON for scripts that asked for it. */
 export function formatFailure(
   thrown: unknown,
@@ -35,10 +49,10 @@ export function formatFailure(
   debug: boolean,
   typed = (hint: string): string => hint,
 ): string {
-  const { code, hint: said } = thrown instanceof FabricError ? thrown : { code: "internal", hint: undefined };
-  const hint = said === undefined ? undefined : typed(said);
-  if (format === "json") return `${JSON.stringify({ error: { code, message: messageOf(thrown), hint } })}\n`;
-  const lines = [`error: ${visible(messageOf(thrown))}`];
+  const error = failureData(thrown, typed);
+  if (format === "json") return `${JSON.stringify({ error })}\n`;
+  const { code, message, hint } = error;
+  const lines = [`error: ${visible(message)}`];
   if (hint) lines.push(`hint: ${visible(hint)}`);
   if (debug) lines.push(...stacks(thrown));
   else if (code === "internal")

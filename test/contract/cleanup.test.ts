@@ -27,7 +27,8 @@ import { nodeAccessDefaults } from "../../core/orphans/places/node-pod.ts";
 import { readToldIdentity } from "../../core/orphans/judgement/told-identity.ts";
 import { eachBounded } from "../../core/engine/bounded.ts";
 import { eventually as untilItWorks } from "../../core/engine/eventually.ts";
-import { runSteps, type Outcome } from "../../core/engine/run.ts";
+import type { Outcome } from "../../core/engine/run.ts";
+import { runToEnd } from "../run-to-end.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";
 import type { ScriptedServer } from "../integration/core/kubernetes/api-server.ts";
@@ -314,7 +315,7 @@ describe.each(columns)("$name", (column) => {
         expect(found.blind).toEqual([]);
         // As the command does it: a peer that was killed may still build what is removed ahead of it.
         for (const { steps } of cleanupPlans(found, () => {})) {
-          const report = await runSteps(await steps(signal), { signal });
+          const report = await runToEnd(await steps(signal), { signal });
           for (const [id, outcome] of report.outcomes) outcomes.set(id, outcome);
         }
       });
@@ -360,7 +361,7 @@ describe.each(columns)("$name", (column) => {
         };
         const gate = await startHeld(first);
         const cleaning = looking(network.peers, async (found) => {
-          for (const { steps } of cleanupPlans(found, () => {})) await runSteps(await steps(signal), { signal });
+          for (const { steps } of cleanupPlans(found, () => {})) await runToEnd(await steps(signal), { signal });
           return Promise.all(found.starts.map((start) => start.doubt(signal)));
         });
         // It asks again, not content with what the peer has shown so far.

@@ -12,7 +12,8 @@ import {
 import { printEndorsementPolicy } from "../../core/fabric/policy/endorsement-policy.ts";
 import { reachGateway } from "../../core/network/session/reach.ts";
 import { hostOf, peerNodes, type FabricNode } from "../../core/network/resources/nodes.ts";
-import { runSteps, type StepEvent } from "../../core/engine/run.ts";
+import type { StepEvent } from "../../core/engine/run.ts";
+import { runToEnd } from "../run-to-end.ts";
 import type { FabricError } from "../../core/error.ts";
 import type { Step } from "../../core/engine/step.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
@@ -77,7 +78,7 @@ describe.each(columns)("$name", (column) => {
   };
   /** IDs of the steps that changed something. */
   const deploy = async (request: Omit<DeployRequest, "channel">): Promise<readonly string[]> => {
-    const { outcomes } = await runSteps(await deploySteps(network, { channel, ...request }, signal), { signal });
+    const { outcomes } = await runToEnd(await deploySteps(network, { channel, ...request }, signal), { signal });
     return [...outcomes].filter(([, { result }]) => result === "changed").map(([id]) => id.replace(/\/.*/, ""));
   };
   const policyOf = ({ endorsementPolicy }: CommittedDefinition) => printEndorsementPolicy(endorsementPolicy);
@@ -335,7 +336,7 @@ describe.each(columns)("$name", (column) => {
         if (event.type === "progress" && event.text.startsWith("waits: ")) waited ??= waits();
       };
       try {
-        return await runSteps(going, { signal, onEvent });
+        return await runToEnd(going, { signal, onEvent });
       } finally {
         await waited;
       }

@@ -1,6 +1,6 @@
 import { noticeOn } from "../../terminal/notice.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "../command.ts";
-import { conclusion, planOptions, runPlans } from "../plan-run.ts";
+import { conclusion, planOptions, runPlans, type PlansReport } from "../plan-run.ts";
 
 interface RestartOptions extends PlanOptions {
   readonly channel?: string;
@@ -54,9 +54,10 @@ Examples:
           ...services.map(({ service, nodes }) => serviceRestartStep(network, state, service, nodes)),
         ];
       };
-      const report = await runPlans(terminal, options, [{ title: `chaincode ${name}`, steps }]);
+      const resultOf = (report: PlansReport) => ({ chaincode: name, ...report });
+      const report = await runPlans(terminal, options, [{ title: `chaincode ${name}`, steps }], resultOf);
       await printResult(terminal, options.output, {
-        data: { chaincode: name, ...report },
+        data: resultOf(report),
         table: () => conclusion(report, undefined),
         names: () => report.steps.map(({ id }) => id),
       });

@@ -1,7 +1,7 @@
 import type { BroughtImage } from "../../../core/chaincode/daily/seed-plan.ts";
 import { collect, list } from "../arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "../command.ts";
-import { planOptions, runPlans } from "../plan-run.ts";
+import { planOptions, runPlans, type PlansReport } from "../plan-run.ts";
 
 interface SeedOptions extends PlanOptions {
   readonly orgs?: readonly string[];
@@ -54,15 +54,16 @@ Examples:
         loadImage,
         onBrought: (image: BroughtImage) => brought.push(image),
       };
-      const report = await runPlans(terminal, options, [
-        { title: `images of ${name ?? "chaincode"}`, steps: (signal) => seedSteps(network, request, signal) },
-      ]);
+      const title = `images of ${name ?? "chaincode"}`;
+      const steps = (signal: AbortSignal) => seedSteps(network, request, signal);
+      const resultOf = (report: PlansReport) => ({
+        ...(name === undefined ? {} : { chaincode: name }),
+        ...report,
+        images: brought.map(({ provision, ...image }) => ({ ...image, ...provision })),
+      });
+      const report = await runPlans(terminal, options, [{ title, steps }], resultOf);
       await printResult(terminal, options.output, {
-        data: {
-          ...(name === undefined ? {} : { chaincode: name }),
-          ...report,
-          images: brought.map(({ provision, ...image }) => ({ ...image, ...provision })),
-        },
+        data: resultOf(report),
         table: (width) => seedTable(report, brought, width),
         names: () => report.steps.map(({ id }) => id),
       });

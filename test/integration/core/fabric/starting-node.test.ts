@@ -17,7 +17,8 @@ import { connectNode } from "../../../../core/fabric/node/node-connection.ts";
 import { installedPackage } from "../../../../core/fabric/chaincode/lifecycle.ts";
 import { peerChannels } from "../../../../core/fabric/channel/peer-channels.ts";
 import { newSigningIdentity, type SigningIdentity } from "../../../../core/fabric/identity/signing-identity.ts";
-import { runSteps, type StepEvent } from "../../../../core/engine/run.ts";
+import type { StepEvent } from "../../../../core/engine/run.ts";
+import { runToEnd } from "../../../run-to-end.ts";
 
 /** A node that answers every call with UNIMPLEMENTED: whoever hears that has reached it. */
 const node = new Server();
@@ -95,7 +96,7 @@ describe("a node that does not listen yet", () => {
         return { is: "so" } as const;
       };
       const step = { id: "a", title: "a", after: [], observe, act: () => Promise.resolve() };
-      return runSteps([step], { onEvent: (event) => events.push(event) });
+      return runToEnd([step], { onEvent: (event) => events.push(event) });
     });
     expect(report).toMatchObject({ unchanged: 1 });
     expect(events.some(({ type }) => type === "again")).toBe(true);

@@ -15,7 +15,7 @@ import { scheduleObjects } from "../../../../core/orphans/schedule.ts";
 import { servicePlace } from "../../../../core/orphans/places/service.ts";
 import { survey } from "../../../../core/orphans/survey.ts";
 import { eachBounded } from "../../../../core/engine/bounded.ts";
-import { runSteps } from "../../../../core/engine/run.ts";
+import { runToEnd } from "../../../run-to-end.ts";
 import { startApiServer, type ApiServer } from "../../webhook/api-server.ts";
 import { newStory } from "../../../story.ts";
 
@@ -136,7 +136,7 @@ describe("objects that nobody needs", () => {
     (await survey(places(facts), peers, facts, age(), signal)).findings;
   const orphansOf = (findings: readonly Finding[]) => findings.filter(({ verdict }) => verdict === "orphan");
   const tidy = async (facts: FactsReader, findings: readonly Finding[]) =>
-    runSteps(removalSteps(places(facts), findings, age), { signal });
+    runToEnd(removalSteps(places(facts), findings, age), { signal });
 
   const oneSilent = saying({ "peer0.org1": knows });
   const allKnown = saying({ "peer0.org1": knows, "peer0.org2": knows });

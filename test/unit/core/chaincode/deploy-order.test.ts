@@ -13,7 +13,7 @@ import { packChaincode } from "../../../../core/fabric/package/chaincode-package
 import { openNetwork, type OpenNetwork } from "../../../../core/network/session/open-network.ts";
 import { networkFor } from "../../../../core/network/resources/network-request.ts";
 import { nodesOf } from "../../../../core/network/resources/nodes.ts";
-import { runSteps } from "../../../../core/engine/run.ts";
+import { runToEnd } from "../../../run-to-end.ts";
 import type { Step } from "../../../../core/engine/step.ts";
 import { clusterWithWebhook, init } from "../network/network-cluster.ts";
 import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
@@ -76,7 +76,7 @@ async function doneWhere(plan: readonly Step[], fails?: RegExp): Promise<readonl
       done.push(step.id);
     },
   }));
-  const end = await runSteps(hollow, { signal }).then(
+  const end = await runToEnd(hollow, { signal }).then(
     () => "done",
     ({ message }: Error) => message,
   );

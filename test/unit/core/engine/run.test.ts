@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FabricError, LostConnection } from "../../../../core/error.ts";
+import { FabricError, LostConnection, type ErrorCode } from "../../../../core/error.ts";
 import { runSteps, type StepEvent } from "../../../../core/engine/run.ts";
 import type { Step } from "../../../../core/engine/step.ts";
 
@@ -101,7 +101,7 @@ describe("runSteps", () => {
     const facts = new Set<string>();
     const ended: StepEvent[] = [];
     const run = runSteps(steps(diamond, facts, ["b"]), { onEvent: (event) => ended.push(event) });
-    await expect(run).rejects.toMatchObject({ code: "rejected", message: "b is impossible" });
+    expect((await run).failure).toMatchObject({ code: "rejected", message: "b is impossible" });
     expect([...facts].sort()).toEqual(["a", "c"]);
     expect(ended.find(({ type, step }) => type === "ended" && step.id === "d")).toMatchObject({
       outcome: { result: "skipped", because: "step b failed" },
@@ -113,16 +113,16 @@ describe("runSteps", () => {
     const [b, c, d] = steps({ b: [], c: ["b"], d: ["b", "c"] }, facts, ["b"]) as [Step, Step, Step];
     const observe = async () => (facts.has("d") ? ({ is: "so" } as const) : ({ is: "differs" } as const));
     const impossible = (failure: unknown) => failure instanceof FabricError && failure.message === "b is impossible";
-    await expect(runSteps([b, c, { ...d, observe, despite: impossible }])).rejects.toThrow("b is impossible");
+    expect((await runSteps([b, c, { ...d, observe, despite: impossible }])).failure?.message).toBe("b is impossible");
     expect([...facts]).toEqual(["d"]);
     facts.clear();
-    await expect(runSteps([b, c, { ...d, observe, despite: () => false }])).rejects.toThrow("b is impossible");
+    expect((await runSteps([b, c, { ...d, observe, despite: () => false }])).failure?.message).toBe("b is impossible");
     expect([...facts]).toEqual([]);
   });
 
   test("several failures are all named", async () => {
     const run = runSteps(steps(diamond, new Set(), ["b", "c"]));
-    await expect(run).rejects.toMatchObject({
+    expect((await run).failure).toMatchObject({
       code: "steps-failed",
       message: "2 steps failed:\n  step b: b is impossible\n  step c: c is impossible",
       hint: "give up",
@@ -137,7 +137,7 @@ describe("runSteps", () => {
       observe: () => Promise.resolve({ is: "differs" }),
       act: () => Promise.reject(new FabricError("not-ready", `Pod ${name}-0: container peer has no image`)),
     }));
-    await expect(runSteps(failing)).rejects.toMatchObject({
+    expect((await runSteps(failing)).failure).toMatchObject({
       code: "not-ready",
       message: "3 steps failed:\n  peer0 is ready, peer1 is ready, peer2 is ready: container peer has no image",
     });
@@ -177,7 +177,7 @@ describe("runSteps", () => {
           }
         : step,
     );
-    await expect(runSteps(aborting, { signal: controller.signal })).rejects.toMatchObject({
+    expect((await runSteps(aborting, { signal: controller.signal })).failure).toMatchObject({
       code: "interrupted",
       message: "Ctrl-C with 3 of 4 steps left, at: step b",
     });
@@ -199,7 +199,7 @@ describe("runSteps", () => {
     };
     const events: StepEvent[] = [];
     const run = runSteps([cut], { signal: controller.signal, onEvent: (event) => events.push(event) });
-    await expect(run).rejects.toMatchObject({ code, message: "stopped with 1 of 1 steps left, at: step a" });
+    expect((await run).failure).toMatchObject({ code, message: "stopped with 1 of 1 steps left, at: step a" });
     expect(events.at(-1)).toMatchObject({ outcome: { result } });
   });
 
@@ -214,7 +214,7 @@ describe("runSteps", () => {
         throw new FabricError("timeout", "Deployment x was not ready: no image", { hint: "is its name right?" });
       },
     }));
-    await expect(runSteps(cut, { signal: controller.signal })).rejects.toMatchObject({
+    expect((await runSteps(cut, { signal: controller.signal })).failure).toMatchObject({
       code: "timeout",
       message: "gave up after 90 s with 2 of 2 steps left, at: step b: Deployment x was not ready: no image",
       hint: "is its name right?",
@@ -248,6 +248,62 @@ describe("runSteps", () => {
     }));
     await expect(runSteps(plan)).rejects.toThrow(message);
   });
+});
+
+describe("a run that does not come to its end has a report of every step", () => {
+  const cutBy = (code: ErrorCode, controller: AbortController): Step => ({
+    ...(steps({ b: ["a"] }, new Set(["a"]))[0] as Step),
+    async act() {
+      controller.abort(new FabricError(code, "stopped"));
+      throw new FabricError("timeout", "no answer yet");
+    },
+  });
+  const first = () => steps({ a: [] }, new Set())[0] as Step;
+
+  test("that fails: the failure is the step's own", async () => {
+    const { failure, outcomes, changed } = await runSteps(steps(diamond, new Set(), ["b"]));
+    expect(outcomes.get("b")).toEqual({ result: "failed", error: failure });
+    expect(outcomes.get("d")).toEqual({ result: "skipped", because: "step b failed", failure });
+    expect([[...outcomes.keys()].toSorted(), changed]).toEqual([["a", "b", "c", "d"], 2]);
+  });
+
+  test("that fails at its beginning: all that is left names what failed, not what was left before it", async () => {
+    const { outcomes } = await runSteps(steps({ a: [], b: ["a"], c: ["b"] }, new Set(), ["a"]));
+    expect(outcomes.get("b")).toMatchObject({ because: "step a failed" });
+    expect(outcomes.get("c")).toMatchObject({ because: "step a failed" });
+  });
+
+  test("that meets a defect: it is the cause", async () => {
+    const defect = new TypeError("x is no y");
+    const { failure } = await runSteps([{ ...first(), act: () => Promise.reject(defect) }]);
+    expect(failure).toMatchObject({ code: "internal", message: "x is no y", cause: defect });
+  });
+
+  test.each([
+    ["interrupted", "interrupted", { result: "skipped", because: "interrupted" }],
+    ["out of time", "timeout", { result: "failed", error: { message: "no answer yet" } }],
+  ] as const)("that is %s: what was done, cut off and not begun", async (_, code, cut) => {
+    const controller = new AbortController();
+    const plan = [first(), cutBy(code, controller), ...steps({ c: ["b"], d: [] }, new Set(["b"]))];
+    const report = await runSteps(plan, { parallel: 1, signal: controller.signal });
+    expect(report).toMatchObject({ changed: 1, failure: { code, cause: controller.signal.reason as Error } });
+    expect(Object.fromEntries(report.outcomes)).toMatchObject({
+      a: { result: "changed" },
+      b: cut,
+      c: { result: "skipped", because: "interrupted" },
+      d: { result: "skipped", because: "interrupted" },
+    });
+  });
+
+  test("that was interrupted before it began", async () => {
+    const { outcomes, failure } = await runSteps(steps(diamond, new Set()), { signal: AbortSignal.abort() });
+    expect([...outcomes.values()].map(({ result }) => result)).toEqual(Array(4).fill("skipped"));
+    expect(failure).toMatchObject({ code: "interrupted", message: expect.stringMatching(/4 of 4 steps left/) });
+  });
+});
+
+test("a run that comes to its end has no failure", async () => {
+  expect((await runSteps(steps(diamond, new Set()))).failure).toBeUndefined();
 });
 
 describe("a connection that is lost", () => {
@@ -289,20 +345,20 @@ describe("a connection that is lost", () => {
 
   test("is not made anew for ever", async () => {
     const run = runSteps([lossy(9)], { pauses });
-    await expect(run).rejects.toMatchObject({ code: "connection", message: "cut" });
+    expect((await run).failure).toMatchObject({ code: "connection", message: "cut" });
   });
 
   test("what a cut has behind it counts as one; a connection that was refused from the start does not", async () => {
     const refused = () => new FabricError("connection", "refused");
     const step = lossy(2, (count) => (count === 1 ? new LostConnection("cut") : refused()));
     expect(await runSteps([step], { pauses })).toMatchObject({ changed: 1 });
-    await expect(runSteps([lossy(1, refused)], { pauses })).rejects.toMatchObject({ message: "refused" });
+    expect((await runSteps([lossy(1, refused)], { pauses })).failure).toMatchObject({ message: "refused" });
   });
 
   test("anything else after it ends it at once", async () => {
     const rejected = (count: number) =>
       count === 1 ? new LostConnection("cut") : new FabricError("rejected", `rejected at ${count}`);
-    await expect(runSteps([lossy(9, rejected)], { pauses })).rejects.toMatchObject({ message: "rejected at 2" });
+    expect((await runSteps([lossy(9, rejected)], { pauses })).failure).toMatchObject({ message: "rejected at 2" });
   });
 });
 
@@ -314,7 +370,7 @@ test("several that are not ready are not ready together", async () => {
     observe: () => Promise.reject(new FabricError("not-ready", `${id} is not ready`, { hint: "later" })),
     act: async () => {},
   });
-  await expect(runSteps([late("a"), late("b")])).rejects.toMatchObject({ code: "not-ready", hint: "later" });
+  expect((await runSteps([late("a"), late("b")])).failure).toMatchObject({ code: "not-ready", hint: "later" });
 });
 
 describe("steps that interrupt what runs", () => {
@@ -368,7 +424,7 @@ describe("steps that interrupt what runs", () => {
     const { all, acted } = line(["a", "b", "c", "d"], { failing: "b", calm: "d" });
     const ended = new Map<string, StepEvent>();
     const run = runSteps(all, { onEvent: (event) => event.type === "ended" && ended.set(event.step.id, event) });
-    await expect(run).rejects.toMatchObject({ code: "not-ready", message: "b is down" });
+    expect((await run).failure).toMatchObject({ code: "not-ready", message: "b is down" });
     expect(acted.toSorted()).toEqual(["a", "d"]);
     expect(ended.get("c")).toMatchObject({ outcome: { result: "skipped", because: "step b failed" } });
   });
@@ -377,7 +433,7 @@ describe("steps that interrupt what runs", () => {
     const { all, acted } = line(["a", "b"]);
     const [a, b] = all as [Step, Step];
     const blind = { ...a, observe: () => Promise.reject(new FabricError("forbidden", "not allowed to look")) };
-    await expect(runSteps([blind, b])).rejects.toMatchObject({ code: "forbidden" });
+    expect((await runSteps([blind, b])).failure).toMatchObject({ code: "forbidden" });
     expect(acted).toEqual(["b"]);
   });
 
@@ -392,7 +448,7 @@ describe("steps that interrupt what runs", () => {
         return Promise.reject(signal.reason as Error);
       },
     };
-    await expect(runSteps([first, ...all], { signal: interrupt.signal })).rejects.toMatchObject({
+    expect((await runSteps([first, ...all], { signal: interrupt.signal })).failure).toMatchObject({
       code: "interrupted",
       message: expect.stringContaining("3 of 3 steps left"),
     });

@@ -8,7 +8,7 @@ import {
   webhookUninstallSteps,
   type WebhookOptions,
 } from "../../../../core/installation/webhook.ts";
-import { runSteps } from "../../../../core/engine/run.ts";
+import { runToEnd } from "../../../run-to-end.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 import { linesOf } from "../network/network-cluster.ts";
 
@@ -20,14 +20,14 @@ afterEach(async () => {
 async function installed(options: WebhookOptions = {}): Promise<ScriptedCluster> {
   const cluster = await scriptedCluster();
   opened.push(cluster);
-  await runSteps(webhookInstallSteps(cluster.connect(), options));
+  await runToEnd(webhookInstallSteps(cluster.connect(), options));
   return cluster;
 }
 
 const { signal } = new AbortController();
 async function uninstall(cluster: ScriptedCluster) {
   const connected = cluster.connect();
-  return runSteps(webhookUninstallSteps(connected, await installedObjects(connected, signal)));
+  return runToEnd(webhookUninstallSteps(connected, await installedObjects(connected, signal)));
 }
 
 describe("webhook install --policy", () => {
@@ -51,7 +51,7 @@ describe("webhook install --policy", () => {
     await patch(cluster.connect(), binding, { type: "merge", patch: { spec: { validationActions: ["Warn"] } } });
     const lists = { kind: "ConfigMap", namespace: "kubectl-fabric-system", name: "kubectl-fabric-policy" } as const;
     await patch(cluster.connect(), lists, { type: "merge", patch: { data: { peerImages: "mine\n" } } });
-    await runSteps(webhookInstallSteps(cluster.connect(), { policy: true }));
+    await runToEnd(webhookInstallSteps(cluster.connect(), { policy: true }));
     expect(await get(cluster.connect(), lists, signal)).toMatchObject({ data: { peerImages: "mine\n" } });
     expect(await get(cluster.connect(), binding, signal)).toMatchObject({ spec: { validationActions: ["Warn"] } });
     await uninstall(cluster);
@@ -126,7 +126,7 @@ describe("webhook uninstall", () => {
     cluster.erase("ClusterRole", "kubectl-fabric-webhook");
     const metadata = { name: "kubectl-fabric-webhook" };
     const theirs = cluster.put({ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata });
-    await runSteps(webhookUninstallSteps(connected, found));
+    await runToEnd(webhookUninstallSteps(connected, found));
     expect(cluster.objects()).toEqual([theirs]);
   });
 
@@ -139,7 +139,7 @@ describe("webhook uninstall", () => {
     const found = await installedObjects(connected, signal);
     const labels = { "app.kubernetes.io/managed-by": "Helm" };
     cluster.put({ apiVersion, kind, metadata: { name, labels } });
-    await expect(runSteps(webhookUninstallSteps(connected, found))).rejects.toMatchObject({
+    await expect(runToEnd(webhookUninstallSteps(connected, found))).rejects.toMatchObject({
       code: "conflict",
       message: `expected ${kind} ${name} to have the label app.kubernetes.io/managed-by=kubectl-fabric, as before, found app.kubernetes.io/managed-by=Helm`,
     });

@@ -4,7 +4,8 @@ import { initSteps } from "../../../../core/network/operations/init.ts";
 import type { CaughtUp } from "../../../../core/network/workload/node-steps.ts";
 import { networkFor } from "../../../../core/network/resources/network-request.ts";
 import type { FabricNetwork } from "../../../../core/network/resources/spec.ts";
-import { runSteps, type RunOptions, type RunReport } from "../../../../core/engine/run.ts";
+import type { RunOptions, RunReport } from "../../../../core/engine/run.ts";
+import { runToEnd } from "../../../run-to-end.ts";
 import {
   scriptedCluster,
   type ScriptedCluster,
@@ -38,7 +39,7 @@ export function init(
   network: FabricNetwork,
   { client = cluster.connect(), now = today, caughtUp = atOnce, ...options }: InitOptions = {},
 ): Promise<RunReport> {
-  return runSteps(
+  return runToEnd(
     initSteps(client, network, caughtUp, () => now),
     options,
   );

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { networkFor } from "../../../../core/network/resources/network-request.ts";
 import { scheduleSteps, unscheduleSteps } from "../../../../core/orphans/schedule.ts";
-import { runSteps } from "../../../../core/engine/run.ts";
+import { runToEnd } from "../../../run-to-end.ts";
 import { linesOf } from "../network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 
@@ -18,11 +18,11 @@ async function scheduled(): Promise<ScriptedCluster> {
   opened.push(cluster);
   cluster.put({ apiVersion: "v1", kind: "Namespace", metadata: { name: "org1" } });
   const schedule = { cron: "17 3 * * *", olderThan: 60, sources: ["dind"], image: "plugin" } as const;
-  await runSteps(scheduleSteps(cluster.connect(), network, organizations, schedule));
+  await runToEnd(scheduleSteps(cluster.connect(), network, organizations, schedule));
   return cluster;
 }
 
-const unschedule = (cluster: ScriptedCluster) => runSteps(unscheduleSteps(cluster.connect(), organizations));
+const unschedule = (cluster: ScriptedCluster) => runToEnd(unscheduleSteps(cluster.connect(), organizations));
 
 test("no schedule and none of its rights are left", async () => {
   const cluster = await scheduled();

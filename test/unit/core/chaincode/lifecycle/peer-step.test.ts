@@ -7,7 +7,8 @@ import type { OpenNetwork } from "../../../../../core/network/session/open-netwo
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { hostOf, nodesOf, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
 import type { PeerOrganization } from "../../../../../core/network/resources/spec.ts";
-import { runSteps, type StepEvent } from "../../../../../core/engine/run.ts";
+import type { StepEvent } from "../../../../../core/engine/run.ts";
+import { runToEnd } from "../../../../run-to-end.ts";
 import type { Step } from "../../../../../core/engine/step.ts";
 
 const { signal } = new AbortController();
@@ -68,7 +69,7 @@ const own = (network: OpenNetwork, at: (node: FabricNode) => PeerWork, patience?
 
 async function run(...steps: readonly Step[]) {
   const events: StepEvent[] = [];
-  const report = runSteps(steps, { pauses: [], onEvent: (event) => events.push(event) });
+  const report = runToEnd(steps, { pauses: [], onEvent: (event) => events.push(event) });
   const end = await report.then(
     ({ outcomes }) => Object.fromEntries([...outcomes].map(([id, { result }]) => [id, result])),
     (error: unknown) => error,

@@ -7,7 +7,7 @@ import type { ChaincodePackage } from "../../../../../core/fabric/package/chainc
 import { openNetwork } from "../../../../../core/network/session/open-network.ts";
 import { nodesOf } from "../../../../../core/network/resources/nodes.ts";
 import type { PeerOrganization } from "../../../../../core/network/resources/spec.ts";
-import { runSteps } from "../../../../../core/engine/run.ts";
+import { runToEnd } from "../../../../run-to-end.ts";
 import { small } from "../../network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import type { WireObject } from "../../scripted-cluster/stored-objects.ts";
@@ -51,7 +51,7 @@ async function move(pkg: PackageToDeploy, chosen: boolean): Promise<void> {
   const request = { chaincode: "asset", channel: "mychannel", label: "asset", organizations: [organization] };
   const runtime = newDindRuntime(network, { ...request, chosen, prepare }, "dind", undefined);
   const target: Target = { organization, peers: [], late: [], gateway, pkg };
-  await runSteps(runtime.afterwards(target, []));
+  await runToEnd(runtime.afterwards(target, []));
 }
 
 /** Of which only the ID is known until it is asked for. */

@@ -15,7 +15,7 @@ import { appliedStep } from "../../../../../core/kubernetes/steps/object-steps.t
 import { openNetwork } from "../../../../../core/network/session/open-network.ts";
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { hostOf, nodesOf, peerNodes } from "../../../../../core/network/resources/nodes.ts";
-import { runSteps } from "../../../../../core/engine/run.ts";
+import { runToEnd } from "../../../../run-to-end.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import { deploymentController, usualControllersBut } from "../../scripted-cluster/controllers.ts";
 
@@ -45,7 +45,7 @@ afterEach(() => cluster.close());
 
 const applied = (per?: "organization" | "peer") =>
   appliedStep(cluster.connect(), { id: "objects", title: "objects", after: [], objects: objects(per) });
-const deployed = async (per?: "organization" | "peer") => void (await runSteps([applied(per)], { signal }));
+const deployed = async (per?: "organization" | "peer") => void (await runToEnd([applied(per)], { signal }));
 const services = async () => (await runningServices(cluster.connect(), organization, signal)) ?? [];
 
 /** A Pod of the service, whose container was started so many times before. */
@@ -283,7 +283,7 @@ test("its restart is that of kubectl, and what deploy-cc finds as it wants it", 
   const about = service({ name: serviceName(identity()) });
   const now = () => new Date("2026-01-02T03:04:05Z");
   const step = serviceRestartStep(network, { channel: "mychannel", name: "asset" }, about, [], now);
-  const report = await runSteps([step], { signal });
+  const report = await runToEnd([step], { signal });
   expect(report.outcomes.get(step.id)).toMatchObject({ result: "changed" });
   expect(cluster.read("Deployment", about.name, "org1")).toMatchObject({
     spec: {

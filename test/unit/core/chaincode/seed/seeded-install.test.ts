@@ -5,7 +5,7 @@ import type { SeedPeer } from "../../../../../core/chaincode/image/seed-peer.ts"
 import type { Provision, Seeding } from "../../../../../core/chaincode/seed/seeding.ts";
 import { FabricError } from "../../../../../core/error.ts";
 import { packChaincode } from "../../../../../core/fabric/package/chaincode-package.ts";
-import { runSteps } from "../../../../../core/engine/run.ts";
+import { runToEnd } from "../../../../run-to-end.ts";
 import type { Step } from "../../../../../core/engine/step.ts";
 
 const { signal } = new AbortController();
@@ -56,7 +56,7 @@ function installed({
 describe("a package that is installed, of which only the ID is known", () => {
   test("gets its image, and the peer is told again in case its own build had failed", async () => {
     const { step, log } = installed({ pkg: await byItsId("node") });
-    const { outcomes } = await runSteps([step], { signal });
+    const { outcomes } = await runToEnd([step], { signal });
     expect(outcomes.get("install")).toMatchObject({
       result: "changed",
       detail: "image from peer0.org2, 2.0 MB sent",
@@ -73,7 +73,7 @@ describe("a package that is installed, of which only the ID is known", () => {
     ],
   ])("is left as it is where %s", async (_, situation) => {
     const { step, log } = installed(await situation());
-    expect((await runSteps([step], { signal })).outcomes.get("install")).toMatchObject({ result: "unchanged" });
+    expect((await runToEnd([step], { signal })).outcomes.get("install")).toMatchObject({ result: "unchanged" });
     expect(log).toEqual([]);
   });
 
@@ -81,9 +81,9 @@ describe("a package that is installed, of which only the ID is known", () => {
     const refusal = new FabricError("not-found", "expected an image, found none");
     const situation: Situation = { pkg: await byItsId("golang"), how: { how: "left" } };
     const { step } = installed({ ...situation, whenLeft: () => refusal });
-    await expect(runSteps([step], { signal })).rejects.toBe(refusal);
+    await expect(runToEnd([step], { signal })).rejects.toBe(refusal);
     const running = installed(situation);
-    const { outcomes } = await runSteps([running.step], { signal });
+    const { outcomes } = await runToEnd([running.step], { signal });
     expect(outcomes.get("install")).toMatchObject({ detail: "no daemon has its image: the next call builds it" });
     expect(running.log).toEqual(["provide"]);
   });

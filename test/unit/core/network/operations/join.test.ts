@@ -11,7 +11,8 @@ import { openNetwork } from "../../../../../core/network/session/open-network.ts
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { ordererNodes } from "../../../../../core/network/resources/nodes.ts";
 import type { PeerOrganization } from "../../../../../core/network/resources/spec.ts";
-import { runSteps, type RunOptions, type RunReport } from "../../../../../core/engine/run.ts";
+import type { RunOptions, RunReport } from "../../../../../core/engine/run.ts";
+import { runToEnd } from "../../../../run-to-end.ts";
 import type { Step } from "../../../../../core/engine/step.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import type { WireObject } from "../../scripted-cluster/stored-objects.ts";
@@ -41,7 +42,7 @@ async function join(cluster: ScriptedCluster, options: JoinOptions = {}): Promis
   const { network = small, channel = "mychannel", only = () => true, organizations, ...run } = options;
   const open = openNetwork(cluster.connect(), network);
   try {
-    return await runSteps(
+    return await runToEnd(
       joinSteps(open, channel, { ...(organizations && { organizations }), now: () => today }).filter(only),
       {
         pauses: [],

@@ -16,7 +16,7 @@ import { findingKey, type Finding } from "../../../../../core/orphans/judgement/
 import type { PeerFacts } from "../../../../../core/orphans/judgement/judgement.ts";
 import type { PackageState } from "../../../../../core/orphans/judgement/package-state.ts";
 import { peerStart, type PeerProcess, type PeerStart } from "../../../../../core/orphans/places/peer-start.ts";
-import { runSteps } from "../../../../../core/engine/run.ts";
+import { runToEnd } from "../../../../run-to-end.ts";
 import type { Step } from "../../../../../core/engine/step.ts";
 
 const needed: PackageState = { state: "needed", because: "mychannel runs it" };
@@ -102,7 +102,7 @@ describe("the start of a peer", () => {
 
   test("is asked for again when the connection was lost", async () => {
     const { start } = answering([new LostConnection("cut"), "through"]);
-    await runSteps([start.step], { signal, pauses: [0] });
+    await runToEnd([start.step], { signal, pauses: [0] });
     expect(await start.doubt(signal)).toBeUndefined();
   });
 
@@ -154,7 +154,7 @@ describe("a cleanup", () => {
     let removed: readonly Finding[] = found.findings;
     const steps: PlansReport["steps"][number][] = [];
     for (const plan of cleanupPlans(found, (later) => (removed = together(found, later).findings))) {
-      const { outcomes } = await runSteps(await plan.steps(signal), { signal });
+      const { outcomes } = await runToEnd(await plan.steps(signal), { signal });
       steps.push(...[...outcomes].map(([id, { result }]) => ({ id, title: id, result })));
     }
     return { report: { changed: 0, unchanged: 0, wouldChange: 0, steps }, removed };
