@@ -1,3 +1,4 @@
+import { onceEach } from "../engine/once.ts";
 import { FabricError } from "../error.ts";
 import type { Cluster } from "./cluster.ts";
 import { isNotFound } from "./api-error.ts";
@@ -7,7 +8,7 @@ interface ApiResourceList {
   readonly resources?: readonly { readonly name: string; readonly kind: string; readonly namespaced: boolean }[];
 }
 
-const discovered = new WeakMap<Cluster, Map<string, Promise<readonly Resource[]>>>();
+const discovered = new WeakMap<Cluster, ReturnType<typeof onceEach<readonly Resource[]>>>();
 
 /** Where a kind's objects are: from our table, else asked of the API server once for each apiVersion. */
 export async function findResource(
@@ -38,15 +39,9 @@ export async function servesKind(
 }
 
 function resourcesOf(cluster: Cluster, apiVersion: string, signal?: AbortSignal): Promise<readonly Resource[]> {
-  const known = discovered.get(cluster) ?? new Map<string, Promise<readonly Resource[]>>();
-  discovered.set(cluster, known);
-  let answer = known.get(apiVersion);
-  if (!answer) {
-    answer = askResources(cluster, apiVersion, signal);
-    known.set(apiVersion, answer);
-    answer.catch(() => known.delete(apiVersion));
-  }
-  return answer;
+  const once = discovered.get(cluster) ?? onceEach<readonly Resource[]>();
+  discovered.set(cluster, once);
+  return once(apiVersion, () => askResources(cluster, apiVersion, signal));
 }
 
 async function askResources(cluster: Cluster, apiVersion: string, signal?: AbortSignal): Promise<readonly Resource[]> {

@@ -10,7 +10,7 @@ import { describe, expect, test } from "vitest";
 const rooms: Readonly<Record<string, readonly string[]>> = {
   "core/process": [],
   "core/engine": [],
-  "core/kubernetes": [],
+  "core/kubernetes": ["core/engine"],
   "core/kubernetes/steps": ["core/engine", "core/kubernetes"],
   "core/fabric/identity": [],
   "core/fabric/policy": [],
@@ -59,7 +59,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "core/network",
   ],
   "core/chaincode/deployment": ["core/engine", "core/fabric", "core/network", "core/chaincode/image"],
-  "core/chaincode/package": ["core/fabric", "core/network", "core/chaincode/deployment"],
+  "core/chaincode/package": ["core/engine", "core/fabric", "core/network", "core/chaincode/deployment"],
   "core/chaincode/daemon": ["core/kubernetes", "core/fabric", "core/docker", "core/injection", "core/network"],
   "core/chaincode/lifecycle": [
     "core/engine",
@@ -104,7 +104,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   "core/chaincode/rollout": ["core/engine", "core/fabric", "core/network", "core/chaincode"],
   "core/orphans/peers": ["core/kubernetes", "core/fabric", "core/injection", "core/network"],
-  "core/orphans/judgement": ["core/kubernetes", "core/fabric", "core/network", "core/orphans/peers"],
+  "core/orphans/judgement": ["core/engine", "core/kubernetes", "core/fabric", "core/network", "core/orphans/peers"],
   "core/orphans/places": [
     "core/engine",
     "core/kubernetes",

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
+import { onceEach } from "../../engine/once.ts";
 import { asUsage, FabricError, LostConnection, messageOf } from "../../error.ts";
 import {
   checkPackageContent,
@@ -108,7 +109,7 @@ function listed(names: readonly string[]): string {
 
 /** A package that peers have: asked of one after another when somebody needs its bytes. */
 export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly FabricNode[]): PackageToDeploy {
-  let found: Promise<ChaincodePackage> | undefined;
+  const once = onceEach<ChaincodePackage>();
   const find = async (signal: AbortSignal): Promise<ChaincodePackage> => {
     const failures: unknown[] = [];
     for (const node of peers) {
@@ -130,12 +131,7 @@ export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly
   return {
     id,
     type: undefined,
-    load: (signal) => {
-      const finding = (found ??= find(signal));
-      // What failed may be tried again.
-      finding.catch(() => (found = undefined));
-      return finding;
-    },
+    load: (signal) => once(id, () => find(signal)),
   };
 }
 

@@ -2,6 +2,7 @@ import type { ImageAddition } from "../../docker/composed-image.ts";
 import { removeContainer } from "../../docker/containers.ts";
 import { EngineError, type Engine } from "../../docker/engine.ts";
 import { inspectImage, pullImage, splitName, type Image } from "../../docker/images.ts";
+import { onceEach } from "../../engine/once.ts";
 import { FabricError } from "../../error.ts";
 import { chaincodeImageName } from "../../fabric/chaincode/chaincode-image.ts";
 import { chaincodeFiles, type ChaincodePackage } from "../../fabric/package/chaincode-package.ts";
@@ -109,8 +110,8 @@ class PackageSeeding implements Seeding {
   readonly #built: ImageSource[] = [];
   /** Containers of builds that are over. */
   readonly #tidying: Promise<void>[] = [];
-  #content: Promise<Content> | undefined;
-  #givenSource: Promise<ImageSource> | undefined;
+  readonly #contents = onceEach<Content>();
+  readonly #givenSource = onceEach<ImageSource>();
 
   constructor(
     pkg: SeededPackage,
@@ -235,9 +236,8 @@ class PackageSeeding implements Seeding {
   }
 
   #given(context: StepContext): Promise<ImageSource> | undefined {
-    const source = (this.#givenSource ??= this.#pkg.image?.(this.#reader, context));
-    source?.catch(() => (this.#givenSource = undefined));
-    return source;
+    const { id, image } = this.#pkg;
+    return image && this.#givenSource(id, () => image(this.#reader, context));
   }
 
   /** What stands for an image has no sources: a build of it would be something else by its name. */
@@ -261,9 +261,7 @@ class PackageSeeding implements Seeding {
   }
 
   #contentOnce(signal: AbortSignal): Promise<Content> {
-    const reading = (this.#content ??= this.#contentOf(signal));
-    reading.catch(() => (this.#content = undefined));
-    return reading;
+    return this.#contents(this.#pkg.id, () => this.#contentOf(signal));
   }
 
   async #contentOf(signal: AbortSignal): Promise<Content> {

@@ -5,6 +5,7 @@ import type { Credential } from "../../fabric/identity/certificate-authority.ts"
 import type { Endpoint } from "../../fabric/node/endpoint.ts";
 import { connectNode, type NodeConnection } from "../../fabric/node/node-connection.ts";
 import { newSigningIdentity, type SigningIdentity } from "../../fabric/identity/signing-identity.ts";
+import { onceEach } from "../../engine/once.ts";
 import { FabricError } from "../../error.ts";
 import { adminIdentityName, identitySecretName, readIdentitySecret } from "../identity/identity-secret.ts";
 import { mspConfigMapName } from "../identity/identities.ts";
@@ -42,7 +43,10 @@ export interface OpenNetwork {
 }
 
 export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNetwork {
-  const once = memory();
+  const readOnce = onceEach<PublicCertificates>();
+  const forwardOnce = onceEach<Endpoint>();
+  const connectOnce = onceEach<NodeConnection>();
+  const administratorOnce = onceEach<Administrator>();
   const forwards: Forward[] = [];
   const connections: NodeConnection[] = [];
   const cleanups: (() => Promise<void>)[] = [];
@@ -53,10 +57,10 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
   };
 
   const certificates: OpenNetwork["certificates"] = (organization, signal) =>
-    once(`certificates/${organization.name}`, () => readCertificates(cluster, organization, signal));
+    readOnce(organization.name, () => readCertificates(cluster, organization, signal));
 
   const endpoint: OpenNetwork["endpoint"] = (node, port, signal) =>
-    once(`endpoint/${hostOf(node)}:${port}`, async () => {
+    forwardOnce(`${hostOf(node)}:${port}`, async () => {
       const target = nodeTarget(node, port);
       // Of a connection that cannot be made a client of the forward sees only a reset: say before that no Pod runs.
       const [{ tlsRoot }] = await Promise.all([
@@ -78,9 +82,9 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
     certificates,
     endpoint,
     administrator: (organization, signal) =>
-      once(`administrator/${organization.name}`, () => readAdministrator(cluster, organization, signal)),
+      administratorOnce(organization.name, () => readAdministrator(cluster, organization, signal)),
     connection: (node, signal) =>
-      once(`connection/${hostOf(node)}`, async () => {
+      connectOnce(hostOf(node), async () => {
         const place = await endpoint(node, ports[node.component], signal);
         checkOpen();
         const connection = connectNode(place);
@@ -93,19 +97,6 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
       for (const connection of connections) connection.close();
       await Promise.all([...forwards.map((forward) => forward.close()), ...cleanups.map((cleanup) => cleanup())]);
     },
-  };
-}
-
-/** Does a thing once for each key; what failed may be tried again. */
-function memory(): <T>(key: string, make: () => Promise<T>) => Promise<T> {
-  const kept = new Map<string, Promise<unknown>>();
-  return <T>(key: string, make: () => Promise<T>) => {
-    const before = kept.get(key) as Promise<T> | undefined;
-    if (before) return before;
-    const promise = make();
-    kept.set(key, promise);
-    promise.catch(() => kept.delete(key));
-    return promise;
   };
 }
 

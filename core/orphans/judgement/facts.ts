@@ -1,3 +1,4 @@
+import { onceEach } from "../../engine/once.ts";
 import { FabricError, messageOf } from "../../error.ts";
 import { parseAddress } from "../../fabric/node/address.ts";
 import {
@@ -47,17 +48,15 @@ export function newFactsReader(
   told: readonly ToldIdentity[],
 ): FactsReader {
   const known = new Map<string, (signal: AbortSignal) => Promise<PeerFacts>>();
-  const reached = new Map<string, Promise<Reached>>();
+  const once = onceEach<Reached>();
   const opened: { close(): unknown }[] = [];
   const keep = <T extends Forward | NodeConnection>(one: T): T => {
     opened.push(one);
     return one;
   };
   const reach = async (peer: PeerPod, signal: AbortSignal): Promise<NodeClient> => {
-    const made = reached.get(peer.name) ?? reachAny(cluster, networks, told, peer, keep, signal);
-    reached.set(peer.name, made);
-    made.catch(() => reached.delete(peer.name));
-    return { ...(await made), signal, timeout: patience };
+    const reached = await once(peer.name, () => reachAny(cluster, networks, told, peer, keep, signal));
+    return { ...reached, signal, timeout: patience };
   };
   return {
     of(peer, signal) {
