@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as timeout } from "node:timers/promises";
 import { FabricError, LostConnection, type ErrorCode } from "../error.ts";
 
 export interface Persistence {
@@ -7,7 +7,12 @@ export interface Persistence {
   readonly onLost: (error: FabricError) => void;
   /** Milliseconds before each further attempt. */
   readonly pauses?: readonly number[] | undefined;
+  /** Resolves after so many milliseconds, or when the signal is aborted. */
+  readonly sleep?: ((milliseconds: number, signal: AbortSignal) => Promise<void>) | undefined;
 }
+
+const byTheClock = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+  timeout(milliseconds, undefined, { signal }).catch(() => {});
 
 /** An API server that restarts is away for some seconds. */
 const usualPauses: readonly number[] = [500, 2000, 5000, 10_000];
@@ -21,7 +26,7 @@ const alike: readonly ErrorCode[] = ["connection", "cluster-unreachable"];
  */
 export async function againWhenLost<T>(
   attempt: () => Promise<T>,
-  { signal, onLost, pauses = usualPauses }: Persistence,
+  { signal, onLost, pauses = usualPauses, sleep = byTheClock }: Persistence,
 ): Promise<T> {
   let lost = false;
   for (const pause of pauses) {
@@ -32,7 +37,7 @@ export async function againWhenLost<T>(
       if (!lost || signal.aborted || !(error instanceof FabricError) || !alike.includes(error.code)) throw error;
       onLost(error);
     }
-    await sleep(pause, undefined, { signal }).catch(() => {});
+    await sleep(pause, signal);
   }
   return attempt();
 }

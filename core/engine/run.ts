@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly now?: () => number;
   /** Milliseconds before a step whose connection was lost is tried again, each time. */
   readonly pauses?: readonly number[];
+  /** How such a pause is made: by the clock unless told. */
+  readonly sleep?: Persistence["sleep"];
   readonly onEvent?: (event: StepEvent) => void;
 }
 
@@ -99,13 +101,14 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
       again: (because: string) => emit({ type: "again", step, because }),
     };
     const onLost = (error: FabricError) => emit({ type: "again", step, because: error.message });
-    const { pauses } = options;
+    const { pauses, sleep } = options;
     const turn = { take: () => takeTurn(step), pass: () => turns.leave(step, false) };
-    end(step, await attempt(step, context, dryRun, turn, { onLost, pauses }), started);
+    end(step, await attempt(step, context, dryRun, turn, { onLost, pauses, sleep }), started);
   };
 
   for (;;) {
     roomier = Promise.withResolvers<void>();
+    const before = waiting.size;
     for (const step of waiting) {
       const ready = readiness(step, outcomes);
       const isFull = running.size - inLine >= parallel;
@@ -117,14 +120,16 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
       } else if (ready === "would-change" && !signal.aborted) {
         end(step, { result: "would-change" }, now());
       } else {
-        const before = outcomes.get(ready);
-        const failed = before?.result === "skipped" ? before.because : `${titleOf(ready)} failed`;
+        const cause = outcomes.get(ready);
+        const failed = cause?.result === "skipped" ? cause.because : `${titleOf(ready)} failed`;
         const because = signal.aborted ? "interrupted" : failed;
-        end(step, { result: "skipped", because, failure: failureOf(before) }, now());
+        end(step, { result: "skipped", because, failure: failureOf(cause) }, now());
       }
     }
-    if (running.size > 0) await Promise.race([...running, roomier.promise]);
-    else if (![...waiting].some((step) => readiness(step, outcomes) !== "pending")) break;
+    // One that ended without running may be what another waited for, or the turn of one that runs.
+    if (waiting.size < before) continue;
+    if (running.size === 0) break;
+    await Promise.race([...running, roomier.promise]);
   }
   return reportOf(steps, outcomes, signal);
 }

@@ -34,7 +34,7 @@ export interface Step {
   readonly after: readonly string[];
   /**
    * Where looking shows that acting interrupts what runs, it acts one at a time with others that do, in the order of the plan,
-   * and not at all after one that failed. None may come after such a step that is behind it in the plan.
+   * and not at all after one that failed. None may come after such a step that is behind it in the plan: `checkPlan` refuses it.
    */
   readonly takesTurns?: true;
   /** Acting changes nothing, it makes sure of something. In a dry run it does not act, and what comes after it is looked at all the same. */

@@ -239,6 +239,15 @@ describe("runSteps", () => {
       ],
       /a -> b -> a/,
     ],
+    [
+      "turns that wait for each other",
+      [
+        { id: "a", after: ["b"], takesTurns: true as const },
+        { id: "b", after: ["c"] },
+        { id: "c", after: [], takesTurns: true as const },
+      ],
+      /a -> b -> c -> a/,
+    ],
   ])("refuses %s", async (_, shapes, message) => {
     const plan = shapes.map((shape) => ({
       ...shape,
@@ -435,6 +444,48 @@ describe("steps that interrupt what runs", () => {
     const blind = { ...a, observe: () => Promise.reject(new FabricError("forbidden", "not allowed to look")) };
     expect((await runSteps([blind, b])).failure).toMatchObject({ code: "forbidden" });
     expect(acted).toEqual(["b"]);
+  });
+
+  test("go on when those before them in the line are left, in whatever order the plan names what failed", async () => {
+    const { all, acted } = line(["left", "b"]);
+    const [left, b] = all as [Step, Step];
+    const bad: Step = {
+      ...b,
+      id: "bad",
+      async observe() {
+        // Not before b waits for its turn.
+        for (let tick = 9; tick > 0; tick--) await new Promise((resolve) => setImmediate(resolve));
+        throw new FabricError("rejected", "bad is impossible");
+      },
+    };
+    const { takesTurns: _, ...calm } = bad;
+    const plan = [{ ...left, after: ["between"] }, b, { ...calm, id: "between", after: ["bad"] }, calm];
+    expect((await runSteps(plan)).failure?.message).toBe("bad is impossible");
+    expect(acted).toEqual(["b"]);
+  });
+
+  test("wait for the one that acts also where the second look shows that they interrupt, which the first did not", async () => {
+    const { all, acted, most } = line(["a", "b"]);
+    const [a, b] = all as [Step, Step];
+    let looks = 0;
+    const turned: Step = {
+      ...a,
+      observe: async () => ({ is: "differs", inTurn: looks++ > 0 }),
+      // b, which it has let go before, acts by the time that it looks again.
+      act: (context) => (looks > 1 ? a.act(context) : Promise.reject(new LostConnection("cut"))),
+    };
+    const acts = Promise.withResolvers<void>();
+    const slow: Step = {
+      ...b,
+      async act(context) {
+        const acting = b.act(context);
+        acts.resolve();
+        return acting;
+      },
+    };
+    const sleep = () => acts.promise;
+    await runSteps([turned, slow], { pauses: [1], sleep });
+    expect([acted, most()]).toEqual([["b", "a"], 1]);
   });
 
   test("an interruption ends the one that acts and those that wait", async () => {
