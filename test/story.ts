@@ -10,7 +10,7 @@ interface Options {
   readonly skip?: boolean;
 }
 
-/** Told like vitest's own `it`. */
+/** Told like vitest's own `test`. */
 export interface Story {
   (title: string, work: Work): void;
   (title: string, options: Options, work: Work): void;

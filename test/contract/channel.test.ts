@@ -38,7 +38,7 @@ describe.each(columns)("$name", (column) => {
     readonly stranger: SignerOf;
   };
 
-  const it = newStory();
+  const test = newStory();
 
   compareAnswers(column, () => network);
 
@@ -73,11 +73,11 @@ describe.each(columns)("$name", (column) => {
   });
 
   describe.skipIf(missing)("channel participation", () => {
-    it("lists no channels before any is joined", async () => {
+    test("lists no channels before any is joined", async () => {
       expect(await call("GET")).toEqual({ status: 200, body: { systemChannel: null, channels: null } });
     });
 
-    it("answers 404 for an unknown channel", async () => {
+    test("answers 404 for an unknown channel", async () => {
       expect(await call("GET", "/other")).toEqual({ status: 404, body: { error: "channel does not exist" } });
       expect(await call("DELETE", "/other")).toEqual({
         status: 404,
@@ -85,7 +85,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("refuses what is no configuration block", async () => {
+    test("refuses what is no configuration block", async () => {
       expect(await call("POST", "", Buffer.alloc(0))).toEqual({
         status: 400,
         body: { error: "invalid join block: block is not a config block" },
@@ -95,11 +95,11 @@ describe.each(columns)("$name", (column) => {
       expect(garbage.body).toEqual({ error: expect.stringContaining("cannot unmarshal file part config-block") });
     });
 
-    it("refuses other methods", async () => {
+    test("refuses other methods", async () => {
       expect(await call("PATCH")).toEqual({ status: 405, body: { error: "invalid request method: PATCH" } });
     });
 
-    it("refuses clients without a certificate", async () => {
+    test("refuses clients without a certificate", async () => {
       const { adminPort } = orderers[0];
       const ca = network.ordererOrganization.tlsCa.certificate;
       const failure = await new Promise((resolve, reject) => {
@@ -109,20 +109,20 @@ describe.each(columns)("$name", (column) => {
       expect(failure).toMatchObject({ code: "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED" });
     });
 
-    it("joins orderers", async () => {
+    test("joins orderers", async () => {
       for (const node of orderers) {
         expect(await call("POST", "", network.genesis, node)).toEqual({ status: 201, body: info(1) });
       }
     });
 
-    it("refuses to join twice", async () => {
+    test("refuses to join twice", async () => {
       expect(await call("POST", "", network.genesis)).toEqual({
         status: 405,
         body: { error: "cannot join: channel already exists" },
       });
     });
 
-    it("lists and describes the channel", async () => {
+    test("lists and describes the channel", async () => {
       expect(await call("GET")).toEqual({
         status: 200,
         body: { systemChannel: null, channels: [{ name: channelId, url: "/participation/v1/channels/mychannel" }] },
@@ -138,13 +138,13 @@ describe.each(columns)("$name", (column) => {
   ): Promise<peer.Response> => (await propose(node, { chaincode, args })).getResponse() ?? new peer.Response();
 
   describe.skipIf(missing)("cscc", () => {
-    it("joins a peer", async () => {
+    test("joins a peer", async () => {
       for (const node of network.peers) {
         expect((await respond(node, "cscc", "JoinChain", network.genesis)).getStatus()).toBe(200);
       }
     });
 
-    it("refuses to join twice", async () => {
+    test("refuses to join twice", async () => {
       const response = await respond(org1, "cscc", "JoinChain", network.genesis);
       expect([response.getStatus(), response.getMessage()]).toEqual([
         500,
@@ -152,19 +152,19 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("refuses what is no block", async () => {
+    test("refuses what is no block", async () => {
       const response = await respond(org1, "cscc", "JoinChain", Buffer.from("no block"));
       expect(response.getStatus()).toBe(500);
       expect(response.getMessage()).toContain("Failed to reconstruct the genesis block");
     });
 
-    it("lists the channels of a peer", async () => {
+    test("lists the channels of a peer", async () => {
       const { payload } = (await respond(org1, "cscc", "GetChannels")).toObject();
       const channels = peer.ChannelQueryResponse.deserializeBinary(Buffer.from(payload as string, "base64"));
       expect(channels.toObject()).toEqual({ channelsList: [{ channelId }] });
     });
 
-    it("gives the configuration block", async () => {
+    test("gives the configuration block", async () => {
       const response = await respond(org1, "cscc", "GetConfigBlock", channelId);
       const block = common.Block.deserializeBinary(response.getPayload_asU8());
       expect(Buffer.from(block.getData()?.serializeBinary() ?? [])).toEqual(
@@ -172,7 +172,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("lets only administrators join channels", async () => {
+    test("lets only administrators join channels", async () => {
       const signer = await org1.organization.ca.issue({ commonName: "user", unit: "client" });
       const answer = await propose(org1, { chaincode: "cscc", args: ["JoinChain", network.genesis], signer });
       expect(answer.getResponse()?.getMessage()).toContain("access denied for [JoinChain][mychannel]");
@@ -180,19 +180,19 @@ describe.each(columns)("$name", (column) => {
   });
 
   describe.skipIf(missing)("qscc", () => {
-    it("tells height and hash of the chain", async () => {
+    test("tells height and hash of the chain", async () => {
       const response = await respond(org1, "qscc", "GetChainInfo", channelId);
       const chain = common.BlockchainInfo.deserializeBinary(response.getPayload_asU8());
       expect(chain.getHeight()).toBe(1);
       expect(chain.getCurrentblockhash_asU8()).toHaveLength(32);
     });
 
-    it("gives a block by its number", async () => {
+    test("gives a block by its number", async () => {
       const response = await respond(org1, "qscc", "GetBlockByNumber", channelId, "0");
       expect(common.Block.deserializeBinary(response.getPayload_asU8()).getHeader()?.getNumber()).toBe(0);
     });
 
-    it("has no block that is not there", async () => {
+    test("has no block that is not there", async () => {
       const response = await respond(org1, "qscc", "GetBlockByNumber", channelId, "99");
       expect([response.getStatus(), response.getMessage()]).toEqual([
         500,
@@ -200,7 +200,7 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("knows no other channel", async () => {
+    test("knows no other channel", async () => {
       const response = await respond(org1, "qscc", "GetChainInfo", "other");
       expect([response.getStatus(), response.getMessage()]).toEqual([500, "Invalid chain ID, other"]);
     });
@@ -210,7 +210,7 @@ describe.each(columns)("$name", (column) => {
     const deliver = (seek: Seek, signer = admins.orderer): ReturnType<typeof deliverFromOrderer> =>
       deliverFromOrderer(network, orderers[0], signer, seek);
 
-    it("gives the oldest, the newest and a specified block", async () => {
+    test("gives the oldest, the newest and a specified block", async () => {
       await eventually("a leader", async () =>
         (await deliver({ start: "oldest" })).status === Status.SUCCESS ? true : undefined,
       );
@@ -220,19 +220,19 @@ describe.each(columns)("$name", (column) => {
       }
     });
 
-    it("answers NOT_FOUND for a block that is not there, and for an unknown channel", async () => {
+    test("answers NOT_FOUND for a block that is not there, and for an unknown channel", async () => {
       expect(await deliver({ start: 99 })).toMatchObject({ blocks: [], status: Status.NOT_FOUND });
       expect(await deliver({ start: "newest", channel: "other" })).toMatchObject({ status: Status.NOT_FOUND });
     });
 
-    it("answers FORBIDDEN to a stranger", async () => {
+    test("answers FORBIDDEN to a stranger", async () => {
       expect(await deliver({ start: "oldest" }, admins.stranger)).toMatchObject({
         blocks: [],
         status: Status.FORBIDDEN,
       });
     });
 
-    it("answers BAD_REQUEST for a range that runs backwards", async () => {
+    test("answers BAD_REQUEST for a range that runs backwards", async () => {
       expect(await deliver({ start: 1, stop: 0 })).toMatchObject({ blocks: [], status: Status.BAD_REQUEST });
     });
   });
@@ -241,7 +241,7 @@ describe.each(columns)("$name", (column) => {
     const refused = "error applying config update to existing channel 'mychannel': error authorizing update";
     const anchors = [{ host: "peer0.org1", port: 7051 }];
 
-    it("sets anchor peers, and a waiting reader gets the block", async () => {
+    test("sets anchor peers, and a waiting reader gets the block", async () => {
       const waiting = deliverFromOrderer(network, orderers[1], admins.org1, { start: 1, wait: true });
       const answer = await changeChannel(network, (config) => setAnchorPeers(config, "Org1MSP", anchors), [
         admins.org1,
@@ -251,7 +251,7 @@ describe.each(columns)("$name", (column) => {
       expect(numbersOf(await waiting)).toEqual([1]);
     });
 
-    it("refuses a wrong version", async () => {
+    test("refuses a wrong version", async () => {
       const before = await currentConfig(network);
       const after = setAnchorPeers(before, "Org2MSP", anchors);
       const stale = await updateEnvelope(before, after, [admins.org2]);
@@ -264,7 +264,7 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("refuses a change that too few have signed", async () => {
+    test("refuses a change that too few have signed", async () => {
       const before = await currentConfig(network);
       const after = setAnchorPeers(before, "Org2MSP", []);
       const answer = await broadcast(network, orderers[0], await updateEnvelope(before, after, [admins.org1]));
@@ -274,7 +274,7 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("refuses a stranger's message", async () => {
+    test("refuses a stranger's message", async () => {
       const before = await currentConfig(network);
       const after = setAnchorPeers(before, "Org1MSP", []);
       const answer = await broadcast(network, orderers[0], await updateEnvelope(before, after, [admins.stranger]));
@@ -284,7 +284,7 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("adds an organization, whose members can read from then on", async () => {
+    test("adds an organization, whose members can read from then on", async () => {
       const msp = mspDefinition("Org3MSP", stranger.ca.certificate, stranger.tlsCa.certificate);
       const add = (config: Parameters<typeof addPeerOrganization>[0]): ReturnType<typeof addPeerOrganization> =>
         addPeerOrganization(config, { msp });
@@ -298,7 +298,7 @@ describe.each(columns)("$name", (column) => {
       expect(delivered.status).toBe(Status.SUCCESS);
     });
 
-    it("changes the batch size", async () => {
+    test("changes the batch size", async () => {
       const change = (config: Parameters<typeof addPeerOrganization>[0]): typeof config => {
         const value = groupAt(config.config, ["Orderer"]).getValuesMap().get("BatchSize");
         const size = orderer.BatchSize.deserializeBinary(value?.getValue_asU8() ?? new Uint8Array());
@@ -320,7 +320,7 @@ describe.each(columns)("$name", (column) => {
     const deliver = (seek: Seek, signer = admins.org1): ReturnType<typeof deliverFromPeer> =>
       deliverFromPeer(org1, signer, seek);
 
-    it("gives the blocks that orderers made, waiting for them", async () => {
+    test("gives the blocks that orderers made, waiting for them", async () => {
       const delivered = await deliver({ start: "oldest", stop: 4, wait: true });
       expect([numbersOf(delivered), delivered.status]).toEqual([[0, 1, 2, 3, 4], Status.SUCCESS]);
       const config = configOf(delivered.blocks[4] ?? new common.Block());
@@ -328,7 +328,7 @@ describe.each(columns)("$name", (column) => {
       expect(numbersOf(await deliver({ start: "newest" }))).toEqual([4]);
     });
 
-    it("gives filtered blocks", async () => {
+    test("gives filtered blocks", async () => {
       const { filtered, status } = await deliverFromPeer(org1, admins.org1, { start: 1, stop: 2 }, "deliverFiltered");
       expect(status).toBe(Status.SUCCESS);
       expect(filtered.map((block) => [block.getChannelId(), block.getNumber()])).toEqual([
@@ -341,12 +341,12 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("answers NOT_FOUND for a block that is not there, and for an unknown channel", async () => {
+    test("answers NOT_FOUND for a block that is not there, and for an unknown channel", async () => {
       expect(await deliver({ start: 99 })).toMatchObject({ blocks: [], status: Status.NOT_FOUND });
       expect(await deliver({ start: "newest", channel: "other" })).toMatchObject({ status: Status.NOT_FOUND });
     });
 
-    it("answers FORBIDDEN to a stranger", async () => {
+    test("answers FORBIDDEN to a stranger", async () => {
       const outsider = await newOrganization(network.directory, "Org4MSP");
       const answer = await deliver({ start: "oldest" }, { mspId: "Org4MSP", pair: outsider.admin });
       expect(answer).toMatchObject({ blocks: [], status: Status.FORBIDDEN });
@@ -354,7 +354,7 @@ describe.each(columns)("$name", (column) => {
   });
 
   describe.skipIf(missing)("leaving", () => {
-    it("removes an orderer from the channel", async () => {
+    test("removes an orderer from the channel", async () => {
       expect(await call("DELETE", "/mychannel", undefined, orderers[2])).toEqual({ status: 204, body: undefined });
       await eventually("its end", async () =>
         (await call("GET", "/mychannel", undefined, orderers[2])).status === 404 ? true : undefined,

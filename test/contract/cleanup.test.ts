@@ -69,7 +69,7 @@ describe.each(columns)("$name", (column) => {
   let folder: string;
   let reached: readonly NodeClient[];
 
-  const it = newStory();
+  const test = newStory();
 
   beforeAll(async () => {
     if (missing !== undefined) return;
@@ -211,7 +211,7 @@ describe.each(columns)("$name", (column) => {
       .filter((name) => name.startsWith("dev-"));
 
   describe.skipIf(missing)("cleanup at peers that somebody else deployed", () => {
-    it("finds what upgrades left, while peers were killed", { timeout: 3_600_000 }, async () => {
+    test("finds what upgrades left, while peers were killed", { timeout: 3_600_000 }, async () => {
       await upgrade(1);
       for (const [index, kill] of kills().entries()) {
         console.log(`CLEANUP_SEED=${killSeed}, upgrade ${index + 1}: ${JSON.stringify(kill)}`);
@@ -236,7 +236,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("keeps everything of a peer whose administrator nobody told, and says so", async () => {
+    test("keeps everything of a peer whose administrator nobody told, and says so", async () => {
       const [first, second] = network.peers as [PeerNode, PeerNode];
       await looking([first], async ({ findings, blind }) => {
         expect(blind).toMatchObject([
@@ -248,7 +248,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("keeps a package that is installed or approved, and not yet committed", async () => {
+    test("keeps a package that is installed or approved, and not yet committed", async () => {
       const pkg = await packaged(1000);
       const [client] = reached as [NodeClient];
       await seed(pkg.id, network.peers.slice(0, 1));
@@ -265,7 +265,7 @@ describe.each(columns)("$name", (column) => {
     });
 
     // 2.5 tells approvals by the name of a chaincode that is committed, and no others.
-    it("keeps a package that is approved under a name never committed", { skip: column.line === "2.5" }, async () => {
+    test("keeps a package that is approved under a name never committed", { skip: column.line === "2.5" }, async () => {
       const pkg = await packaged(1001);
       const [client] = reached as [NodeClient];
       await seed(pkg.id, network.peers.slice(0, 1));
@@ -278,7 +278,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("finds 200 orphans more in the daemon, and nothing of others", async () => {
+    test("finds 200 orphans more in the daemon, and nothing of others", async () => {
       const owner = { networkId: "dev", peerId: `peer0.${network.peers[0]?.organization.mspId}` };
       // Its own: the peers share the daemon here, each as if it had it alone, and what is made of another's image keeps that.
       const ofOwn = `dev-${owner.peerId}-`.toLowerCase();
@@ -308,7 +308,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("leaves no orphan, and the chaincode that the channel runs", async () => {
+    test("leaves no orphan, and the chaincode that the channel runs", async () => {
       const before = await images();
       const outcomes = new Map<string, Outcome>();
       await looking(network.peers, async (found) => {
@@ -339,7 +339,7 @@ describe.each(columns)("$name", (column) => {
       }
     });
 
-    it(
+    test(
       "removes nothing ahead of a peer that goes through its packages, and all of it after",
       { timeout: 900_000 },
       async () => {

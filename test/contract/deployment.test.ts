@@ -47,7 +47,7 @@ describe.each(columns)("$name", (column) => {
     return file;
   };
 
-  const it = newStory();
+  const test = newStory();
 
   compareAnswers(column, () => nodes);
 
@@ -107,7 +107,7 @@ describe.each(columns)("$name", (column) => {
     Object.fromEntries(steps.map((step) => [step, steps.filter((other) => other === step).length]));
 
   describe.skipIf(missing)("deploying a chaincode", () => {
-    it("installs it on every peer, approves, commits", async () => {
+    test("installs it on every peer, approves, commits", async () => {
       const steps = await deploy({ name: "assets", path: first });
       expect(counted(steps)).toMatchObject({ install: 3, approve: 2, commit: 1 });
       expect(await committed("assets")).toMatchObject({ version: "1", sequence: 1, initRequired: false });
@@ -116,12 +116,12 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("does nothing when nothing has changed, with and without the source", async () => {
+    test("does nothing when nothing has changed, with and without the source", async () => {
       expect(await deploy({ name: "assets", path: first })).toEqual([]);
       expect(await deploy({ name: "assets" })).toEqual([]);
     });
 
-    it("changes the policy alone: no package, same version, next sequence", async () => {
+    test("changes the policy alone: no package, same version, next sequence", async () => {
       const policy = "OR('Org1MSP.peer', 'Org2MSP.peer')";
       expect(counted(await deploy({ name: "assets", policy }))).toMatchObject({ approve: 2, commit: 1 });
       const definition = await committed("assets");
@@ -130,7 +130,7 @@ describe.each(columns)("$name", (column) => {
       expect(await deploy({ name: "assets", policy })).toEqual([]);
     });
 
-    it("upgrades the package and keeps the policy", async () => {
+    test("upgrades the package and keeps the policy", async () => {
       expect(counted(await deploy({ name: "assets", path: second }))).toMatchObject({
         install: 3,
         approve: 2,
@@ -142,7 +142,7 @@ describe.each(columns)("$name", (column) => {
       expect(await query("assets", "peer0.org2", ["ReadAsset", "a1"])).toContain("tom");
     });
 
-    it("goes back to the first definition: its package, version and policy", async () => {
+    test("goes back to the first definition: its package, version and policy", async () => {
       const steps = counted(await deploy({ name: "assets", rollbackTo: 1 }));
       expect(steps).toMatchObject({ approve: 2, commit: 1 });
       expect(steps).not.toHaveProperty("install");
@@ -152,7 +152,7 @@ describe.each(columns)("$name", (column) => {
       expect(await deploy({ name: "assets", rollbackTo: 1 })).toEqual([]);
     });
 
-    it("takes collections, and keeps them in what comes after", async () => {
+    test("takes collections, and keeps them in what comes after", async () => {
       const collections = join(work, "collections.json");
       await writeFile(
         collections,
@@ -178,12 +178,12 @@ describe.each(columns)("$name", (column) => {
       return file;
     };
 
-    it("goes back past a collection without losing it", async () => {
+    test("goes back past a collection without losing it", async () => {
       expect(await deploy({ name: "assets", rollbackTo: 1 })).toContain("commit");
       expect(await query("assets", "peer0.org1", ["ReadAppraisal", "appraisals", "a1"])).toBe("42");
     });
 
-    it("refuses what the channel does not know, before anything is done", async () => {
+    test("refuses what the channel does not know, before anything is done", async () => {
       await expect(deploy({ name: "assets", policy: "OR('Org9MSP.peer')" })).rejects.toThrow(/found Org9MSP/);
       await expect(deploy({ name: "assets", policy: "/Channel/Application/Nobody" })).rejects.toThrow(
         /Endorsement.*found/,
@@ -197,7 +197,7 @@ describe.each(columns)("$name", (column) => {
   describe.skipIf(missing)("a chaincode that has to be initialized", () => {
     const initArguments = ["ListAssets", "", ""];
 
-    it("is initialized by its deployment", async () => {
+    test("is initialized by its deployment", async () => {
       // Node's contract API takes no call without a function.
       await expect(deploy({ name: "ready", path: first, initRequired: true })).rejects.toMatchObject({
         code: "chaincode",
@@ -209,13 +209,13 @@ describe.each(columns)("$name", (column) => {
       expect(await deploy({ name: "ready", path: first })).toEqual([]);
     });
 
-    it("again by its upgrade, but not by another policy", async () => {
+    test("again by its upgrade, but not by another policy", async () => {
       expect(await deploy({ name: "ready", policy: "OR('Org1MSP.peer', 'Org2MSP.peer')" })).not.toContain("init");
       expect(await deploy({ name: "ready", path: second, initArguments })).toContain("init");
       expect(await query("ready", "peer0.org2", ["ReadAsset", "a1"])).toContain("tom");
     });
 
-    it("calls Init with the given arguments", async () => {
+    test("calls Init with the given arguments", async () => {
       const request = {
         name: "given",
         path: first,
@@ -228,7 +228,7 @@ describe.each(columns)("$name", (column) => {
   });
 
   describe.skipIf(missing)("one organization alone", () => {
-    it("approves, and is told who has to approve next and how", async () => {
+    test("approves, and is told who has to approve next and how", async () => {
       await expect(deploy({ name: "alone", path: first, organizations: ["org1"] })).rejects.toMatchObject({
         code: "not-ready",
         message: expect.stringMatching(/found those of Org1MSP; still to approve: Org2MSP/) as string,
@@ -237,7 +237,7 @@ describe.each(columns)("$name", (column) => {
       expect(await committed("alone")).toBeUndefined();
     });
 
-    it("is joined by the other, who commits", async () => {
+    test("is joined by the other, who commits", async () => {
       const steps = await deploy({ name: "alone", path: first, organizations: ["org2"] });
       expect(counted(steps)).toMatchObject({ approve: 1, commit: 1 });
       // Only org2's own peers were waited for.
@@ -264,7 +264,7 @@ describe.each(columns)("$name", (column) => {
       return approvedDefinition(client, channel, { name: "apart", sequence: 1 });
     };
 
-    it("are told who has approved nothing", async () => {
+    test("are told who has approved nothing", async () => {
       const collections = await shared();
       await expect(deploy({ name: "apart", path: first, organizations: ["org1"], collections })).rejects.toMatchObject({
         code: "not-ready",
@@ -272,7 +272,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("learn it before they approve, and how to go on", async () => {
+    test("learn it before they approve, and how to go on", async () => {
       const ours = { name: "apart", path: first, organizations: ["org2"] };
       const command = `kubectl fabric deploy-cc apart -C mychannel --path ${first}`;
       await expect(deploy(ours)).rejects.toMatchObject({
@@ -291,13 +291,13 @@ describe.each(columns)("$name", (column) => {
   });
 
   describe.skipIf(missing)("peers", () => {
-    it("install it where they are chosen", async () => {
+    test("install it where they are chosen", async () => {
       const steps = await deploy({ name: "chosen", path: chosen, peers: ["peer0.org1", "peer0.org2"] });
       expect(counted(steps)).toMatchObject({ install: 2, approve: 2, commit: 1 });
       expect(counted(await deploy({ name: "chosen" }))).toMatchObject({ install: 1 });
     });
 
-    it("that are down do not stop the others, and catch up", async () => {
+    test("that are down do not stop the others, and catch up", async () => {
       const [, down] = nodes.peers;
       await down?.process.kill();
       network.setReady("peer1.org1", false);
@@ -346,7 +346,7 @@ describe.each(columns)("$name", (column) => {
       network.setReady("peer1.org1", true);
     };
 
-    it("that go in the midst, and come back, install, and their organization approves", async () => {
+    test("that go in the midst, and come back, install, and their organization approves", async () => {
       const { outcomes } = await deployWhileOneGoes({ name: "midst", path: midst }, comesBack);
       expect(outcomes.get("install/peer1.org1")).toMatchObject({ result: "changed" });
       expect(outcomes.get("approve/org1")).toMatchObject({ result: "changed" });
@@ -354,7 +354,7 @@ describe.each(columns)("$name", (column) => {
       expect(await deploy({ name: "midst", path: midst })).toEqual([]);
     });
 
-    it("that go for good in the midst do not stop the others, and catch up", async () => {
+    test("that go for good in the midst do not stop the others, and catch up", async () => {
       const ended = deployWhileOneGoes({ name: "gone", path: gone, patience: 0 }, async () => {});
       const failure = await ended.then(
         () => undefined,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { extract } from "tar-stream";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ChaincodePackage } from "../../core/fabric/package/chaincode-package.ts";
 import { deployPackage, install, joinAll } from "../integration/emulator/network/actions.ts";
 import { hear } from "../integration/emulator/network/answers.ts";
@@ -125,7 +125,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
   };
 
   describe.skipIf(missing)(`chaincode in ${where}`, () => {
-    it("is built at installation, under an image name of the peer's own", async () => {
+    test("is built at installation, under an image name of the peer's own", async () => {
       expect((await install(org1, chaincode.bytes)).getStatus()).toBe(200);
       hear("what the peer has Docker do", proxy.changes(), org1.address);
       expect(await imageNames()).toContain(`${imageName(org1)}:latest`);
@@ -134,7 +134,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       expect(left).toEqual(where === "Docker" ? ["created host", "created host"] : []);
     });
 
-    it("is not built where the image is there beforehand", async () => {
+    test("is not built where the image is there beforehand", async () => {
       await api("POST", `/images/${imageName(org1)}/tag?repo=${imageName(org2)}&tag=latest`);
       const before = proxy.changes().length;
       expect((await install(org2, chaincode.bytes)).getStatus()).toBe(200);
@@ -142,7 +142,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       expect(proxy.changes()).toContain("POST /build");
     });
 
-    it("runs in a container with Fabric's name, arguments and environment", async () => {
+    test("runs in a container with Fabric's name, arguments and environment", async () => {
       await deployPackage(network, { name: "assets", version: "1.0", sequence: 1 }, chaincode.bytes, chaincode.id);
       expect(await read()).toEqual([200, "[]"]);
       const { Config, HostConfig } = await inspected();
@@ -174,7 +174,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       });
     });
 
-    it("is told apart from other things when what the disk holds is asked for", async () => {
+    test("is told apart from other things when what the disk holds is asked for", async () => {
       const usage = (await api("GET", "/system/df?type=image&type=container")) as {
         readonly Images: readonly (ListedImage & { readonly Size: number; readonly SharedSize: number })[];
         readonly Containers: readonly (ListedContainer & { readonly Command: string })[];
@@ -186,7 +186,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       expect(container).toMatchObject({ State: "running", Command: expect.stringContaining("start") as string });
     });
 
-    it("finds its TLS files in the container", async () => {
+    test("finds its TLS files in the container", async () => {
       const files = await filesIn("/etc/hyperledger/fabric");
       expect([...files.keys()].sort((a, b) => (a < b ? -1 : 1))).toEqual([
         "client.crt",
@@ -198,7 +198,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       expect(files.get("peer.crt")).toContain("-----BEGIN CERTIFICATE-----");
     });
 
-    it("is started again after its container was killed", async () => {
+    test("is started again after its container was killed", async () => {
       const before = await running();
       expect(before?.State).toBe("running");
       await api("POST", `/containers/${containerName(org1)}/kill`);
@@ -213,7 +213,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       expect(after?.Id).not.toBe(before?.Id);
     });
 
-    it("is started by its peer, which nobody has called since it was started itself", async () => {
+    test("is started by its peer, which nobody has called since it was started itself", async () => {
       await org1.process.stop();
       const before = await running();
       await org1.process.start();
@@ -224,7 +224,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       expect(now.Names).toEqual([`/${containerName(org1)}`]);
     });
 
-    it("is stopped by its peer when the channel runs another, which is started, without a call", async () => {
+    test("is stopped by its peer when the channel runs another, which is started, without a call", async () => {
       const next = await assetTransfer("assets_2.0");
       for (const node of [org1, org2]) {
         await api("POST", `/images/${imageName(org2)}/tag?repo=${imageName(node, next)}&tag=latest`);
@@ -238,7 +238,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       chaincode = next;
     });
 
-    it("cannot be started when its image has vanished", async () => {
+    test("cannot be started when its image has vanished", async () => {
       await api("DELETE", `/containers/${containerName(org1)}?force=1`);
       await api("DELETE", `/images/${imageName(org1)}?force=1`);
       const answer = await eventually("the end of the old container", async () => {
@@ -251,7 +251,7 @@ describe.each(cases)("$name", ({ column, where, noHost, start }) => {
       );
     });
 
-    it("counts for a peer's health", async () => {
+    test("counts for a peer's health", async () => {
       expect((await fetch(`${org1.operations}/healthz`)).status).toBe(200);
     });
   });

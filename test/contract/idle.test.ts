@@ -3,7 +3,7 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { packageChaincodeFolder } from "../../core/fabric/package/chaincode-source.ts";
 import { idleScript } from "../../core/injection/idle.ts";
 import { deployPackage, joinAll } from "../integration/emulator/network/actions.ts";
@@ -86,7 +86,7 @@ describe.each(columns)("$name", (column) => {
   };
 
   describe.skipIf(missing)("chaincode on demand", () => {
-    it("is stopped when nobody has called it for a while, and started by the next call", async () => {
+    test("is stopped when nobody has called it for a while, and started by the next call", async () => {
       expect((await read())[0]).toBe(200);
       expect((await started()).output()).toBe(`stops chaincode after ${idle} s without a call\n`);
       await becomes("exited");
@@ -95,7 +95,7 @@ describe.each(columns)("$name", (column) => {
       expect(await state()).toBe("running");
     });
 
-    it("is not stopped while it is called now and then", async () => {
+    test("is not stopped while it is called now and then", async () => {
       await read();
       const guard = await started();
       for (let call = 0; call < (2.5 * idle) / every; call++) {
@@ -107,7 +107,7 @@ describe.each(columns)("$name", (column) => {
       await becomes("exited");
     });
 
-    it("is not stopped while one long call is under way, of which its state tells nothing", async () => {
+    test("is not stopped while one long call is under way, of which its state tells nothing", async () => {
       await read();
       const guard = await started();
       const waiting = call("Wait", `${between.url}/wait`);
@@ -119,7 +119,7 @@ describe.each(columns)("$name", (column) => {
       await becomes("exited");
     });
 
-    it("is not stopped where the metrics cannot be read, until they can", async () => {
+    test("is not stopped where the metrics cannot be read, until they can", async () => {
       await read();
       between.hide(true);
       await started();
@@ -130,7 +130,7 @@ describe.each(columns)("$name", (column) => {
       await becomes("exited");
     });
 
-    it("goes on when its guard was killed while it was paused", async () => {
+    test("goes on when its guard was killed while it was paused", async () => {
       await read();
       await daemon.docker("pause", `dev-peer0.Org1MSP-${packageId.replace(":", "-")}`);
       await started();
@@ -138,7 +138,7 @@ describe.each(columns)("$name", (column) => {
       expect((await read())[0]).toBe(200);
     });
 
-    it("alone is stopped: no other container is", async () => {
+    test("alone is stopped: no other container is", async () => {
       const image = `dev-peer0.Org1MSP-${packageId.replace(":", "-")}`.toLowerCase();
       const images = (await daemon.docker("images", "--format", "{{.Repository}}")).split("\n");
       const of = images.find((name) => name.startsWith(image)) ?? "";

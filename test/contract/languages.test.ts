@@ -4,7 +4,7 @@ import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newSeeding } from "../../core/chaincode/seed/seeding.ts";
 import { packChaincode, type ChaincodePackage } from "../../core/fabric/package/chaincode-package.ts";
 import { packageChaincodeFolder } from "../../core/fabric/package/chaincode-source.ts";
@@ -111,7 +111,7 @@ describe.each(columns)("$name", (column) => {
   const unhurried = { timeout: 400_000 };
 
   describe.skipIf(missing)("chaincode of two languages in one runner", () => {
-    it(
+    test(
       "is built by the peer, from Go without a network and from JavaScript, and runs side by side",
       unhurried,
       async () => {
@@ -132,7 +132,7 @@ describe.each(columns)("$name", (column) => {
       },
     );
 
-    it(
+    test(
       "is taken from a jar in Java, and is bound by the memory that its container may have",
       unhurried,
       async (context) => {
@@ -155,7 +155,7 @@ describe.each(columns)("$name", (column) => {
       },
     );
 
-    it("is composed by the plugin where nothing has to be compiled: the peer builds nothing", unhurried, async () => {
+    test("is composed by the plugin where nothing has to be compiled: the peer builds nothing", unhurried, async () => {
       const builds = () => [...runner.process.output().matchAll(/"message":"started","kind":"build"/g)].length;
       const before = builds();
       const pkg = await assetTransfer("composed_1.0");

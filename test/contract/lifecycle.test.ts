@@ -49,7 +49,7 @@ describe.each(columns)("$name", (column) => {
   const first = { name: "assets", version: "1.0", sequence: 1 };
   const second = { name: "assets", version: "2.0", sequence: 2 };
 
-  const it = newStory();
+  const test = newStory();
 
   compareAnswers(column, () => network);
 
@@ -103,7 +103,7 @@ describe.each(columns)("$name", (column) => {
   };
 
   describe.skipIf(missing)("packages", () => {
-    it("installs a package", async () => {
+    test("installs a package", async () => {
       const response = await install(org1, bytes);
       expect(response.getStatus()).toBe(200);
       expect(InstallChaincodeResult.deserializeBinary(response.getPayload_asU8()).toObject()).toEqual({
@@ -112,13 +112,13 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("refuses the same package again, naming its ID", async () => {
+    test("refuses the same package again, naming its ID", async () => {
       expect(answerOf(await install(org1, bytes))).toEqual(
         failed("InstallChaincode", `chaincode already successfully installed (package ID '${packageId}')`),
       );
     });
 
-    it("lists what is installed", async () => {
+    test("lists what is installed", async () => {
       const response = await lifecycle(
         org1,
         "QueryInstalledChaincodes",
@@ -130,7 +130,7 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("shows one that is installed, and says what is not", async () => {
+    test("shows one that is installed, and says what is not", async () => {
       const args = new QueryInstalledChaincodeArgs();
       args.setPackageId(packageId);
       const response = await lifecycle(org1, "QueryInstalledChaincode", args.serializeBinary());
@@ -142,7 +142,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("gives a package back byte for byte", async () => {
+    test("gives a package back byte for byte", async () => {
       const args = new GetInstalledChaincodePackageArgs();
       args.setPackageId(packageId);
       const response = await lifecycle(org1, "GetInstalledChaincodePackage", args.serializeBinary());
@@ -150,7 +150,7 @@ describe.each(columns)("$name", (column) => {
       expect(Buffer.compare(bytes, back.getChaincodeInstallPackage_asU8())).toBe(0);
     });
 
-    it("has no package that is not installed", async () => {
+    test("has no package that is not installed", async () => {
       const args = new GetInstalledChaincodePackageArgs();
       args.setPackageId("nosuch:1");
       expect(answerOf(await lifecycle(org1, "GetInstalledChaincodePackage", args.serializeBinary()))).toEqual(
@@ -161,7 +161,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("refuses what is no package", async () => {
+    test("refuses what is no package", async () => {
       expect(answerOf(await install(org1, Buffer.from("no package")))).toEqual(
         failed(
           "InstallChaincode",
@@ -173,7 +173,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("lets only administrators install", async () => {
+    test("lets only administrators install", async () => {
       const signer = await org1.organization.ca.issue({ commonName: "user", unit: "client" });
       const args = ["InstallChaincode", new peer.lifecycle.InstallChaincodeArgs().serializeBinary()];
       const response = (await propose(org1, { chaincode: "_lifecycle", args, signer })).getResponse();
@@ -183,7 +183,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("has no other functions", async () => {
+    test("has no other functions", async () => {
       expect(answerOf(await lifecycle(org1, "Uninstall", new Uint8Array()))).toEqual([
         500,
         "Failed to authorize invocation due to failed ACL check: Unmapped policy for _lifecycle/Uninstall",
@@ -192,7 +192,7 @@ describe.each(columns)("$name", (column) => {
   });
 
   describe.skipIf(missing)("approval", () => {
-    it("knows no definition at first", async () => {
+    test("knows no definition at first", async () => {
       expect(answerOf(await committed("assets"))).toEqual([404, "namespace assets is not defined"]);
       const args = new QueryChaincodeDefinitionsArgs().serializeBinary();
       const response = await lifecycle(org1, "QueryChaincodeDefinitions", args, channelId);
@@ -206,7 +206,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("is ready when all have approved", async () => {
+    test("is ready when all have approved", async () => {
       expect(await readiness(org1, first)).toEqual(
         new Map([
           ["Org1MSP", false],
@@ -222,7 +222,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("shows what is approved", async () => {
+    test("shows what is approved", async () => {
       const response = await approved(org1, "assets", 1);
       const found = QueryApprovedChaincodeDefinitionResult.deserializeBinary(response.getPayload_asU8()).toObject();
       expect(found).toMatchObject({
@@ -235,7 +235,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("refuses to approve the same again", async () => {
+    test("refuses to approve the same again", async () => {
       expect(
         await endorse("ApproveChaincodeDefinitionForMyOrg", approvalOf(first, packageId).serializeBinary()),
       ).toEqual(
@@ -246,7 +246,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("is not ready for other terms than those approved", async () => {
+    test("is not ready for other terms than those approved", async () => {
       const other = {
         ...first,
         version: "1.1",
@@ -267,7 +267,7 @@ describe.each(columns)("$name", (column) => {
       expect(result.mismatchesMap).toEqual(column.line === "2.5" ? [] : told);
     });
 
-    it("does not commit what an organization has not approved", async () => {
+    test("does not commit what an organization has not approved", async () => {
       const error = await eventually("peers that know of each other", async () => {
         const thrown = (await commit(org1, first, both).catch((cause: unknown) => cause)) as EndorseError;
         return thrown.code === (status.UNAVAILABLE as number) ? undefined : thrown;
@@ -287,7 +287,7 @@ describe.each(columns)("$name", (column) => {
   });
 
   describe.skipIf(missing)("definition", () => {
-    it("commits what all have approved", async () => {
+    test("commits what all have approved", async () => {
       await approve(org2, first, "");
       await eventually("both approvals", async () =>
         [...(await readiness(org1, first)).values(), ...(await readiness(org2, first)).values()].every(Boolean)
@@ -309,18 +309,18 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("lists all that are committed", async () => {
+    test("lists all that are committed", async () => {
       const args = new QueryChaincodeDefinitionsArgs().serializeBinary();
       const response = await lifecycle(org1, "QueryChaincodeDefinitions", args, channelId);
       const all = QueryChaincodeDefinitionsResult.deserializeBinary(response.getPayload_asU8());
       expect(all.toObject().chaincodeDefinitionsList).toMatchObject([{ name: "assets", sequence: 1, version: "1.0" }]);
     });
 
-    it("says that another is not defined", async () => {
+    test("says that another is not defined", async () => {
       expect(answerOf(await committed("nosuch"))).toEqual([404, "namespace nosuch is not defined"]);
     });
 
-    it("shows which channels use a package", async () => {
+    test("shows which channels use a package", async () => {
       const args = new QueryInstalledChaincodesArgs().serializeBinary();
       const response = await lifecycle(org1, "QueryInstalledChaincodes", args);
       const [found] = QueryInstalledChaincodesResult.deserializeBinary(
@@ -330,13 +330,13 @@ describe.each(columns)("$name", (column) => {
       expect(uses.map((one) => one.toObject())).toEqual([{ name: "assets", version: "1.0" }]);
     });
 
-    it("shows an approval without a package", async () => {
+    test("shows an approval without a package", async () => {
       const response = await approved(org2, "assets", 1);
       const found = QueryApprovedChaincodeDefinitionResult.deserializeBinary(response.getPayload_asU8()).toObject();
       expect(found).toMatchObject({ sequence: 1, version: "1.0", source: { unavailable: {} } });
     });
 
-    it("refuses a sequence that was committed", async () => {
+    test("refuses a sequence that was committed", async () => {
       const changed = { ...first, version: "1.1" };
       expect(
         await endorse("ApproveChaincodeDefinitionForMyOrg", approvalOf(changed, packageId).serializeBinary()),
@@ -356,7 +356,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("refuses a sequence that leaves one out", async () => {
+    test("refuses a sequence that leaves one out", async () => {
       const skipping = { ...first, sequence: 3 };
       expect(
         await endorse("ApproveChaincodeDefinitionForMyOrg", approvalOf(skipping, packageId).serializeBinary()),
@@ -372,7 +372,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("refuses names and versions that Fabric does not take", async () => {
+    test("refuses names and versions that Fabric does not take", async () => {
       const named = (name: string, version: string) =>
         endorse(
           "ApproveChaincodeDefinitionForMyOrg",
@@ -393,7 +393,7 @@ describe.each(columns)("$name", (column) => {
       expect(await named("qscc", "1.0")).toEqual(refused("chaincode name 'qscc' is the name of a system chaincode"));
     });
 
-    it("goes on to sequence 2", async () => {
+    test("goes on to sequence 2", async () => {
       await approveEverywhere(second);
       await commit(org2, second, both);
       const found = await eventually("sequence 2 at the other peer", async () => {
@@ -403,7 +403,7 @@ describe.each(columns)("$name", (column) => {
       expect(found.getVersion()).toBe("2.0");
     });
 
-    it("changes nothing but the policy in sequence 3", async () => {
+    test("changes nothing but the policy in sequence 3", async () => {
       const endorsementPolicy = parseEndorsementPolicy("OR('Org1MSP.peer', 'Org2MSP.peer')").serializeBinary();
       const third = { ...second, sequence: 3, endorsementPolicy };
       await approveEverywhere(third);

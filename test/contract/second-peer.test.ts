@@ -29,7 +29,7 @@ describe.each(columns)("$name", (column) => {
   let other: PeerNode;
   let chaincode: { readonly service: NodeProcess; readonly bytes: Buffer; readonly packageId: string };
 
-  const it = newStory();
+  const test = newStory();
 
   compareAnswers(column, () => network);
 
@@ -59,7 +59,7 @@ describe.each(columns)("$name", (column) => {
     );
 
   describe.skipIf(missing)("two peers of one organization", () => {
-    it("both learn of an approval that one of them endorsed", async () => {
+    test("both learn of an approval that one of them endorsed", async () => {
       await install(first, chaincode.bytes);
       await install(other, chaincode.bytes);
       await approve(first, definition, chaincode.packageId);
@@ -77,7 +77,7 @@ describe.each(columns)("$name", (column) => {
       expect(result.getSource()?.getLocalPackage()?.getPackageId()).toBe(chaincode.packageId);
     });
 
-    it("both know what was committed", async () => {
+    test("both know what was committed", async () => {
       await approve(other, definition, chaincode.packageId);
       await eventually("both approvals", async () =>
         [...(await readiness(first, definition)).values()].every(Boolean) ? true : undefined,
@@ -98,7 +98,7 @@ describe.each(columns)("$name", (column) => {
       expect([result.getSequence(), result.getVersion()]).toEqual([1, "1.0"]);
     });
 
-    it("only where the package is installed the chaincode runs", async () => {
+    test("only where the package is installed the chaincode runs", async () => {
       expect(await through(first, (contract) => contract.submitTransaction("put", "colour", "blue"))).toBe("ok");
       expect(await answerOf(first)).toEqual([200, "blue"]);
       expect(await answerOf(second)).toEqual([
@@ -107,7 +107,7 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("the gateway of a peer without the chaincode asks the other", async () => {
+    test("the gateway of a peer without the chaincode asks the other", async () => {
       // Whichever it asks: one that did not commit has the block a moment later.
       await eventually("the block at the peer that it asks", async () => {
         const found = await through(second, (contract) => contract.evaluateTransaction("get", "colour"));
@@ -116,12 +116,12 @@ describe.each(columns)("$name", (column) => {
       expect(await through(second, (contract) => contract.submitTransaction("put", "colour", "red"))).toBe("ok");
     });
 
-    it("what is installed later runs at once, with the same state", async () => {
+    test("what is installed later runs at once, with the same state", async () => {
       expect((await install(second, chaincode.bytes)).getStatus()).toBe(200);
       expect(await answerOf(second)).toEqual([200, "red"]);
     });
 
-    it("the gateway of another organization takes the peer that is left", async () => {
+    test("the gateway of another organization takes the peer that is left", async () => {
       await first.process.stop();
       expect(await through(other, (contract) => contract.submitTransaction("put", "colour", "green"))).toBe("ok");
       await eventually("the block at the second peer", async () =>
@@ -129,7 +129,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("the peer that was away catches up", async () => {
+    test("the peer that was away catches up", async () => {
       await first.process.start();
       const answer = await eventually("an answer with the block", () =>
         answerOf(first).then(

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findImage } from "../../core/chaincode/image/given-image.ts";
 import { newSeeding, type Seeding } from "../../core/chaincode/seed/seeding.ts";
 import type { SeedPeer } from "../../core/chaincode/image/seed-peer.ts";
@@ -107,7 +107,7 @@ describe.each(columns)("$name", (column) => {
   };
 
   describe.skipIf(missing)("images of chaincode", () => {
-    it("are made of a package that has all it needs: nobody builds, and the peers run it", async () => {
+    test("are made of a package that has all it needs: nobody builds, and the peers run it", async () => {
       const seeding = seedingOf(complete);
       const never = () => Promise.reject(new Error("it was to be built"));
       const provisions = await Promise.all([first, second].map(({ peer }) => seeding.provide(peer, context, never)));
@@ -121,7 +121,7 @@ describe.each(columns)("$name", (column) => {
       expect((await image(first, complete)).Id).toBe((await image(second, complete)).Id);
     });
 
-    it("are built in one daemon otherwise, and go to the other without the layers that it has", async () => {
+    test("are built in one daemon otherwise, and go to the other without the layers that it has", async () => {
       const seeding = seedingOf(toBuild);
       const never = () => Promise.reject(new Error("the peer was to build it"));
       const provisions = await Promise.all([first, second].map(({ peer }) => seeding.provide(peer, context, never)));
@@ -137,7 +137,7 @@ describe.each(columns)("$name", (column) => {
       expect(containers.join("\n")).not.toContain("/chaincode/build.sh");
     });
 
-    it("that are made or built are what the peer builds", async () => {
+    test("that are made or built are what the peer builds", async () => {
       await installed(first, builtByPeer);
       const [theirs, made, prebuilt] = await Promise.all(
         [builtByPeer, complete, toBuild].map((pkg) => image(first, pkg)),
@@ -167,7 +167,7 @@ describe.each(columns)("$name", (column) => {
       return lines.map((line) => line.replace(/\.\//, "")).sort();
     };
 
-    it("move no more than what is missing", async () => {
+    test("move no more than what is missing", async () => {
       const seeding = seedingOf(toBuild);
       const name = chaincodeImageName(await second.peer.names(context.signal), toBuild.id);
       await second.daemon.docker("rmi", name);
@@ -178,7 +178,7 @@ describe.each(columns)("$name", (column) => {
       expect(second.traffic.bytes - before).toBeLessThan(1.2 * (await layerSize(first, toBuild, top)));
     });
 
-    it("whose build fails are built once, and the reason is told", async () => {
+    test("whose build fails are built once, and the reason is told", async () => {
       // Without its dependencies, and without a registry.
       const files = (await chaincodeFiles(toBuild)).filter(({ name }) => !name.startsWith("src/node_modules/"));
       const broken = await packChaincode({ ...complete.metadata, label: "broken_1.0" }, files);
@@ -194,14 +194,14 @@ describe.each(columns)("$name", (column) => {
       expect((await builds(first)) + (await builds(second))).toBe(before + 1);
     });
 
-    it("that were built once are run by both", async () => {
+    test("that were built once are run by both", async () => {
       await deployPackage(network, { name: "tobuild", version: "1.0", sequence: 1 }, toBuild.bytes, toBuild.id);
       const before = [await builds(first), await builds(second)];
       expect([await list(first, "tobuild"), await list(second, "tobuild")]).toEqual(["[]", "[]"]);
       expect([await builds(first), await builds(second)]).toEqual(before);
     });
 
-    it("of one's own are run by both, whoever has it, and nobody builds", async () => {
+    test("of one's own are run by both, whoever has it, and nobody builds", async () => {
       const peers = [first.peer, second.peer];
       const source = seedingOf(complete);
       await source.provide(first.peer, context);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ChaincodePackage } from "../../core/fabric/package/chaincode-package.ts";
 import { approve, commit, install, joinAll, readiness } from "../integration/emulator/network/actions.ts";
 import { hear, unheard } from "../integration/emulator/network/answers.ts";
@@ -84,41 +84,41 @@ describe.each(columns)("$name", (column) => {
     eventually("an answer", async () => ((await read(node, name))[0] === 200 ? true : undefined));
 
   describe.skipIf(column.missing)("chaincode as a service with TLS", () => {
-    it("answers each organization under its own package", async () => {
+    test("answers each organization under its own package", async () => {
       await deployed("tls");
       expect(await answers(org1, "tls")).toBe(true);
       expect(await answers(org2, "tls")).toBe(true);
     });
 
-    it("answers peers that show their certificate where it asks for one", async () => {
+    test("answers peers that show their certificate where it asks for one", async () => {
       await deployed("mutual", { clientAuth: true });
       expect(await answers(org1, "mutual")).toBe(true);
     });
 
-    it("does not answer peers that show none", async () => {
+    test("does not answer peers that show none", async () => {
       await deployed("anonymous", { clientAuth: true, withoutClientKey: true });
       const [status, message] = await read(org1, "anonymous");
       expect([status, message]).toEqual([500, expect.stringContaining("could not launch chaincode anonymous:")]);
     });
 
-    it("is not trusted when another authority has signed its certificate", async () => {
+    test("is not trusted when another authority has signed its certificate", async () => {
       await deployed("foreign", { root: network.ordererOrganization.tlsCa.certificate });
       const [status, message] = await read(org1, "foreign");
       expect([status, message]).toEqual([500, expect.stringContaining("could not launch chaincode foreign:")]);
     });
 
-    it("is not trusted when its certificate is for another name", async () => {
+    test("is not trusted when its certificate is for another name", async () => {
       await deployed("misnamed", { hosts: ["asset.org1"] });
       const [status, message] = await read(org1, "misnamed");
       expect([status, message]).toEqual([500, expect.stringContaining("could not launch chaincode misnamed:")]);
     });
 
-    it("is found by a name that each peer fills in", async () => {
+    test("is found by a name that each peer fills in", async () => {
       await deployed("filled", { host: "{{.peername}}" });
       expect(await answers(org1, "filled")).toBe(true);
     });
 
-    it("is dialled again when it comes back", async () => {
+    test("is dialled again when it comes back", async () => {
       const [server] = await deployed("again");
       expect(await answers(org1, "again")).toBe(true);
       await server?.kill();

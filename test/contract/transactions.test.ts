@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { CommitError, EndorseError, GatewayError, type ChaincodeEvent } from "@hyperledger/fabric-gateway";
 import { common, peer } from "@hyperledger/fabric-protos";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deploy, deployPackage, joinAll, withContract } from "../integration/emulator/network/actions.ts";
 import { hear, unheard } from "../integration/emulator/network/answers.ts";
 import { Authority, type KeyPair } from "../integration/emulator/network/authority.ts";
@@ -88,7 +88,7 @@ describe.each(columns)("$name", (column) => {
   };
 
   describe.skipIf(missing)("gateway", () => {
-    it("submits on one organization's peer and evaluates on the other's", async () => {
+    test("submits on one organization's peer and evaluates on the other's", async () => {
       expect(await submit(org1, "CreateAsset", "a1", "Ann", "5")).toBe('{"id":"a1","owner":"Ann","value":5}');
       const seen = await eventually("the asset at the other peer", () =>
         evaluate(org2, "ReadAsset", "a1").catch(() => undefined),
@@ -96,7 +96,7 @@ describe.each(columns)("$name", (column) => {
       expect(seen).toBe('{"id":"a1","owner":"Ann","value":5}');
     });
 
-    it("tells the status of a commit", async () => {
+    test("tells the status of a commit", async () => {
       await withContract(org1, "assets", async (contract) => {
         const submitted = await contract.submitAsync("CreateAsset", { arguments: ["a2", "Bob", "6"] });
         const status = await submitted.getStatus();
@@ -108,7 +108,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("reports the chaincode's error on evaluation", async () => {
+    test("reports the chaincode's error on evaluation", async () => {
       const error = await refusal(evaluate(org1, "ReadAsset", "nobody"));
       expect(error.message).toBe(
         "2 UNKNOWN: evaluate call to endorser returned error: chaincode response 500, the asset nobody does not exist",
@@ -118,7 +118,7 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("reports the chaincode's error on submission", async () => {
+    test("reports the chaincode's error on submission", async () => {
       const error = await refusal(submit(org1, "CreateAsset", "a1", "Ann", "5"));
       expect(error).toBeInstanceOf(EndorseError);
       expect(error.message).toBe("10 ABORTED: failed to endorse transaction, see attached details for more info");
@@ -127,7 +127,7 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("finds a conflict between two racing submissions", async () => {
+    test("finds a conflict between two racing submissions", async () => {
       await withContract(org1, "assets", async (contract) => {
         const proposals = ["Carl", "Dora"].map((owner) =>
           contract.newProposal("TransferAsset", { arguments: ["a1", owner] }),
@@ -143,7 +143,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("has just those organizations endorse that are named", async () => {
+    test("has just those organizations endorse that are named", async () => {
       const work = (endorsingOrganizations: string[], id: string): Promise<unknown> =>
         withContract(org1, "assets", (contract) =>
           contract.submit("CreateAsset", { arguments: [id, "Ann", "1"], endorsingOrganizations }),
@@ -156,7 +156,7 @@ describe.each(columns)("$name", (column) => {
       expect(unknown.message).toBe("14 UNAVAILABLE: failed to find any endorsing peers for org(s): Org9MSP");
     });
 
-    it("knows no other chaincode", async () => {
+    test("knows no other chaincode", async () => {
       const work = (what: "evaluateTransaction" | "submitTransaction"): Promise<unknown> =>
         withContract(org1, "nosuch", (contract) => contract[what]("ReadAsset", "a1"));
       expect((await refusal(work("evaluateTransaction"))).message).toBe(
@@ -167,7 +167,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("knows no other channel", async () => {
+    test("knows no other channel", async () => {
       const work = (what: "evaluateTransaction" | "submitTransaction"): Promise<unknown> =>
         connected(({ gateway }) => gateway.getNetwork("other").getContract("assets")[what]("ReadAsset", "a1"));
       expect((await refusal(work("evaluateTransaction"))).message).toBe(
@@ -191,7 +191,7 @@ describe.each(columns)("$name", (column) => {
       return taken;
     };
 
-    it("come while they happen", async () => {
+    test("come while they happen", async () => {
       await connected(async ({ gateway }) => {
         const events = await unheard(() => gateway.getNetwork(channelId).getChaincodeEvents("assets"));
         const seen = new AbortController();
@@ -207,7 +207,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("are replayed from a block, and go on after a transaction", async () => {
+    test("are replayed from a block, and go on after a transaction", async () => {
       await connected(async ({ gateway }) => {
         const channel = gateway.getNetwork(channelId);
         const all = await unheard(() => channel.getChaincodeEvents("assets", { startBlock: 0n }));
@@ -231,7 +231,7 @@ describe.each(columns)("$name", (column) => {
     const asked = (options: Partial<Parameters<typeof propose>[1]>): Promise<unknown> =>
       propose(org1, { chaincode: "assets", channelId, args: ["ReadAsset", "a1"], ...options });
 
-    it("are denied with a bad signature", async () => {
+    test("are denied with a bad signature", async () => {
       const forgedBy = await org1.organization.ca.issue({ commonName: "mallory", unit: "client" });
       await expect(asked({ forgedBy })).rejects.toMatchObject({
         code: 2,
@@ -239,12 +239,12 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("are denied with an expired certificate", async () => {
+    test("are denied with an expired certificate", async () => {
       const signer = await org1.organization.ca.issue({ commonName: "late", unit: "admin", expired: true });
       await expect(asked({ signer })).rejects.toMatchObject({ code: 2, details: "proposal client identity expired" });
     });
 
-    it("are denied when another authority made them", async () => {
+    test("are denied when another authority made them", async () => {
       const foreign = await Authority.create("ca.Org1MSP");
       const signer = await foreign.issue({ commonName: "admin", unit: "admin" });
       await expect(asked({ signer })).rejects.toMatchObject({
@@ -254,7 +254,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("are denied when their organization is unknown", async () => {
+    test("are denied when their organization is unknown", async () => {
       await expect(asked({ mspId: "Org9MSP" })).rejects.toMatchObject({
         code: 2,
         details:
@@ -262,7 +262,7 @@ describe.each(columns)("$name", (column) => {
       });
     });
 
-    it("are denied through the gateway, too", async () => {
+    test("are denied through the gateway, too", async () => {
       const signer = await org1.organization.ca.issue({ commonName: "late", unit: "admin", expired: true });
       const read = connected(
         ({ gateway }) => gateway.getNetwork(channelId).getContract("assets").evaluateTransaction("ReadAsset", "a1"),
@@ -285,7 +285,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("must tell the time", async () => {
+    test("must tell the time", async () => {
       const time = new Date(Date.now() - 20 * 60_000);
       // Fabric 2.5 does not look (core.yaml, peer.handlers.authFilters).
       await expect(
@@ -300,7 +300,7 @@ describe.each(columns)("$name", (column) => {
       );
     });
 
-    it("reach no channel that the peer has not joined", async () => {
+    test("reach no channel that the peer has not joined", async () => {
       const response = (
         await propose(org1, { chaincode: "assets", channelId: "other", args: ["ReadAsset", "a1"] })
       ).getResponse();
@@ -328,7 +328,7 @@ describe.each(columns)("$name", (column) => {
       return codes;
     };
 
-    it("are committed", async () => {
+    test("are committed", async () => {
       const proposal = await signedProposal(org1.organization, {
         chaincode: "assets",
         channelId,
@@ -345,7 +345,7 @@ describe.each(columns)("$name", (column) => {
       expect(codes).toEqual([TxValidationCode.VALID]);
     });
 
-    it("count once", async () => {
+    test("count once", async () => {
       expect((await broadcast(network, orderers[0], envelope)).status).toBe(common.Status.SUCCESS);
       const codes = await eventually("the block", async () => {
         const found = await codesOf(transactionId);
@@ -354,7 +354,7 @@ describe.each(columns)("$name", (column) => {
       expect(codes).toEqual([TxValidationCode.VALID, TxValidationCode.DUPLICATE_TXID]);
     });
 
-    it("are found by their ID", async () => {
+    test("are found by their ID", async () => {
       const answer = async (name: string, id: string): Promise<peer.Response> =>
         (await propose(org1, { chaincode: "qscc", args: [name, channelId, id] })).getResponse() ?? new peer.Response();
       const found = peer.ProcessedTransaction.deserializeBinary(
@@ -371,7 +371,7 @@ describe.each(columns)("$name", (column) => {
       ]);
     });
 
-    it("are refused by orderers from a stranger, and for an unknown channel", async () => {
+    test("are refused by orderers from a stranger, and for an unknown channel", async () => {
       const ca = await Authority.create("ca.Org1MSP");
       const stranger = { mspId: "Org1MSP", pair: await ca.issue({ commonName: "admin", unit: "admin" }) };
       const { ENDORSER_TRANSACTION } = common.HeaderType;
@@ -395,7 +395,7 @@ describe.each(columns)("$name", (column) => {
   });
 
   describe.skipIf(missing)("nodes", () => {
-    it("tell their version", async () => {
+    test("tell their version", async () => {
       const { peer: peerCommand, orderer: ordererCommand } = await programsOf(column, network.directory);
       for (const [name, command] of [
         ["peer", peerCommand.slice(0, -2)],
@@ -409,7 +409,7 @@ describe.each(columns)("$name", (column) => {
       }
     });
 
-    it("are healthy", async () => {
+    test("are healthy", async () => {
       for (const { operations } of [...network.peers, ...orderers]) {
         const response = await fetch(`${operations}/healthz`);
         const body = await response.json();
@@ -418,7 +418,7 @@ describe.each(columns)("$name", (column) => {
       }
     });
 
-    it("count chaincode under Fabric's names", async () => {
+    test("count chaincode under Fabric's names", async () => {
       const metrics = await (await fetch(`${org1.operations}/metrics`)).text();
       expect(metrics).toContain(`chaincode_launch_duration_count{chaincode="${packageId}",success="true"} 1`);
       const request = `chaincode="${packageId}",channel="mychannel"`;
@@ -427,7 +427,7 @@ describe.each(columns)("$name", (column) => {
       expect(metrics).toContain(`chaincode_shim_request_duration_count{${request},success="true",type="PUT_STATE"}`);
     });
 
-    it("lose nothing when a peer starts again, and its chaincode is launched again", async () => {
+    test("lose nothing when a peer starts again, and its chaincode is launched again", async () => {
       // How many there are depends on when the events came.
       const list = () => unheard(() => evaluate(org1, "ListAssets", "", ""));
       const before = await list();
@@ -437,7 +437,7 @@ describe.each(columns)("$name", (column) => {
       await eventually("a transaction", () => submit(org1, "CreateAsset", "p1", "Pia", "1").catch(() => undefined));
     });
 
-    it("lose nothing when an orderer of three starts again", async () => {
+    test("lose nothing when an orderer of three starts again", async () => {
       await orderers[1].process.stop();
       await eventually("a transaction", () => submit(org1, "CreateAsset", "o1", "Olga", "1").catch(() => undefined));
       await orderers[1].process.start();
@@ -459,7 +459,7 @@ describe.each(columns)("$name", (column) => {
       expect(later).toHaveLength(3);
     });
 
-    it("start chaincode again that has ended", async () => {
+    test("start chaincode again that has ended", async () => {
       const started = await chaincodeProcesses(network.directory, org1);
       expect(started).toHaveLength(1);
       started.forEach((pid) => process.kill(pid, "SIGKILL"));
@@ -469,7 +469,7 @@ describe.each(columns)("$name", (column) => {
       expect(await chaincodeProcesses(network.directory, org1)).not.toEqual(started);
     });
 
-    it("say so when chaincode as a service is gone, and find it when it is back", async () => {
+    test("say so when chaincode as a service is gone, and find it when it is back", async () => {
       const get = (): Promise<string> =>
         withContract(org1, "values", async (contract) =>
           utf8.decode(await contract.evaluateTransaction("get", "nothing")),

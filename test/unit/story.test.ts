@@ -6,19 +6,19 @@ import { newStory, type Story } from "../story.ts";
 describe("a story", () => {
   let done: string[];
   let cases: Map<string, () => Promise<void>>;
-  let it: Story;
+  let story: Story;
 
   beforeEach(() => {
     done = [];
     cases = new Map();
-    it = newStory({
+    story = newStory({
       register: (title, { skip }, run) => {
         if (!skip) cases.set(title, run);
       },
     });
   });
 
-  const tell = (title: string) => it(title, () => void done.push(title));
+  const tell = (title: string) => story(title, () => void done.push(title));
   const run = (title: string): Promise<void> => cases.get(title)?.() ?? Promise.reject(new Error(`no case ${title}`));
 
   test("is told in its order, each case once", async () => {
@@ -29,7 +29,7 @@ describe("a story", () => {
 
   test("is gone through up to a case that is run alone, without those that are left out", async () => {
     tell("a");
-    it("b", { skip: true }, () => void done.push("b"));
+    story("b", { skip: true }, () => void done.push("b"));
     for (const title of ["c", "d"]) tell(title);
     await run("c");
     expect(done).toEqual(["a", "c"]);
@@ -38,16 +38,16 @@ describe("a story", () => {
   });
 
   test("notes what nodes answer to a case, and not to those before it", async () => {
-    for (const title of ["a", "b"]) it(title, () => hear(title, "answer"));
+    for (const title of ["a", "b"]) story(title, () => hear(title, "answer"));
     const heard: Heard[] = [];
     await listen(heard, () => run("b"));
     expect(heard).toMatchObject([{ what: "b" }]);
   });
 
   test("goes on after a failure, which is the cause of the next one", async () => {
-    it("a", () => Promise.reject(new Error("the first")));
+    story("a", () => Promise.reject(new Error("the first")));
     tell("b");
-    it("c", () => Promise.reject(new Error("the second")));
+    story("c", () => Promise.reject(new Error("the second")));
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     await expect(run("c")).rejects.toMatchObject({ message: "the second", cause: { message: "the first" } });
     expect(done).toEqual(["b"]);
@@ -56,7 +56,7 @@ describe("a story", () => {
   });
 
   test("gives each case its own time", async () => {
-    it("a", { timeout: 1 }, async () => {
+    story("a", { timeout: 1 }, async () => {
       await sleep(60_000, undefined, { ref: false });
     });
     await expect(run("a")).rejects.toThrow('"a" timed out in 1 ms');

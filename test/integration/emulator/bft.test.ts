@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { common } from "@hyperledger/fabric-protos";
 import { deploy, joinAll, withContract } from "./network/actions.ts";
 import { propose } from "./network/client.ts";
@@ -34,7 +34,7 @@ function put(key: string): Promise<Uint8Array> {
   return withContract(org1, "assets", (contract) => contract.submitTransaction("put", key, "1"));
 }
 
-it("signs each block by a quorum, and orders once what was sent to every orderer", async () => {
+test("signs each block by a quorum, and orders once what was sent to every orderer", async () => {
   // As with gossip, peers of two organizations need a moment to hear of each other's chaincode.
   await eventually("endorsers of both organizations", () => put("a").catch(() => undefined));
   const block = await newest();
@@ -51,7 +51,7 @@ it("signs each block by a quorum, and orders once what was sent to every orderer
   expect((await newest()).getHeader()?.getNumber()).toBe(height + 1);
 });
 
-it("goes on without one of four orderers", async () => {
+test("goes on without one of four orderers", async () => {
   await network.orderers[0]?.process.kill();
   const done = await eventually("a transaction ordered by three of four", () => put("c").catch(() => undefined));
   expect(Buffer.from(done).toString()).toBe("ok");

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { newEnvironment } from "../../emulator/environment.ts";
 import { Faults } from "../../emulator/faults.ts";
 import { Metrics } from "../../emulator/metrics.ts";
@@ -92,7 +92,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-it("registers over TLS at the name that it is given, and is started again when it has ended", async () => {
+test("registers over TLS at the name that it is given, and is started again when it has ended", async () => {
   expect((await launcher.launch(packageId)).chaincodeId).toBe(packageId);
   const first = child as ChildProcess;
   first.kill();
@@ -101,14 +101,14 @@ it("registers over TLS at the name that it is given, and is started again when i
   await expect.poll(next, { timeout: 20_000 }).toEqual({ id: packageId, again: true });
 });
 
-it("is reported with its exit code when it ends before it registers", async () => {
+test("is reported with its exit code when it ends before it registers", async () => {
   exitAtOnce = true;
   await expect(launcher.launch(packageId)).rejects.toThrow(
     `could not launch chaincode ${packageId}: chaincode registration failed: container exited with 7`,
   );
 });
 
-it("is reported when its image has vanished", async () => {
+test("is reported when its image has vanished", async () => {
   faults.set({ vanishedImage: true });
   await expect(launcher.launch(packageId)).rejects.toThrow(
     "error starting container: error starting container: Error response from daemon: No such image",

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { servicePackage } from "./network/client.ts";
 import { channelId, eventually, startNetwork, type Network, type PeerNode } from "./network/network.ts";
 import { newProcess, type NodeProcess } from "./network/processes.ts";
@@ -69,7 +69,7 @@ describe.skipIf(fabricHome === "")("osnadmin and peer of a real release", () => 
     await network.stop();
   });
 
-  it("join the orderers", async () => {
+  test("join the orderers", async () => {
     const joining = ["join", "--channelID", channelId, "--config-block", network.genesisFile];
     for (const index of network.orderers.keys()) {
       expect(await osnadmin(index, ...joining)).toContain("Status: 201");
@@ -79,14 +79,14 @@ describe.skipIf(fabricHome === "")("osnadmin and peer of a real release", () => 
     expect(await osnadmin(0, "list", "--channelID", channelId)).toContain('"consensusRelation": "consenter"');
   });
 
-  it("join the peers", async () => {
+  test("join the peers", async () => {
     for (const node of network.peers) {
       await cli(node, "channel", "join", "-b", network.genesisFile);
       expect(await cli(node, "channel", "list")).toContain(channelId);
     }
   });
 
-  it("install, approve and commit a chaincode", async () => {
+  test("install, approve and commit a chaincode", async () => {
     const [port = 0] = await freePorts(1);
     const address = `127.0.0.1:${port}`;
     const { bytes, packageId } = await servicePackage("assets_1.0", address);
@@ -120,7 +120,7 @@ describe.skipIf(fabricHome === "")("osnadmin and peer of a real release", () => 
     );
   });
 
-  it("invoke and query it", async () => {
+  test("invoke and query it", async () => {
     const [first, second] = network.peers as readonly [PeerNode, PeerNode];
     const call = ["-C", channelId, "-n", "assets", "-c"];
     const invoke = ["chaincode", "invoke", ...call, '{"Args":["put","a","1"]}', "--waitForEvent"];
@@ -132,7 +132,7 @@ describe.skipIf(fabricHome === "")("osnadmin and peer of a real release", () => 
     expect(value).toBe("1");
   });
 
-  it("fetch blocks from orderers and tell the height", async () => {
+  test("fetch blocks from orderers and tell the height", async () => {
     const [first] = network.peers as readonly [PeerNode];
     const file = join(network.directory, "fetched.block");
     for (const which of ["oldest", "newest", "config", "2"]) {
@@ -141,7 +141,7 @@ describe.skipIf(fabricHome === "")("osnadmin and peer of a real release", () => 
     expect(await cli(first, "channel", "getinfo", "-c", channelId)).toContain('"height":5');
   });
 
-  it("unjoin an orderer", async () => {
+  test("unjoin an orderer", async () => {
     expect(await osnadmin(2, "remove", "--channelID", channelId)).toContain("Status: 204");
     expect(await osnadmin(2, "list", "--channelID", channelId)).toContain("channel does not exist");
   });

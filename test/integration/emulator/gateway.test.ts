@@ -47,7 +47,7 @@ async function evaluate(node: PeerNode, ...args: readonly string[]): Promise<str
   );
 }
 
-const it = newStory();
+const test = newStory();
 
 beforeAll(async () => {
   network = await startNetwork();
@@ -70,28 +70,28 @@ describe("channel participation", () => {
     return participate(orderer, network.ordererOrganization, method, path, block);
   };
 
-  it("lists channels", async () => {
+  test("lists channels", async () => {
     expect(await call("GET", "")).toEqual({
       status: 200,
       body: { systemChannel: null, channels: [{ name: channelId, url: "/participation/v1/channels/mychannel" }] },
     });
   });
 
-  it("refuses to join twice", async () => {
+  test("refuses to join twice", async () => {
     expect(await call("POST", "", network.genesis)).toEqual({
       status: 405,
       body: { error: "cannot join: channel already exists" },
     });
   });
 
-  it("refuses what is no block", async () => {
+  test("refuses what is no block", async () => {
     expect(await call("POST", "", Buffer.alloc(0))).toEqual({
       status: 400,
       body: { error: "invalid join block: block is not a config block" },
     });
   });
 
-  it("knows no other channel", async () => {
+  test("knows no other channel", async () => {
     expect(await call("GET", "/other")).toEqual({ status: 404, body: { error: "channel does not exist" } });
     expect(await call("DELETE", "/other")).toEqual({
       status: 404,
@@ -101,7 +101,7 @@ describe("channel participation", () => {
 });
 
 describe("transactions through the gateway", () => {
-  it("writes on one organization's peer and reads on the other's", async () => {
+  test("writes on one organization's peer and reads on the other's", async () => {
     // As with gossip, peers of two organizations need a moment to hear of each other's chaincode.
     const put = () => submit(org1, "put", "colour", "blue").catch(() => undefined);
     expect(await eventually("endorsers of both organizations", put)).toBe("ok");
@@ -112,7 +112,7 @@ describe("transactions through the gateway", () => {
     expect(seen).toBe("blue");
   });
 
-  it("answers ranges, pages, composite keys and history", async () => {
+  test("answers ranges, pages, composite keys and history", async () => {
     await submit(org1, "put", "range-b", "1");
     await submit(org1, "put", "range-a", "1");
     await submit(org1, "put", "range-a", "2");
@@ -130,7 +130,7 @@ describe("transactions through the gateway", () => {
     expect(await evaluate(org1, "decompose", "car", "vw")).toBe('[["vw","golf"],["vw","polo"]]');
   });
 
-  it("reports a chaincode's refusal with the peer that gave it", async () => {
+  test("reports a chaincode's refusal with the peer that gave it", async () => {
     const error = await submit(org1, "fail").catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(EndorseError);
     expect((error as EndorseError).details).toEqual([
@@ -138,7 +138,7 @@ describe("transactions through the gateway", () => {
     ]);
   });
 
-  it("finds a conflict between transactions endorsed on the same state", async () => {
+  test("finds a conflict between transactions endorsed on the same state", async () => {
     await submit(org1, "put", "counter", "1");
     // Both endorse what follows, by what they have read.
     await eventually("the block at the other peer", async () =>
@@ -157,7 +157,7 @@ describe("transactions through the gateway", () => {
     expect(new Set(codes)).toEqual(new Set(["MVCC_READ_CONFLICT", "VALID"]));
   });
 
-  it("invalidates what too few organizations endorsed", async () => {
+  test("invalidates what too few organizations endorsed", async () => {
     const error = await withContract(org1, "assets", (contract) =>
       contract.submit("put", { arguments: ["a", "1"], endorsingOrganizations: ["Org1MSP"] }),
     ).catch((thrown: unknown) => thrown);
@@ -165,7 +165,7 @@ describe("transactions through the gateway", () => {
     expect(codeName((error as CommitError).code)).toBe("ENDORSEMENT_POLICY_FAILURE");
   });
 
-  it("says which chaincode is not there", async () => {
+  test("says which chaincode is not there", async () => {
     const error = await withContract(org1, "nosuch", (contract) => contract.evaluateTransaction("get")).catch(
       (thrown: unknown) => thrown,
     );
@@ -174,7 +174,7 @@ describe("transactions through the gateway", () => {
     );
   });
 
-  it("keeps private data from organizations that are not members", async () => {
+  test("keeps private data from organizations that are not members", async () => {
     await withContract(org1, "assets", (contract) =>
       contract.submit("putPrivate", {
         arguments: ["secrets", "pin"],
@@ -191,7 +191,7 @@ describe("transactions through the gateway", () => {
 });
 
 describe("events", () => {
-  it("replays chaincode events from a block, and goes on after a transaction", async () => {
+  test("replays chaincode events from a block, and goes on after a transaction", async () => {
     await submit(org1, "put", "event-1", "x");
     await submit(org1, "put", "event-2", "x");
     const connection = connectGateway(org1);
@@ -218,7 +218,7 @@ describe("events", () => {
     connection.close();
   });
 
-  it("replays blocks, whole and filtered", async () => {
+  test("replays blocks, whole and filtered", async () => {
     const connection = connectGateway(org2);
     const network = connection.gateway.getNetwork(channelId);
     const blocks = await network.getBlockEvents({ startBlock: 0n });
@@ -243,27 +243,27 @@ describe("events", () => {
 });
 
 describe("identities", () => {
-  it("denies a proposal with a forged signature", async () => {
+  test("denies a proposal with a forged signature", async () => {
     const forgedBy = await org1.organization.ca.issue({ commonName: "mallory", unit: "client" });
     await expect(propose(org1, { chaincode: "assets", channelId, args: ["get", "a"], forgedBy })).rejects.toThrow(
       "2 UNKNOWN: error validating proposal: access denied: channel [mychannel] creator org [Org1MSP]",
     );
   });
 
-  it("denies an expired certificate", async () => {
+  test("denies an expired certificate", async () => {
     const signer = await org1.organization.ca.issue({ commonName: "late", unit: "admin", expired: true });
     await expect(propose(org1, { chaincode: "assets", channelId, args: ["get", "a"], signer })).rejects.toThrow(
       "proposal client identity expired",
     );
   });
 
-  it("denies an organization that it does not know", async () => {
+  test("denies an organization that it does not know", async () => {
     await expect(
       propose(org1, { chaincode: "assets", channelId, args: ["get", "a"], mspId: "OtherMSP" }),
     ).rejects.toThrow("access denied: channel [mychannel] creator org unknown, creator is malformed");
   });
 
-  it("lets only administrators install", async () => {
+  test("lets only administrators install", async () => {
     const signer = await org1.organization.ca.issue({ commonName: "user", unit: "client" });
     const response = await propose(org1, { chaincode: "_lifecycle", args: ["QueryInstalledChaincodes", ""], signer });
     expect(response.getResponse()?.getMessage()).toBe(
@@ -271,7 +271,7 @@ describe("identities", () => {
     );
   });
 
-  it("answers for a channel that it has not joined", async () => {
+  test("answers for a channel that it has not joined", async () => {
     const response = await propose(org1, { chaincode: "assets", channelId: "other", args: ["get"] });
     expect(response.getResponse()?.getMessage()).toBe("channel 'other' not found");
   });
@@ -280,7 +280,7 @@ describe("identities", () => {
 describe("lifecycle", () => {
   const next = { name: "second", version: "1.0", sequence: 1 };
 
-  it("refuses the same package again, naming its ID", async () => {
+  test("refuses the same package again, naming its ID", async () => {
     const { bytes, packageId } = await servicePackage("again", "127.0.0.1:1");
     expect((await install(org1, bytes)).getStatus()).toBe(200);
     expect((await install(org1, bytes)).getMessage()).toBe(
@@ -288,7 +288,7 @@ describe("lifecycle", () => {
     );
   });
 
-  it("refuses a wrong sequence", async () => {
+  test("refuses a wrong sequence", async () => {
     await expect(readiness(org1, { ...next, sequence: 5 })).rejects.toThrow(
       "failed to invoke backing implementation of 'CheckCommitReadiness': requested sequence is 5, but new definition must be sequence 1",
     );
@@ -298,7 +298,7 @@ describe("lifecycle", () => {
     );
   });
 
-  it("does not commit what an endorsing organization has not approved", async () => {
+  test("does not commit what an endorsing organization has not approved", async () => {
     await approve(org1, next, "");
     const error = await commit(org1, next, ["Org1MSP", "Org2MSP"]).catch((thrown: unknown) => thrown);
     expect((error as EndorseError).details.map(({ message }) => message)).toEqual([
@@ -306,14 +306,14 @@ describe("lifecycle", () => {
     ]);
   });
 
-  it("refuses to approve the same again", async () => {
+  test("refuses to approve the same again", async () => {
     const error = await approve(org1, next, "").catch((thrown: unknown) => thrown);
     expect((error as EndorseError).details[0]?.message).toContain(
       "attempted to redefine uncommitted sequence (1) for namespace second with unchanged content",
     );
   });
 
-  it("shows which channels use a package", async () => {
+  test("shows which channels use a package", async () => {
     const response = await lifecycle(org1, "QueryInstalledChaincodes", new Uint8Array());
     const result = peer.lifecycle.QueryInstalledChaincodesResult.deserializeBinary(response.getPayload_asU8());
     const references = result
@@ -326,14 +326,14 @@ describe("lifecycle", () => {
     expect(references).toEqual([{ name: "assets", version: "1.0" }]);
   });
 
-  it("says that a namespace is not defined", async () => {
+  test("says that a namespace is not defined", async () => {
     const args = new peer.lifecycle.QueryChaincodeDefinitionArgs();
     args.setName("nosuch");
     const response = await lifecycle(org1, "QueryChaincodeDefinition", args.serializeBinary(), channelId);
     expect([response.getStatus(), response.getMessage()]).toEqual([404, "namespace nosuch is not defined"]);
   });
 
-  it("refuses to join a channel twice", async () => {
+  test("refuses to join a channel twice", async () => {
     const response = await propose(org1, { chaincode: "cscc", args: ["JoinChain", network.genesis] });
     expect(response.getResponse()?.getMessage()).toBe(
       "cannot create ledger from genesis block: ledger [mychannel] already exists with state [ACTIVE]",
@@ -345,7 +345,7 @@ describe("faults on request", () => {
   const set = (faults: object): Promise<Response> =>
     fetch(`${org1.control}/faults`, { method: "POST", body: JSON.stringify(faults) });
 
-  it("refuses an installation", async () => {
+  test("refuses an installation", async () => {
     await set({ refuseInstall: "no space left on device" });
     const { bytes } = await servicePackage("refused", "127.0.0.1:1");
     expect((await install(org1, bytes)).getMessage()).toContain("no space left on device");
@@ -353,7 +353,7 @@ describe("faults on request", () => {
     expect((await install(org1, bytes)).getStatus()).toBe(200);
   });
 
-  it("answers late, and the client's own deadline counts", async () => {
+  test("answers late, and the client's own deadline counts", async () => {
     await set({ endorsementDelayMilliseconds: 5000 });
     const connection = connectGateway(org1);
     const proposal = connection.gateway
@@ -367,13 +367,13 @@ describe("faults on request", () => {
     connection.close();
   });
 
-  it("takes certificates for expired", async () => {
+  test("takes certificates for expired", async () => {
     await set({ certificatesExpired: true });
     await expect(propose(org1, { chaincode: "cscc", args: ["GetChannels"] })).rejects.toThrow("identity expired");
     await set({ certificatesExpired: false });
   });
 
-  it("drops event streams", async () => {
+  test("drops event streams", async () => {
     const connection = connectGateway(org1);
     const events = await connection.gateway.getNetwork(channelId).getChaincodeEvents("assets");
     let end: unknown;
@@ -389,13 +389,13 @@ describe("faults on request", () => {
     connection.close();
   });
 
-  it("knows no other fault", async () => {
+  test("knows no other fault", async () => {
     expect((await set({ earthquake: true })).status).toBe(400);
   });
 });
 
 describe("operations", () => {
-  it("is healthy and counts with Fabric's names", async () => {
+  test("is healthy and counts with Fabric's names", async () => {
     const health = (await (await fetch(`${org1.operations}/healthz`)).json()) as { readonly status: string };
     expect(health.status).toBe("OK");
     const metrics = await (await fetch(`${org1.operations}/metrics`)).text();
@@ -405,7 +405,7 @@ describe("operations", () => {
 });
 
 describe("chaincode that ends", () => {
-  it("is dialled again by the next call", async () => {
+  test("is dialled again by the next call", async () => {
     const [service] = services;
     await evaluate(org1, "die").catch(() => undefined);
     await service?.stop();

@@ -17,7 +17,7 @@ let network: Network;
 let orderers: readonly [OrdererNode, OrdererNode, OrdererNode];
 let admin: SignerOf;
 
-const it = newStory();
+const test = newStory();
 
 beforeAll(async () => {
   network = await startNetwork();
@@ -66,14 +66,14 @@ function reached(index: number, expected: Partial<Info>): Promise<Info> {
   });
 }
 
-it("refuses to change two consenters at once", async () => {
+test("refuses to change two consenters at once", async () => {
   expect(await change(0, 0)).toEqual({
     status: common.Status.BAD_REQUEST,
     info: "error applying config update to existing channel 'mychannel': consensus metadata update for channel config update is invalid: update of more than one consenter at a time is not supported, requested changes: add 0 node(s), remove 2 node(s)",
   });
 });
 
-it("refuses a message for a channel that is not there, one of a stranger, and one of somebody whose time is over", async () => {
+test("refuses a message for a channel that is not there, one of a stranger, and one of somebody whose time is over", async () => {
   const { HeaderType, Status } = common;
   const message = Buffer.from("hello");
   const other = await signedEnvelope(HeaderType.MESSAGE, message, admin, "other");
@@ -94,7 +94,7 @@ it("refuses a message for a channel that is not there, one of a stranger, and on
   });
 });
 
-it("lets a removed consenter follow, and takes it back", async () => {
+test("lets a removed consenter follow, and takes it back", async () => {
   await changed(0, 2, 0, 1);
   expect(await reached(0, { height: 2 })).toMatchObject({ consensusRelation: "consenter" });
   expect(await reached(2, { height: 2, consensusRelation: "follower" })).toMatchObject({ status: "active" });
@@ -102,7 +102,7 @@ it("lets a removed consenter follow, and takes it back", async () => {
   expect(await reached(2, { height: 3, consensusRelation: "consenter" })).toMatchObject({ status: "active" });
 });
 
-it("lets an orderer leave and join again by a late configuration block", async () => {
+test("lets an orderer leave and join again by a late configuration block", async () => {
   const { ordererOrganization } = network;
   const path = "/mychannel";
   expect((await participate(orderers[2], ordererOrganization, "DELETE", path)).status).toBe(204);
@@ -110,7 +110,7 @@ it("lets an orderer leave and join again by a late configuration block", async (
   expect(await reached(2, { height: 3 })).toMatchObject({ consensusRelation: "consenter", status: "active" });
 });
 
-it("refuses a change that would lose the majority", async () => {
+test("refuses a change that would lose the majority", async () => {
   await orderers[1].process.kill();
   // A leader misses a member after two election timeouts; asking earlier would go through.
   await sleep(4000);

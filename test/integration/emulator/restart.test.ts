@@ -9,7 +9,7 @@ let network: Network;
 let service: NodeProcess | undefined;
 let org1: PeerNode;
 
-const it = newStory();
+const test = newStory();
 
 beforeAll(async () => {
   network = await startNetwork();
@@ -52,7 +52,7 @@ async function heights(): Promise<readonly number[]> {
   );
 }
 
-it("loses nothing while one orderer after the other is killed and started again", async () => {
+test("loses nothing while one orderer after the other is killed and started again", async () => {
   for (const [index, orderer] of network.orderers.entries()) {
     await add(index * 2);
     await orderer.process.kill();
@@ -66,7 +66,7 @@ it("loses nothing while one orderer after the other is killed and started again"
   );
 });
 
-it("reads its ledger again after a kill of the peer", async () => {
+test("reads its ledger again after a kill of the peer", async () => {
   const before = await keys();
   await org1.process.kill();
   await org1.process.start();
@@ -75,7 +75,7 @@ it("reads its ledger again after a kill of the peer", async () => {
   expect(await keys()).toContain("key-7");
 });
 
-it("orders nothing without a majority", async () => {
+test("orders nothing without a majority", async () => {
   const [first, second] = network.orderers;
   await first?.process.kill();
   await second?.process.kill();

@@ -5,7 +5,7 @@ import { readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
 import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { createSocket } from "node:dgram";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { readKernel } from "../../../runner/confinement/kernel.ts";
 import { alive, attack, createShell, ended, installShell, newMark, outputOf, start } from "./hostile.ts";
 import { callApi, noRunner, startRunner, type TestRunner } from "./runner-process.ts";
@@ -56,7 +56,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
     other?.close();
   });
 
-  it("is what these tests run: it works in its own directory and reaches its peer", async () => {
+  test("is what these tests run: it works in its own directory and reaches its peer", async () => {
     const { output, code } = await tries(
       "cat usr/local/src/secret.txt; echo; cat $CORE_TLS_CLIENT_KEY_PATH; echo x >own && cat own",
     );
@@ -68,7 +68,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
   });
 
   describe("cannot touch other chaincode:", () => {
-    it.each([
+    test.each([
       ["read its files", (root: string) => `cat ${root}/usr/local/src/secret.txt`],
       ["read its key", (root: string) => `cat ${root}/etc/hyperledger/fabric/client.key`],
       ["list its directory", (root: string) => `ls ${root}`],
@@ -92,7 +92,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       expect(await readFile(join(victimRoot, "usr/local/src/secret.txt"), "utf8")).toBe("the code of all");
     });
 
-    it("read the images", async () => {
+    test("read the images", async () => {
       const [store = ""] = (await readdir(runner.state)).filter((name) => name.startsWith("store-"));
       const { code, output } = await tries(`cat ${runner.state}/${store}/names.json; ls ${runner.state}`);
       expect([code, output]).toEqual([2, expect.stringMatching(/Permission denied[^]*Permission denied/)]);
@@ -100,7 +100,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
   });
 
   describe("cannot touch other processes:", () => {
-    it("signal other chaincode, its init or the runner", async () => {
+    test("signal other chaincode, its init or the runner", async () => {
       const children = await readFile(`/proc/${victimInit}/task/${victimInit}/children`, "utf8");
       const stat = await readFile(`/proc/${victimInit}/stat`, "utf8");
       const runnerPid = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1];
@@ -113,7 +113,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       expect(about.json()).toMatchObject({ State: { Running: true } });
     });
 
-    it.each(["environ", "mem", "cmdline", "maps", "root/etc/passwd", "cwd/etc/hyperledger/fabric/client.key"])(
+    test.each(["environ", "mem", "cmdline", "maps", "root/etc/passwd", "cwd/etc/hyperledger/fabric/client.key"])(
       "read /proc/<pid>/%s",
       async (file) => {
         const { output } = await tries(`cat /proc/${victimInit}/${file}`);
@@ -121,7 +121,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       },
     );
 
-    it("list /proc", async () => expect((await tries("ls /proc")).output).toMatch(/Permission denied/));
+    test("list /proc", async () => expect((await tries("ls /proc")).output).toMatch(/Permission denied/));
   });
 
   describe("cannot reach:", () => {
@@ -130,14 +130,14 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
         `require("net").connect(${options}).on("connect",()=>console.log("reached")).on("error",e=>console.log(e.code))`,
       );
 
-    it("the runner's API, which would be the node of a Docker", async () => {
+    test("the runner's API, which would be the node of a Docker", async () => {
       expect((await connect(`{path:"${runner.socket}"}`)).output).toMatch(/^(EACCES|EPERM)\n/);
       expect((await tries(`chmod 000 ${runner.socket}`)).output).toMatch(/not permitted/);
       expect((await tries(`rm -f ${runner.socket}`)).output).toMatch(/denied/);
       expect((await callApi(runner.socket, "GET", "/_ping")).status).toBe(200);
     });
 
-    it("abstract sockets", async () => {
+    test("abstract sockets", async () => {
       const server = createServer();
       server.listen("\0kubectl-fabric-test");
       await once(server, "listening");
@@ -145,7 +145,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       server.close();
     });
 
-    it("ports other than the chaincode port: the peer's, the orderer's, anybody's", async () => {
+    test("ports other than the chaincode port: the peer's, the orderer's, anybody's", async () => {
       expect((await connect(`${portOf(other)},"127.0.0.1"`)).output).toBe("EACCES\n");
       expect((await connect(`${portOf(other)},"::ffff:127.0.0.1"`)).output).toBe("EACCES\n");
       for (const port of [7050, 7051, 7053, 9443, 443, 53]) {
@@ -153,7 +153,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       }
     });
 
-    it("the network by datagrams", async () => {
+    test("the network by datagrams", async () => {
       const socket = createSocket("udp4").bind(0, "127.0.0.1");
       await once(socket, "listening");
       const got: Buffer[] = [];
@@ -171,14 +171,14 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       socket.close();
     });
 
-    it("anybody by listening", async () => {
+    test("anybody by listening", async () => {
       const { output } = await triesNode(
         'require("net").createServer().listen(0,()=>console.log("listening")).on("error",e=>console.log(e.code))',
       );
       expect(output).toBe("EACCES\n");
     });
 
-    it("the service account's token, and what is mounted elsewhere", async () => {
+    test("the service account's token, and what is mounted elsewhere", async () => {
       const { output } = await tries(
         "ls /var/run/secrets /run /var /home /root /tmp /opt /sys/fs/selinux 2>&1 | grep -v denied | grep -v 'No such'; echo looked",
       );
@@ -187,7 +187,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
   });
 
   describe("is ended as a whole:", () => {
-    it.each([
+    test.each([
       ["a background process", "sleep MARK & wait", 1],
       ["a double fork", "(sleep MARK & ) ; (sh -c 'sleep MARK & exit' &) ; sleep 600", 2],
       ["setsid", "setsid sleep MARK & setsid setsid sh -c 'sleep MARK & sleep MARK' & sleep 600", 3],
@@ -202,7 +202,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       expect((await callApi(runner.socket, "DELETE", `/containers/${mark}`)).status).toBe(204);
     });
 
-    it("orphans, when the chaincode itself has ended", async () => {
+    test("orphans, when the chaincode itself has ended", async () => {
       const mark = newMark();
       await createShell(
         runner,
@@ -220,7 +220,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       expect((await callApi(runner.socket, "DELETE", `/containers/${mark}`)).status).toBe(204);
     });
 
-    it("when the runner is killed", async () => {
+    test("when the runner is killed", async () => {
       const doomed = await startRunner();
       const mark = newMark();
       await installShell(doomed, image);
@@ -240,7 +240,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
   describe("is bounded:", () => {
     const memory = { memory: 256 * 1024 * 1024 };
 
-    it("in the memory of a process", async () => {
+    test("in the memory of a process", async () => {
       // Asked for, never used: no harm where nothing denies it.
       const code = 'console.log("runs");Buffer.allocUnsafeSlow(2**31).length;console.log("had it")';
       expect((await attack(runner, image, `exec node -e '${code}'`, memory)).output).toMatch(
@@ -248,19 +248,19 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       );
     });
 
-    it("in the memory of all its processes", async () => {
+    test("in the memory of all its processes", async () => {
       const one = `node -e 'const a=[];for(let i=0;i<6;i++)a.push(Buffer.alloc(1<<24,1));setTimeout(()=>{},60000)'`;
       const { code, output } = await attack(runner, image, `${one} & ${one} & ${one} & wait`, memory);
       expect(output).toMatch(/ended by the runner: memory: expected at most 268435456 bytes/);
       expect(code).toBe(137);
     });
 
-    it("in the size of a file", async () => {
+    test("in the size of a file", async () => {
       const { output } = await tries("dd if=/dev/zero of=big bs=1048576 count=80 2>&1; ls -l big | awk '{print $5}'");
       expect(output).toMatch(/File too large|limit exceeded|\n67108864\n/i);
     });
 
-    it("in the disk of all its files", async () => {
+    test("in the disk of all its files", async () => {
       const { code, output } = await tries(
         "for i in 1 2 3 4; do dd if=/dev/zero of=f$i bs=1048576 count=20 2>/dev/null; done; exec sleep 60",
       );
@@ -270,7 +270,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       ]);
     });
 
-    it("in the disk of files that have no name any more", async () => {
+    test("in the disk of files that have no name any more", async () => {
       const code =
         'const fs=require("fs");for(let i=0;i<4;i++){const f=fs.openSync("f"+i,"w");fs.unlinkSync("f"+i);fs.writeSync(f,Buffer.alloc(20<<20,1))}setTimeout(()=>{},60000)';
       expect(await tries(`exec node -e '${code}'`)).toEqual({
@@ -279,7 +279,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       });
     });
 
-    it("in what it writes to somebody who does not read", async () => {
+    test("in what it writes to somebody who does not read", async () => {
       await createShell(runner, image, "chatty", "head -c 100000000 /dev/zero; echo; exec sleep 600");
       const socket = connect(runner.socket);
       socket.write(
@@ -301,7 +301,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
     });
 
     // Bounded in number and in time by itself, should nothing else bound it.
-    it("in its processes: a fork bomb", async () => {
+    test("in its processes: a fork bomb", async () => {
       const { code, output } = await tries(
         "i=0; while [ $i -lt 200 ]; do sleep 20 & i=$((i+1)); done; echo all; sleep 20",
       );
@@ -311,7 +311,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       ]);
     });
 
-    it("in how many run at once", async () => {
+    test("in how many run at once", async () => {
       for (const name of ["many-1", "many-2", "many-3"]) await createShell(runner, image, name, "sleep 600");
       await start(runner, "many-1");
       await start(runner, "many-2");
@@ -321,7 +321,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       }
     });
 
-    it("by what it cannot raise again", async () => {
+    test("by what it cannot raise again", async () => {
       const { output } = await tries(
         "ulimit -d unlimited; ulimit -c 100; ulimit -f unlimited; grep NoNewPrivs /proc/self/status",
       );
@@ -329,7 +329,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
     });
   });
 
-  it.skipIf(!existsSync("/usr/bin/perl"))("cannot listen on a socket that was never bound", async () => {
+  test.skipIf(!existsSync("/usr/bin/perl"))("cannot listen on a socket that was never bound", async () => {
     const listening =
       'use Socket; socket(S, AF_INET, SOCK_STREAM, 0) or die; print listen(S, 1) ? "listening" : $! + 0';
     expect(execFileSync("/usr/bin/perl", ["-e", listening], { encoding: "utf8" })).toBe("listening");
@@ -353,7 +353,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
     const perl = (call: string) =>
       `my ($s, $t) = ("a", "tmpfs"); my $r = syscall(${call}); print $r < 0 ? $! + 0 : "done"`;
 
-    it.each([
+    test.each([
       ["raw socket", `${socket}, 2, 3, 1`, eacces],
       ["packet socket", `${socket}, 17, 3, 0`, eacces],
       ["MPTCP socket", `${socket}, 2, 1, 262`, eprotonosupport],
@@ -384,7 +384,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
 
   /** As docs/runner-threats.md says them: a kernel that denies one of these is one to strike out there. */
   describe("has what the kernel does not deny:", () => {
-    it("the chaincode port of other addresses, for Landlock knows no hosts", async () => {
+    test("the chaincode port of other addresses, for Landlock knows no hosts", async () => {
       const elsewhere = createServer((socket) => socket.end("reached elsewhere"));
       elsewhere.listen(portOf(peer), "127.0.0.2");
       await once(elsewhere, "listening");
@@ -395,12 +395,12 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       expect(output).toBe("reached elsewhere\n");
     });
 
-    it("whether a file is there and how large it is, for whoever knows its name", async () => {
+    test("whether a file is there and how large it is, for whoever knows its name", async () => {
       const { output } = await tries(`stat -c %s ${victimRoot}/usr/local/src/secret.txt`);
       expect(output).toBe("15\n");
     });
 
-    it("a build that changes modes of what it knows by name, which are put right", async () => {
+    test("a build that changes modes of what it knows by name, which are put right", async () => {
       const [store = ""] = (await readdir(runner.state)).filter((name) => name.startsWith("store-"));
       const known = [join(runner.state, store, "images"), join(runner.state, store), runner.socket];
       const modes = await Promise.all(known.map(async (path) => (await stat(path)).mode));
@@ -417,7 +417,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       await expect.poll(now, patience).toEqual(modes);
     });
 
-    it("the processor: chaincode is nicer than the runner, which has our niceness, and no more", async () => {
+    test("the processor: chaincode is nicer than the runner, which has our niceness, and no more", async () => {
       const niceOf = async (pid: number): Promise<number> => {
         const text = await readFile(`/proc/${pid}/stat`, "utf8");
         return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[16]);
@@ -427,7 +427,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
     });
   });
 
-  it("cannot make the runner read elsewhere by links that it leaves", async () => {
+  test("cannot make the runner read elsewhere by links that it leaves", async () => {
     await createShell(runner, image, "linker", "ln -s /etc/passwd stolen; ln -s /etc dir; sleep 600");
     await start(runner, "linker");
     const get = (path: string) => callApi(runner.socket, "GET", `/containers/linker/archive?path=${path}`);
@@ -449,7 +449,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
     expect((await callApi(runner.socket, "DELETE", "/containers/linker?force=1")).status).toBe(204);
   });
 
-  it("cannot leave behind what the runner cannot remove", async () => {
+  test("cannot leave behind what the runner cannot remove", async () => {
     const done = await tries(
       'mkdir -p a/b/c; touch a/b/c/f; node -e \'const fs=require("fs");for(const d of ["a/b/c","a/b","a"]){const h=fs.openSync(d);fs.fchmodSync(h,0)}\'; stat -c %a a',
     );
@@ -462,7 +462,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
       .toBe(1);
   });
 
-  it("has an init that has no file descriptor of the runner's but its own", async () => {
+  test("has an init that has no file descriptor of the runner's but its own", async () => {
     const { output } = await tries(
       'exec 9>own; for n in 3 4 5 6 7 8 9; do (eval "echo x >&$n") 2>/dev/null && echo open $n; done',
     );
@@ -472,7 +472,7 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
 });
 
 describe.skipIf(noRunner)("a kernel", () => {
-  it("is asked for its rules by the program that applies them", async () => {
+  test("is asked for its rules by the program that applies them", async () => {
     const runner = await startRunner("--isolation=best-effort");
     const metrics = await (await fetch(`${runner.probes}/metrics`)).text();
     const kernel = await readKernel(join(runner.state, "../bin/confine"));

@@ -9,7 +9,7 @@ import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { extract, pack } from "tar-stream";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { alive, createShell, installShell, newMark, start } from "./hostile.ts";
 import { callApi, newRunner, noRunner, startRunner, type TestRunner } from "./runner-process.ts";
 
@@ -70,7 +70,7 @@ describe.skipIf(noRunner)("a runner that is killed", () => {
     await runner?.stop();
   });
 
-  it("at any moment of a build has afterwards each image whole or not at all, and all that it answered for", async () => {
+  test("at any moment of a build has afterwards each image whole or not at all, and all that it answered for", async () => {
     const images = new Map<string, string>();
     const answered = new Set<string>();
     const outcomes = new Set<string>();
@@ -107,7 +107,7 @@ describe.skipIf(noRunner)("a runner that is killed", () => {
     expect([...answered].filter((name) => !names.includes(`${name}:latest`))).toEqual([]);
   });
 
-  it("while an image is loaded, removed or renamed has each afterwards whole or not at all", async () => {
+  test("while an image is loaded, removed or renamed has each afterwards whole or not at all", async () => {
     const content = Buffer.alloc(2 << 20, "kept");
     const post = (path: string, body?: Buffer) => callApi(runner.socket, "POST", path, body);
     const change = async (done: ReturnType<typeof callApi>) => expect((await done).status).toBeLessThan(300);
@@ -142,7 +142,7 @@ describe.skipIf(noRunner)("a runner that is killed", () => {
     }
   });
 
-  it("leaves nothing of a build or of chaincode, however deep it hides", async () => {
+  test("leaves nothing of a build or of chaincode, however deep it hides", async () => {
     const mark = newMark();
     await installShell(runner, "dev-shell");
     const hidden = `trap '' TERM; (setsid sh -c 'sleep ${mark} & sleep ${mark}' &); sleep ${mark}`;
@@ -160,7 +160,7 @@ describe.skipIf(noRunner)("a runner that is killed", () => {
     expect(await leftovers(runner.state)).toEqual([]);
   });
 
-  it("does not mind what others left in its state", async () => {
+  test("does not mind what others left in its state", async () => {
     await runner.process.kill();
     const [store = ""] = (await readdir(runner.state)).filter((name) => name.startsWith("store-"));
     for (const file of ["names.json", "images/0000.json", "layers/0000.tar", "work/half"]) {
@@ -175,7 +175,7 @@ describe.skipIf(noRunner)("a runner that is killed", () => {
 });
 
 describe.skipIf(noRunner)("a second runner on the same state", () => {
-  it("waits until the first was killed, then has its images", async () => {
+  test("waits until the first was killed, then has its images", async () => {
     const first = await startRunner();
     const mark = newMark();
     await installShell(first, "dev-shell");
@@ -209,7 +209,7 @@ describe.skipIf(noRunner)("a second runner on the same state", () => {
     }
   });
 
-  it("ends when it is told to while it waits, and takes nothing with it", async () => {
+  test("ends when it is told to while it waits, and takes nothing with it", async () => {
     const first = await startRunner();
     try {
       const confine = join(dirname(first.state), "bin/confine");
@@ -228,7 +228,7 @@ describe.skipIf(noRunner)("a second runner on the same state", () => {
 });
 
 describe.skipIf(noRunner)("a runner that is told to end", () => {
-  it("asks its chaincode first, ends what does not listen, keeps its images, and leaves neither socket nor process", async () => {
+  test("asks its chaincode first, ends what does not listen, keeps its images, and leaves neither socket nor process", async () => {
     const runner = await startRunner();
     try {
       const [polite, deaf] = [newMark(), newMark()];

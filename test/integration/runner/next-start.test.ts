@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attack, createShell, ended, installShell, outputOf, start } from "./hostile.ts";
 import { callApi, noRunner, startRunner, type TestRunner } from "./runner-process.ts";
 
@@ -38,7 +38,7 @@ describe.skipIf(noRunner)("the next start of chaincode", () => {
     await runner?.stop();
   });
 
-  it("takes what was unpacked meanwhile, in which nothing is that the chaincode before did", async () => {
+  test("takes what was unpacked meanwhile, in which nothing is that the chaincode before did", async () => {
     const spoil =
       'cd "$CONTAINER_ROOT/usr/local/src"; echo evil > code.js; rm kept.txt; echo evil > new.js; cat code.js';
     const { output } = await attack(runner, image, spoil);
@@ -59,7 +59,7 @@ describe.skipIf(noRunner)("the next start of chaincode", () => {
     await remove("second");
   });
 
-  it("is out of reach for chaincode that runs, even by its name", async () => {
+  test("is out of reach for chaincode that runs, even by its name", async () => {
     await attack(runner, image, "true");
     const ready = await prepared();
     const file = join(ready, "usr/local/src/code.js");
@@ -77,7 +77,7 @@ describe.skipIf(noRunner)("the next start of chaincode", () => {
     expect(after).toContain("code.js: as built");
   });
 
-  it("does not wait for the removal of the last one", async () => {
+  test("does not wait for the removal of the last one", async () => {
     await createShell(runner, image, "removed", "sleep 600");
     const [root = ""] = await directories("container");
     await start(runner, "removed");
@@ -86,7 +86,7 @@ describe.skipIf(noRunner)("the next start of chaincode", () => {
     await expect.poll(() => directories("gone"), patience).toEqual([]);
   });
 
-  it("is prepared no more when the image is gone, or another took its name", async () => {
+  test("is prepared no more when the image is gone, or another took its name", async () => {
     await attack(runner, image, "true");
     await prepared();
     await installShell(runner, image, { "code.js": "second version" });
@@ -99,7 +99,7 @@ describe.skipIf(noRunner)("the next start of chaincode", () => {
     await installShell(runner, image, { "code.js": "as built", "kept.txt": "kept" });
   });
 
-  it("begins anew after a kill, with nothing left of what was prepared, and after an orderly end", async () => {
+  test("begins anew after a kill, with nothing left of what was prepared, and after an orderly end", async () => {
     const all = async () => (await readdir(runner.state)).filter((name) => !name.startsWith("store-"));
     await installShell(runner, image, { "code.js": "another version" });
     for (const end of ["kill", "stop"] as const) {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { BlockCutter, type Message } from "../../emulator/orderer/block-cutter.ts";
 
 const limits = { maxMessageCount: 3, preferredMaxBytes: 100 };
@@ -12,7 +12,7 @@ function sizes(batches: readonly (readonly Message[])[]): readonly (readonly num
 }
 
 describe("a block", () => {
-  it("is cut when it has enough messages", () => {
+  test("is cut when it has enough messages", () => {
     const cutter = new BlockCutter();
     expect(sizes(cutter.ordered(message(1), limits))).toEqual([]);
     expect(sizes(cutter.ordered(message(2), limits))).toEqual([]);
@@ -21,20 +21,20 @@ describe("a block", () => {
     expect(cutter.hasPending).toBe(false);
   });
 
-  it("is cut before a message that would make it too big", () => {
+  test("is cut before a message that would make it too big", () => {
     const cutter = new BlockCutter();
     cutter.ordered(message(60), limits);
     expect(sizes(cutter.ordered(message(50), limits))).toEqual([[60]]);
     expect(sizes([cutter.cut()])).toEqual([[50]]);
   });
 
-  it("holds a message alone that is too big for any, after what waited", () => {
+  test("holds a message alone that is too big for any, after what waited", () => {
     const cutter = new BlockCutter();
     cutter.ordered(message(60), limits);
     expect(sizes(cutter.ordered(message(101), limits))).toEqual([[60], [101]]);
   });
 
-  it("of one message is cut at once", () => {
+  test("of one message is cut at once", () => {
     expect(sizes(new BlockCutter().ordered(message(1), { ...limits, maxMessageCount: 1 }))).toEqual([[1]]);
   });
 });

@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { common } from "@hyperledger/fabric-protos";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { ChannelConfig, configOfBlock, milliseconds } from "../../emulator/channel/channel-config.ts";
 import { applyConfigUpdate } from "../../emulator/channel/config-update.ts";
 import { sign } from "../../emulator/msp/signature.ts";
@@ -88,45 +88,45 @@ function adminOf(mspId: string): [KeyPair, string] {
 }
 
 describe("a configuration update", () => {
-  it("changes the value when the right administrators signed", () => {
+  test("changes the value when the right administrators signed", () => {
     const config = applyConfigUpdate(channel, update([adminOf("OrdererMSP")]));
     expect(config.getSequence()).toBe(1);
     expect(new ChannelConfig("mychannel", config).orderer.batchTimeoutMilliseconds).toBe(5000);
     expect(channel.orderer.batchTimeoutMilliseconds).toBe(100);
   });
 
-  it("needs the signatures that the element's mod_policy asks for", () => {
+  test("needs the signatures that the element's mod_policy asks for", () => {
     expect(() => applyConfigUpdate(channel, update([adminOf("Org1MSP")]))).toThrow(
       "error validating DeltaSet: policy for [Value]  /Channel/Orderer/BatchTimeout not satisfied: implicit policy evaluation failed - 0 sub-policies were satisfied, but this policy requires 1 of the 'Admins' sub-policies to be satisfied",
     );
   });
 
-  it("does not count a signature of another key", () => {
+  test("does not count a signature of another key", () => {
     const [, mspId] = adminOf("OrdererMSP");
     const [other] = adminOf("Org1MSP");
     const [real] = adminOf("OrdererMSP");
     expect(() => applyConfigUpdate(channel, update([[{ ...real, key: other.key }, mspId]]))).toThrow("not satisfied");
   });
 
-  it("must be for the channel", () => {
+  test("must be for the channel", () => {
     expect(() => applyConfigUpdate(channel, update([], { channelId: "other" }))).toThrow(
       "ConfigUpdate for channel 'other' but envelope for channel 'mychannel'",
     );
   });
 
-  it("must have read what is there now", () => {
+  test("must have read what is there now", () => {
     expect(() => applyConfigUpdate(channel, update([], { readVersion: 3 }))).toThrow(
       "error validating ReadSet: proposed update requires that key [Group]  /Channel/Orderer be at version 3, but it is currently at version 0",
     );
   });
 
-  it("must take the next version", () => {
+  test("must take the next version", () => {
     expect(() => applyConfigUpdate(channel, update([], { version: 2 }))).toThrow(
       "attempt to set key [Value]  /Channel/Orderer/BatchTimeout to version 2, but key is at version 0",
     );
   });
 
-  it("must change something", () => {
+  test("must change something", () => {
     const envelope = update([]);
     const content = common.ConfigUpdate.deserializeBinary(envelope.getConfigUpdate_asU8());
     content.setWriteSet(content.getReadSet());
@@ -134,7 +134,7 @@ describe("a configuration update", () => {
     expect(() => applyConfigUpdate(channel, envelope)).toThrow("delta set was empty -- update would have no effect");
   });
 
-  it("must name a mod_policy", () => {
+  test("must name a mod_policy", () => {
     expect(() => applyConfigUpdate(channel, update([], { modPolicy: "" }))).toThrow(
       "invalid mod_policy for element [Value]  /Channel/Orderer/BatchTimeout: mod_policy not set",
     );
@@ -142,7 +142,7 @@ describe("a configuration update", () => {
 });
 
 describe("a Go duration", () => {
-  it.each([
+  test.each([
     ["2s", 2000],
     ["500ms", 500],
     ["1m30s", 90_000],

@@ -1,5 +1,5 @@
 import { gunzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Metrics } from "../../emulator/metrics.ts";
 import { newEngine } from "../../emulator/peer/docker/engine.ts";
 import { newDockerRuntime, type DockerSettings } from "../../emulator/peer/docker/runtime.ts";
@@ -42,7 +42,7 @@ beforeEach(async () => {
 afterEach(() => daemon.stop());
 
 describe("a chaincode in Docker", () => {
-  it("is built in a container of the builder image and then into an image", async () => {
+  test("is built in a container of the builder image and then into an image", async () => {
     daemon.images.add("nodeenv");
     await build();
     expect(calls()).toEqual([
@@ -68,19 +68,19 @@ describe("a chaincode in Docker", () => {
     );
   });
 
-  it("is not built when the image is there", async () => {
+  test("is not built when the image is there", async () => {
     await build();
     const built = daemon.calls.length;
     await build();
     expect(calls().slice(built)).toEqual(["GET /images/IMAGE/json"]);
   });
 
-  it("is pulled for when the builder image is not there", async () => {
+  test("is pulled for when the builder image is not there", async () => {
     await build();
     expect(calls()[2]).toBe("POST /images/create?fromImage=nodeenv&tag=latest");
   });
 
-  it("starts after what was left of it is gone, with its TLS files", async () => {
+  test("starts after what was left of it is gone, with its TLS files", async () => {
     const instance = await build();
     if (instance?.kind !== "container") {
       throw new Error("expected a container");
@@ -112,7 +112,7 @@ describe("a chaincode in Docker", () => {
     expect(Buffer.from(String(files.get("/etc/hyperledger/fabric/client.key")), "base64").toString()).toBe("key");
   });
 
-  it("tells the output of a build that failed", async () => {
+  test("tells the output of a build that failed", async () => {
     await daemon.stop();
     daemon = await startFakeDaemon(1);
     await expect(build()).rejects.toThrow(
@@ -120,7 +120,7 @@ describe("a chaincode in Docker", () => {
     );
   });
 
-  it("is refused in a language that Fabric does not build", async () => {
+  test("is refused in a language that Fabric does not build", async () => {
     await expect(build("rust")).rejects.toThrow("Unknown chaincodeType: RUST");
   });
 });

@@ -1,5 +1,5 @@
 import { ledger, peer } from "@hyperledger/fabric-protos";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { checkReads, PendingWrites, writesOf } from "../../emulator/ledger/mvcc.ts";
 import { Simulator } from "../../emulator/ledger/simulator.ts";
 import { State } from "../../emulator/ledger/state.ts";
@@ -32,13 +32,13 @@ function write(state: State, key: string, value: string | undefined, block = 2):
 }
 
 describe("a read", () => {
-  it("stands while nothing was written", () => {
+  test("stands while nothing was written", () => {
     const state = stateOf("a");
     const set = simulated(state, (simulator) => void simulator.get("cc", "a"));
     expect(checkReads(set, state, new PendingWrites())).toBe(VALID);
   });
 
-  it("falls when the key was written since, was made, or was deleted", () => {
+  test("falls when the key was written since, was made, or was deleted", () => {
     for (const change of ["a", "b"]) {
       const state = stateOf("a");
       const set = simulated(state, (simulator) => void simulator.get("cc", change));
@@ -47,7 +47,7 @@ describe("a read", () => {
     }
   });
 
-  it("falls when an earlier transaction of the block writes the key", () => {
+  test("falls when an earlier transaction of the block writes the key", () => {
     const state = stateOf("a");
     const first = simulated(state, (simulator) => simulator.put("cc", "a", text("1")));
     const second = simulated(state, (simulator) => void simulator.get("cc", "a"));
@@ -56,7 +56,7 @@ describe("a read", () => {
     expect(checkReads(second, state, pending)).toBe(MVCC_READ_CONFLICT);
   });
 
-  it("of a private hash falls when the hash was written", () => {
+  test("of a private hash falls when the hash was written", () => {
     const state = new State();
     const reading = simulated(state, (simulator) => void simulator.getPrivateHash("cc", "secrets", "pin"));
     const writing = simulated(state, (simulator) => simulator.putPrivate("cc", "secrets", "pin", text("1234")));
@@ -70,7 +70,7 @@ describe("a range", () => {
   const range = (state: State, limit?: number): ReadWriteSet =>
     simulated(state, (simulator) => void simulator.range("cc", "b", "e", limit));
 
-  it("stands while what is outside of it changes", () => {
+  test("stands while what is outside of it changes", () => {
     const state = stateOf("a", "b", "c", "e");
     const set = range(state);
     write(state, "a", undefined);
@@ -78,7 +78,7 @@ describe("a range", () => {
     expect(checkReads(set, state, new PendingWrites())).toBe(VALID);
   });
 
-  it("falls when a key comes, goes or changes", () => {
+  test("falls when a key comes, goes or changes", () => {
     for (const [key, value] of [
       ["d", "new"],
       ["c", undefined],
@@ -91,7 +91,7 @@ describe("a range", () => {
     }
   });
 
-  it("counts only as far as it was read", () => {
+  test("counts only as far as it was read", () => {
     const state = stateOf("b", "c", "d");
     const set = range(state, 2);
     write(state, "d", "x");
@@ -102,13 +102,13 @@ describe("a range", () => {
 });
 
 describe("a simulation", () => {
-  it("does not see its own writes", () => {
+  test("does not see its own writes", () => {
     const simulator = new Simulator(stateOf("a"));
     simulator.put("cc", "a", text("new"));
     expect(String(simulator.get("cc", "a"))).toBe("a");
   });
 
-  it("orders keys as UTF-8 does", () => {
+  test("orders keys as UTF-8 does", () => {
     const simulator = new Simulator(stateOf("\u{10ffff}", "\ue000", "b", "a\0"));
     expect(simulator.range("cc", "", "").map(({ key }) => key)).toEqual(["a\0", "b", "\ue000", "\u{10ffff}"]);
   });

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { common, msp } from "@hyperledger/fabric-protos";
 import { assert, integer, property, subarray } from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { Msp, MspManager, type Identity, type Role } from "../../emulator/msp/msp.ts";
 import { newImplicitMetaPolicy, newSignaturePolicy, satisfies, type Policy } from "../../emulator/policy/policy.ts";
 import { Authority } from "../../integration/emulator/network/authority.ts";
@@ -67,18 +67,18 @@ function outOf(needed: number, wanted: readonly (keyof typeof types)[]): Policy 
 }
 
 describe("a signature policy", () => {
-  it("asks for the role that NodeOUs give", () => {
+  test("asks for the role that NodeOUs give", () => {
     expect(satisfies(outOf(1, ["PEER"]), named("peer"))).toBe(true);
     expect(satisfies(outOf(1, ["PEER"]), named("client", "admin", "orderer"))).toBe(false);
     expect(satisfies(outOf(1, ["MEMBER"]), named("client"))).toBe(true);
   });
 
-  it("lets one identity stand for one principal only", () => {
+  test("lets one identity stand for one principal only", () => {
     expect(satisfies(outOf(2, ["PEER", "PEER"]), named("peer"))).toBe(false);
     expect(satisfies(outOf(2, ["PEER", "PEER"]), named("peer", "peer2"))).toBe(true);
   });
 
-  it("is never lost by more signatures", () => {
+  test("is never lost by more signatures", () => {
     const all = named("client", "peer", "admin", "orderer", "peer2");
     assert(
       property(
@@ -107,7 +107,7 @@ describe("an implicit meta policy", () => {
     return newImplicitMetaPolicy(definition, subPolicies);
   };
 
-  it.each([
+  test.each([
     ["ANY", [no, yes, no], true],
     ["ANY", [no, no], false],
     ["ALL", [yes, yes], true],
@@ -119,7 +119,7 @@ describe("an implicit meta policy", () => {
     expect(satisfies(meta(rule, subPolicies), [])).toBe(expected);
   });
 
-  it("says how many are missing", () => {
+  test("says how many are missing", () => {
     expect(() => meta("MAJORITY", [yes, no, no]).evaluate([])).toThrow(
       "implicit policy evaluation failed - 1 sub-policies were satisfied, but this policy requires 2 of the 'Admins' sub-policies to be satisfied",
     );
@@ -127,7 +127,7 @@ describe("an implicit meta policy", () => {
 });
 
 describe("an MSP", () => {
-  it("refuses an identity of two roles, of none, and of another authority", async () => {
+  test("refuses an identity of two roles, of none, and of another authority", async () => {
     const none = await authority.issue({ commonName: "none" });
     expect(() => membership.validate(identity(none.certificate))).toThrow(
       "the identity does not have an OU that resolves to client, peer, orderer, or admin role",

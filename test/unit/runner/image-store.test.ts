@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { nodeLayer } from "../../../core/chaincode/seed/node-image.ts";
 import { commandFailed } from "../../../core/docker/daemon.ts";
 import type { Engine, EngineRequest } from "../../../core/docker/engine.ts";
@@ -51,7 +51,7 @@ describe("images", () => {
     });
   };
 
-  it("are built from a peer's Dockerfile, by whatever name they are asked for", async () => {
+  test("are built from a peer's Dockerfile, by whatever name they are asked for", async () => {
     const { id } = await build("code", "dev-peer0-a");
     expect(store.find("dev-peer0-a")).toMatchObject({
       id,
@@ -69,27 +69,27 @@ describe("images", () => {
     expect(store.find("dev-peer0-b")).toBeUndefined();
   });
 
-  it("of the same chaincode share their layer", async () => {
+  test("of the same chaincode share their layer", async () => {
     await build("code", "dev-peer0-a");
     const used = store.used();
     await build("code", "dev-peer1-a");
     expect(store.used()).toBe(used);
   });
 
-  it("are there again after the next start, byte for byte", async () => {
+  test("are there again after the next start, byte for byte", async () => {
     const before = await build("code", "dev-peer0-a");
     const again = await open();
     expect(again.list()).toEqual([before]);
   });
 
-  it("that a newer one takes the name of are gone with their layers", async () => {
+  test("that a newer one takes the name of are gone with their layers", async () => {
     await build("one", "dev-peer0-a");
     const { id } = await build("two", "dev-peer0-a");
     expect(store.list().map((image) => image.id)).toEqual([id]);
     expect(await readdir(join(directory, "layers"))).toHaveLength(1);
   });
 
-  it("go with their last name", async () => {
+  test("go with their last name", async () => {
     const image = await build("code", "dev-peer0-a");
     await store.tag(image, "dev-peer1-a");
     expect(await store.remove("dev-peer0-a")).toEqual({ untagged: ["dev-peer0-a:latest"] });
@@ -98,7 +98,7 @@ describe("images", () => {
     await expect(store.remove("dev-peer1-a")).rejects.toMatchObject({ status: 404 });
   });
 
-  it("that a kill has left half-made are cleared away, whole ones stay", async () => {
+  test("that a kill has left half-made are cleared away, whole ones stay", async () => {
     const whole = await build("code", "dev-peer0-a");
     await writeFile(join(directory, "work/half"), "half a layer");
     await writeFile(join(directory, "layers", `${"0".repeat(64)}.tar`), "a layer of no image");
@@ -112,14 +112,14 @@ describe("images", () => {
     expect(await readdir(join(directory, "images"))).toHaveLength(1);
   });
 
-  it("without their layer are not there", async () => {
+  test("without their layer are not there", async () => {
     await build("code", "dev-peer0-a");
     const [layer = ""] = await readdir(join(directory, "layers"));
     await rm(join(directory, "layers", layer));
     expect((await open()).find("dev-peer0-a")).toBeUndefined();
   });
 
-  it("do not fill the disk", async () => {
+  test("do not fill the disk", async () => {
     const small = await open(3000);
     await expect(build("x".repeat(5000), "dev-peer0-a", { into: small })).rejects.toMatchObject({ status: 400 });
     await build("x", "dev-peer0-b", { into: small });
@@ -128,7 +128,7 @@ describe("images", () => {
     expect(await readdir(join(directory, "work"))).toEqual([]);
   });
 
-  it.each([
+  test.each([
     ["RUN", "FROM a\nRUN rm -rf /"],
     ["COPY", "FROM a\nCOPY x /"],
     ["ADD from the network", "FROM a\nADD http://example.com/x /usr/local/src"],
@@ -142,7 +142,7 @@ describe("images", () => {
     expect(await readdir(join(directory, "work"))).toEqual([]);
   });
 
-  it("are saved and loaded elsewhere under the same ID", async () => {
+  test("are saved and loaded elsewhere under the same ID", async () => {
     const image = await build("code", "dev-peer0-a");
     const other = await openImageStore(join(directory, "other"), { limits, quota: () => 10_000_000 });
     const settings = { store: other, limits, isToolchain: () => false };
@@ -153,7 +153,7 @@ describe("images", () => {
     expect(other.list()).toEqual([{ ...image, named: expect.any(Date) as Date }]);
   });
 
-  it("tell when they came or got a name last, whatever they say of themselves, also after a restart", async () => {
+  test("tell when they came or got a name last, whatever they say of themselves, also after a restart", async () => {
     const began = Date.now() - 1000; // a file system may round down
     const { id, config } = await build("code", "dev-peer0-a");
     expect(config.created).toMatch(/^1970/);
@@ -168,7 +168,7 @@ describe("images", () => {
     expect((await open()).find(id)?.named.getTime()).toBeGreaterThan(began);
   });
 
-  it("are read by the plugin, as those of a Docker of the version that the runner names", async () => {
+  test("are read by the plugin, as those of a Docker of the version that the runner names", async () => {
     const image = await build("code", "dev-peer0-a");
     const { diff_ids } = image.config.rootfs;
     const stream = async ({ path }: EngineRequest) =>
@@ -189,7 +189,7 @@ describe("images", () => {
     }
   });
 
-  it("of a Docker lose all but the chaincode, and toolchains are left aside", async () => {
+  test("of a Docker lose all but the chaincode, and toolchains are left aside", async () => {
     const layer = await tarOf(
       { name: "bin/sh", content: "a system's program" },
       { name: "../evil", content: "never looked at" },
@@ -235,7 +235,7 @@ describe("images", () => {
       return { digest, layers: image?.config.rootfs.diff_ids, kept: await readFile(file) };
     };
 
-    it("keep their layer byte for byte, for the plugin knows it by its digest", async () => {
+    test("keep their layer byte for byte, for the plugin knows it by its digest", async () => {
       const packageJson = JSON.stringify({ dependencies: { a: "1.0.0" } });
       const command = JSON.stringify({ name: "a", version: "1.0.0", bin: "run.js" });
       const files = Object.entries({
@@ -254,7 +254,7 @@ describe("images", () => {
       expect(again.kept.equals(layer)).toBe(true);
     });
 
-    it("lose what is no chaincode, and with it their digest", async () => {
+    test("lose what is no chaincode, and with it their digest", async () => {
       const layer = await tarOf(
         { name: "usr/local/src/index.js", content: "code" },
         { name: "usr/bin/sh", content: "x" },
@@ -264,7 +264,7 @@ describe("images", () => {
       expect(kept.includes("usr/bin/sh")).toBe(false);
     });
 
-    it.each([
+    test.each([
       ["a link that leads out", { name: "usr/local/src/l", type: "symlink", linkname: "../../../../etc/passwd" }],
       ["a hard link", { name: "usr/local/src/l", type: "link", linkname: "/etc/passwd" }],
       ["a name that leads out", { name: "usr/local/src/../../../evil", content: "x" }],

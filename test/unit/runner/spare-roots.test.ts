@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newRoot } from "../../../runner/containers/container-root.ts";
 import { newSpareRoots, type SpareRoots } from "../../../runner/containers/spare-roots.ts";
 import type { Image } from "../../../runner/images/image-store.ts";
@@ -72,7 +72,7 @@ describe("what is prepared for the next start", () => {
     await rm(directory, { recursive: true });
   });
 
-  it("is whole, and given once", async () => {
+  test("is whole, and given once", async () => {
     const a = await image("a");
     const [first, second] = [newRoot(directory, "container"), newRoot(directory, "container")];
     expect(await spares.take(a, first)).toBe(false);
@@ -86,21 +86,21 @@ describe("what is prepared for the next start", () => {
     await settled();
   });
 
-  it("is of its own image only", async () => {
+  test("is of its own image only", async () => {
     const [a, b] = [await image("a", "of a"), await image("b", "of b")];
     spares.want(a, toolchain);
     await ready();
     expect(await spares.take(b, newRoot(directory, "container"))).toBe(false);
   });
 
-  it("is waited for while it is made", async () => {
+  test("is waited for while it is made", async () => {
     const a = await image("a");
     spares.want(a, toolchain);
     await expect.poll(names, patience).toHaveLength(1);
     expect(await spares.take(a, newRoot(directory, "container"))).toBe(true);
   });
 
-  it("is not made of an image that is gone, nor beyond the quota", async () => {
+  test("is not made of an image that is gone, nor beyond the quota", async () => {
     const a = await image("a", "x".repeat(50_000));
     images.delete("a");
     spares.want(a, toolchain);
@@ -118,7 +118,7 @@ describe("what is prepared for the next start", () => {
     expect([asked, sought, said]).toEqual([3, ["a", "b", "c", "c"], ""]);
   });
 
-  it("goes when its image goes, and when the images need the room", async () => {
+  test("goes when its image goes, and when the images need the room", async () => {
     for (const id of ["a", "b"]) {
       spares.want(await image(id), toolchain);
       await expect.poll(async () => (await names()).length, patience).toBeGreaterThan(0);
@@ -132,7 +132,7 @@ describe("what is prepared for the next start", () => {
     await settled();
   });
 
-  it("that cannot be made is logged, and leaves nothing", async () => {
+  test("that cannot be made is logged, and leaves nothing", async () => {
     const a = await image("a");
     await rm(join(directory, "layer-a"));
     spares.want(a, toolchain);
@@ -148,7 +148,7 @@ describe("what is prepared for the next start", () => {
       .toBeGreaterThan(0);
   });
 
-  it("is gone after the end, in whatever state it was", async () => {
+  test("is gone after the end, in whatever state it was", async () => {
     const a = await image("a", "x".repeat(500_000));
     spares.want(a, toolchain);
     await expect.poll(names, patience).toHaveLength(1);

@@ -2,7 +2,7 @@ import { mkdtemp, mkdir, readFile, readdir, rm, stat, symlink } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { unpack } from "../../../runner/archive/unpack.ts";
 import { streamOf, tarOf, type TestEntry } from "./archive.ts";
 
@@ -23,7 +23,7 @@ describe("an archive", () => {
   const put = async (target: string, ...entries: readonly TestEntry[]) =>
     unpack(streamOf(await tarOf(...entries)), root, target, limits);
 
-  it("is unpacked below the directory, gzipped or not", async () => {
+  test("is unpacked below the directory, gzipped or not", async () => {
     const bytes = await tarOf({ name: "src/a.js", content: "a" }, { name: "src/run", mode: 0o4777, content: "b" });
     await unpack(streamOf(bytes), root, "/chaincode/input", limits);
     await unpack(streamOf(gzipSync(bytes)), root, "/again", limits);
@@ -33,12 +33,12 @@ describe("an archive", () => {
     expect((await stat(join(root, "again/src/run"))).mode & 0o7777).toBe(0o755);
   });
 
-  it("may name its files from the root on, as peers do: that is the container's root", async () => {
+  test("may name its files from the root on, as peers do: that is the container's root", async () => {
     await put("/", { name: "/etc/hyperledger/fabric/client.key", content: "key" });
     expect(await readFile(join(root, "etc/hyperledger/fabric/client.key"), "utf8")).toBe("key");
   });
 
-  it("may have links that stay within", async () => {
+  test("may have links that stay within", async () => {
     await put("/", { name: "a/b/target", content: "t" }, { name: "a/link", type: "symlink", linkname: "./b/target" });
     expect(await readFile(join(root, "a/link"), "utf8")).toBe("t");
   });
@@ -81,26 +81,26 @@ describe("an archive", () => {
     ["is too deep", [{ name: "d/".repeat(101) + "f", content: "" }]],
   ];
 
-  it.each(hostile)("that %s is refused, and nothing is written outside", async (_, entries) => {
+  test.each(hostile)("that %s is refused, and nothing is written outside", async (_, entries) => {
     await expect(put("/", ...entries)).rejects.toMatchObject({ status: 400, message: /^archive refused: expected / });
     expect(await readdir(outside)).toEqual(["root"]);
   });
 
-  it("never follows a link that was there before", async () => {
+  test("never follows a link that was there before", async () => {
     await symlink(outside, join(root, "etc"));
     await expect(put("/", { name: "etc/evil", content: "x" })).rejects.toMatchObject({ status: 400 });
     await expect(put("/etc", { name: "evil", content: "x" })).rejects.toMatchObject({ status: 400 });
     expect(await readdir(outside)).toEqual(["root"]);
   });
 
-  it("that becomes huge is refused before it is there", async () => {
+  test("that becomes huge is refused before it is there", async () => {
     const bomb = gzipSync(await tarOf({ name: "bomb", content: "0".repeat(20_000_000) }));
     expect(bomb.length).toBeLessThan(30_000);
     await expect(unpack(streamOf(bomb), root, "/", limits)).rejects.toMatchObject({ status: 400 });
     expect(await readdir(root)).toEqual([]);
   });
 
-  it.each([
+  test.each([
     ["nothing", Buffer.alloc(0)],
     ["something else", Buffer.from("x".repeat(2000))],
     ["a broken gzip", Buffer.from([0x1f, 0x8b, 1, 2, 3])],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseTarget } from "../../../runner/api/call.ts";
 import { parseConfiguration } from "../../../runner/configuration.ts";
 import { checkIsolation } from "../../../runner/confinement/kernel.ts";
@@ -10,21 +10,21 @@ import { excess } from "../../../runner/containers/watch.ts";
 import { baseName, imageName, matches } from "../../../runner/images/image-name.ts";
 
 describe("image names", () => {
-  it.each([
+  test.each([
     ["hyperledger/fabric-nodeenv:2.5", "hyperledger/fabric-nodeenv:2.5"],
     ["docker.io/hyperledger/fabric-nodeenv", "hyperledger/fabric-nodeenv:latest"],
     ["docker.io/library/dev-peer0.org1-a_1.0-0f", "dev-peer0.org1-a_1.0-0f:latest"],
     ["mirror.example:5000/fabric-ccenv:3.1", "mirror.example:5000/fabric-ccenv:3.1"],
   ])("%s is %s", (reference, name) => expect(imageName(reference)).toBe(name));
 
-  it.each(["", "../x", "UPPER", "a b", "a:", "/etc/passwd", "a:b:c", "x".repeat(300)])("%j is none", (reference) =>
+  test.each(["", "../x", "UPPER", "a b", "a:", "/etc/passwd", "a:b:c", "x".repeat(300)])("%j is none", (reference) =>
     expect(() => imageName(reference)).toThrow(/invalid reference format/),
   );
 
-  it("tell a toolchain by their last part", () =>
+  test("tell a toolchain by their last part", () =>
     expect(baseName("mirror.example:5000/fabric-ccenv:3.1")).toBe("fabric-ccenv"));
 
-  it("are filtered as by Docker", () => {
+  test("are filtered as by Docker", () => {
     expect(matches("dev-peer0-a:latest", "dev-*")).toBe(true);
     expect(matches("org/dev-peer0:latest", "dev-*")).toBe(false);
     expect(matches("dev-a:latest", "dev-a:latest")).toBe(true);
@@ -33,7 +33,7 @@ describe("image names", () => {
 });
 
 describe("Fabric's paths", () => {
-  it.each([
+  test.each([
     ["cd /usr/local/src", "cd /R/usr/local/src"],
     ["[ -x /chaincode/build.sh ]", "[ -x /R/chaincode/build.sh ]"],
     ["GOPATH=/chaincode/input:$GOPATH", "GOPATH=/R/chaincode/input:$GOPATH"],
@@ -48,7 +48,7 @@ describe("policies", () => {
   const limits = { dataBytes: 1, fileBytes: 2, tasks: 3, openFiles: 4, cpuSeconds: 5 };
   const request = { isolation: "required", root: "/R", read: ["/opt/node"], limits } as const;
 
-  it.each([
+  test.each([
     [["/bin/sh", "-c", "npm start -- --peer.address localhost:7052\n"], 7052],
     [["chaincode", "-peer.address=localhost:30152"], 30152],
     [["/root/chaincode-java/start", "--peerAddress", "localhost:7052"], 7052],
@@ -56,7 +56,7 @@ describe("policies", () => {
     [["chaincode", "-peer.address=localhost:70520"], undefined],
   ])("read the port of %j", (command, port) => expect(chaincodePort(command)).toBe(port));
 
-  it("let chaincode reach the one port, its own directory, no datagrams", () => {
+  test("let chaincode reach the one port, its own directory, no datagrams", () => {
     expect(chaincodePolicy(request, 7052)).toMatchObject({
       required: true,
       write: ["/R"],
@@ -68,12 +68,12 @@ describe("policies", () => {
     expect(chaincodePolicy(request, undefined).ports).toEqual([]);
   });
 
-  it("never show /proc as a whole, where other processes are", () =>
+  test("never show /proc as a whole, where other processes are", () =>
     expect(
       buildPolicy(request, []).read.filter((path) => /^\/(proc|var|run|home|root|tmp|opt)?\/?$/.test(path)),
     ).toEqual([]));
 
-  it("let builds reach the registries that the environment names", () =>
+  test("let builds reach the registries that the environment names", () =>
     expect(
       registryPorts([443], {
         GOPROXY: "https://proxy.example,direct",
@@ -86,21 +86,21 @@ describe("policies", () => {
 describe("isolation", () => {
   const old = { landlock: 4, seccomp: true, missing: ["nothing denies signals to other processes"] };
 
-  it("is refused where the kernel lacks a rule", () =>
+  test("is refused where the kernel lacks a rule", () =>
     expect(() => checkIsolation(old, "required")).toThrow(/nothing denies signals.*--isolation best-effort/));
-  it("is what there is when the operator accepts it", () =>
+  test("is what there is when the operator accepts it", () =>
     expect(() => checkIsolation(old, "best-effort")).not.toThrow());
 });
 
 describe("the command line", () => {
-  it("has defaults", () =>
+  test("has defaults", () =>
     expect(parseConfiguration([])).toMatchObject({
       isolation: "required",
       diskLimit: 2 ** 30,
       registryPorts: [80, 443],
     }));
 
-  it.each([
+  test.each([
     [["--isolation=none"], /--isolation: expected required or best-effort, found "none"/],
     [["--disk-limit=lots"], /--disk-limit: expected a size such as 512Mi, found "lots"/],
     [["--registry-ports=443,http"], /--registry-ports: expected a whole number up to 65535, found "http"/],
@@ -110,7 +110,7 @@ describe("the command line", () => {
 });
 
 describe("requests", () => {
-  it.each([
+  test.each([
     ["/v1.44/images/a%2Fb/json", "/images/a/b/json"],
     ["/_ping", "/_ping"],
     ["/v1.44", "/v1.44"],
@@ -120,7 +120,7 @@ describe("requests", () => {
 });
 
 describe("output", () => {
-  it("keeps the last bytes, tells followers, and ends", () => {
+  test("keeps the last bytes, tells followers, and ends", () => {
     const output = newOutput(10, () => 0);
     const seen: string[] = [];
     output.write("stdout", Buffer.from("12345678"));
@@ -134,10 +134,10 @@ describe("output", () => {
     expect(seen).toEqual(["abcdef", "end"]);
   });
 
-  it("has Docker's frames", () =>
+  test("has Docker's frames", () =>
     expect(frame({ stream: "stderr", time: 0, data: Buffer.from("ab") }).toString("hex")).toBe("02000000000000026162"));
 
-  it("is chosen by stream, time and line", () => {
+  test("is chosen by stream, time and line", () => {
     const chunk = (stream: "stdout" | "stderr", time: number, text: string) => ({
       stream,
       time,
@@ -158,20 +158,20 @@ describe("output", () => {
 });
 
 describe("processes", () => {
-  it("are read even when their names are hostile", () => {
+  test("are read even when their names are hostile", () => {
     const fields = Array.from({ length: 50 }, (_, index) => String(index));
     const text = `42 (a) R 1 (b) S 7 ${fields.slice(4).join(" ")}`;
     expect(parseStat(text)).toEqual({ pid: 42, parent: 7, threads: 19, resident: 23 * 4096 });
     expect(parseStat("")).toBeUndefined();
   });
 
-  it("are counted with their descendants, not their neighbours", () => {
+  test("are counted with their descendants, not their neighbours", () => {
     const entry = (pid: number, parent: number) => ({ pid, parent, threads: 2, resident: 10 });
     const table = [entry(1, 0), entry(2, 1), entry(3, 2), entry(4, 3), entry(5, 1)];
     expect(usageOf(familyOf(2, table))).toEqual({ processes: 3, threads: 6, resident: 30 });
   });
 
-  it("are too much by memory, threads or disk", () => {
+  test("are too much by memory, threads or disk", () => {
     const limits = { threads: 10, disk: 100 };
     const usage = { processes: 1, threads: 5, resident: 50 };
     expect(excess(usage, 50, 100, limits)).toBeUndefined();

@@ -59,7 +59,7 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     return configOf(await eventually(() => fetchConfigBlock(client, "orderer", channel)));
   };
 
-  const it = newStory();
+  const test = newStory();
 
   beforeAll(async () => {
     [ordererOrg, org1, org2, org3] = await Promise.all([
@@ -84,7 +84,7 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
       for (const node of orderers) console.error(`--- ${node.name}\n${(await node.log()).slice(-2500)}`);
     });
 
-  it("has all its orderers at work", async () => {
+  test("has all its orderers at work", async () => {
     showLogs();
     for (const { admin } of orderers) {
       expect(await ordererChannels(admin)).toEqual([channel]);
@@ -93,7 +93,7 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     expect(consenters(await config())).toHaveLength(ordererCount);
   });
 
-  it("takes a third organization when a majority consents", async () => {
+  test("takes a third organization when a majority consents", async () => {
     showLogs();
     const current = await config();
     const anchor = { host: "peer0.org3", port: 7051 };
@@ -111,7 +111,7 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     expect(anchorPeers(await config(), "Org3MSP")).toEqual([anchor]);
   });
 
-  it("lets a peer of the new organization join and catch up", async () => {
+  test("lets a peer of the new organization join and catch up", async () => {
     showLogs();
     const peer = await fabric.startPeer(org3, "peer0");
     const client = connected(peer, org3);
@@ -123,7 +123,7 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     });
   });
 
-  it("needs no update when orderers renew TLS certificates with the keys they have", async () => {
+  test("needs no update when orderers renew TLS certificates with the keys they have", async () => {
     showLogs();
     for (const node of orderers) {
       await node.restart({ tls: await issueNodeTls(ordererOrg, node.name, node.tls.privateKey) });
@@ -132,7 +132,7 @@ describe.each(cases)("a channel of Fabric $version ordered by $consensus", ({ co
     expect(await changed("renewed")).toEqual(orderers.map(() => "renewed"));
   });
 
-  it("takes an orderer's new TLS key by an update that the orderer sees before it restarts", async () => {
+  test("takes an orderer's new TLS key by an update that the orderer sees before it restarts", async () => {
     showLogs();
     const node = orderer(1);
     const tls = await issueNodeTls(ordererOrg, node.name);

@@ -78,7 +78,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       return { connection, identity };
     };
 
-    const it = newStory();
+    const test = newStory();
 
     beforeAll(async () => {
       [ordererOrg, org1, org2] = await Promise.all([
@@ -110,7 +110,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
         }
       });
 
-    it("joins orderers by channel participation, once", async () => {
+    test("joins orderers by channel participation, once", async () => {
       showLogs();
       expect(await ordererChannels(first(orderers).admin)).toEqual([]);
       expect(await ordererChannel(first(orderers).admin, channel)).toBeUndefined();
@@ -124,7 +124,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       });
     });
 
-    it("delivers its genesis block as we made it", async () => {
+    test("delivers its genesis block as we made it", async () => {
       showLogs();
       const block = await eventually(() => fetchBlock(orderer, "orderer", channel, "oldest"));
       expect(Buffer.from(block.getData()?.serializeBinary() ?? [])).toEqual(
@@ -133,7 +133,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       expect(configOf(block).channel).toBe(channel);
     });
 
-    it("joins peers, once", async () => {
+    test("joins peers, once", async () => {
       showLogs();
       expect(await peerChannels(peer1)).toEqual([]);
       expect(await joinPeer(peer1, genesis)).toBe(true);
@@ -143,7 +143,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       expect(configOf(await peerConfigBlock(peer1, channel)).channel).toBe(channel);
     });
 
-    it("takes anchor peers by a config update", async () => {
+    test("takes anchor peers by a config update", async () => {
       showLogs();
       for (const [organization, node] of [
         [org1, peers[0]],
@@ -167,7 +167,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       expect(consenters(config)).toHaveLength(3);
     });
 
-    it("installs a package, once, and gives it back", async () => {
+    test("installs a package, once, and gives it back", async () => {
       showLogs();
       chaincode = await packageChaincodeFolder(chaincodeFolder, "assets_1.0");
       expect(await installedChaincodes(peer1)).toEqual([]);
@@ -191,7 +191,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       initRequired: false,
     };
 
-    it("approves and commits a definition", async () => {
+    test("approves and commits a definition", async () => {
       showLogs();
       const gateway = openGateway(peer1);
       const gateway2 = openGateway(peer2);
@@ -221,7 +221,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       gateway2.close();
     });
 
-    it("submits, evaluates and announces", async () => {
+    test("submits, evaluates and announces", async () => {
       showLogs();
       const gateway = openGateway(peer1);
       const { height } = await chainInfo(peer1, channel);
@@ -310,7 +310,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       return JSON.parse(stdout) as unknown;
     }
 
-    it("upgrades to another policy with a private data collection, and shows just what was agreed", async () => {
+    test("upgrades to another policy with a private data collection, and shows just what was agreed", async () => {
       showLogs();
       const upgrade = {
         ...definition,
@@ -360,7 +360,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       gateway2.close();
     });
 
-    it("says clearly what it refuses", async () => {
+    test("says clearly what it refuses", async () => {
       showLogs();
       await expect(joinPeer({ ...peer1, identity: org2.admin }, genesis)).rejects.toMatchObject({
         code: "rejected",
@@ -391,7 +391,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       await expect(commitConfigChange(orderer, foreign)).rejects.toMatchObject({ code: "rejected" });
     });
 
-    it("verifies whom it talks to, and shows who we are", async () => {
+    test("verifies whom it talks to, and shows who we are", async () => {
       showLogs();
       const other = { ...first(orderers).admin, serverName: "orderer9.orderers" };
       await expect(ordererChannels(other)).rejects.toMatchObject({
@@ -413,7 +413,7 @@ describe.each(releases.map((release) => ({ version: release.version, release }))
       nobody.close();
     });
 
-    it("removes an orderer from the channel, once", async () => {
+    test("removes an orderer from the channel, once", async () => {
       showLogs();
       const last = orderers[2] ?? first(orderers);
       expect(await removeOrderer(last.admin, channel)).toBe(true);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { common } from "@hyperledger/fabric-protos";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { readBlock } from "../../../../core/fabric/node/block.ts";
 import { bftCapabilities, defaultCapabilities } from "../../../../core/fabric/channel/capabilities.ts";
@@ -78,7 +78,7 @@ describe
 
     afterAll(() => rm(folder, { recursive: true, force: true }));
 
-    it("inspect our genesis block", async () => {
+    test("inspect our genesis block", async () => {
       const file = join(folder, "ours.block");
       await writeFile(file, genesisBlock(raft, { now: new Date() }).serializeBinary());
       const { stdout } = await configtxgen(["-inspectBlock", file]);
@@ -90,17 +90,17 @@ describe
       expect(Object.keys(groups["Application"]?.groups ?? {})).toEqual(["Org1MSP", "Org2MSP"]);
     });
 
-    it("make the same configuration for Raft", async () => {
+    test("make the same configuration for Raft", async () => {
       expect(await theirs(raft, "raft")).toEqual(ours(raft));
     });
 
-    it.skipIf(!/\/?3\./.test(release.version))("make the same configuration for BFT", async () => {
+    test.skipIf(!/\/?3\./.test(release.version))("make the same configuration for BFT", async () => {
       // configtxgen means to turn leader rotation off, but says so after it has written the options (encoder.go).
       const wanted = JSON.stringify(ours(bft)).replace('"leaderRotation":1', '"leaderRotation":0');
       expect(await theirs(bft, "bft")).toEqual(JSON.parse(wanted));
     });
 
-    it.each([
+    test.each([
       [
         "anchor peers",
         (config: ChannelConfig) => setAnchorPeers(config, "Org2MSP", [{ host: "peer0.org2", port: 7051 }]),
@@ -145,7 +145,7 @@ describe
       expect(computeConfigUpdate(original, updated)?.toObject()).toEqual(update.toObject());
     });
 
-    it("pack the same Node chaincode, and know our package's ID", async () => {
+    test("pack the same Node chaincode, and know our package's ID", async () => {
       const source = join(folder, "node");
       await write(source, {
         "package.json": '{"scripts":{"start":"fabric-chaincode-node start"}}',
@@ -159,7 +159,7 @@ describe
       expect(idOfOurs).toBe(ours.id);
     });
 
-    it("pack the same Go chaincode", async () => {
+    test("pack the same Go chaincode", async () => {
       const source = join(folder, "go");
       await write(source, {
         "go.mod": "module example.com/assets\n\ngo 1.22\n",
@@ -176,7 +176,7 @@ describe
       expect(idOfOurs).toBe(ours.id);
     });
 
-    it("pack the same Java chaincode", async () => {
+    test("pack the same Java chaincode", async () => {
       const source = join(folder, "java");
       await write(source, { "pom.xml": "<project/>", "src/main/java/Main.java": "class Main {}", "target/x.jar": "x" });
       const { ours, theirs, idOfOurs } = await packBoth(source, "java");

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 
 /** A busy machine takes its time. */
@@ -42,13 +42,13 @@ describe("the start of a daemon", () => {
     return { child, output: () => output };
   };
 
-  it("gives the image's entrypoint the arguments", async () => {
+  test("gives the image's entrypoint the arguments", async () => {
     const { child, output } = start();
     expect(await once(child, "close")).toEqual([0, null]);
     expect(output()).toBe("started: dockerd --mtu=1400\n");
   });
 
-  it.skipIf(noFlock)(
+  test.skipIf(noFlock)(
     "waits for the daemon that still has the graph, says so once, and can be told to end",
     async () => {
       const before = spawn("flock", [lock, "sleep", "60"], { detached: true });
@@ -70,7 +70,7 @@ describe("the start of a daemon", () => {
     },
   );
 
-  it("does without a lock where the image has no flock", async () => {
+  test("does without a lock where the image has no flock", async () => {
     const { child, output } = start(folder);
     expect(await once(child, "close")).toEqual([0, null]);
     expect(output()).toBe("started: dockerd --mtu=1400\n");

@@ -25,7 +25,7 @@ const create = (id: string) => ({ ...read, function: "put", arguments: [id, "Ann
 let nodes: Network;
 let network: PluginNetwork;
 let service: NodeProcess | undefined;
-const it = newStory();
+const test = newStory();
 
 beforeAll(async () => {
   nodes = await startNetwork();
@@ -39,7 +39,7 @@ afterAll(async () => {
 });
 
 describe("a name that is none", () => {
-  it("says how to get a channel before any is joined", async () => {
+  test("says how to get a channel before any is joined", async () => {
     for (const kind of kinds) {
       await expect(transact(network, kind, read, timeout, signal)).rejects.toMatchObject({
         code: "usage",
@@ -49,7 +49,7 @@ describe("a name that is none", () => {
     }
   });
 
-  it("is told apart from one that there is", async () => {
+  test("is told apart from one that there is", async () => {
     expect(await afterJoin(network, "mychannel", signal)).toBeUndefined(); // nobody can tell
     await joinAll(nodes);
     const next = "kubectl fabric deploy-cc NAME --path DIR --channel mychannel";
@@ -63,7 +63,7 @@ describe("a name that is none", () => {
   });
 
   for (const kind of kinds)
-    it(`of a channel tells which there are: ${kind}`, async () => {
+    test(`of a channel tells which there are: ${kind}`, async () => {
       const request = { ...read, channel: "nochan" };
       await expect(transact(network, kind, request, timeout, signal)).rejects.toMatchObject({
         code: "usage",
@@ -73,7 +73,7 @@ describe("a name that is none", () => {
     });
 
   for (const kind of kinds)
-    it(`of a chaincode tells which there are: ${kind}`, async () => {
+    test(`of a chaincode tells which there are: ${kind}`, async () => {
       const request = { ...read, chaincode: "nosuch" };
       await expect(transact(network, kind, request, timeout, signal)).rejects.toMatchObject({
         code: "usage",
@@ -82,7 +82,7 @@ describe("a name that is none", () => {
       });
     });
 
-  it("of an endorsing organization tells which there are", async () => {
+  test("of an endorsing organization tells which there are", async () => {
     const request = { ...create("a2"), endorsingOrganizations: ["org1", "org9"] };
     await expect(transact(network, "invoke", request, timeout, signal)).rejects.toMatchObject({
       code: "usage",
@@ -91,7 +91,7 @@ describe("a name that is none", () => {
     });
   });
 
-  it("is none of an organization that the channel has and this cluster has not", async () => {
+  test("is none of an organization that the channel has and this cluster has not", async () => {
     const [org1] = network.definition.spec.peerOrganizations;
     if (!org1) throw new Error("expected an organization");
     const { metadata, spec } = network.definition;
@@ -108,7 +108,7 @@ describe("a name that is none", () => {
     });
   });
 
-  it("tells the same where a chaincode is only looked at", async () => {
+  test("tells the same where a chaincode is only looked at", async () => {
     const state = (name: string, on?: string) => chaincodeState(network, { name, channel: on }, signal);
     expect(await state("assets", "mychannel")).toMatchObject({ name: "assets", sequence: 1 });
     await expect(state("assets", "nochan")).rejects.toMatchObject({
@@ -124,7 +124,7 @@ describe("a name that is none", () => {
     }
   });
 
-  it("is not blamed for what the chaincode itself answers", async () => {
+  test("is not blamed for what the chaincode itself answers", async () => {
     const request = { ...read, function: "nosuch", endorsingOrganizations: ["org1"] };
     await expect(transact(network, "invoke", request, timeout, signal)).rejects.toMatchObject({ code: "chaincode" });
   });

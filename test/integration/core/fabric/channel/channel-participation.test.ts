@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { common } from "@hyperledger/fabric-protos";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   createCertificateAuthority,
   type Credential,
@@ -54,7 +54,7 @@ afterAll(() => {
 });
 
 describe("channel participation", () => {
-  it("asks as osnadmin does", async () => {
+  test("asks as osnadmin does", async () => {
     answer = { status: 201, body: "{}" };
     const block = new common.Block();
     block.setData(new common.BlockData());
@@ -67,14 +67,14 @@ describe("channel participation", () => {
     expect(asked).toMatchObject({ method: "DELETE", url: "/participation/v1/channels/mychannel" });
   });
 
-  it("reads channels, none included", async () => {
+  test("reads channels, none included", async () => {
     answer = { status: 200, body: '{"systemChannel":null,"channels":null}' };
     expect(await ordererChannels(endpoint)).toEqual([]);
     answer = { status: 200, body: '{"systemChannel":null,"channels":[{"name":"b"},{"name":"a"}]}' };
     expect(await ordererChannels(endpoint)).toEqual(["a", "b"]);
   });
 
-  it.each([
+  test.each([
     [409, '{"error":"cannot join: channel pending removal"}', "not-ready", "pending removal (HTTP 409)", /try again/],
     [503, '{"error":"channel participation API is disabled"}', "rejected", "API is disabled", /CHANNELPARTICIPATION/],
     [405, '{"error":"cannot join: system channel exists"}', "rejected", "system channel exists", /^$/],
@@ -91,14 +91,14 @@ describe("channel participation", () => {
     expect(typeof error === "object" ? (error.hint ?? "") : "").toMatch(hint);
   });
 
-  it("refuses what is no JSON, and names that no channel has", async () => {
+  test("refuses what is no JSON, and names that no channel has", async () => {
     answer = { status: 200, body: "<html>" };
     await expect(ordererChannel(endpoint, "mychannel")).rejects.toMatchObject({ code: "invalid" });
     await expect(ordererChannel(endpoint, "../etc")).rejects.toMatchObject({ code: "usage" });
     await expect(removeOrderer(endpoint, "A")).rejects.toMatchObject({ code: "usage" });
   });
 
-  it("ends when it takes too long, or when it is interrupted", async () => {
+  test("ends when it takes too long, or when it is interrupted", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     answer = { status: 200, body: "{}", after: promise };
     await expect(ordererChannels(endpoint, { timeout: 50 })).rejects.toMatchObject({ code: "timeout" });
@@ -109,7 +109,7 @@ describe("channel participation", () => {
     resolve();
   });
 
-  it("says when nobody is there", async () => {
+  test("says when nobody is there", async () => {
     await expect(ordererChannels({ ...endpoint, port: 1 })).rejects.toMatchObject({
       code: "connection",
       message: expect.stringContaining("ECONNREFUSED"),

@@ -1,5 +1,5 @@
 import { peer } from "@hyperledger/fabric-protos";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { collectionsBytes, parseCollections } from "../../../../../core/fabric/chaincode/collections.ts";
 
 const secrets = {
@@ -13,7 +13,7 @@ const secrets = {
 };
 
 describe("collections", () => {
-  it("are written as Fabric reads them", () => {
+  test("are written as Fabric reads them", () => {
     const [config] = peer.CollectionConfigPackage.deserializeBinary(collectionsBytes([secrets])).getConfigList();
     const collection = config?.getStaticCollectionConfig();
     expect(collection?.toObject()).toMatchObject({
@@ -28,22 +28,22 @@ describe("collections", () => {
     expect(collection?.getEndorsementPolicy()?.hasSignaturePolicy()).toBe(true);
   });
 
-  it("are nothing at all when there are none", () => {
+  test("are nothing at all when there are none", () => {
     expect(collectionsBytes([])).toHaveLength(0);
   });
 
-  it("come from the peer command's file", () => {
+  test("come from the peer command's file", () => {
     expect(parseCollections(JSON.stringify([secrets]))).toEqual([secrets]);
   });
 
-  it("come with fields in any case, as Go reads them", () => {
+  test("come with fields in any case, as Go reads them", () => {
     const text = '[{"Name":"a","POLICY":"p","memberonlyread":true,"EndorsementPolicy":{"SignaturePolicy":"x"}}]';
     expect(parseCollections(text)).toEqual([
       { name: "a", policy: "p", memberOnlyRead: true, endorsementPolicy: { signaturePolicy: "x" } },
     ]);
   });
 
-  it.each([
+  test.each([
     ['[\n  {"name": "a",}\n]', /^expected JSON in the collections file: a name .*, found "}" at line 2, column 16$/],
     ["{}", "expected a list of collections"],
     ['[{"name":"a"}]', 'expected name and policy in collection 1, found {"name":"a"}'],
@@ -53,7 +53,7 @@ describe("collections", () => {
     ['[{"name":"a","policy":"p","endorsementPolicy":{"policy":"x"}}]', /collection a: endorsementPolicy: .*policy/],
   ])("do not come from %s", (text, message) => expect(() => parseCollections(text)).toThrow(message));
 
-  it.each([
+  test.each([
     ["a bad name", { ...secrets, name: "_x" }, 'found "_x"'],
     ["too few peers", { ...secrets, requiredPeerCount: 4 }, "found 4 and 3"],
     [
@@ -77,5 +77,5 @@ describe("collections", () => {
     ["a bad policy", { ...secrets, policy: "Org1" }, "expected AND("],
   ])("are refused for %s", (_, collection, message) => expect(() => collectionsBytes([collection])).toThrow(message));
 
-  it("are refused twice", () => expect(() => collectionsBytes([secrets, secrets])).toThrow("found secrets twice"));
+  test("are refused twice", () => expect(() => collectionsBytes([secrets, secrets])).toThrow("found secrets twice"));
 });

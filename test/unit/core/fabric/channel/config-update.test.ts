@@ -1,7 +1,7 @@
 import { createPublicKey, verify, X509Certificate } from "node:crypto";
 import { common } from "@hyperledger/fabric-protos";
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   createCertificateAuthority,
   issueEnrolmentCertificate,
@@ -93,7 +93,7 @@ function meaning(group: common.ConfigGroup): unknown {
 }
 
 describe("a computed config update", () => {
-  it("applied as Fabric applies it, gives the wanted configuration", () => {
+  test("applied as Fabric applies it, gives the wanted configuration", () => {
     fc.assert(
       fc.property(groupModel(2), groupModel(2), (before, after) => {
         const [original, updated] = [build(before), build(after)];
@@ -106,7 +106,7 @@ describe("a computed config update", () => {
     );
   }, 60_000);
 
-  it("says no more than it has to", async () => {
+  test("says no more than it has to", async () => {
     const update = computeConfigUpdate(raft, setAnchorPeers(raft, "Org2MSP", [{ host: "peer0.org2", port: 7051 }]));
     const json = {
       channel: update?.getChannelId(),
@@ -116,7 +116,7 @@ describe("a computed config update", () => {
     await expect(`${JSON.stringify(json, null, 2)}\n`).toMatchFileSnapshot("golden/anchor-peers-update.json");
   });
 
-  it.each([
+  test.each([
     ["anchor peers", () => setAnchorPeers(raft, "Org1MSP", []), ["/Channel/Application/Org1MSP/Admins"]],
     [
       "a new organization",
@@ -138,7 +138,7 @@ describe("a computed config update", () => {
     expect(update && policiesToSatisfy(raft, update)).toEqual(policies);
   });
 
-  it("is signed over header and update, and again as an envelope", async () => {
+  test("is signed over header and update, and again as an envelope", async () => {
     const now = new Date();
     const authority = await createCertificateAuthority({ commonName: "ca", organization: "Org1", now });
     const credential = await issueEnrolmentCertificate(authority, { commonName: "admin", role: "admin", now });
@@ -168,13 +168,13 @@ describe("a computed config update", () => {
 describe("changing a configuration", () => {
   const address = { host: "peer0.org2", port: 7051 };
 
-  it("works on a copy", () => {
+  test("works on a copy", () => {
     const before = Buffer.from(raft.config.serializeBinary());
     expect(anchorPeers(setAnchorPeers(raft, "Org2MSP", [address]), "Org2MSP")).toEqual([address]);
     expect(Buffer.from(raft.config.serializeBinary())).toEqual(before);
   });
 
-  it("reads what genesis wrote", () => {
+  test("reads what genesis wrote", () => {
     expect(anchorPeers(raft, "Org1MSP")).toEqual([{ host: "peer0.org1", port: 7051 }]);
     expect(anchorPeers(raft, "Org2MSP")).toEqual([]);
     expect(ordererEndpoints(raft, "OrdererMSP").map(({ host }) => host)).toEqual([
@@ -186,7 +186,7 @@ describe("changing a configuration", () => {
     expect(consenters(bft)).toEqual(bftChannel.consensus.consenters);
   });
 
-  it("adds and removes organizations", () => {
+  test("adds and removes organizations", () => {
     const added = addPeerOrganization(raft, { msp: fixtureMsp("Org3MSP"), anchorPeers: [address] });
     expect(anchorPeers(added, "Org3MSP")).toEqual([address]);
     const removed = removeOrganization(added, "application", "Org3MSP");
@@ -200,7 +200,7 @@ describe("changing a configuration", () => {
     expect(ordererEndpoints(moved, "Orderer2MSP")).toEqual([{ host: "o", port: 1 }]);
   });
 
-  it("replaces one consenter's certificates and leaves the others", () => {
+  test("replaces one consenter's certificates and leaves the others", () => {
     const renewed = {
       host: "orderer1.orderers",
       port: 7050,
@@ -215,7 +215,7 @@ describe("changing a configuration", () => {
     expect(() => replaceConsenter(raft, { ...renewed, port: 1 })).toThrow("found orderer0.orderers:7050, orderer1");
   });
 
-  it("keeps a BFT consenter's identity, and the policy that names it", () => {
+  test("keeps a BFT consenter's identity, and the policy that names it", () => {
     const renewed = {
       host: "orderer1.orderers",
       port: 7050,
@@ -241,7 +241,7 @@ describe("changing a configuration", () => {
     );
   });
 
-  it("adds and removes consenters", () => {
+  test("adds and removes consenters", () => {
     const added = addConsenter(raft, { ...address, clientTlsCertificate: "c", serverTlsCertificate: "s" });
     expect(consenters(added)).toHaveLength(4);
     expect(() => addConsenter(added, { ...address, clientTlsCertificate: "d", serverTlsCertificate: "e" })).toThrow(

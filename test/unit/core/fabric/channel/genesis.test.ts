@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bftQuorum } from "../../../../../core/fabric/channel/bft.ts";
 import { blockDataHash, lastConfigIndex, readBlock } from "../../../../../core/fabric/node/block.ts";
 import { configOf, organizationsOf } from "../../../../../core/fabric/channel/config.ts";
@@ -10,21 +10,21 @@ const moment = { now: new Date("2026-03-01T12:00:00.789Z"), nonce: new Uint8Arra
 const golden = (channel: ChannelGenesis) => `${JSON.stringify(groupJson(channelGroup(channel)), null, 2)}\n`;
 
 describe("a genesis block", () => {
-  it("for Raft is what the test network has", async () => {
+  test("for Raft is what the test network has", async () => {
     await expect(golden(raftChannel)).toMatchFileSnapshot("golden/genesis-raft.json");
   });
 
-  it("for BFT names consenters, and lets a quorum of them sign blocks", async () => {
+  test("for BFT names consenters, and lets a quorum of them sign blocks", async () => {
     await expect(golden(bftChannel)).toMatchFileSnapshot("golden/genesis-bft.json");
   });
 
-  it("is the same for the same input", () => {
+  test("is the same for the same input", () => {
     const bytes = (now: Date) => Buffer.from(genesisBlock(raftChannel, { ...moment, now }).serializeBinary());
     expect(bytes(moment.now)).toEqual(bytes(new Date("2026-03-01T12:00:00.123Z")));
     expect(bytes(moment.now)).not.toEqual(bytes(new Date("2026-03-01T12:00:01Z")));
   });
 
-  it("reads back: number 0, its own configuration, the right hash", () => {
+  test("reads back: number 0, its own configuration, the right hash", () => {
     const block = readBlock(genesisBlock(raftChannel, moment).serializeBinary());
     const { channel, config } = configOf(block);
     expect(channel).toBe("mychannel");
@@ -37,7 +37,7 @@ describe("a genesis block", () => {
     );
   });
 
-  it("takes policies, access control and batches of one's own", () => {
+  test("takes policies, access control and batches of one's own", () => {
     const json = golden({
       ...raftChannel,
       batch: { timeout: "1s", maxMessageCount: 7 },
@@ -50,7 +50,7 @@ describe("a genesis block", () => {
     expect(json).toContain("peer/Propose");
   });
 
-  it.each([
+  test.each([
     ["a bad channel name", { name: "MyChannel" }, 'found "MyChannel"'],
     ["a channel name that is too long", { name: "a".repeat(250) }, "at most 249 characters"],
     [
@@ -78,7 +78,7 @@ describe("a genesis block", () => {
     expect(() => genesisBlock({ ...raftChannel, ...change }, moment)).toThrow(message);
   });
 
-  it("may have an organization that runs both peers and orderers", () => {
+  test("may have an organization that runs both peers and orderers", () => {
     const both = genesisBlock({ ...raftChannel, peerOrganizations: [{ msp: fixtureMsp("OrdererMSP") }] }, moment);
     const { config } = configOf(both);
     expect([organizationsOf(config, "application"), organizationsOf(config, "orderer")]).toEqual([
@@ -87,7 +87,7 @@ describe("a genesis block", () => {
     ]);
   });
 
-  it("is not made of consenters that share an address or a certificate", () => {
+  test("is not made of consenters that share an address or a certificate", () => {
     const { consensus } = raftChannel;
     const [one, two] = consensus.consenters;
     if (!one || !two) throw new Error("expected consenters");
@@ -104,7 +104,7 @@ describe("a genesis block", () => {
 
 describe("a BFT quorum", () => {
   // common/policies/bft_test.go
-  it.each([
+  test.each([
     [1, 1],
     [2, 2],
     [3, 2],
@@ -119,7 +119,7 @@ describe("a BFT quorum", () => {
 });
 
 describe("reading a block", () => {
-  it("refuses other bytes", () => {
+  test("refuses other bytes", () => {
     expect(() => readBlock(Buffer.from("not a block at all"))).toThrow("expected a block");
     expect(() => readBlock(new Uint8Array())).toThrow("expected a block with header and data");
   });

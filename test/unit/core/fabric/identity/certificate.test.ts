@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   createCertificateAuthority,
   issueEnrolmentCertificate,
@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 
 describe("a certificate authority", () => {
-  it("is self-signed, good for ten years and may sign certificates", () => {
+  test("is self-signed, good for ten years and may sign certificates", () => {
     const info = readCertificate(authority.certificate);
     expect(info).toMatchObject({ commonName: "ca.org1", organization: "Org1", issuer: "ca.org1", isAuthority: true });
     expect(isIssuedBy(authority.certificate, authority.certificate)).toBe(true);
@@ -37,7 +37,7 @@ describe("a certificate authority", () => {
 });
 
 describe("an enrolment certificate", () => {
-  it("carries the role as its organizational unit and ends in a year", async () => {
+  test("carries the role as its organizational unit and ends in a year", async () => {
     const { certificate, privateKey } = await issueEnrolmentCertificate(authority, {
       commonName: "peer0.org1",
       role: "peer",
@@ -56,7 +56,7 @@ describe("an enrolment certificate", () => {
     expect(new X509Certificate(certificate).publicKey.asymmetricKeyDetails?.namedCurve).toBe("prime256v1");
   });
 
-  it("can be renewed with the key it had", async () => {
+  test("can be renewed with the key it had", async () => {
     const request = { commonName: "peer0.org1", role: "peer", now } as const;
     const first = await issueEnrolmentCertificate(authority, request);
     const second = await issueEnrolmentCertificate(authority, { ...request, privateKey: first.privateKey });
@@ -64,7 +64,7 @@ describe("an enrolment certificate", () => {
     expect(matchesPrivateKey(second.certificate, first.privateKey)).toBe(true);
   });
 
-  it("never outlives its authority", async () => {
+  test("never outlives its authority", async () => {
     const { certificate } = await issueEnrolmentCertificate(authority, {
       commonName: "a",
       role: "client",
@@ -74,7 +74,7 @@ describe("an enrolment certificate", () => {
     expect(readCertificate(certificate).notAfter).toEqual(readCertificate(authority.certificate).notAfter);
   });
 
-  it("is not issued by an authority that has ended", async () => {
+  test("is not issued by an authority that has ended", async () => {
     const later = new Date(now.getTime() + 3651 * day);
     await expect(
       issueEnrolmentCertificate(authority, { commonName: "a", role: "client", now: later }),
@@ -84,7 +84,7 @@ describe("an enrolment certificate", () => {
     });
   });
 
-  it("has a low-S signature, every time", async () => {
+  test("has a low-S signature, every time", async () => {
     const half = 0x7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8n;
     for (let time = 0; time < 12; time += 1) {
       const { certificate } = await issueEnrolmentCertificate(authority, { commonName: "a", role: "client", now });
@@ -94,7 +94,7 @@ describe("an enrolment certificate", () => {
 });
 
 describe("a TLS certificate", () => {
-  it("names all hosts, addresses as addresses", async () => {
+  test("names all hosts, addresses as addresses", async () => {
     const hosts = serviceHosts("peer0", "org1");
     const { certificate } = await issueTlsCertificate(authority, { commonName: "peer0.org1", hosts, now });
     expect(readCertificate(certificate).hosts).toEqual([
@@ -114,24 +114,24 @@ describe("a TLS certificate", () => {
 });
 
 describe("reading certificates", () => {
-  it("tells an authority of the same name from the one that signed", async () => {
+  test("tells an authority of the same name from the one that signed", async () => {
     const { certificate } = await issueEnrolmentCertificate(authority, { commonName: "a", role: "admin", now });
     expect(isIssuedBy(certificate, stranger.certificate)).toBe(false);
     expect(matchesPrivateKey(certificate, stranger.privateKey)).toBe(false);
   });
 
-  it("counts whole days left, negative after the end", () => {
+  test("counts whole days left, negative after the end", () => {
     const notAfter = new Date("2026-03-11T11:00:00Z");
     expect(daysLeft({ notAfter }, now)).toBe(9);
     expect(daysLeft({ notAfter }, new Date("2026-03-11T12:00:00Z"))).toBe(-1);
   });
 
-  it("splits a bundle", () => {
+  test("splits a bundle", () => {
     const bundle = `subject=x\n${authority.certificate}\n# other\n${stranger.certificate}`;
     expect(splitCertificates(bundle)).toEqual([authority.certificate, stranger.certificate]);
   });
 
-  it.each([
+  test.each([
     ["a certificate", () => readCertificate("nonsense")],
     ["a bundle", () => splitCertificates("nonsense")],
     ["a private key", () => matchesPrivateKey(authority.certificate, "nonsense")],

@@ -1,5 +1,5 @@
 import { msp } from "@hyperledger/fabric-protos";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import {
   createCertificateAuthority,
@@ -30,13 +30,13 @@ beforeAll(async () => {
 });
 
 describe("an MSP definition", () => {
-  it("survives the channel's form", () => {
+  test("survives the channel's form", () => {
     expect(readMspConfig(mspConfig(definition))).toEqual(definition);
     const plain = { ...definition, nodeOus: false, admins: [authority.certificate] };
     expect(readMspConfig(mspConfig(plain))).toEqual(plain);
   });
 
-  it("binds roles to the one authority, and to none when several may issue", () => {
+  test("binds roles to the one authority, and to none when several may issue", () => {
     const ou = (of: MspDefinition) =>
       msp.FabricMSPConfig.deserializeBinary(mspConfig(of).getConfig_asU8()).getFabricNodeOus()?.getPeerOuIdentifier();
     expect(ou(definition)?.getOrganizationalUnitIdentifier()).toBe("peer");
@@ -45,13 +45,13 @@ describe("an MSP definition", () => {
     expect(ou(two)?.getCertificate_asU8()).toHaveLength(0);
   });
 
-  it("needs a root certificate and a usable name", () => {
+  test("needs a root certificate and a usable name", () => {
     expect(() => mspConfig({ ...definition, rootCertificates: [] })).toThrow("expected a root certificate of Org1MSP");
     expect(() => checkMspId("Org 1")).toThrow('found "Org 1"');
     expect(() => checkMspId("..")).toThrow("expected an MSP ID");
   });
 
-  it("is not idemix", () => {
+  test("is not idemix", () => {
     const config = mspConfig(definition);
     config.setType(1);
     expect(() => readMspConfig(config)).toThrow("expected an X.509 MSP (type 0), found type 1");
@@ -59,7 +59,7 @@ describe("an MSP definition", () => {
 });
 
 describe("a local MSP", () => {
-  it("is a folder that Fabric reads", () => {
+  test("is a folder that Fabric reads", () => {
     const files = localMsp({
       identity: authority,
       rootCertificate: authority.certificate,

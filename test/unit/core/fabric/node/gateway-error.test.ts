@@ -1,6 +1,6 @@
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { CommitError, CommitStatusError, EndorseError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { FabricError } from "../../../../../core/error.ts";
 import { gatewayFailure, isStateRace } from "../../../../../core/fabric/node/gateway-error.ts";
 import { grpcError } from "../../../../../core/fabric/node/grpc-error.ts";
@@ -25,7 +25,7 @@ const readConflict = new CommitError({
 });
 
 describe("a failed transaction", () => {
-  it("tells what every endorser said", () => {
+  test("tells what every endorser said", () => {
     const error = gatewayError(status.ABORTED, "failed to endorse transaction", [
       "chaincode response 500, no such asset",
       "chaincode response 500, no such asset",
@@ -40,7 +40,7 @@ describe("a failed transaction", () => {
     });
   });
 
-  it.each([
+  test.each([
     [
       status.FAILED_PRECONDITION,
       "no combination of peers can be derived which satisfy the endorsement policy",
@@ -71,7 +71,7 @@ describe("a failed transaction", () => {
     expect(failure instanceof FabricError ? (failure.hint ?? "") : "").toMatch(hint ?? /^$/);
   });
 
-  it("for want of a quorum says that nobody orders, and what each orderer said", () => {
+  test("for want of a quorum says that nobody orders, and what each orderer said", () => {
     const error = new GatewayError({
       code: status.UNAVAILABLE,
       details: [{ address: "orderer0:7050", mspId: "OrdererMSP", message: "no Raft leader" }],
@@ -87,7 +87,7 @@ describe("a failed transaction", () => {
 
   const late = "Deadline exceeded after 2.888s,name resolution: 0.005s,metadata filters: 0.001s,LB pick: 0.001s";
   const failed = { code: status.DEADLINE_EXCEEDED, details: [], cause: serviceError(status.DEADLINE_EXCEEDED, late) };
-  it.each([
+  test.each([
     ["while it is asked", new GatewayError(failed), "no answer in time"],
     [
       "while it is endorsed",
@@ -108,7 +108,7 @@ describe("a failed transaction", () => {
     expect(gatewayFailure("it", error)).toMatchObject({ code: "timeout", message: `it: ${said}` });
   });
 
-  it("that only came too late may be tried again", () => {
+  test("that only came too late may be tried again", () => {
     const failure = gatewayFailure("it", readConflict);
     expect(failure).toMatchObject({
       code: "rejected",
@@ -121,7 +121,7 @@ describe("a failed transaction", () => {
     expect(isStateRace(new Error("no"))).toBe(false);
   });
 
-  it("of endorsers that had not the same blocks may be tried again", () => {
+  test("of endorsers that had not the same blocks may be tried again", () => {
     const mismatch = gatewayError(status.ABORTED, "failed to collect enough transaction endorsements", [
       "ProposalResponsePayloads do not match",
     ]);
@@ -131,7 +131,7 @@ describe("a failed transaction", () => {
     );
   });
 
-  it("that is none of Fabric's passes through", () => {
+  test("that is none of Fabric's passes through", () => {
     const other = new TypeError("x");
     expect(gatewayFailure("it", other)).toBe(other);
   });
@@ -144,7 +144,7 @@ describe("a transaction whose connection was cut", () => {
     lastFailure: () => new FabricError("connection", "lost the connection", { hint: "try again: it is taken up" }),
   };
 
-  it("that had been sent says so, and is not asked for again", () => {
+  test("that had been sent says so, and is not asked for again", () => {
     const failure = gatewayFailure("it", sent, endpoint);
     expect(failure).toMatchObject({
       code: "connection",
@@ -154,7 +154,7 @@ describe("a transaction whose connection was cut", () => {
     expect(failure).toHaveProperty("hint", undefined);
   });
 
-  it("in a question says what to do", () => {
+  test("in a question says what to do", () => {
     expect(gatewayFailure("it", cut, endpoint)).toMatchObject({
       message: "it: lost the connection",
       hint: "try again: it is taken up",
@@ -163,12 +163,12 @@ describe("a transaction whose connection was cut", () => {
 });
 
 describe("a failed call", () => {
-  it("says no more of its time than that it is over", () => {
+  test("says no more of its time than that it is over", () => {
     const error = serviceError(status.DEADLINE_EXCEEDED, "Deadline exceeded after 2.888s,name resolution: 0.005s");
     expect(grpcError("asking", error)).toMatchObject({ code: "timeout", message: "asking: no answer in time" });
   });
 
-  it.each([
+  test.each([
     ["self-signed certificate in certificate chain", /TLS authority vouches for/],
     ["Hostname/IP does not match certificate's altnames", /TLS authority vouches for/],
     ["tlsv13 alert certificate required", /asks for a client certificate/],

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   checkChaincodeName,
   checkChaincodeVersion,
@@ -37,7 +37,7 @@ const names = async (label = "basic_1.0") =>
   (await chaincodeFiles(await packageChaincodeFolder(folder, label))).map(({ name }) => name);
 
 describe("a chaincode package", () => {
-  it("is the same for the same files, on any machine", async () => {
+  test("is the same for the same files, on any machine", async () => {
     await write({ "package.json": packageJson, "index.js": "// code" });
     const before = await packageChaincodeFolder(folder, "basic_1.0");
     await utimes(join(folder, "index.js"), 1, 1);
@@ -47,7 +47,7 @@ describe("a chaincode package", () => {
     expect(before.id).toBe("basic_1.0:7c39ba2f7222e7806c9ba210adbf570d63f1f6960eb2effecc57bd2be7adc224");
   });
 
-  it("holds entries that a peer accepts: files, sorted, of mode 644", async () => {
+  test("holds entries that a peer accepts: files, sorted, of mode 644", async () => {
     await write({ "package.json": launched, "lib/b.js": "b", "lib/a.js": "a" });
     const { bytes } = await packageChaincodeFolder(folder, "basic_1.0");
     const [code] = (await unpackTarball(bytes, "it")).filter(({ name }) => name === "code.tar.gz");
@@ -63,7 +63,7 @@ describe("a chaincode package", () => {
     expect([...bytes.subarray(0, 8)]).toEqual([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
   });
 
-  it("that would fill the memory of its reader is refused", async () => {
+  test("that would fill the memory of its reader is refused", async () => {
     const large = new Uint8Array(64 * 1024 * 1024);
     const bomb = await packTarball([{ name: "big", content: large }]);
     expect(bomb.length).toBeLessThan(512 * 1024);
@@ -75,20 +75,20 @@ describe("a chaincode package", () => {
     expect(await listTarball(stored, "it")).toMatchObject([{ name: "big", size: large.length }]);
   });
 
-  it("reads back with the same ID", async () => {
+  test("reads back with the same ID", async () => {
     await write({ "package.json": launched });
     const made = await packageChaincodeFolder(folder, "basic_1.0");
     const read = await readChaincodePackage(made.bytes);
     expect(read).toEqual({ ...made, metadata: { path: "", type: "node", label: "basic_1.0" } });
   });
 
-  it("keeps names that tar has no room for", async () => {
+  test("keeps names that tar has no room for", async () => {
     const deep = `${"folder-with-a-long-name/".repeat(12)}index.js`;
     await write({ "package.json": launched, [deep]: "x" });
     expect(await names()).toContain(`src/${deep}`);
   });
 
-  it.each([
+  test.each([
     ["bytes that are no archive", Buffer.from("no archive"), "to be a tar.gz archive"],
     ["an archive of something else", packTarball([{ name: "x", content: Buffer.of(1) }]), "found x"],
     [
@@ -111,12 +111,12 @@ describe("a chaincode package", () => {
     await expect(readChaincodePackage(await bytes)).rejects.toThrow(message);
   });
 
-  it("is not larger than a peer takes", () => {
+  test("is not larger than a peer takes", () => {
     expect(() => checkPackageSize(99 * 1024 * 1024)).not.toThrow();
     expect(() => checkPackageSize(100 * 1024 * 1024)).toThrow("expected a package below 99 MiB, found 100.0 MiB");
   });
 
-  it("of a service names its address", async () => {
+  test("of a service names its address", async () => {
     const made = await packServiceChaincode({ label: "basic_1.0", address: { host: "basic.org1", port: 9999 } });
     expect(made.metadata).toEqual({ path: "", type: "ccaas", label: "basic_1.0" });
     const [connection] = await chaincodeFiles(made);
@@ -130,7 +130,7 @@ describe("a chaincode package", () => {
 });
 
 describe("packaging Node chaincode", () => {
-  it("takes what is installed, without npm's links and notes, and without a lock file that would install it again", async () => {
+  test("takes what is installed, without npm's links and notes, and without a lock file that would install it again", async () => {
     await write({
       "package.json": launched,
       "package-lock.json": "{}",
@@ -144,12 +144,12 @@ describe("packaging Node chaincode", () => {
     expect(await names()).toEqual(["src/node_modules/fabric-shim/cli.js", "src/package.json"]);
   });
 
-  it("keeps the lock file when nothing is installed", async () => {
+  test("keeps the lock file when nothing is installed", async () => {
     await write({ "package.json": launched, "package-lock.json": "{}" });
     expect(await names()).toEqual(["src/package-lock.json", "src/package.json"]);
   });
 
-  it("follows links inside the folder", async () => {
+  test("follows links inside the folder", async () => {
     await write({ "package.json": launched, "packages/own/index.js": "own" });
     await mkdir(join(folder, "node_modules"));
     await symlink("../packages/own", join(folder, "node_modules/own"));
@@ -162,7 +162,7 @@ describe("packaging Node chaincode", () => {
     ]);
   });
 
-  it("puts CouchDB indexes beside the sources", async () => {
+  test("puts CouchDB indexes beside the sources", async () => {
     await write({
       "package.json": launched,
       "META-INF/statedb/couchdb/indexes/owner.json": "{}",
@@ -176,7 +176,7 @@ describe("packaging Node chaincode", () => {
     ]);
   });
 
-  it.each([
+  test.each([
     ["no start script", { "package.json": "{}" }, "expected a start script in"],
     ["a package.json that is none", { "package.json": "{" }, "expected JSON in"],
     ["other metadata", { "package.json": launched, "META-INF/x.json": "{}" }, "found META-INF/x.json"],
@@ -191,7 +191,7 @@ describe("packaging Node chaincode", () => {
     await expect(packageChaincodeFolder(folder, "basic_1.0")).rejects.toThrow(message);
   });
 
-  it("refuses links that leave the folder, lead nowhere or back", async () => {
+  test("refuses links that leave the folder, lead nowhere or back", async () => {
     await write({ "package.json": launched });
     const link = join(folder, "link");
     await symlink("/etc/hostname", link);
@@ -208,7 +208,7 @@ describe("packaging Node chaincode", () => {
     await expect(packageChaincodeFolder(folder, "a")).rejects.toThrow("found the link link back to where it is");
   });
 
-  it("refuses a folder that is not there", async () => {
+  test("refuses a folder that is not there", async () => {
     await expect(packageChaincodeFolder(join(folder, "no"), "a")).rejects.toMatchObject({ code: "usage" });
   });
 });
@@ -216,7 +216,7 @@ describe("packaging Node chaincode", () => {
 describe("packaging Go chaincode", () => {
   const goMod = "// my module\nmodule example.com/assets\n\ngo 1.22\n";
 
-  it("takes the whole module and names what to build in it", async () => {
+  test("takes the whole module and names what to build in it", async () => {
     await write({
       "go.mod": goMod,
       "lib/lib.go": "package lib",
@@ -236,19 +236,19 @@ describe("packaging Go chaincode", () => {
     ]);
   });
 
-  it("names the module itself when it is what to build", async () => {
+  test("names the module itself when it is what to build", async () => {
     await write({ "go.mod": goMod, "main.go": "package main" });
     expect((await packageChaincodeFolder(folder, "a")).metadata.path).toBe("example.com/assets");
   });
 
-  it("refuses a go.mod without a module", async () => {
+  test("refuses a go.mod without a module", async () => {
     await write({ "go.mod": "go 1.22\n" });
     await expect(packageChaincodeFolder(folder, "a")).rejects.toThrow("expected a module line");
   });
 });
 
 describe("packaging Java chaincode", () => {
-  it("leaves out what was built", async () => {
+  test("leaves out what was built", async () => {
     await write({
       "pom.xml": "<project/>",
       "src/main/java/build/Main.java": "class Main {}",
@@ -262,18 +262,18 @@ describe("packaging Java chaincode", () => {
 });
 
 describe("names that Fabric accepts", () => {
-  it.each(["basic_1.0", "a", "9+x-y"])("label %s", (label) => expect(() => checkChaincodeLabel(label)).not.toThrow());
-  it.each(["", "_a", "a b", "a:b", "a".repeat(184)])("not label %s", (label) =>
+  test.each(["basic_1.0", "a", "9+x-y"])("label %s", (label) => expect(() => checkChaincodeLabel(label)).not.toThrow());
+  test.each(["", "_a", "a b", "a:b", "a".repeat(184)])("not label %s", (label) =>
     expect(() => checkChaincodeLabel(label)).toThrow("expected a label"),
   );
-  it.each(["basic", "asset-transfer", "a_b-c9"])("chaincode %s", (name) =>
+  test.each(["basic", "asset-transfer", "a_b-c9"])("chaincode %s", (name) =>
     expect(() => checkChaincodeName(name)).not.toThrow(),
   );
-  it.each(["", "-a", "a-", "a--b", "a.b", "_lifecycle", "qscc"])("not chaincode %s", (name) =>
+  test.each(["", "-a", "a-", "a--b", "a.b", "_lifecycle", "qscc"])("not chaincode %s", (name) =>
     expect(() => checkChaincodeName(name)).toThrow("expected a chaincode name"),
   );
-  it.each(["1.0", "v1+x_y-z"])("version %s", (version) => expect(() => checkChaincodeVersion(version)).not.toThrow());
-  it.each(["", "1 0", "1/0"])("not version %s", (version) =>
+  test.each(["1.0", "v1+x_y-z"])("version %s", (version) => expect(() => checkChaincodeVersion(version)).not.toThrow());
+  test.each(["", "1 0", "1/0"])("not version %s", (version) =>
     expect(() => checkChaincodeVersion(version)).toThrow("expected a chaincode version"),
   );
 });

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   parseEndorsementPolicy,
   printEndorsementPolicy,
@@ -35,7 +35,7 @@ const { policy } = fc.letrec<{ policy: SignaturePolicy; rule: SignaturePolicy }>
 }));
 
 describe("signature policies", () => {
-  it("print and parse back to themselves", () => {
+  test("print and parse back to themselves", () => {
     fc.assert(
       fc.property(policy, (any) => {
         expect(parseSignaturePolicy(printSignaturePolicy(any))).toEqual(any);
@@ -43,7 +43,7 @@ describe("signature policies", () => {
     );
   });
 
-  it("survive Fabric's own form", () => {
+  test("survive Fabric's own form", () => {
     fc.assert(
       fc.property(policy, (any) => {
         expect(readSignaturePolicy(signaturePolicyEnvelope(any))).toEqual(any);
@@ -51,23 +51,23 @@ describe("signature policies", () => {
     );
   });
 
-  it("are written with any spacing, quotes and letter case of gates", () => {
+  test("are written with any spacing, quotes and letter case of gates", () => {
     const plain = parseSignaturePolicy("AND('A.member',OR('B.peer','C.admin'))");
     expect(parseSignaturePolicy(`  and( "A.member" , or( 'B.peer', "C.admin") ) `)).toEqual(plain);
     expect(parseSignaturePolicy("And('A.member', OutOf('1', 'B.peer', 'C.admin'))")).toEqual(plain);
   });
 
-  it("name principals in Fabric's order: those of inner gates first", () => {
+  test("name principals in Fabric's order: those of inner gates first", () => {
     // common/policydsl/policyparser_test.go, TestComplex1
     const envelope = signaturePolicyEnvelope(parseSignaturePolicy("OR('A.member', AND('B.member', 'C.member'))"));
     expect(Buffer.from(envelope.serializeBinary()).toString("hex")).toBe(Buffer.from(goldenComplex1()).toString("hex"));
   });
 
-  it("tell the organizations they speak of", () => {
+  test("tell the organizations they speak of", () => {
     expect(mspIdsOf(parseSignaturePolicy("OR('A.member', AND('B.member', 'A.peer'))"))).toEqual(["A", "B"]);
   });
 
-  it.each([
+  test.each([
     ["", "expected AND(, OR( or OutOf(, found the end, at column 1"],
     ["'Org1MSP.member'", 'expected AND(, OR( or OutOf(, found "Org1MSP.member", at column 1'],
     ["AND('Org1MSP.member'", "expected ), found the end, at column 21"],
@@ -89,7 +89,7 @@ describe("signature policies", () => {
 });
 
 describe("endorsement policies", () => {
-  it.each(["/Channel/Application/Endorsement", "OR('Org1MSP.peer', AND('Org2MSP.peer', 'Org3MSP.peer'))"])(
+  test.each(["/Channel/Application/Endorsement", "OR('Org1MSP.peer', AND('Org2MSP.peer', 'Org3MSP.peer'))"])(
     "%s reads back from a definition's bytes",
     (text) => expect(printEndorsementPolicy(parseEndorsementPolicy(text).serializeBinary())).toBe(text),
   );
