@@ -227,7 +227,7 @@ export async function commitDefinition(
 
 /** Whether a definition was refused because another command has committed one of its sequence. */
 export function isSequenceTaken(error: unknown, sequence: number): boolean {
-  const next = messageOf(error).matchAll(answers.sequenceOther.text);
+  const next = messageOf(error).matchAll(new RegExp(answers.sequenceOther.text, "g"));
   return [...next].some(([, found]) => Number(found) > sequence);
 }
 

@@ -109,7 +109,7 @@ export const answers = {
     contract: "lifecycle/approval/refuses-to-approve-the-same-again",
   },
   sequenceOther: {
-    text: /requested sequence is \d+, but new definition must be sequence (\d+)/g,
+    text: /requested sequence is \d+, but new definition must be sequence (\d+)/,
     from: `${lifecycle}, CheckCommitReadiness`,
     known: both,
     contract: "lifecycle/definition/refuses-a-sequence-that-was-committed",
@@ -245,5 +245,5 @@ export const answers = {
 
 /** Whether a message is, or contains, one of these answers. */
 export function says(message: string, ...any: readonly Answer[]): boolean {
-  return any.some(({ text }) => message.search(text) !== -1);
+  return any.some(({ text }) => text.test(message));
 }

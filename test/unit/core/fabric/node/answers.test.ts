@@ -37,8 +37,3 @@ describe("an answer by which a node is understood", () => {
     },
   );
 });
-
-test("the sequence that another command has committed is read out of its answer", () => {
-  const said = "requested sequence is 2, but new definition must be sequence 3";
-  expect([...`a\n${said}`.matchAll(answers.sequenceOther.text)].map(([, next]) => next)).toEqual(["3"]);
-});
