@@ -2,8 +2,8 @@
 interface Answer {
   readonly text: RegExp;
   readonly from: string;
-  /** The case of test/contract in which a real daemon answered it. */
-  readonly contract: string | "none";
+  /** The case of test/contract in which a real daemon answered it; `none` where there is none. */
+  readonly contract: string;
 }
 
 export const answers = {

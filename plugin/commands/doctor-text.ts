@@ -4,7 +4,7 @@ import type { Paint } from "../terminal/colour.ts";
 import { visible } from "../terminal/visible.ts";
 import { wrap } from "../terminal/wrap.ts";
 
-const COLOURS = { ok: "green", warning: "yellow", problem: "red", unknown: "cyan" } as const;
+const colours = { ok: "green", warning: "yellow", problem: "red", unknown: "cyan" } as const;
 
 /** A line for each finding, or more where there is a width, what to type below it, and a count. */
 export function doctorText({ findings, context }: DoctorReport, paint: Paint, width?: number): string {
@@ -14,20 +14,20 @@ export function doctorText({ findings, context }: DoctorReport, paint: Paint, wi
   return [...lines, "", `context ${visible(context)}: ${counts.join(", ")}`].map((line) => `${line}\n`).join("");
 }
 
-const LEVEL_WIDTH = Math.max(...levels.map((level: Level) => level.length));
+const levelWidth = Math.max(...levels.map((level: Level) => level.length));
 
 /** A text has at least so much room. */
-const NARROWEST = 20; // columns
+const narrowest = 20; // columns
 
 function linesOf(
   { level, about, text, hint }: Finding,
   { aboutWidth, width = Infinity }: { readonly aboutWidth: number; readonly width: number | undefined },
   paint: Paint,
 ): readonly string[] {
-  const indent = " ".repeat(LEVEL_WIDTH + aboutWidth + 4);
-  const [first = "", ...more] = wrap(visible(text), Math.max(NARROWEST, width - indent.length));
+  const indent = " ".repeat(levelWidth + aboutWidth + 4);
+  const [first = "", ...more] = wrap(visible(text), Math.max(narrowest, width - indent.length));
   return [
-    `${paint(COLOURS[level], level.padEnd(LEVEL_WIDTH))}  ${visible(about).padEnd(aboutWidth)}  ${first}`,
+    `${paint(colours[level], level.padEnd(levelWidth))}  ${visible(about).padEnd(aboutWidth)}  ${first}`,
     ...more.map((line) => indent + line),
     // Not broken: it is there to be copied.
     ...(hint === undefined ? [] : [`${indent}hint: ${visible(hint)}`]),

@@ -44,7 +44,7 @@ export type ApprovedPart =
   "EndorsementInfo" | "ValidationInfo" | "Collections";
 
 /** core/chaincode/lifecycle/serializer.go, IsSerialized: named instead of parts where there is nothing to compare with. */
-const NOTHING_APPROVED = "ChaincodeParameters";
+const nothingApproved = "ChaincodeParameters";
 
 /**
  * Installs a package on a peer, which may build it. An administrator of the peer's organization may. False when it was
@@ -182,7 +182,7 @@ export async function commitReadiness(
   const told = mismatches
     .getEntryList()
     .map(([mspId]) => ({ mspId, parts: mismatches.get(mspId)?.getItemsList() ?? [] }));
-  const isSilent = ({ parts }: (typeof told)[number]) => parts.includes(NOTHING_APPROVED);
+  const isSilent = ({ parts }: (typeof told)[number]) => parts.includes(nothingApproved);
   return {
     approvals: new Map(entriesOf(result.getApprovalsMap())),
     mismatches: new Map(

@@ -5,8 +5,8 @@ export interface Answer {
   readonly from: string;
   /** The lines of Fabric whose sources say it, read in 2.5.16 and 3.1.5. */
   readonly known: readonly ("2.5" | "3.1")[];
-  /** The case of test/contract in which real nodes answered it, by its name in test/contract/golden. */
-  readonly contract: string | "none";
+  /** The case of test/contract in which real nodes answered it, by its name in test/contract/golden; `none` where there is none. */
+  readonly contract: string;
 }
 
 const both = ["2.5", "3.1"] as const;
