@@ -73,7 +73,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   const architecture = process.arch === "x64" ? "amd64" : process.arch;
   const shared = { store, toolchains, containers, architecture };
   const routes = [
-    ...systemRoutes({ ...shared, version: version, kernel }),
+    ...systemRoutes({ ...shared, version, kernel }),
     ...diskUsageRoutes({ ...shared, now }),
     ...imageRoutes({ ...shared, limits: limits.archive, now, log }),
     ...containerRoutes({ containers, limits: limits.archive, now }),
@@ -85,7 +85,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   await listen(api, configuration.socket);
   await chmod(configuration.socket, socketMode);
   log.info("listening", {
-    version: version,
+    version,
     socket: configuration.socket,
     probesPort: portOf(probes),
     isolation: configuration.isolation,

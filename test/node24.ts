@@ -1,5 +1,6 @@
 // What package.json promises (engines) on the oldest Node it promises it of; all other tests run on the current one.
-import { dirname, delimiter } from "node:path";
+import { globSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { build } from "../build/main.ts";
 import { runProgram, type Lifetime } from "../build/lifetime.ts";
@@ -26,6 +27,7 @@ const quick = [
   "scripts/lifetime",
   "webhook/certificates",
 ].map((path) => `test/unit/${path}`);
+const tests = globSync("test/unit/**/*.test.ts", { cwd: join(import.meta.dirname, "..") });
 
 function node24Command(lifetime: Lifetime): Command {
   return scriptCommand("npm run test:node24 --")
@@ -37,6 +39,8 @@ function node24Command(lifetime: Lifetime): Command {
       await build(lifetime);
       for (const option of ["--version", "--help"]) await run(lifetime, [node, "dist/kubectl-fabric.js", option]);
       const env = { ...process.env, PATH: [dirname(node), process.env["PATH"]].join(delimiter) };
+      const gone = quick.filter((path) => !tests.some((file) => file.includes(path)));
+      if (gone.length > 0) throw new FabricError("internal", `expected tests in ${gone.join(", ")}, found none`);
       const selection = { project: "unit", args: options.quick ? quick : [], node };
       process.exitCode = await runProjects([selection], env, lifetime.signal);
     });

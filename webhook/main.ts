@@ -34,7 +34,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
     settings: () => settings.settings(),
     cluster: (namespace) => reader.facts(namespace),
     seconds: () => performance.now() / 1000,
-    version: version,
+    version,
     metrics,
     log,
   });
@@ -59,7 +59,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
     return lines;
   };
   const probes = await serve(newProbesApp(readiness, metrics), configuration.probesPort);
-  log.info("started", { version: version, probesPort: probes.port });
+  log.info("started", { version, probesPort: probes.port });
   const background = Promise.all([certificates.run(ending.signal), settings.run(ending.signal)]);
 
   log.info("ending", { signal: await signalled });
@@ -102,8 +102,7 @@ const log = newLog((line) => lines.write(line), now);
 
 async function main(): Promise<void> {
   try {
-    const version = process.argv.includes("--version");
-    if (version) process.stdout.write(`${version}\n`);
+    if (process.argv.includes("--version")) process.stdout.write(`${version}\n`);
     else await run(parseConfiguration(process.argv.slice(2), process.env), log);
   } catch (thrown) {
     log.error("cannot run", { reason: reasonOf(thrown) });

@@ -3,7 +3,7 @@ import { FabricError } from "../../core/error.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { callArguments, collect, list, positiveInteger } from "./arguments.ts";
 import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
-import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
+import { conclusion, lastLook, planOptions, type PlansReport, runPlans } from "./plan-run.ts";
 
 interface DeployOptions extends PlanOptions {
   readonly path?: string;
@@ -140,7 +140,8 @@ Examples:
       const steps = (signal: AbortSignal) => deploySteps(network, request, signal);
       const resultOf = (report: PlansReport) => ({ chaincode: name, channel: options.channel, ...report });
       const report = await runPlans(terminal, options, [{ title, steps }], resultOf);
-      const state = options.dryRun ? undefined : await stateAfter(network, options.channel, name, terminal.signal);
+      const look = () => stateAfter(network, options.channel, name, terminal.signal);
+      const state = options.dryRun ? undefined : await lastLook(look(), terminal.signal);
       const next = `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`;
       await printResult(terminal, options.output, {
         data: { ...resultOf(report), ...(state ? { state } : {}) },

@@ -4,7 +4,7 @@ import type { NetworkRequest } from "../../core/network/resources/network-reques
 import { noticeOn } from "../terminal/notice.ts";
 import { idleTime, list, nodeCount } from "./arguments.ts";
 import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
-import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
+import { conclusion, lastLook, planOptions, type PlansReport, runPlans } from "./plan-run.ts";
 
 interface InitOptions extends PlanOptions, Omit<NetworkRequest, "name"> {
   readonly file?: string;
@@ -128,7 +128,7 @@ Examples:
       const steps = () => initSteps(cluster, definition, (node, context) => caughtUp(network, node, context));
       const resultOf = (report: PlansReport) => ({ network: definition, ...report });
       const report = await runPlans(terminal, options, [{ title, steps }], resultOf);
-      const next = options.dryRun ? undefined : await afterInit(network, terminal.signal);
+      const next = options.dryRun ? undefined : await lastLook(afterInit(network, terminal.signal), terminal.signal);
       await printResult(terminal, options.output, {
         data: options.dryRun && options.output === "yaml" ? definition : resultOf(report),
         table: () => conclusion(report, next, options),

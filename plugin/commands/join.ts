@@ -1,6 +1,6 @@
 import { list } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
-import { conclusion, planOptions, runPlans, type Plan, type PlansReport } from "./plan-run.ts";
+import { conclusion, lastLook, type Plan, planOptions, type PlansReport, runPlans } from "./plan-run.ts";
 
 export const join: CommandDefinition = (program, terminal) => {
   const command = program
@@ -41,7 +41,9 @@ Examples:
       ];
       const resultOf = (report: PlansReport) => ({ channel, ...report });
       const report = await runPlans(terminal, options, plans, resultOf);
-      const next = options.dryRun ? undefined : await afterJoin(network, channel, terminal.signal);
+      const next = options.dryRun
+        ? undefined
+        : await lastLook(afterJoin(network, channel, terminal.signal), terminal.signal);
       await printResult(terminal, options.output, {
         data: resultOf(report),
         table: () => conclusion(report, next, options),

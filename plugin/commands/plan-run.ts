@@ -108,6 +108,16 @@ export async function runPlans(
   throw failure;
 }
 
+/** What is looked at once all is done. Undefined where that fails or is interrupted: what was done has to be told all the same. */
+export async function lastLook<T>(look: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await look;
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof FabricError)) throw error;
+    return undefined;
+  }
+}
+
 function summary(
   plan: readonly Step[],
   { outcomes, changed, unchanged, wouldChange }: RunReport,

@@ -2,7 +2,7 @@ import type { WebhookOptions } from "../../core/installation/webhook.ts";
 import { positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { onSameCluster } from "./same-cluster.ts";
-import { conclusion, planOptions, runPlans } from "./plan-run.ts";
+import { conclusion, lastLook, planOptions, runPlans } from "./plan-run.ts";
 
 export const webhook: CommandDefinition = (program, terminal) => {
   const group = program
@@ -52,7 +52,7 @@ Examples:
           webhookInstallSteps(cluster, { ...options, policy: options.policy ?? (await hasPolicy(cluster, signal)) }),
       },
     ]);
-    const next = options.dryRun ? undefined : await afterWebhook(cluster, terminal.signal);
+    const next = options.dryRun ? undefined : await lastLook(afterWebhook(cluster, terminal.signal), terminal.signal);
     await printResult(terminal, options.output, {
       data: report,
       table: () => conclusion(report, next, options),

@@ -1,4 +1,4 @@
-import type { ClientUnaryCall, Deadline, requestCallback } from "@grpc/grpc-js";
+import type { ClientUnaryCall, Deadline, requestCallback, ServiceError } from "@grpc/grpc-js";
 import { type CallOptions, defaultTimeout } from "./call-options.ts";
 import { grpcError } from "./grpc-error.ts";
 import type { NodeConnection } from "./node-connection.ts";
@@ -27,7 +27,7 @@ export function unary<Response>(
   return new Promise((resolve, reject) => {
     const call = start((error, response) => {
       signal?.removeEventListener("abort", abort);
-      if (error) reject(grpcError(what, error, connection.endpoint));
+      if (error) reject(failureOf(what, error, connection));
       else if (response === undefined) reject(new Error(`${what}: expected a response, found none`));
       else resolve(response);
     });
@@ -35,4 +35,13 @@ export function unary<Response>(
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
   });
+}
+
+/** What is thrown in a callback of grpc-js nobody would wait for. */
+function failureOf(what: string, error: ServiceError, { endpoint }: NodeConnection): unknown {
+  try {
+    return grpcError(what, error, endpoint);
+  } catch (defect) {
+    return defect;
+  }
 }

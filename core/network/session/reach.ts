@@ -58,7 +58,7 @@ function noneRuns({ name }: Organization, nodes: readonly FabricNode[], cause: F
   );
 }
 
-/** A peer with its gateway. */
+/** A peer with its gateway, which keeps the time of this client: a narrower copy of the client has the same one. */
 export async function reachGateway(
   network: OpenNetwork,
   node: FabricNode,

@@ -1,8 +1,10 @@
 // The bundle as a process of its own, against a Kubernetes API on loopback that has just been given the manifests.
+import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { bundleWebhook } from "../../../build/bundle.ts";
 import { authorityPath, configurationPath, leafPath, startCluster, type FakeCluster } from "./cluster.ts";
@@ -47,6 +49,12 @@ function published(): string {
   const [webhook] = cluster.get(configurationPath).webhooks ?? [];
   return Buffer.from(webhook?.clientConfig.caBundle ?? "", "base64").toString();
 }
+
+test("--version tells it, and starts nothing", async () => {
+  const { version } = JSON.parse(await readFile("package.json", "utf8")) as { version: string };
+  const { stdout } = await promisify(execFile)(process.execPath, [program, "--version"]);
+  expect(stdout).toBe(`${version}\n`);
+});
 
 test("it issues its certificates, publishes its CA, and answers reviews", async () => {
   const webhook = await start();

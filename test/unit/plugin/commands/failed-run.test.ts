@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { FabricError } from "../../../../core/error.ts";
 import type { Step } from "../../../../core/engine/step.ts";
-import { runPlans, type Plan, type PlansReport } from "../../../../plugin/commands/plan-run.ts";
+import { lastLook, runPlans, type Plan, type PlansReport } from "../../../../plugin/commands/plan-run.ts";
 import { exitCodeOf } from "../../../../plugin/terminal/failure.ts";
 import { clusterWithWebhook, init, small } from "../../core/network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
@@ -148,6 +148,15 @@ describe("plans", () => {
     });
   });
 
+  test("of which the first cannot be made: no step, and why", async () => {
+    const wrong = new FabricError("usage", "expected a folder");
+    const { error, result } = await run([plan("a", () => Promise.reject(wrong))]);
+    expect([exitCodeOf(error), result]).toEqual([
+      2,
+      expect.objectContaining({ failure: { code: "usage", message: "expected a folder" }, steps: [] }),
+    ]);
+  });
+
   test("that are interrupted: what was done, and what was not", async () => {
     const interrupt = new AbortController();
     const stop = () => {
@@ -172,5 +181,20 @@ describe("plans", () => {
     const defect = { code: "internal", message: "x is no y" };
     expect(error).toMatchObject(defect);
     expect(result).toMatchObject({ failure: defect, steps: [{ result: "failed", error: defect }] });
+  });
+});
+
+describe("what is looked at once all is done", () => {
+  const { signal } = new AbortController();
+  const stopped = AbortSignal.abort();
+
+  test("may fail, or be interrupted: what was done is told all the same", async () => {
+    expect(await lastLook(Promise.resolve("next"), signal)).toBe("next");
+    expect(await lastLook(Promise.reject(new FabricError("forbidden", "no")), signal)).toBeUndefined();
+    expect(await lastLook(Promise.reject(new Error("aborted")), stopped)).toBeUndefined();
+  });
+
+  test("a defect is one", async () => {
+    await expect(lastLook(Promise.reject(new Error("a defect")), signal)).rejects.toThrow("a defect");
   });
 });

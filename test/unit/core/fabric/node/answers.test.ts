@@ -20,6 +20,11 @@ const table = Object.entries<Answer>(answers).flatMap(([name, answer]) =>
   answer.known.map((line) => ({ name, line, answer })),
 );
 
+test("no text keeps a place from one message to the next", () => {
+  const texts = Object.values<Answer>(answers).map(({ text }) => text);
+  expect(texts.filter(({ global, sticky }) => global || sticky)).toEqual([]);
+});
+
 describe("an answer by which a node is understood", () => {
   test.each(table.filter(({ answer }) => answer.contract !== "none"))(
     "$name was given by $line in its contract case",
