@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Plugin } from "esbuild";
 
 /**
@@ -14,13 +14,14 @@ export const embeddedText: Plugin = {
     build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
       const source = readFileSync(path, "utf8");
       const contents = embedTexts(source, (name) => readFileSync(join(dirname(path), name), "utf8"));
-      if (/\bimport\.meta\b/.test(contents) && basename(path) !== "manifests.ts")
+      if (/\bimport\.meta\b/.test(contents) && !path.endsWith(manifests))
         return { errors: [{ text: `expected import.meta only in ${call}`, location: { file: path } }] };
       return contents === source ? undefined : { contents, loader: "ts" };
     });
   },
 };
 
+const manifests = join("core", "installation", "manifests.ts");
 const call = 'readFileSync(new URL("./NAME", import.meta.url), "utf8")';
 
 /** A module with the texts themselves in place of the calls that read them. `read` is told a name beside the module. */

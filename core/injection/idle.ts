@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { V1Container } from "@kubernetes/client-node";
 import type { PeerContainer } from "./peer-container.ts";
-import { dockerEndpoint, socketGroup } from "./profile.ts";
+import { dockerEndpoint } from "./profile.ts";
 import type { InjectionRequest } from "./request.ts";
-import { idlerName, peerMount } from "./sidecar.ts";
+import { clientSecurity, idlerName, peerMount } from "./sidecar.ts";
 
 /** core.yaml, operations.listenAddress. */
 const operationsPort = "9443";
@@ -36,15 +36,7 @@ export function idleContainer({ image, chaincodeIdle = 0 }: InjectionRequest, pe
       { name: "HOME", value: "/tmp" },
     ],
     resources: { requests: { cpu: "5m", memory: "16Mi" }, limits: { cpu: "500m", memory: "128Mi" } },
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      capabilities: { drop: ["ALL"] },
-      readOnlyRootFilesystem: true,
-      runAsUser: 65_534,
-      runAsGroup: socketGroup,
-      runAsNonRoot: true,
-      seccompProfile: { type: "RuntimeDefault" },
-    },
+    securityContext: clientSecurity(),
     volumeMounts: [peerMount()],
   };
 }

@@ -3,6 +3,7 @@ import type {
   V1Container,
   V1Pod,
   V1PodSpec,
+  V1SecurityContext,
   V1ResourceRequirements,
   V1Volume,
   V1VolumeMount,
@@ -178,16 +179,21 @@ export function preloadContainer({ image }: InjectionRequest, preload: Preload):
     command: ["sh", "-c", preload.script, "preload", ...preload.images],
     env: [{ name: "DOCKER_HOST", value: dockerEndpoint }, { name: "HOME", value: "/tmp" }, ...preload.environment],
     resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { cpu: "1", memory: "128Mi" } },
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      capabilities: { drop: ["ALL"] },
-      readOnlyRootFilesystem: true,
-      runAsUser: 65_534,
-      runAsGroup: socketGroup,
-      runAsNonRoot: true,
-      seccompProfile: { type: "RuntimeDefault" },
-    },
+    securityContext: clientSecurity(),
     volumeMounts: [peerMount(), ...preload.mounts],
+  };
+}
+
+/** Of a container that calls the daemon: it may use the socket, and nothing else. */
+export function clientSecurity(): V1SecurityContext {
+  return {
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ["ALL"] },
+    readOnlyRootFilesystem: true,
+    runAsUser: 65_534,
+    runAsGroup: socketGroup,
+    runAsNonRoot: true,
+    seccompProfile: { type: "RuntimeDefault" },
   };
 }
 

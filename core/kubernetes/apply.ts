@@ -4,9 +4,8 @@ import { type ApiError, isConflict, isNotFound } from "./api-error.ts";
 import type { KubernetesObject } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
 import { describeRef, fieldManager, pathOf, received, refOf, type ObjectRef, type WriteOptions } from "./objects.ts";
+import { hasLabels, managedBy, managedByLabel } from "./ownership.ts";
 import { toWire } from "./serialization.ts";
-
-export const managedBy = "app.kubernetes.io/managed-by";
 
 export interface Applied<T> {
   readonly object: T;
@@ -77,8 +76,11 @@ function withoutBookkeeping(object: object): object {
 /** The object that is there, which must be ours. */
 async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: AbortSignal): Promise<Wire | undefined> {
   const ref = refOf(object);
-  if (object.metadata?.labels?.[managedBy] !== fieldManager) {
-    throw new FabricError("internal", `expected ${describeRef(ref)} to carry the label ${managedBy}=${fieldManager}`);
+  if (!hasLabels(object, managedBy)) {
+    throw new FabricError(
+      "internal",
+      `expected ${describeRef(ref)} to carry the label ${managedByLabel}=${fieldManager}`,
+    );
   }
   try {
     const found = (await cluster.call({ method: "GET", path: await pathOf(cluster, ref, signal), signal })) as Wire;
@@ -95,7 +97,7 @@ async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: Abor
  * hold keys, data or the work of others, and some of it goes with what is deleted (a namespace, a StatefulSet's claims).
  */
 export function checkOurs(ref: ObjectRef, { metadata }: Pick<KubernetesObject, "metadata">, instead?: string): void {
-  const owner = metadata?.labels?.[managedBy];
+  const owner = metadata?.labels?.[managedByLabel];
   if (owner === fieldManager) return;
   const namespace = ref.namespace === undefined ? "" : ` -n ${ref.namespace}`;
   throw new FabricError(

@@ -1,5 +1,10 @@
+import { fieldManager } from "./objects.ts";
+
+/** Who looks after an object, by the convention of Kubernetes. */
+export const managedByLabel = "app.kubernetes.io/managed-by";
+
 /** On everything that we made. */
-export const managedBy = { "app.kubernetes.io/managed-by": "kubectl-fabric" } as const;
+export const managedBy = { [managedByLabel]: fieldManager } as const;
 
 /** Whether an object, if there is one, has all these labels. */
 export function hasLabels(

@@ -2,7 +2,7 @@ import type { V1StatefulSet } from "../../kubernetes/client-node.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { get, type ObjectRef } from "../../kubernetes/objects.ts";
 import { annotationKeys } from "../../injection/annotations.ts";
-import { managedBy } from "../../kubernetes/ownership.ts";
+import { hasLabels, managedBy } from "../../kubernetes/ownership.ts";
 import { networkLabel } from "../resources/labels.ts";
 
 export interface OwnPeer {
@@ -25,7 +25,8 @@ export async function ownPeers(
 function ownPeer(set: V1StatefulSet | undefined): OwnPeer | undefined {
   const { labels = {}, name = "", namespace = "" } = set?.metadata ?? {};
   const network = labels[networkLabel];
-  const isOurs = Object.entries(managedBy).every(([label, value]) => labels[label] === value);
   const hasDaemon = set?.spec?.template.metadata?.annotations?.[annotationKeys.inject] === "true";
-  return network !== undefined && isOurs && hasDaemon ? { host: `${name}.${namespace}`, network } : undefined;
+  return network !== undefined && hasLabels(set, managedBy) && hasDaemon
+    ? { host: `${name}.${namespace}`, network }
+    : undefined;
 }

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { apply, managedBy } from "../../../../core/kubernetes/apply.ts";
+import { apply } from "../../../../core/kubernetes/apply.ts";
+import { managedBy } from "../../../../core/kubernetes/ownership.ts";
 import type { ConnectOptions } from "../../../../core/kubernetes/cluster.ts";
 import { execCapture } from "../../../../core/kubernetes/exec.ts";
 import { create, createOrGet, get, remove } from "../../../../core/kubernetes/objects.ts";
@@ -51,7 +52,7 @@ async function answering(answers: readonly Answer[], options: Partial<ConnectOpt
   return { cluster, asked };
 }
 
-const labels = { [managedBy]: "kubectl-fabric" };
+const labels = managedBy;
 const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "s", namespace: "a", uid: "u1", labels } };
 const ref = { kind: "Secret", namespace: "a", name: "s" } as const;
 
