@@ -1,22 +1,29 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as timeout } from "node:timers/promises";
 import { FabricError, type ErrorCode } from "../error.ts";
+import { newPersistence } from "./persistence.ts";
 
-export interface Patience {
+export interface Eventually {
   readonly signal: AbortSignal;
   /** Milliseconds; as long as the signal lets it unless told. */
   readonly within?: number;
-  /** Failures of these kinds are tried again: the other side is not there yet. */
-  readonly retry: readonly ErrorCode[];
+  /** Failures of these kinds are tried again: the other side is not there yet. Lost connections are in any case, for a while. */
+  readonly retry?: readonly ErrorCode[];
+  /** How a pause is made: by the clock unless told. */
+  readonly sleep?: Sleep;
 }
+
+/** Resolves after so many milliseconds, or when the signal is aborted. */
+export type Sleep = (milliseconds: number, signal: AbortSignal) => Promise<void>;
+
+export const byTheClock: Sleep = (milliseconds, signal) => timeout(milliseconds, undefined, { signal }).catch(() => {});
 
 /** Milliseconds: the usual bound of a wait for what may as well never come, such as a connection to a Pod that has gone. */
 export const aMinute = 60_000;
 
-const firstPause = 100; // milliseconds
-const longestPause = 2000;
-
-/** What is thrown where a signal cuts off an attempt: by Ctrl-C, or by the command's deadline. */
+/** What is thrown where a signal cuts off a call: by Ctrl-C, or by the command's deadline. */
 const cutOff: readonly ErrorCode[] = ["interrupted", "timeout"];
+
+export const isCutOff = (error: unknown): boolean => error instanceof FabricError && cutOff.includes(error.code);
 
 /**
  * Tries until it works, with growing pauses: for what nobody can watch (a Raft leader, gossip between peers).
@@ -24,22 +31,20 @@ const cutOff: readonly ErrorCode[] = ["interrupted", "timeout"];
  */
 export async function eventually<T>(
   attempt: () => Promise<T>,
-  { signal, within = Infinity, retry }: Patience,
+  { signal, within, retry = [], sleep = byTheClock }: Eventually,
 ): Promise<T> {
-  const end = performance.now() + within;
-  let before: FabricError | undefined;
-  for (let pause = firstPause; ; pause = Math.min(2 * pause, longestPause)) {
+  const persistence = newPersistence({ with: retry, within }, () => performance.now(), performance.now());
+  for (let before: unknown; ;) {
     try {
       return await attempt();
     } catch (error) {
       // That it was cut off says less than what it was waiting for.
-      const isCut = error instanceof FabricError && cutOff.includes(error.code);
-      if (signal.aborted && isCut && before) throw before;
-      const again = error instanceof FabricError && retry.includes(error.code);
-      if (!again || signal.aborted || performance.now() + pause > end) throw error;
+      if (signal.aborted) throw before !== undefined && isCutOff(error) ? before : error;
+      const further = persistence.after(error, true);
+      if (!further) throw error;
       before = error;
+      await sleep(further.pause, signal);
     }
     // Aborted while asleep: the next attempt says so in its own words.
-    await sleep(pause, undefined, { signal }).catch(() => {});
   }
 }

@@ -1,24 +1,11 @@
-import { FabricError, messageOf } from "../error.ts";
-import { againWhenLost, type Persistence } from "./again.ts";
-import { checkPlan } from "./plan.ts";
-import { byReason } from "./reasons.ts";
-import type { Step, StepContext } from "./step.ts";
-import { newTurns } from "./turns.ts";
-
-/** How a step ended. */
-export type Outcome =
-  | { readonly result: "unchanged"; readonly detail?: string | undefined }
-  | { readonly result: "changed"; readonly detail?: string | undefined }
-  /** Dry run: it would act, or it comes after one that would make what it needs to be looked at. */
-  | {
-      readonly result: "would-change";
-      readonly detail?: string | undefined;
-      /** What comes after it is looked at all the same. */
-      readonly isThere?: true;
-    }
-  | { readonly result: "failed"; readonly error: unknown }
-  /** Not finished: one that it comes after failed, or the run was interrupted. */
-  | { readonly result: "skipped"; readonly because: string; readonly failure?: unknown };
+import { FabricError } from "../error.ts";
+import { byTheClock, isCutOff, type Sleep } from "./eventually.ts";
+import { newGraph } from "./graph.ts";
+import { newLanes, type Ending, type Lanes } from "./lanes.ts";
+import { growingPauses, newPersistence, type Persistence } from "./persistence.ts";
+import { failureOf, isSo, reportOf, type Outcome, type RunReport } from "./report.ts";
+import { newSlots, type Slots } from "./slots.ts";
+import type { Differs, Step, StepContext, Waiting } from "./step.ts";
 
 export type StepEvent =
   | { readonly type: "started"; readonly step: Step }
@@ -28,234 +15,319 @@ export type StepEvent =
   | { readonly type: "ended"; readonly step: Step; readonly outcome: Outcome; readonly milliseconds: number };
 
 export interface RunOptions {
-  readonly dryRun?: boolean;
-  /** Steps under way at once; 8 unless told. */
+  /** Looks, and does nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Steps that look or act at once; 8 unless told. One that waits is none of them. */
   readonly parallel?: number;
   readonly signal?: AbortSignal;
+  /** Whether steps that remove what nobody can bring back may act; not unless told. */
+  readonly consent?: boolean | undefined;
   /** Milliseconds, monotonic. */
   readonly now?: () => number;
-  /** Milliseconds before a step whose connection was lost is tried again, each time. */
-  readonly pauses?: readonly number[];
-  /** How such a pause is made: by the clock unless told. */
-  readonly sleep?: Persistence["sleep"];
+  /** How a pause is made: by the clock unless told. */
+  readonly sleep?: Sleep | undefined;
   readonly onEvent?: (event: StepEvent) => void;
 }
 
-export interface RunReport {
-  /** Of every step, by its id. */
-  readonly outcomes: ReadonlyMap<string, Outcome>;
-  readonly changed: number;
-  readonly unchanged: number;
-  readonly wouldChange: number;
-  /**
-   * Why the run did not come to its end: the failure itself when there is only one (`internal` when it is a defect),
-   * else `steps-failed` naming each failed step (`not-ready` when all are). When the signal was aborted, the code of whoever did,
-   * `interrupted` where that says none.
-   */
-  readonly failure?: FabricError | undefined;
+/**
+ * Rounds until all is so, or the signal is aborted: each step as soon as all that it comes after are so, several at once; those of a lane
+ * that interrupt what runs one at a time. A failure stops what comes after it and nothing else. A lost connection is none yet: acting
+ * twice is as good as acting once. The report comes back however it ends. Throws `internal`, before anything is begun, when the plan is
+ * none. What looks for further steps and fails is a step that failed.
+ */
+export const converge = (plan: readonly Step[], options: RunOptions = {}): Promise<RunReport> =>
+  run(plan, options, false);
+
+/** One round: what is not so acts once, what waits is reported as waiting and nothing is waited for. Throws as `converge` does. */
+export const pass = (plan: readonly Step[], options: RunOptions = {}): Promise<RunReport> => run(plan, options, true);
+
+/** What the steps of a run share. */
+interface Run {
+  readonly dryRun: boolean;
+  readonly oneRound: boolean;
+  readonly consent: boolean;
+  readonly signal: AbortSignal;
+  readonly slots: Slots;
+  readonly lanes: Lanes;
+  readonly now: () => number;
+  readonly sleep: Sleep;
+  readonly emit: (event: StepEvent) => void;
 }
 
-/**
- * Runs a plan: each step as soon as all that it comes after are so, several at once; those that interrupt what runs one at a time.
- * A failure stops what comes after it and nothing else. A lost connection is none yet: acting twice is as good as acting once.
- * The report comes back however it ends. Throws `internal`, before anything is begun, when the plan is none.
- */
-export async function runSteps(steps: readonly Step[], options: RunOptions = {}): Promise<RunReport> {
-  checkPlan(steps);
-  const {
-    dryRun = false,
-    parallel = 8,
-    signal = new AbortController().signal,
-    now = () => performance.now(),
-  } = options;
-  const emit = options.onEvent ?? (() => {});
+async function run(plan: readonly Step[], options: RunOptions, oneRound: boolean): Promise<RunReport> {
+  const { dryRun = false, consent = false, signal = new AbortController().signal, parallel = 8 } = options;
+  const { now = () => performance.now(), sleep = byTheClock, onEvent: emit = () => {} } = options;
+  const [graph, slots, lanes] = [newGraph(plan), newSlots(parallel), newLanes()];
+  const shared = { dryRun, oneRound, consent, signal, slots, lanes, now, sleep, emit };
   const outcomes = new Map<string, Outcome>();
-  const waiting = new Set(steps);
+  const pending = new Set(plan);
   const running = new Set<Promise<void>>();
-  const turns = newTurns(steps);
-  /** Steps that wait for their turn leave room for those that they wait for. */
-  let inLine = 0;
-  let roomier = Promise.withResolvers<void>();
-  const titleOf = (id: string) => steps.find((step) => step.id === id)?.title ?? id;
+  lanes.add(plan);
 
-  const takeTurn = async (step: Step) => {
-    inLine += 1;
-    roomier.resolve();
-    try {
-      return await turns.take(step);
-    } finally {
-      inLine -= 1;
-    }
-  };
   const end = (step: Step, outcome: Outcome, started: number) => {
     outcomes.set(step.id, outcome);
-    turns.leave(step, outcome.result === "failed");
+    lanes.ended(step, endingOf(outcome));
     emit({ type: "ended", step, outcome, milliseconds: now() - started });
   };
   const start = async (step: Step) => {
-    const started = now();
-    emit({ type: "started", step });
-    const context = {
-      signal,
-      progress: (text: string) => emit({ type: "progress", step, text }),
-      again: (because: string) => emit({ type: "again", step, because }),
+    let started = now();
+    const begun = () => {
+      started = now();
+      emit({ type: "started", step });
     };
-    const onLost = (error: FabricError) => emit({ type: "again", step, because: error.message });
-    const { pauses, sleep } = options;
-    const turn = { take: () => takeTurn(step), pass: () => turns.leave(step, false) };
-    end(step, await attempt(step, context, dryRun, turn, { onLost, pauses, sleep }), started);
+    const { outcome, brought = [] } = await attempt(step, shared, begun, (further) => graph.bring(step, further));
+    lanes.add(brought);
+    for (const further of brought) pending.add(further);
+    end(step, outcome, started);
   };
-
   for (;;) {
-    roomier = Promise.withResolvers<void>();
-    const before = waiting.size;
-    for (const step of waiting) {
-      const ready = readiness(step, outcomes);
-      const isFull = running.size - inLine >= parallel;
-      if (ready === "pending" || (ready === "so" && !signal.aborted && isFull)) continue;
-      waiting.delete(step);
-      if (ready === "so" && !signal.aborted) {
+    const before = pending.size;
+    for (const step of pending) {
+      const ready = readiness(step, outcomes, graph.broughtBy);
+      if (ready.is === "pending") continue;
+      pending.delete(step);
+      if (signal.aborted) {
+        end(step, { result: "skipped", because: "interrupted", failure: failureOf(ready.cause) }, now());
+      } else if (ready.is === "so") {
         const task: Promise<void> = start(step).finally(() => running.delete(task));
         running.add(task);
-      } else if (ready === "would-change" && !signal.aborted) {
-        end(step, { result: "would-change" }, now());
       } else {
-        const cause = outcomes.get(ready);
-        const failed = cause?.result === "skipped" ? cause.because : `${titleOf(ready)} failed`;
-        const because = signal.aborted ? "interrupted" : failed;
-        end(step, { result: "skipped", because, failure: failureOf(cause) }, now());
+        end(step, ready.outcome, now());
       }
     }
-    // One that ended without running may be what another waited for, or the turn of one that runs.
-    if (waiting.size < before) continue;
+    // One that ended without running may be what another waited for.
+    if (pending.size < before) continue;
     if (running.size === 0) break;
-    await Promise.race([...running, roomier.promise]);
+    await Promise.race(running);
   }
-  return reportOf(steps, outcomes, signal);
+  return reportOf(graph.steps(), outcomes, signal);
 }
 
-/** A step's place among those that act one at a time. */
-interface Turn {
-  /** Gives the title of one that failed in its turn. */
-  take(): Promise<string | undefined>;
-  /** It needs none. */
-  pass(): void;
+function endingOf(outcome: Outcome): Ending {
+  if (outcome.result === "failed" || outcome.result === "required") return "failed";
+  return outcome.result === "waiting" ? "waiting" : "done";
 }
 
-async function attempt(
+/** Whether a step may start; else how it ends without having started. */
+type Readiness =
+  | { readonly is: "pending" }
+  | { readonly is: "so"; readonly cause?: undefined }
+  | { readonly is: "ended"; readonly outcome: Outcome; readonly cause?: Outcome };
+
+function readiness(
   step: Step,
-  context: StepContext,
-  dryRun: boolean,
-  turn: Turn,
-  persistence: Omit<Persistence, "signal">,
-): Promise<Outcome> {
-  let acted = false;
-  const once = async (): Promise<Outcome> => {
-    const observation = await step.observe(context);
-    // What was done before the connection was lost was done by us.
-    if (observation.is === "so")
-      return { result: acted && !step.isCheck ? "changed" : "unchanged", detail: observation.detail };
-    if (dryRun) {
-      const { change: detail, isThere = false } = observation;
-      if (step.isCheck) return { result: "unchanged", detail };
-      return { result: "would-change", detail, ...(isThere ? { isThere } : {}) };
+  outcomes: ReadonlyMap<string, Outcome>,
+  broughtBy: (step: Step) => readonly Step[],
+): Readiness {
+  let answer: Readiness = { is: "so" };
+  for (const before of step.after.flatMap((each) => [each, ...broughtBy(each)])) {
+    const outcome = outcomes.get(before.id);
+    if (outcome === undefined) return { is: "pending" };
+    const { result } = outcome;
+    if (result === "changed" || result === "unchanged") continue;
+    if (result === "would-change") {
+      if (outcome.isThere !== true && !step.looksAhead) answer = { is: "ended", outcome: { result: "would-change" } };
+    } else if (step.despite?.(failureOf(outcome)) !== true) {
+      const because = result === "skipped" ? outcome.because : `${before.title} ${whyNot[result]}`;
+      return { is: "ended", outcome: { result: "skipped", because, failure: failureOf(outcome) }, cause: outcome };
     }
-    if (observation.inTurn === true) {
-      const failed = await turn.take();
-      if (failed !== undefined) return { result: "skipped", because: `${failed} failed` };
-      context.signal.throwIfAborted();
-    } else if (!acted) {
-      turn.pass();
-    }
-    acted = true;
-    const said = await step.act(context);
-    if (typeof said === "object") return { result: "unchanged", detail: said.unchanged };
-    const detail = said ?? observation.change;
-    return { result: step.isCheck ? "unchanged" : "changed", detail };
-  };
-  try {
-    return await againWhenLost(once, { ...persistence, signal: context.signal });
-  } catch (error) {
-    // Whatever a call says when it is cut off by Ctrl-C, nothing has failed. A deadline is another thing: what it cut off tells why.
-    const { reason } = context.signal as { readonly reason: unknown };
-    if (reason instanceof FabricError && reason.code === "interrupted")
-      return { result: "skipped", because: "interrupted" };
-    return { result: "failed", error };
-  }
-}
-
-/** Whether a step may start: "so", "pending", "would-change", or the id of the step that failed before it. */
-function readiness(step: Step, outcomes: ReadonlyMap<string, Outcome>): string {
-  let answer = "so";
-  for (const id of step.after) {
-    const outcome = outcomes.get(id);
-    if (outcome === undefined) return "pending";
-    const stopped = outcome.result === "failed" || outcome.result === "skipped";
-    if (stopped && step.despite?.(failureOf(outcome)) !== true) return id;
-    if (outcome.result === "would-change" && outcome.isThere !== true) answer = "would-change";
   }
   return answer;
 }
 
-/** What ended a step, or one before it. */
-function failureOf(outcome: Outcome | undefined): unknown {
-  if (outcome?.result === "failed") return outcome.error;
-  return outcome?.result === "skipped" ? outcome.failure : undefined;
+const whyNot = {
+  failed: "failed",
+  required: "failed",
+  waiting: "is waited for",
+  kept: "was kept",
+} as const;
+
+/** A step under way. */
+interface Work {
+  readonly step: Step;
+  readonly context: StepContext;
+  /** What it was about to change when it acted; undefined when it has not. */
+  acted?: { readonly change: string | undefined };
+  /** It was seen to be not so yet. */
+  waited?: true;
+  /** What it waited for at last: says more than that it was cut off. */
+  missing?: FabricError;
 }
 
-function reportOf(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, signal: AbortSignal): RunReport {
-  const count = (result: Outcome["result"]) =>
-    [...outcomes.values()].filter((outcome) => outcome.result === result).length;
-  const failure = signal.aborted ? interruption(steps, outcomes, signal.reason) : together(steps, outcomes);
-  const [changed, unchanged, wouldChange] = [count("changed"), count("unchanged"), count("would-change")];
-  return { outcomes, changed, unchanged, wouldChange, failure };
+interface Attempt {
+  readonly outcome: Outcome;
+  /** What it has brought. */
+  readonly brought?: readonly Step[];
 }
 
-/** What failed, as one failure. */
-function together(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>): FabricError | undefined {
-  const failures = steps.flatMap((step) => {
-    const outcome = outcomes.get(step.id);
-    return outcome?.result === "failed" ? [{ step, error: outcome.error }] : [];
-  });
-  const [first] = failures;
-  if (!first) return undefined;
-  if (failures.length === 1) return asFailure(first.error);
-  const code = failures.every(({ error }) => isNotReady(error)) ? "not-ready" : "steps-failed";
-  const reasons = byReason(failures.map(({ step, error }) => ({ about: step.title, reason: messageOf(error) })));
-  return new FabricError(
-    code,
-    `${failures.length} steps failed:\n${reasons.map(({ about, reason }) => `  ${about.join(", ")}: ${reason}`).join("\n")}`,
-    { hint: first.error instanceof FabricError ? first.error.hint : undefined, cause: first.error },
-  );
+/** A step from its first look to its end. What it waits for it waits for without a slot. */
+async function attempt(
+  step: Step,
+  run: Run,
+  begun: () => void,
+  bring: (steps: readonly Step[]) => void,
+): Promise<Attempt> {
+  const { signal, slots, emit } = run;
+  const context: StepContext = {
+    signal,
+    progress: (text) => emit({ type: "progress", step, text }),
+    again: (because) => emit({ type: "again", step, because }),
+  };
+  const work: Work = { step, context };
+  const persistence = newPersistence(step.patience, run.now);
+  let isBegun = false;
+  for (const looks = growingPauses(); ;) {
+    let next: Attempt | Waiting | { readonly pause: number };
+    await slots.take();
+    try {
+      if (signal.aborted) return { outcome: isBegun ? cutShort(signal.reason, work) : interrupted };
+      if (!isBegun) begun();
+      isBegun = true;
+      next = await inSlot(work, run, bring);
+      persistence.worked();
+    } catch (error) {
+      next = afterFailure(error, work, run, persistence);
+    } finally {
+      slots.leave();
+    }
+    if ("outcome" in next) return next;
+    if ("is" in next) {
+      if (run.dryRun) return { outcome: { result: "would-change", detail: next.change ?? next.missing } };
+      if (run.oneRound)
+        return { outcome: { result: "waiting", missing: next.missing, acted: work.acted !== undefined } };
+      next = await waited(next, looks, work).catch((error: unknown) => afterFailure(error, work, run, persistence));
+      if ("outcome" in next) return next;
+    }
+    if (next.pause > 0) await run.sleep(next.pause, signal);
+  }
 }
 
-/** What is thrown besides is a defect. */
-const asFailure = (error: unknown): FabricError =>
-  error instanceof FabricError ? error : new FabricError("internal", messageOf(error), { cause: error });
-
-const isNotReady = (error: unknown): boolean => error instanceof FabricError && error.code === "not-ready";
-
-/** Ctrl-C or a deadline: whoever aborted the signal says which. */
-function interruption(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, reason: unknown): FabricError {
-  const left = steps.filter(({ id }) => !isSo(outcomes.get(id)));
-  const code = reason instanceof FabricError ? reason.code : "interrupted";
-  const told = left.find(({ id }) => explained(outcomes.get(id), reason) !== undefined);
-  const first = told ?? left.find(({ id }) => outcomes.get(id)?.result === "failed") ?? left[0];
-  const why = first && explained(outcomes.get(first.id), reason);
-  const at = first ? `, at: ${first.title}${why ? `: ${why.message}` : ""}` : "";
-  return new FabricError(code, `${messageOf(reason)} with ${left.length} of ${steps.length} steps left${at}`, {
-    hint: why?.hint ?? "run the same command again: it goes on where it stopped",
-    cause: reason,
-  });
+/** Waits for what is watched; gives the pause until the step is looked at again. */
+async function waited(
+  { missing, hint, until }: Waiting,
+  looks: () => number,
+  work: Work,
+): Promise<{ readonly pause: number }> {
+  const isAgain = work.waited === true;
+  const { context } = work;
+  work.waited = true;
+  work.missing = new FabricError("not-ready", missing, { hint });
+  if (!until) {
+    context.progress(missing);
+    return { pause: looks() };
+  }
+  try {
+    await until(context);
+  } catch (error) {
+    // Who watches knows better what is missing.
+    if (error !== context.signal.reason) delete work.missing;
+    throw error;
+  }
+  // A watch that says too soon that it is worth looking again must not have the step look without end.
+  return { pause: isAgain ? looks() : 0 };
 }
 
-/** Why a step was not done in time, where it says so itself. */
-function explained(outcome: Outcome | undefined, reason: unknown): FabricError | undefined {
-  if (outcome?.result !== "failed" || outcome.error === reason) return undefined;
-  const { error } = outcome;
-  return error instanceof FabricError && ["timeout", "not-ready"].includes(error.code) ? error : undefined;
+/** One that may pass by itself is a pause, any other ends the step. */
+function afterFailure(
+  error: unknown,
+  work: Work,
+  { signal, oneRound }: Run,
+  persistence: Persistence,
+): Attempt | { readonly pause: number } {
+  const further = signal.aborted || oneRound ? undefined : persistence.after(error, work.acted !== undefined);
+  if (!further) return { outcome: cutShort(error, work) };
+  const { message } = error as FabricError;
+  if (further.isLost) {
+    work.context.again?.(message);
+  } else {
+    work.context.progress(message);
+    work.missing = error as FabricError;
+  }
+  return { pause: further.pause };
 }
 
-function isSo(outcome: Outcome | undefined): boolean {
-  return outcome?.result === "changed" || outcome?.result === "unchanged";
+/** How a step ends by a failure. */
+function cutShort(error: unknown, { context: { signal }, missing }: Work): Outcome {
+  const { aborted, reason } = signal as { readonly aborted: boolean; readonly reason: unknown };
+  if (!aborted) return { result: "failed", error };
+  // Whatever a call says when it is cut off by Ctrl-C, nothing has failed. A deadline is another thing: what it cut off tells why.
+  if (reason instanceof FabricError && reason.code === "interrupted") return interrupted;
+  return { result: "failed", error: missing && (error === reason || isCutOff(error)) ? missing : error };
+}
+
+const interrupted: Outcome = { result: "skipped", because: "interrupted" };
+
+/** A round of one step, and what it brings where it is so. */
+async function inSlot(work: Work, run: Run, bring: (steps: readonly Step[]) => void): Promise<Attempt | Waiting> {
+  const { step, context } = work;
+  const found = await round(work, run);
+  if ("is" in found) return found;
+  const isThere = isSo(found) || (found.result === "would-change" && found.isThere === true);
+  if (!step.expand || !isThere) return { outcome: found };
+  const brought = await step.expand(context);
+  bring(brought);
+  return { outcome: found, brought };
+}
+
+/** A look, and where it differs an act. */
+async function round(work: Work, run: Run): Promise<Outcome | Waiting> {
+  const { step, context, acted, waited } = work;
+  const observation = await step.observe(context);
+  switch (observation.is) {
+    case "so":
+      // What was done before it waited, or before the connection was lost, was done by us; what was waited for has come in this run.
+      return {
+        result: (acted || waited) && !step.isCheck && !observation.byOthers ? "changed" : "unchanged",
+        detail: observation.detail ?? acted?.change,
+      };
+    case "waiting":
+      return observation;
+    case "required":
+      // What others have to do keeps nobody from looking.
+      if (run.dryRun) return { result: "would-change", detail: observation.failure.message, isThere: true };
+      return { result: "required", of: observation.of, error: observation.failure };
+    case "differs":
+      return run.dryRun ? wouldChange(step, observation) : change(work, observation, run);
+  }
+}
+
+function wouldChange({ isCheck }: Step, { change: detail, isThere = false }: Differs): Outcome {
+  if (isCheck) return { result: "unchanged", detail };
+  return { result: "would-change", detail, ...(isThere ? { isThere } : {}) };
+}
+
+async function change(
+  work: Work,
+  { change: wanted, interrupts = false }: Differs,
+  run: Run,
+): Promise<Outcome | Waiting> {
+  const { step, context } = work;
+  if (step.removes && !run.consent) return { result: "kept", detail: wanted };
+  if (!step.act) throw new FabricError("internal", `${step.id} differs, and has no way to act`);
+  if (interrupts) {
+    const instead = await turn(work, run);
+    if (instead) return instead;
+  } else {
+    run.lanes.pass(step);
+  }
+  work.acted = { change: wanted };
+  const said = await step.act(context);
+  if (typeof said === "object" && "is" in said) return said;
+  if (typeof said === "object") return { result: "unchanged", detail: said.unchanged };
+  return { result: step.isCheck ? "unchanged" : "changed", detail: said ?? wanted };
+}
+
+/** Waits for a step's turn, without a slot; what comes of that other than that it acts. */
+async function turn(work: Work, run: Run): Promise<Outcome | Waiting | undefined> {
+  const { lanes, slots, signal } = run;
+  slots.leave();
+  const given = await lanes.take(work.step);
+  await slots.take();
+  if (given.is === "given") {
+    signal.throwIfAborted();
+    return given.waited ? round(work, run) : undefined;
+  }
+  const { by, how } = given;
+  if (how === "failed") return { result: "skipped", because: `${by.title} failed` };
+  return { result: "waiting", missing: `the turn of ${by.title} is not over`, acted: false };
 }

@@ -7,7 +7,7 @@ import type { KubernetesObject, V1Deployment, VersionInfo } from "../kubernetes/
 import { gone, rolledOut } from "../kubernetes/conditions.ts";
 import { createOrGet, describeRef, get, list, refOf, remove } from "../kubernetes/objects.ts";
 import { waitFor } from "../kubernetes/wait.ts";
-import type { Step } from "../engine/step.ts";
+import type { Step, StepContext, Waiting } from "../engine/step.ts";
 import { injectionPolicyObjects } from "./injection-policy.ts";
 import { namespaceLabel } from "../injection/annotations.ts";
 import { hasLabels, managedBy } from "../kubernetes/ownership.ts";
@@ -65,51 +65,59 @@ export function webhookInstallSteps(cluster: Cluster, options: WebhookOptions): 
   const namespaces = objects.filter(isNamespace);
   const settings = objects.filter(({ kind }) => kind === "ConfigMap");
   const rest = objects.filter((object) => !isNamespace(object) && !settings.includes(object));
+  const namespace = appliedStep(cluster, {
+    id: "webhook/namespace",
+    title: `namespace ${webhookObjects.namespace}`,
+    after: [],
+    objects: namespaces,
+  });
+  const present = settings.map((object) => presentStep(cluster, object, namespace));
+  const applied = appliedStep(cluster, {
+    id: "webhook/objects",
+    title: "webhook",
+    after: [namespace, ...present],
+    objects: rest,
+  });
+  const ready = readyStep(cluster, {
+    id: "webhook/ready",
+    title: "webhook is ready",
+    after: [applied],
+    ref: deployment,
+  });
   return [
-    appliedStep(cluster, {
-      id: "webhook/namespace",
-      title: `namespace ${webhookObjects.namespace}`,
-      after: [],
-      objects: namespaces,
-    }),
-    ...settings.map((object) => presentStep(cluster, object, "webhook/namespace")),
-    appliedStep(cluster, {
-      id: "webhook/objects",
-      title: "webhook",
-      after: ["webhook/namespace", ...settings.map(settingsStepId)],
-      objects: rest,
-    }),
-    readyStep(cluster, { id: "webhook/ready", title: "webhook is ready", after: ["webhook/objects"], ref: deployment }),
-    trustedStep(cluster, "webhook/ready"),
-    ...(options.policy === true ? policySteps(cluster) : []),
+    namespace,
+    ...present,
+    applied,
+    ready,
+    trustedStep(cluster, ready),
+    ...(options.policy === true ? policySteps(cluster, { namespace, applied }) : []),
   ];
 }
 
 /** The lists, and whether to deny or to warn, are the operator's, as the settings are. A policy goes before what binds it. */
-function policySteps(cluster: Cluster): readonly Step[] {
+function policySteps(
+  cluster: Cluster,
+  { namespace, applied }: { readonly namespace: Step; readonly applied: Step },
+): readonly Step[] {
   const objects = injectionPolicyObjects();
   const policies = objects.filter(isPolicy);
   const lists = objects.filter(({ kind }) => kind === "ConfigMap");
   const bindings = objects.filter((object) => !policies.includes(object) && !lists.includes(object));
-  return [
-    ...lists.map((object) => presentStep(cluster, object, "webhook/namespace")),
-    appliedStep(cluster, {
-      id: "webhook/policy",
-      title: "policy of what Pods may be",
-      after: ["webhook/objects", ...lists.map(settingsStepId)],
-      objects: policies,
-    }),
-    ...bindings.map((object) => presentStep(cluster, object, "webhook/policy")),
-  ];
+  const present = lists.map((object) => presentStep(cluster, object, namespace));
+  const policy = appliedStep(cluster, {
+    id: "webhook/policy",
+    title: "policy of what Pods may be",
+    after: [applied, ...present],
+    objects: policies,
+  });
+  return [...present, policy, ...bindings.map((object) => presentStep(cluster, object, policy))];
 }
 
-const settingsStepId = ({ kind, metadata }: KubernetesObject): string =>
-  kind === "ConfigMap" ? `webhook/settings/${metadata?.name}` : `webhook/${kind}/${metadata?.name}`;
-
 /** Settings are the operator's from the moment they exist: made once, never overwritten. */
-function presentStep(cluster: Cluster, object: KubernetesObject, after: string): Step {
+function presentStep(cluster: Cluster, object: KubernetesObject, after: Step): Step {
+  const { kind, metadata } = object;
   return {
-    id: settingsStepId(object),
+    id: kind === "ConfigMap" ? `webhook/settings/${metadata?.name}` : `webhook/${kind}/${metadata?.name}`,
     title: presentTitle(object),
     after: [after],
     async observe({ signal }) {
@@ -140,20 +148,17 @@ function adjusted(object: V1Deployment, { image, replicas }: WebhookOptions): V1
 }
 
 /** The webhook writes its own authority into its registration; until then the API server cannot call it. */
-function trustedStep(cluster: Cluster, after: string): Step {
+function trustedStep(cluster: Cluster, after: Step): Step {
   return {
     id: "webhook/trusted",
     title: "the API server trusts the webhook",
     after: [after],
     async observe({ signal }) {
-      return trusted(await get(cluster, registration, signal))
-        ? { is: "so" }
-        : { is: "differs", change: "wait for its certificate" };
-    },
-    async act({ signal, progress }) {
+      if (trusted(await get(cluster, registration, signal))) return { is: "so" };
       const condition = (object: Registration | undefined) =>
         trusted(object) ? ({ so: true } as const) : ({ so: false, progress: "no CA bundle yet" } as const);
-      await waitFor(cluster, registration, condition, { signal, progress });
+      const until = (context: StepContext) => waitFor(cluster, registration, condition, context);
+      return { is: "waiting", missing: "wait for its certificate", until };
     },
   };
 }
@@ -207,15 +212,7 @@ async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<v
  */
 export function webhookUninstallSteps(cluster: Cluster, installed: readonly ListedObject[]): readonly Step[] {
   const gone = (isOne: (kind: string) => boolean, before: readonly Step[]) =>
-    installed
-      .filter(({ ref }) => isOne(ref.kind))
-      .map((object) =>
-        goneStep(
-          cluster,
-          object,
-          before.map(({ id }) => id),
-        ),
-      );
+    installed.filter(({ ref }) => isOne(ref.kind)).map((object) => goneStep(cluster, object, before));
   const registrations = gone((kind) => kind === registration.kind, []);
   const others = gone((kind) => kind !== registration.kind && kind !== "Namespace", registrations);
   const namespaces = gone((kind) => kind === "Namespace", [...registrations, ...others]);
@@ -223,20 +220,28 @@ export function webhookUninstallSteps(cluster: Cluster, installed: readonly List
 }
 
 /** Throws `conflict` for what somebody has made theirs since it was found. */
-function goneStep(cluster: Cluster, listed: ListedObject, after: readonly string[]): Step {
+function goneStep(cluster: Cluster, listed: ListedObject, after: readonly Step[]): Step {
   const { ref, uid } = listed;
+  const ended = (object: KubernetesObject | undefined) => gone(object?.metadata?.uid === uid ? object : undefined);
+  const going: Waiting = {
+    is: "waiting",
+    missing: "it is being removed",
+    until: ({ signal, progress }) => waitFor(cluster, ref, ended, { signal, progress }),
+  };
   return {
     id: `webhook/${ref.kind}/${ref.name}/gone`,
     title: `${describeRef(ref)} is gone`,
     after,
+    removes: true,
     async observe({ signal }) {
-      return (await sameAsListed(cluster, listed, signal)) ? { is: "differs" } : { is: "so" };
+      const found = await sameAsListed(cluster, listed, signal);
+      if (!found) return { is: "so" };
+      return found.metadata?.deletionTimestamp === undefined ? { is: "differs" } : going;
     },
-    async act({ signal, progress }) {
+    async act({ signal }) {
       // With its Pods, where it has some.
       await remove(cluster, ref, { uid, signal, propagation: "Foreground" });
-      const ended = (object: KubernetesObject | undefined) => gone(object?.metadata?.uid === uid ? object : undefined);
-      await waitFor(cluster, ref, ended, { signal, progress });
+      return going;
     },
   };
 }
@@ -256,12 +261,10 @@ export function webhookReadyStep(cluster: Cluster): Step {
           return { is: "so", detail: "not allowed to look" };
         throw error;
       }
-      return { is: "differs", change: "it has to be installed: kubectl fabric webhook install" };
-    },
-    async act() {
-      throw new FabricError("not-ready", "the webhook is not installed: peers would start without Docker", {
+      const failure = new FabricError("not-ready", "the webhook is not installed: peers would start without Docker", {
         hint: "kubectl fabric webhook install",
       });
+      return { is: "required", of: "a cluster administrator", failure };
     },
   };
 }

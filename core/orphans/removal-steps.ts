@@ -19,11 +19,21 @@ export function removalSteps(
 ): readonly Step[] {
   const looks = places.map((place) => ({ place, look: rememberedLook(place, age) }));
   const orphans = findings.filter(({ verdict }) => verdict === "orphan");
-  return orphans.flatMap((finding): readonly Step[] => {
+  const stepOf = (finding: Finding, after: readonly Step[]): readonly Step[] => {
     const at = looks.find(({ place }) => place.source === finding.source && holds(place, finding));
-    if (!at) return [];
-    const containers = orphans.filter((other) => /container/.test(other.kind) && sameDaemon(other, finding));
-    return [removalStep(at.place, at.look, finding, finding.kind === "image" ? containers.map(findingKey) : [], age)];
+    return at ? [removalStep(at.place, at.look, finding, after, age)] : [];
+  };
+  const containers = orphans
+    .filter(({ kind }) => kind.includes("container"))
+    .map((finding) => ({ finding, steps: stepOf(finding, []) }));
+  return orphans.flatMap((finding): readonly Step[] => {
+    if (finding.kind !== "image")
+      return containers.find((other) => other.finding === finding)?.steps ?? stepOf(finding, []);
+    const ofDaemon = containers.filter((other) => sameDaemon(other.finding, finding));
+    return stepOf(
+      finding,
+      ofDaemon.flatMap(({ steps }) => steps),
+    );
   });
 }
 
@@ -41,12 +51,13 @@ function rememberedLook(place: Place, age: () => AgeLimit): Look {
   );
 }
 
-function removalStep(place: Place, look: Look, finding: Finding, after: readonly string[], age: () => AgeLimit): Step {
+function removalStep(place: Place, look: Look, finding: Finding, after: readonly Step[], age: () => AgeLimit): Step {
   const key = findingKey(finding);
   return {
     id: key,
     title: `${finding.kind} ${shortName(finding.name)} in ${finding.place} is gone`,
     after,
+    removes: true,
     async observe({ signal }) {
       const now = (await look(signal)).find((other) => findingKey(other) === key && other.id === finding.id);
       if (!now) return { is: "so", detail: "gone already" };

@@ -183,6 +183,7 @@ export function unscheduleSteps(cluster: Cluster, organizations: readonly PeerOr
       id: `${organization}/cleanup-unscheduled`,
       title: `${organization} has no cleanup schedule`,
       after: [],
+      removes: true,
       async observe({ signal }) {
         const found = await Promise.all(kinds.map((kind) => present(kind, signal)));
         const left = found.flat().map(({ kind }) => kind);

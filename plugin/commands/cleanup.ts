@@ -258,7 +258,7 @@ function unscheduleCommand(group: Command, terminal: Terminal): void {
       const { cluster, definition } = network;
       const organizations = await chosenOrganizations(definition.spec.peerOrganizations, options.org);
       const report = await runPlans(terminal, options, [
-        { title: "cleanup schedule", steps: () => unscheduleSteps(cluster, organizations) },
+        { title: "cleanup schedule", consent: true, steps: () => unscheduleSteps(cluster, organizations) },
       ]);
       await printResult(terminal, options.output, {
         data: report,

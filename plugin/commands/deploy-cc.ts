@@ -139,7 +139,7 @@ Examples:
       }
       const steps = (signal: AbortSignal) => deploySteps(network, request, signal);
       const resultOf = (report: PlansReport) => ({ chaincode: name, channel: options.channel, ...report });
-      const report = await runPlans(terminal, options, [{ title, steps }], resultOf);
+      const report = await runPlans(terminal, options, [{ title, consent: true, steps }], resultOf);
       const look = () => stateAfter(network, options.channel, name, terminal.signal);
       const state = options.dryRun ? undefined : await lastLook(look(), terminal.signal);
       const next = `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`;

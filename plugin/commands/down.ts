@@ -34,7 +34,12 @@ Examples:
     }
     const title = `network ${name}`;
     const resultOf = (report: PlansReport) => ({ network: name, namespaces, ...report });
-    const report = await runPlans(terminal, options, [{ title, steps: () => downSteps(cluster, found) }], resultOf);
+    const report = await runPlans(
+      terminal,
+      options,
+      [{ title, consent: true, steps: () => downSteps(cluster, found) }],
+      resultOf,
+    );
     const missing = `nothing to do: there is no network${options.network === undefined ? "" : ` ${name}`}\n`;
     await printResult(terminal, options.output, {
       data: resultOf(report),

@@ -1,8 +1,8 @@
 import { Option, type Command } from "commander";
 import { FabricError } from "../../core/error.ts";
-import type { Outcome, RunReport } from "../../core/engine/run.ts";
-import type { Step } from "../../core/engine/step.ts";
-import { defectOf, failureData, type FailureData } from "../terminal/failure.ts";
+import type { Outcome, RunReport } from "../../core/engine/report.ts";
+import type { Section } from "../../core/engine/section.ts";
+import { failureData, type FailureData } from "../terminal/failure.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { duration } from "./arguments.ts";
 import type { GlobalOptions, PlanOptions } from "./command.ts";
@@ -19,10 +19,10 @@ export function planOptions(command: Command, defaultTimeout: string): Command {
     );
 }
 
-/** One plan of a command; `steps` is asked for only when the plans before are done. */
-export interface Plan {
-  readonly title: string;
-  readonly steps: (signal: AbortSignal) => readonly Step[] | Promise<readonly Step[]>;
+/** One part of what a command does; its steps are asked for only when those of the parts before are so. */
+export interface Plan extends Section {
+  /** Whoever typed the command wants removed what its steps remove. */
+  readonly consent?: true;
 }
 
 /** What json and yaml show of a run. */
@@ -32,7 +32,7 @@ export interface PlansReport {
   readonly wouldChange: number;
   /** Where it did not come to its end. */
   readonly failure?: FailureData | undefined;
-  /** Of the plans that were begun: none is after one that failed. */
+  /** Of the parts that were begun: none is after one that failed. */
   readonly steps: readonly StepReport[];
 }
 
@@ -41,15 +41,18 @@ interface StepReport {
   readonly title: string;
   readonly result: Outcome["result"];
   readonly detail?: string | undefined;
-  /** Of one that failed. */
+  /** Of one that failed, or that somebody else has to act for. */
   readonly error?: FailureData;
+  /** Who has to act. */
+  readonly of?: string;
   /** Of one that was skipped. */
   readonly because?: string;
 }
 
 /**
- * Runs plans one after another, with progress on standard error. In a dry run a plan behind one that would change something cannot be looked at, and is named only.
- * Throws the first failure, after which no plan is begun; before that json and yaml get what was done, as `resultOf` has it in the command's own result.
+ * Runs plans as one graph, each after the one before, with progress on standard error. In a dry run a plan behind one that would change
+ * something cannot be looked at, unless it says so, and is named only. Throws the failure, after which no plan is begun; before that json
+ * and yaml get what was done, as `resultOf` has it in the command's own result.
  */
 export async function runPlans(
   terminal: Terminal,
@@ -57,10 +60,10 @@ export async function runPlans(
   plans: readonly Plan[],
   resultOf: (report: PlansReport) => unknown = (report) => report,
 ): Promise<PlansReport> {
-  const [{ newProgress }, { againWhenLost }, { runSteps }] = await Promise.all([
+  const [{ newProgress }, { converge }, { inTurn }] = await Promise.all([
     import("../terminal/progress.ts"),
-    import("../../core/engine/again.ts"),
     import("../../core/engine/run.ts"),
+    import("../../core/engine/section.ts"),
   ]);
   const deadline = new AbortController();
   const timer = setTimeout(
@@ -69,37 +72,14 @@ export async function runPlans(
   );
   const signal = AbortSignal.any([terminal.signal, deadline.signal]);
   const progress = newProgress(terminal, { verbose: options.verbose || options.dryRun });
-  const typed = (hint: string) => onSameCluster(hint, options);
-  const reports: PlansReport[] = [];
-  let failure: Error | undefined;
-  try {
-    for (const { title, steps } of plans) {
-      if (reports.some(({ wouldChange }) => wouldChange > 0)) {
-        progress.behind(title);
-        continue;
-      }
-      progress.heading(title);
-      const plan = await againWhenLost(async () => steps(signal), {
-        signal,
-        onLost: ({ message }) => progress.lost(message),
-      });
-      const report = await runSteps(plan, { dryRun: options.dryRun, signal, onEvent: progress.onEvent });
-      reports.push(summary(plan, report, typed));
-      if (report.failure) throw report.failure;
-    }
-  } catch (error) {
-    failure = error instanceof Error ? error : defectOf(error);
-  } finally {
+  const consent = plans.some((plan) => plan.consent);
+  const { dryRun } = options;
+  const ran = await converge(inTurn(plans), { dryRun, consent, signal, onEvent: progress.onEvent }).finally(() => {
     clearTimeout(timer);
     progress.close();
-  }
-  const report = {
-    changed: sum(reports.map(({ changed }) => changed)),
-    unchanged: sum(reports.map(({ unchanged }) => unchanged)),
-    wouldChange: sum(reports.map(({ wouldChange }) => wouldChange)),
-    failure: failure && failureData(failure, typed),
-    steps: reports.flatMap(({ steps }) => steps),
-  };
+  });
+  const report = summary(ran, (hint) => onSameCluster(hint, options));
+  const { failure } = ran;
   if (!failure) return report;
   if (options.output === "json" || options.output === "yaml") {
     const { printResult } = await import("../terminal/output.ts");
@@ -119,22 +99,28 @@ export async function lastLook<T>(look: Promise<T>, signal: AbortSignal): Promis
 }
 
 function summary(
-  plan: readonly Step[],
-  { outcomes, changed, unchanged, wouldChange }: RunReport,
+  { steps: all, outcomes, changed, unchanged, wouldChange, failure }: RunReport,
   typed: (hint: string) => string,
 ): PlansReport {
-  const steps = plan.flatMap(({ id, title }): StepReport[] => {
+  const steps = all.flatMap(({ id, title, expand }): StepReport[] => {
     const outcome = outcomes.get(id);
-    if (!outcome) return [];
+    if (!outcome || expand) return [];
     const { result } = outcome;
-    if (result === "failed") return [{ id, title, result, error: failureData(outcome.error, typed) }];
-    if (result === "skipped") return [{ id, title, result, because: outcome.because }];
-    return [{ id, title, result, detail: outcome.detail }];
+    switch (result) {
+      case "failed":
+        return [{ id, title, result, error: failureData(outcome.error, typed) }];
+      case "required":
+        return [{ id, title, result, of: outcome.of, error: failureData(outcome.error, typed) }];
+      case "skipped":
+        return [{ id, title, result, because: outcome.because }];
+      case "waiting":
+        return [{ id, title, result, detail: outcome.missing }];
+      default:
+        return [{ id, title, result, detail: outcome.detail }];
+    }
   });
-  return { changed, unchanged, wouldChange, steps };
+  return { changed, unchanged, wouldChange, failure: failure && failureData(failure, typed), steps };
 }
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
 /** The last sentence of a plan for people: what came out, and what to type next on the same cluster, if that is known. */
 export function conclusion(report: PlansReport, next: string | undefined, given: GivenCluster = {}): string {

@@ -87,10 +87,15 @@ Examples:
         },
         {
           title: `network ${definition.metadata.name}`,
+          looksAhead: true,
           steps: () => initSteps(cluster, definition, (node, context) => caughtUp(network, node, context)),
         },
         { title: `channel ${channel}`, steps: () => joinSteps(network, channel) },
-        { title: `chaincode ${deployment.name}`, steps: (signal) => deploySteps(network, deployment, signal) },
+        {
+          title: `chaincode ${deployment.name}`,
+          consent: true,
+          steps: (signal) => deploySteps(network, deployment, signal),
+        },
       ];
       const resultOf = (report: PlansReport) => ({ chaincode: deployment.name, channel, ...report });
       const report = await runPlans(terminal, options, plans, resultOf);

@@ -92,7 +92,7 @@ Examples:
       await confirm(terminal, `This removes the webhook: ${objects}.`, webhookObjects.name);
     }
     const report = await runPlans(terminal, options, [
-      { title: "webhook", steps: () => webhookUninstallSteps(cluster, installed) },
+      { title: "webhook", consent: true, steps: () => webhookUninstallSteps(cluster, installed) },
     ]);
     await printResult(terminal, options.output, {
       data: report,

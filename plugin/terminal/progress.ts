@@ -1,7 +1,8 @@
 import { createLogUpdate } from "log-update";
 import { messageOf } from "../../core/error.ts";
 import { sharedReason } from "../../core/engine/reasons.ts";
-import type { Outcome, StepEvent } from "../../core/engine/run.ts";
+import type { Outcome } from "../../core/engine/report.ts";
+import type { StepEvent } from "../../core/engine/run.ts";
 import { painter } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 import type { Terminal } from "./io.ts";
@@ -9,12 +10,6 @@ import { noticesBy } from "./notice.ts";
 import { visible } from "./visible.ts";
 
 export interface Progress {
-  /** A line above what is shown of the steps that follow; none when nothing is. */
-  readonly heading: (text: string) => void;
-  /** The line alone: of steps that nobody can look at yet. */
-  readonly behind: (heading: string) => void;
-  /** A line about what is no step: looking before there are any. */
-  readonly lost: (because: string) => void;
   readonly onEvent: (event: StepEvent) => void;
   /** Leaves the terminal as a shell expects it. */
   readonly close: () => void;
@@ -54,26 +49,32 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
   };
   /** A reason that was told before is not told again: seven nodes may lack one image, and say so at length. */
   const once = (title: string, outcome: Outcome): Outcome => {
-    if (outcome.result !== "failed") return outcome;
+    if (outcome.result !== "failed" && outcome.result !== "required") return outcome;
     const reason = sharedReason(firstLine(outcome.error));
     const before = told.get(reason);
     if (before !== undefined) return { result: "failed", error: `as told of "${before}"` };
     told.set(reason, title);
     return outcome;
   };
+  /** A heading is a line above what is shown of the steps that follow, none when nothing is; of steps that nobody can look at yet alone. */
+  const headed = (event: StepEvent): boolean => {
+    if (event.type === "started") above = visible(event.step.title);
+    if (event.type !== "ended") return event.type !== "again";
+    const { result } = event.outcome;
+    if (result === "would-change") {
+      above = undefined;
+      line(paint("bold", visible(event.step.title)));
+    }
+    return result !== "failed";
+  };
   const timer = live && setInterval(draw, redrawEvery);
   timer?.unref();
   const noticesElsewhere = noticesBy(stderr, line);
 
   return {
-    heading: (text) => void (above = visible(text)),
-    behind(heading) {
-      above = undefined;
-      line(paint("bold", visible(heading)));
-    },
-    lost: (because) => line(againLine("looking", because, paint)),
     onEvent(event) {
       const { step } = event;
+      if (step.expand && headed(event)) return;
       if (event.type === "started") {
         running.set(step.id, { title: step.title, started: performance.now(), text: "" });
       } else if (event.type === "progress") {
@@ -115,7 +116,12 @@ function endedLine(title: string, outcome: Outcome, milliseconds: number, paint:
       return `  ${paint("green", "✓")} ${told} ${time}`;
     case "would-change":
       return `  ${paint("yellow", "+")} ${told}`;
+    case "waiting":
+      return `  ${paint("yellow", "…")} ${visible(`${title}: ${outcome.missing}`)}`;
+    case "kept":
+      return `  ${paint("yellow", "-")} ${visible(`${title}: kept${outcome.detail ? `: ${outcome.detail}` : ""}`)}`;
     case "failed":
+    case "required":
       // What a build or a container said is told with the command's own failure.
       return `  ${paint("red", "✗")} ${visible(`${title}: ${firstLine(outcome.error)}`)} ${time}`;
     case "skipped":

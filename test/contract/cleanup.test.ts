@@ -27,7 +27,7 @@ import { nodeAccessDefaults } from "../../core/orphans/places/node-pod.ts";
 import { readToldIdentity } from "../../core/orphans/judgement/told-identity.ts";
 import { eachBounded } from "../../core/engine/bounded.ts";
 import { eventually as untilItWorks } from "../../core/engine/eventually.ts";
-import type { Outcome } from "../../core/engine/run.ts";
+import type { Outcome } from "../../core/engine/report.ts";
 import { runToEnd } from "../run-to-end.ts";
 import { joinAll } from "../integration/emulator/network/actions.ts";
 import { channelId, eventually, type Network, type PeerNode } from "../integration/emulator/network/network.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { ChannelConfig } from "../../core/fabric/channel/config.ts";
 import { setAnchorPeers } from "../../core/fabric/channel/config-change.ts";
-import { commitConfigChange } from "../../core/fabric/channel/config-commit.ts";
+import { commitConfigChange } from "../commit-config-change.ts";
 import { connectCluster } from "../../core/kubernetes/cluster.ts";
 import { findNetwork } from "../../core/network/resources/definition.ts";
 import { openNetwork, type OpenNetwork } from "../../core/network/session/open-network.ts";

@@ -120,7 +120,7 @@ export async function wantedSteps(
   );
   const seeded = wanted.map(({ place, pkg, node }) => {
     const peer = hostOf(node);
-    const after = loaded.filter(({ host }) => host === peer).map(({ step }) => step.id);
+    const after = loaded.filter(({ host }) => host === peer).map(({ step }) => step);
     const step = {
       ...installStep({ network }, { ...place, pkg }, node, after),
       id: seedStepId(peer, pkg.id),

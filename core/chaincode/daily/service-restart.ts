@@ -5,8 +5,7 @@ import { waitFor } from "../../kubernetes/wait.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { reachPeer } from "../../network/session/reach.ts";
 import type { FabricNode } from "../../network/resources/nodes.ts";
-import { eventually } from "../../engine/eventually.ts";
-import type { Step } from "../../engine/step.ts";
+import type { Step, StepContext } from "../../engine/step.ts";
 import { startTimeout } from "../lifecycle/init-step.ts";
 import type { RunningService } from "../runtime/running-service.ts";
 
@@ -22,27 +21,29 @@ export function serviceRestartStep(
   now: () => Date = () => new Date(),
 ): Step {
   const ref = { kind: "Deployment", namespace, name } as const;
+  let isAnew = false;
   return {
     id: `restart/${namespace}/${name}`,
     title: `Deployment ${namespace}/${name} has ${chaincode} restarted`,
     after: [],
+    // A peer may not have seen yet that the old server has gone.
+    patience: { with: ["connection", "rejected", "chaincode", "not-ready"], within: 30_000 },
     observe: async () => ({ is: "differs", change: "other Pods in the place of its own" }),
     async act({ signal, progress }) {
-      const annotations = { [restartedAt]: now().toISOString() };
-      const change = { spec: { template: { metadata: { annotations } } } };
-      await patch(network.cluster, ref, { type: "merge", patch: change }, { signal });
-      await waitFor(network.cluster, ref, rolledOut, { signal, progress, impatient: true });
+      if (!isAnew) {
+        const annotations = { [restartedAt]: now().toISOString() };
+        const change = { spec: { template: { metadata: { annotations } } } };
+        await patch(network.cluster, ref, { type: "merge", patch: change }, { signal });
+        isAnew = true;
+        const until = (context: StepContext) =>
+          waitFor(network.cluster, ref, rolledOut, { ...context, impatient: true });
+        return { is: "waiting", missing: "its Pods are replaced", until };
+      }
       progress("its peers dial it again");
       await Promise.all(
         nodes.map(async (node) => {
           const client = await reachPeer(network, node, signal);
-          const start = () => startChaincode({ ...client, timeout: startTimeout }, channel, chaincode);
-          // A peer may not have seen yet that the old server has gone.
-          await eventually(start, {
-            signal,
-            within: 30_000,
-            retry: ["connection", "rejected", "chaincode", "not-ready"],
-          });
+          await startChaincode({ ...client, timeout: startTimeout }, channel, chaincode);
         }),
       );
       return "its Pods are new";

@@ -15,7 +15,7 @@ import { reachPeer } from "../../network/session/reach.ts";
 import { hostOf, nodesOf, peerNodes, type FabricNode } from "../../network/resources/nodes.ts";
 import type { PeerOrganization } from "../../network/resources/spec.ts";
 import { byReason } from "../../engine/reasons.ts";
-import { againWhenLost } from "../../engine/again.ts";
+import { eventually } from "../../engine/eventually.ts";
 import { ifAnswered } from "../../engine/if-answered.ts";
 import { containerOf, containersOf, type ChaincodeContainer } from "../daemon/containers.ts";
 import { definitionsOn } from "../deployment/furthest-peer.ts";
@@ -161,7 +161,7 @@ interface Survey {
 
 async function survey(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Survey> {
   try {
-    return await againWhenLost(() => askPeer(network, node, signal), { signal, onLost: () => {} });
+    return await eventually(() => askPeer(network, node, signal), { signal });
   } catch (error) {
     if (signal.aborted) throw error;
     const forbidden = error instanceof FabricError && error.code === "forbidden";

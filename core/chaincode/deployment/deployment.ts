@@ -5,7 +5,7 @@ import type { OtherTerms } from "./deploy-command.ts";
 import type { GivenImage } from "../image/given-image.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import type { PeerOrganization } from "../../network/resources/spec.ts";
-import type { Step } from "../../engine/step.ts";
+import type { ActingStep, Step } from "../../engine/step.ts";
 import type { RuntimeName } from "./runtime-options.ts";
 
 /** A package that an organization is to run, whether its bytes are at hand or have to be asked for. */
@@ -42,9 +42,9 @@ export interface Runtime {
   /** What has to be so before the organization's peers install, as no peer uninstalls, and before it approves. */
   readonly beforehand: (organization: PeerOrganization) => readonly Step[];
   /** A peer runs it, once its definition is committed. */
-  readonly started: (deployment: Deployment, target: Target, node: FabricNode, after: readonly string[]) => Step;
+  readonly started: (deployment: Deployment, target: Target, node: FabricNode, after: readonly Step[]) => ActingStep;
   /** What becomes of the runtime before this one, once all peers of the organization run the new definition. */
-  readonly afterwards: (target: Target, after: readonly string[]) => readonly Step[];
+  readonly afterwards: (target: Target, after: readonly Step[]) => readonly Step[];
 }
 
 /** One chaincode on its way to one channel. */

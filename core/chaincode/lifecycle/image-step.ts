@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { inspectImage, loadImageFile } from "../../docker/images.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
-import type { Step } from "../../engine/step.ts";
+import type { ActingStep } from "../../engine/step.ts";
 import { withDaemon } from "../daemon/daemon.ts";
 import type { Deployment, Target } from "../deployment/deployment.ts";
 import { archivedImages, type ArchivedImage } from "../image/image-archive.ts";
@@ -13,7 +13,7 @@ export async function imageStep(
   target: Pick<Target, "late">,
   node: FabricNode,
   file: string,
-): Promise<Step> {
+): Promise<ActingStep> {
   const images = await archivedImages(file);
   const wanted = images.flatMap((image) => image.names.map((name) => ({ name, id: image.id })));
   return {

@@ -4,16 +4,17 @@ import { startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
 import { podProblem } from "../../network/operations/pod-problem.ts";
 import { reachGateway, reachPeer } from "../../network/session/reach.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
-import type { Step } from "../../engine/step.ts";
+import { aMinute, eventually } from "../../engine/eventually.ts";
+import type { Step, StepContext } from "../../engine/step.ts";
 import { containerOf, containersOf } from "../daemon/containers.ts";
 import { installations, type Deployment, type Target } from "../deployment/deployment.ts";
 import { isAbsence } from "../deployment/late-peer.ts";
-import { patiently, received } from "./lifecycle-steps.ts";
+import { patiently, racing } from "./lifecycle-steps.ts";
 import { described } from "../deployment/next-definition.ts";
 import { peerStep, speaker } from "./peer-step.ts";
 
 /** A chaincode whose definition asks for it has been called with Init, before all else. */
-export function initStep(deployment: Deployment, args: readonly string[], after: readonly string[]): Step {
+export function initStep(deployment: Deployment, args: readonly string[], after: readonly Step[]): Step {
   const { network, channel, definition, targets, patience } = deployment;
   const { name } = definition;
   const [first] = targets;
@@ -27,7 +28,8 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
     title: `${described(definition)} is initialized`,
     after,
     despite: isAbsence,
-    patience,
+    podPatience: patience,
+    patience: patiently,
     peer: (signal) => speaker(network, first, signal),
     at: (node) => ({
       async observe({ signal }) {
@@ -39,21 +41,23 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
           };
         return (await state(node, { signal })) === "running" ? { is: "so" } : { is: "differs", change };
       },
-      async act({ signal, progress }) {
+      async act({ signal }) {
         if ((await state(node, { signal, timeout: startTimeout })) === "running")
           return { unchanged: "it was initialized already" };
         const { gateway } = await reachGateway(network, node, signal);
         const [called = "", ...rest] = args;
         const call = { channel, chaincode: name, function: called, arguments: rest, isInit: true };
         try {
-          await patiently(() => gateway.submit(call, { timeout: startTimeout }), signal);
+          await racing(gateway.submit(call, { timeout: startTimeout }));
         } catch (cause) {
           throw refused(cause);
         }
-        progress("the peers receive its block");
-        const nodes = await punctual(deployment, signal);
-        await Promise.all(nodes.map((one) => initialized(deployment, one, signal)));
-        return undefined;
+        const until = async (context: StepContext) => {
+          context.progress("the peers receive its block");
+          const nodes = await punctual(deployment, context.signal);
+          await Promise.all(nodes.map((one) => initialized(deployment, one, context.signal)));
+        };
+        return { is: "waiting", missing: "the peers receive its block", until };
       },
     }),
   });
@@ -89,12 +93,15 @@ async function punctual(deployment: Deployment, signal: AbortSignal): Promise<re
 
 /** A peer refuses all calls until it has the block of Init, which may reach it after the one that submitted it. */
 function initialized({ network, channel, definition }: Deployment, node: FabricNode, signal: AbortSignal) {
-  return received(async () => {
+  const look = async () => {
     const client = await reachPeer(network, node, signal);
     const { name } = definition;
     const { state } = await startChaincode({ ...client, timeout: startTimeout }, channel, name);
     if (state === "not-initialized") throw new FabricError("not-ready", `${hostOf(node)} has not yet received Init`);
-  }, signal);
+  };
+  // For a connection that is lost only a minute: the peer's Pod may have gone (peer-step.ts).
+  const connected = () => eventually(look, { signal, within: aMinute, retry: ["connection"] });
+  return eventually(connected, { signal, retry: ["not-ready"] });
 }
 
 /** What Init wants only the chaincode knows: Node's contract API takes no call without a function, Go's does. */

@@ -13,10 +13,11 @@ import {
   installedChaincodes,
   isSequenceTaken,
 } from "../../fabric/chaincode/lifecycle.ts";
+import type { NodeClient } from "../../fabric/node/node-client.ts";
 import { reachGateway, reachPeer } from "../../network/session/reach.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
-import { aMinute, eventually } from "../../engine/eventually.ts";
-import type { Step, StepContext } from "../../engine/step.ts";
+import { aMinute } from "../../engine/eventually.ts";
+import type { ActingStep, Patience, Requirement, Step, Waiting } from "../../engine/step.ts";
 import type { Deployment, Target } from "../deployment/deployment.ts";
 import { checkPunctual, isAbsence } from "../deployment/late-peer.ts";
 import { disagreementOf, otherTerms, termsIn, waysOn } from "../deployment/disagreement.ts";
@@ -28,8 +29,8 @@ export function installStep(
   { network }: Pick<Deployment, "network">,
   target: Target,
   node: FabricNode,
-  after: readonly string[],
-): Step {
+  after: readonly Step[],
+): ActingStep {
   const { pkg } = target;
   return {
     id: `install/${hostOf(node)}`,
@@ -60,7 +61,7 @@ export function installStep(
 export function approveStep(
   { network, channel, definition, patience }: Deployment,
   target: Target,
-  after: readonly string[],
+  after: readonly Step[],
 ): Step {
   const { organization, pkg } = target;
   return peerStep(network, {
@@ -68,7 +69,8 @@ export function approveStep(
     title: `${organization.name} has approved ${described(definition)}`,
     after,
     despite: isAbsence,
-    patience,
+    podPatience: patience,
+    patience: patiently,
     peer: (signal) => speaker(network, target, signal),
     at: (node) => ({
       async observe({ signal }) {
@@ -78,86 +80,101 @@ export function approveStep(
       },
       async act({ signal }) {
         const { gateway } = await reachGateway(network, node, signal);
-        const approve = () => approveDefinition(gateway, channel, organization.mspId, definition, pkg.id);
-        await patiently(approve, signal);
+        await racing(approveDefinition(gateway, channel, organization.mspId, definition, pkg.id));
       },
     }),
   });
 }
 
-/** The channel has the definition. Fails with `not-ready` while too few organizations have approved it. */
-export function commitStep(deployment: Deployment, after: readonly string[]): Step {
+/** The channel has the definition. It is required of somebody else (`not-ready`) while too few organizations have approved it. */
+export function commitStep(deployment: Deployment, after: readonly Step[]): Step {
   const { network, channel, definition, targets, patience } = deployment;
   const [first] = targets;
   if (!first) throw new FabricError("internal", "a deployment without organizations");
+  let byOthers = false;
+  /** Undefined where another command has committed a definition of this sequence. */
+  const unlessTaken = async <T>(answer: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await answer;
+    } catch (error) {
+      if (!isSequenceTaken(error, definition.sequence)) throw error;
+      byOthers = true;
+      return undefined;
+    }
+  };
   return peerStep(network, {
     id: "commit",
     title: `${channel} has committed ${described(definition)}`,
     after,
-    patience,
+    podPatience: patience,
+    patience: patiently,
     peer: (signal) => speaker(network, first, signal),
     at: (node) => ({
       async observe({ signal }) {
-        const committed = await committedDefinition(await reachPeer(network, node, signal), channel, definition.name);
-        return committed && agree(committed, definition)
-          ? { is: "so" }
-          : { is: "differs", change: "endorsed by all that approved" };
+        const client = await reachPeer(network, node, signal);
+        const committed = await committedDefinition(client, channel, definition.name);
+        if (committed && agree(committed, definition))
+          return { is: "so", ...(byOthers ? { byOthers, detail: "another command has committed it" } : {}) };
+        if (committed && committed.sequence >= definition.sequence) throw overtaken(channel, definition, committed);
+        if (byOthers) return notReceived(node, definition);
+        const readiness = await unlessTaken(commitReadiness(client, channel, definition));
+        if (!readiness) return notReceived(node, definition);
+        return (
+          lackingApprovals(deployment, client, readiness) ??
+          (await requiredApprovals(deployment, readiness, signal)) ?? { is: "differs", change }
+        );
       },
-      async act(context) {
-        try {
-          return await commit(deployment, node, context);
-        } catch (error) {
-          if (!isSequenceTaken(error, definition.sequence)) throw error;
-          return { unchanged: await committedByAnother(deployment, node, error, context) };
-        }
+      async act({ signal, progress }) {
+        const client = await reachGateway(network, node, signal);
+        const readiness = await unlessTaken(commitReadiness(client, channel, definition));
+        if (!readiness) return notReceived(node, definition);
+        const approved = approvedBy(readiness);
+        const open = openApprovals(readiness);
+        progress(`approved by ${approved.join(", ")}${open.length > 0 ? `; not by ${open.join(", ")}` : ""}`);
+        const submitted = racing(commitDefinition(client.gateway, channel, approved, definition));
+        if ((await unlessTaken(submitted.then(() => true))) === undefined) return notReceived(node, definition);
+        const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
+        return `approved by ${approved.join(", ")}${rest}`;
       },
     }),
   });
 }
 
-async function commit(deployment: Deployment, node: FabricNode, { signal, progress }: StepContext): Promise<string> {
-  const { network, channel, definition, targets } = deployment;
-  const client = await reachGateway(network, node, signal);
-  // This peer may still lack the block of another organization's approval; a commit without it would fail the policy.
-  const settled = async () => {
-    const readiness = await commitReadiness(client, channel, definition);
-    const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
-    if (missing.length === 0) return readiness;
-    const names = missing.map(({ organization }) => organization.name).join(", ");
-    const hint = `kubectl fabric chaincode inspect ${definition.name} --channel ${channel} shows who has approved what`;
-    throw new FabricError("not-ready", `${client.connection.name} has no approval of ${names} yet`, { hint });
-  };
-  const readiness = await eventually(settled, { signal, retry: ["not-ready"] });
-  const approved = approvedBy(readiness);
-  const open = openApprovals(readiness);
-  progress(`approved by ${approved.join(", ")}${open.length > 0 ? `; not by ${open.join(", ")}` : ""}`);
-  if (deployment.enough?.(new Set(approved)) === false) throw await tooFew(deployment, readiness, signal);
-  await patiently(() => commitDefinition(client.gateway, channel, approved, definition), signal);
-  const rest = open.length > 0 ? `; still to approve: ${open.join(", ")}` : "";
-  return `approved by ${approved.join(", ")}${rest}`;
+const change = "endorsed by all that approved";
+
+/** A peer that still lacks the block of another organization's approval: a commit without it would fail the policy. */
+function lackingApprovals(
+  { channel, definition, targets }: Deployment,
+  { connection }: NodeClient,
+  readiness: CommitReadiness,
+): Waiting | undefined {
+  const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
+  if (missing.length === 0) return undefined;
+  const names = missing.map(({ organization }) => organization.name).join(", ");
+  const hint = `kubectl fabric chaincode inspect ${definition.name} --channel ${channel} shows who has approved what`;
+  return { is: "waiting", missing: `${connection.name} has no approval of ${names} yet`, hint, change };
 }
 
-/** What it comes to that the sequence is taken, as this peer tells once it has that block. Throws `conflict` when it is another definition. */
-async function committedByAnother(
-  { network, channel, definition }: Deployment,
-  node: FabricNode,
-  cause: unknown,
-  { signal, progress }: StepContext,
-): Promise<string> {
-  progress(`another command has committed sequence ${definition.sequence}: ${hostOf(node)} receives its block`);
-  const look = async () => {
-    const committed = await committedDefinition(await reachPeer(network, node, signal), channel, definition.name);
-    if (committed && committed.sequence >= definition.sequence) return committed;
-    const hint = "type the same command again when it has: kubectl fabric status shows how far each peer is";
-    throw new FabricError("not-ready", `${hostOf(node)} has not yet received ${described(definition)}`, {
-      hint,
-      cause,
-    });
+/** What other organizations have to approve first; undefined when there is enough. */
+async function requiredApprovals(
+  deployment: Deployment,
+  readiness: CommitReadiness,
+  signal: AbortSignal,
+): Promise<Requirement | undefined> {
+  if (deployment.enough?.(new Set(approvedBy(readiness))) !== false) return undefined;
+  return {
+    is: "required",
+    of: openApprovals(readiness).join(", "),
+    failure: await tooFew(deployment, readiness, signal),
   };
-  const committed = await received(look, signal);
-  if (agree(committed, definition)) return "another command has committed it";
-  throw overtaken(channel, definition, committed, cause);
 }
+
+/** The sequence is taken, as the peer tells once it has that block. */
+const notReceived = (node: FabricNode, definition: ChaincodeDefinition): Waiting => ({
+  is: "waiting",
+  missing: `${hostOf(node)} has not yet received ${described(definition)}`,
+  hint: "type the same command again when it has: kubectl fabric status shows how far each peer is",
+});
 
 function overtaken(
   channel: string,
@@ -207,7 +224,7 @@ async function tooFew(deployment: Deployment, readiness: CommitReadiness, signal
 export function runningStep(
   { network, channel, definition }: Deployment,
   node: FabricNode,
-  after: readonly string[],
+  after: readonly Step[],
 ): Step {
   const committed = async (signal: AbortSignal) => {
     return committedDefinition(await reachPeer(network, node, signal), channel, definition.name);
@@ -218,17 +235,11 @@ export function runningStep(
     after,
     async observe({ signal }) {
       const found = await committed(signal);
-      return found && agree(found, definition) ? { is: "so" } : { is: "differs", change: "wait for the block" };
-    },
-    async act({ signal }) {
-      const look = async () => {
-        const found = await committed(signal);
-        if (found && agree(found, definition)) return;
-        if (found && found.sequence > definition.sequence) throw overtaken(channel, definition, found);
-        const hint = "kubectl fabric status shows how far each peer is";
-        throw new FabricError("not-ready", `${hostOf(node)} has not yet received the definition`, { hint });
-      };
-      await eventually(look, { signal, retry: ["not-ready"] });
+      if (found && agree(found, definition)) return { is: "so" };
+      if (found && found.sequence > definition.sequence) throw overtaken(channel, definition, found);
+      const missing = `${hostOf(node)} has not yet received the definition`;
+      const hint = "kubectl fabric status shows how far each peer is";
+      return { is: "waiting", missing, change: "wait for the block", hint };
     },
   };
 }
@@ -238,26 +249,17 @@ export function runningStep(
  * organizations wrote at once (MVCC_READ_CONFLICT), or one's peer lacks a block: by status, never by sleeping and hoping.
  * For a minute: it may as well be for good (no anchor peers, no quorum), and its hint says what to look at.
  */
-export function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  const retriable = async () => {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!isStateRace(error)) throw error;
-      const { message, hint } = error;
-      throw new FabricError("not-ready", message, { hint, cause: error });
-    }
-  };
-  return eventually(retriable, { signal, within: aMinute, retry: ["not-ready", "connection"] });
-}
+export const patiently: Patience = { with: ["not-ready", "connection"], within: aMinute };
 
-/**
- * Waits for a block that a peer is to receive, `not-ready` until then, as long as the command does. For a connection that is lost only
- * a minute: the peer's Pod may have gone (peer-step.ts).
- */
-export function received<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  const connected = () => eventually(look, { signal, within: aMinute, retry: ["connection"] });
-  return eventually(connected, { signal, retry: ["not-ready"] });
+/** A transaction, `not-ready` where another one has come between. */
+export async function racing<T>(submitted: Promise<T>): Promise<T> {
+  try {
+    return await submitted;
+  } catch (error) {
+    if (!isStateRace(error)) throw error;
+    const { message, hint } = error;
+    throw new FabricError("not-ready", message, { hint, cause: error });
+  }
 }
 
 const kilobytes = ({ length }: Uint8Array): string => `${Math.ceil(length / 1024)} KiB`;

@@ -3,21 +3,21 @@ import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { lookAtPod, podProblem, type PodLook } from "../../network/operations/pod-problem.ts";
 import { hostOf, nodesOf, type FabricNode } from "../../network/resources/nodes.ts";
 import { aMinute, eventually } from "../../engine/eventually.ts";
-import type { Step, StepContext } from "../../engine/step.ts";
+import type { ActingStep, Step, StepContext } from "../../engine/step.ts";
 import type { Deployment, Target } from "../deployment/deployment.ts";
 import { AbsentPeer } from "../deployment/late-peer.ts";
 
 /** What a step does at one peer. */
 export type PeerWork = Pick<Step, "observe" | "act">;
 
-export interface PeerStep extends Pick<Step, "id" | "title" | "after" | "despite"> {
+export interface PeerStep extends Omit<Step, keyof PeerWork> {
   /** Which peer does it, looked up anew each time. */
   readonly peer: (signal: AbortSignal) => Promise<FabricNode>;
   readonly at: (node: FabricNode) => PeerWork;
   /** Peers that it takes something from: while one of them is away, what fails may be their failure. */
   readonly beside?: readonly FabricNode[] | undefined;
   /** Milliseconds for a Pod that has gone to come back; a minute unless told. */
-  readonly patience?: number | undefined;
+  readonly podPatience?: number | undefined;
 }
 
 /** A Pod that is replaced more often than this while one step is at work is not there to work with. */
@@ -27,47 +27,42 @@ const settled: readonly ErrorCode[] = ["connection", "cluster-unreachable"];
 
 /**
  * A step at a peer whose Pod may be replaced while it works, which fails in as many ways as there is work. Only what fails while the Pod
- * stays as it was is a failure: else it is looked at again when the Pod is back, and acts again if it has to. Throws AbsentPeer when it
- * does not come back in time.
+ * stays as it was is a failure: else it waits until the Pod is back, and is looked at again. Throws AbsentPeer when the Pod does not come
+ * back in time.
  */
-export function peerStep(network: OpenNetwork, { peer, at, beside = [], patience = 60_000, ...step }: PeerStep): Step {
-  const surviving = async <T>(
-    context: StepContext,
-    first: (work: PeerWork) => Promise<T>,
-    again: (work: PeerWork) => Promise<T>,
-  ): Promise<T> => {
-    const { signal } = context;
-    let node = await peer(signal);
-    let before = await lookAtPod(network, node, signal);
-    let attempt = () => first(at(node));
-    for (let returns = 0; ; returns += 1) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (returns === mostReturns || !mayBeThePod(error, signal)) throw error;
-        const because = await changed({ network, beside }, node, before, signal);
-        if (because === undefined) throw error;
-        context.again?.(because);
-        node = await back({ network, peer, patience }, because, error, context);
-        before = await lookAtPod(network, node, signal);
-        attempt = () => eventually(() => again(at(node)), { signal, within: aMinute, retry: settled });
+export function peerStep(
+  network: OpenNetwork,
+  { peer, at, beside = [], podPatience = aMinute, ...step }: PeerStep,
+): ActingStep {
+  let returns = 0;
+  /** When a Pod was back last. */
+  let backSince = -Infinity;
+  const surviving = async <T>({ signal, again }: StepContext, work: (work: PeerWork) => Promise<T>) => {
+    const node = await peer(signal);
+    const before = await lookAtPod(network, node, signal);
+    try {
+      return await work(at(node));
+    } catch (error) {
+      if (!mayBeThePod(error, signal)) throw error;
+      const because = returns < mostReturns && (await changed({ network, beside }, node, before, signal));
+      if (because) {
+        returns += 1;
+        again?.(because);
+        const until = async (context: StepContext) => {
+          context.progress(`waits: ${because}`);
+          await back({ network, peer, podPatience }, error, context.signal);
+          backSince = performance.now();
+        };
+        return { is: "waiting", missing: because, until } as const;
       }
+      if (performance.now() - backSince > aMinute || !settled.includes(error.code)) throw error;
+      return { is: "waiting", missing: error.message, hint: error.hint } as const;
     }
   };
   return {
     ...step,
-    observe: (context) =>
-      surviving(
-        context,
-        (work) => work.observe(context),
-        (work) => work.observe(context),
-      ),
-    act: (context) =>
-      surviving(
-        context,
-        (work) => work.act(context),
-        async (work) => ((await work.observe(context)).is === "so" ? undefined : work.act(context)),
-      ),
+    observe: (context) => surviving(context, (work) => work.observe(context)),
+    act: (context) => surviving(context, async (work) => work.act?.(context)),
   };
 }
 
@@ -96,25 +91,18 @@ async function changed(
   return undefined;
 }
 
-/** The peer that does it from now on: its Pod is ready. */
+/** Waits until the Pod of the peer that does it from now on is ready. */
 async function back(
-  {
-    network,
-    peer,
-    patience,
-  }: Required<Pick<PeerStep, "peer" | "patience">> & { readonly network: OpenNetwork; readonly patience: number },
-  because: string,
+  { network, peer, podPatience }: Pick<PeerStep, "peer" | "podPatience"> & { readonly network: OpenNetwork },
   cause: unknown,
-  { signal, progress }: StepContext,
-): Promise<FabricNode> {
-  progress(`waits: ${because}`);
+  signal: AbortSignal,
+): Promise<void> {
   const look = async () => {
     const node = await peer(signal);
     const problem = await podProblem(network, node, signal);
     if (problem !== undefined) throw new AbsentPeer(node, problem, cause);
-    return node;
   };
-  return eventually(look, { signal, within: patience, retry: ["not-ready"] });
+  await eventually(look, { signal, within: podPatience ?? aMinute, retry: ["not-ready"] });
 }
 
 /** A step that is one peer's own. */
@@ -124,7 +112,13 @@ export function atPeer(
   step: Step,
   beside?: readonly FabricNode[],
 ): Step {
-  return peerStep(network, { ...step, patience, beside, peer: () => Promise.resolve(node), at: () => step });
+  return peerStep(network, {
+    ...step,
+    podPatience: patience,
+    beside,
+    peer: () => Promise.resolve(node),
+    at: () => step,
+  });
 }
 
 /** The peer that speaks for its organization now: the one that was chosen, unless it is not ready and another one is. */

@@ -24,7 +24,7 @@ export async function stepsFor(
       }),
     ),
   );
-  const imagesOf = (host: string) => images.filter(({ node }) => hostOf(node) === host).map(({ step }) => step.id);
+  const imagesOf = (host: string) => images.filter(({ node }) => hostOf(node) === host).map(({ step }) => step);
   const seeded = seededInstalls(
     network,
     targets.map(({ organization }) => organization),
@@ -33,36 +33,32 @@ export async function stepsFor(
   );
   const prepared = targets.map((target) => ({ target, steps: runtime.beforehand(target.organization) }));
   const preparedFor = (target: Target) =>
-    prepared.filter((each) => each.target === target).flatMap(({ steps }) => steps.map(({ id }) => id));
+    prepared.filter((each) => each.target === target).flatMap(({ steps }) => steps);
   // Any of them may give its image, or the package.
   const giving = places.flatMap(({ target, node }) => (isLate(target, node) ? [] : [node]));
   const installs = places.map(({ target, node }) => {
     const before = runtime.beforeInstall(node);
-    const after = [...imagesOf(hostOf(node)), ...before.map(({ id }) => id), ...preparedFor(target)];
+    const after = [...imagesOf(hostOf(node)), ...before, ...preparedFor(target)];
     const step = installStep(deployment, target, node, after);
     return { node, target, before, step: atPeer(deployment, node, seeded(node, target.pkg, step), giving) };
   });
   const approves = targets.map((target) => {
     const own = installs.filter((install) => install.target === target && !target.late.includes(install.node));
-    return approveStep(deployment, target, [...own.map(({ step }) => step.id), ...preparedFor(target)]);
+    return approveStep(deployment, target, [...own.map(({ step }) => step), ...preparedFor(target)]);
   });
-  const commit = commitStep(
-    deployment,
-    approves.map(({ id }) => id),
-  );
-  const running = installs.map(({ node, step }) =>
-    atPeer(deployment, node, runningStep(deployment, node, [commit.id, step.id])),
-  );
+  const commit = commitStep(deployment, approves);
+  const running = installs.map(({ target, node, step }) => {
+    return { target, node, step: atPeer(deployment, node, runningStep(deployment, node, [commit, step])) };
+  });
   const init = deployment.definition.initRequired
-    ? [initStep(deployment, request.initArguments ?? [], runningAtGateway(deployment, running))]
+    ? [initStep(deployment, request.initArguments ?? [], punctual(running))]
     : [];
-  const warm = installs.map(({ target, node }, index) => {
-    const after = [running[index]?.id ?? commit.id, ...init.map(({ id }) => id)];
-    return atPeer(deployment, node, runtime.started(deployment, target, node, after));
-  });
+  const warm = running.map(({ target, node, step }) =>
+    atPeer(deployment, node, runtime.started(deployment, target, node, [step, ...init])),
+  );
   const afterwards = targets.flatMap((target) => {
-    const own = running.filter((_, index) => installs[index]?.target === target);
-    return runtime.afterwards(target, [commit.id, ...own.map(({ id }) => id)]);
+    const own = running.filter((each) => each.target === target);
+    return runtime.afterwards(target, [commit, ...own.map(({ step }) => step)]);
   });
   return [
     ...images.map(({ step }) => step),
@@ -70,7 +66,7 @@ export async function stepsFor(
     ...installs.flatMap(({ before, step }) => [...before, step]),
     ...approves,
     commit,
-    ...running,
+    ...running.map(({ step }) => step),
     ...init,
     ...warm,
     ...afterwards,
@@ -88,8 +84,9 @@ function imageless({ channel, definition }: Deployment, node: FabricNode, { id }
   );
 }
 
-/** Steps of the peers whose gateway is used: those that are late are not waited for. */
-function runningAtGateway({ targets }: Deployment, running: readonly Step[]): readonly string[] {
-  const late = targets.flatMap((target) => target.late.map((node) => `running/${hostOf(node)}`));
-  return running.map(({ id }) => id).filter((id) => !late.includes(id));
+/** Those that are late are not waited for. */
+function punctual(
+  running: readonly { readonly target: Target; readonly node: FabricNode; readonly step: Step }[],
+): readonly Step[] {
+  return running.filter(({ target, node }) => !isLate(target, node)).map(({ step }) => step);
 }

@@ -62,6 +62,5 @@ function idleStep(network: OpenNetwork, node: FabricNode): Step {
         },
       );
     },
-    async act() {},
   };
 }

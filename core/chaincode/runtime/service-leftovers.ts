@@ -19,7 +19,7 @@ export function leftoversStep(
   { chaincode, channel }: Pick<RuntimeRequest, "chaincode" | "channel">,
   organization: PeerOrganization,
   kept: string | undefined,
-  after: readonly string[],
+  after: readonly Step[],
 ): Step {
   const found = async (signal: AbortSignal): Promise<readonly KubernetesObject[]> => {
     const labels = chaincodeSelector(chaincode, channel);
@@ -34,6 +34,7 @@ export function leftoversStep(
     id: `leftovers/${organization.name}`,
     title: `${organization.name} runs no other service for ${chaincode} on ${channel}`,
     after,
+    removes: true,
     async observe({ signal }) {
       try {
         const left = await found(signal);

@@ -11,8 +11,8 @@ import { builderSettings } from "../../network/workload/peer.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import type { PeerOrganization } from "../../network/resources/spec.ts";
 import { reachPeer } from "../../network/session/reach.ts";
-import { aMinute, eventually } from "../../engine/eventually.ts";
-import type { Step } from "../../engine/step.ts";
+import { aMinute } from "../../engine/eventually.ts";
+import type { ActingStep, Step } from "../../engine/step.ts";
 import { packageAtHand, type Deployment, type Runtime } from "../deployment/deployment.ts";
 import { startTimeout } from "../lifecycle/init-step.ts";
 import type { RuntimeRequest } from "./runtime-request.ts";
@@ -98,12 +98,12 @@ function startCommand(start: string | undefined, clientAuth: boolean): readonly 
 
 function runningSteps(network: OpenNetwork, { design, client }: ServicePart): readonly Step[] {
   const keys = keysStep(network, design);
-  const objects = objectsStep(network, design, keys.id);
+  const objects = objectsStep(network, design, keys);
   const ready = serversOf(design).map(({ name }) =>
     readyStep(network.cluster, {
       id: `service/${design.organization.name}/${name}/ready`,
       title: `${name}.${design.organization.namespace} answers`,
-      after: [objects.id],
+      after: [objects],
       ref: { kind: "Deployment", namespace: design.organization.namespace, name },
       impatient: true,
     }),
@@ -112,7 +112,7 @@ function runningSteps(network: OpenNetwork, { design, client }: ServicePart): re
 }
 
 /** Which certificate the Pods are to read is known only when it is there. */
-function objectsStep(network: OpenNetwork, design: ServiceDesign, after: string): Step {
+function objectsStep(network: OpenNetwork, design: ServiceDesign, after: Step): Step {
   const id = `service/${design.organization.name}/deployment`;
   const title = `${design.organization.name} runs ${design.identity.image} as ${serviceName(design.identity)}`;
   const inner = async (signal: AbortSignal) => {
@@ -134,29 +134,21 @@ function objectsStep(network: OpenNetwork, design: ServiceDesign, after: string)
 function answersStep(
   { network, channel, definition: { name } }: Deployment,
   node: FabricNode,
-  after: readonly string[],
-): Step {
-  const call = async (signal: AbortSignal) => {
-    const client = await reachPeer(network, node, signal);
-    return startChaincode({ ...client, timeout: startTimeout }, channel, name);
-  };
+  after: readonly Step[],
+): ActingStep {
   return {
     id: `started/${hostOf(node)}`,
     title: `${hostOf(node)} reaches ${name}`,
     after,
-    async observe({ signal }) {
-      try {
-        const { state } = await call(signal);
-        return { is: "so", detail: state === "running" ? "" : "to be initialized" };
-      } catch (error) {
-        if (!(error instanceof FabricError)) throw error;
-        return { is: "differs", change: error.message };
-      }
-    },
+    isCheck: true,
+    // What is wrong for good looks the same as what is not there yet.
+    patience: { with: ["connection", "not-ready", "chaincode", "rejected"], within: aMinute },
+    // Only a call tells.
+    observe: async () => ({ is: "differs", change: "by a call that is not submitted" }),
     async act({ signal }) {
-      // What is wrong for good looks the same as what is not there yet.
-      const retry = ["connection", "not-ready", "chaincode", "rejected"] as const;
-      await eventually(() => call(signal), { signal, within: aMinute, retry });
+      const client = await reachPeer(network, node, signal);
+      const { state } = await startChaincode({ ...client, timeout: startTimeout }, channel, name);
+      return state === "running" ? "" : "to be initialized";
     },
   };
 }
@@ -177,6 +169,5 @@ function peerNameStep(network: OpenNetwork, node: FabricNode): Step {
         hint: "kubectl fabric init sets it and restarts the peers; or leave --per peer out",
       });
     },
-    async act() {},
   };
 }

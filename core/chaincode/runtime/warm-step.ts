@@ -2,8 +2,8 @@ import { FabricError } from "../../error.ts";
 import { lacksImage, startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
 import { reachPeer } from "../../network/session/reach.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
-import { aMinute, eventually } from "../../engine/eventually.ts";
-import type { Observation, Step } from "../../engine/step.ts";
+import { aMinute } from "../../engine/eventually.ts";
+import type { ActingStep, Observation, Step } from "../../engine/step.ts";
 import { containerOf, containersOf } from "../daemon/containers.ts";
 import { buildAnew } from "../deployment/deploy-command.ts";
 import type { Deployment, Target } from "../deployment/deployment.ts";
@@ -19,12 +19,13 @@ export function warmStep(
   { network, channel, definition }: Deployment,
   { pkg }: Target,
   node: FabricNode,
-  after: readonly string[],
-): Step {
+  after: readonly Step[],
+): ActingStep {
   return {
     id: `started/${hostOf(node)}`,
     title: `${hostOf(node)} has started ${definition.name}`,
     after,
+    patience: { with: ["connection"], within: aMinute },
     async observe({ signal }): Promise<Observation> {
       try {
         const container = containerOf(await containersOf(network, node, signal), pkg.id);
@@ -43,16 +44,14 @@ export function warmStep(
     async act({ signal, progress }) {
       const client = await reachPeer(network, node, signal);
       progress("the chaincode starts");
-      const start = () => startChaincode({ ...client, timeout: startTimeout }, channel, definition.name);
-      const { state } = await eventually(start, { signal, within: aMinute, retry: ["connection"] }).catch(
-        (error: unknown) => {
-          if (!lacksImage(error) || error.hint !== undefined) throw error;
-          const { code, message } = error;
-          const seed = `kubectl fabric chaincode seed ${definition.name}`;
-          const hint = `${seed} brings what another peer has; else: ${buildAnew(definition.name, channel)}`;
-          throw new FabricError(code, message, { hint, cause: error });
-        },
-      );
+      const started = startChaincode({ ...client, timeout: startTimeout }, channel, definition.name);
+      const { state } = await started.catch((error: unknown) => {
+        if (!lacksImage(error) || error.hint !== undefined) throw error;
+        const { code, message } = error;
+        const seed = `kubectl fabric chaincode seed ${definition.name}`;
+        const hint = `${seed} brings what another peer has; else: ${buildAnew(definition.name, channel)}`;
+        throw new FabricError(code, message, { hint, cause: error });
+      });
       return state === "running" ? "" : "to be initialized";
     },
   };

@@ -2,7 +2,7 @@ import type { FabricError } from "../../error.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { hostOf, nodesOf, type FabricNode } from "../../network/resources/nodes.ts";
 import type { Organization } from "../../network/resources/spec.ts";
-import type { Step } from "../../engine/step.ts";
+import type { ActingStep } from "../../engine/step.ts";
 import type { PackageToDeploy } from "../deployment/deployment.ts";
 import { seededInstall } from "./seeded-install.ts";
 import { seedPeer, type SeedPeer } from "../image/seed-peer.ts";
@@ -30,7 +30,7 @@ export function seededInstalls(
   network: OpenNetwork,
   organizations: readonly Organization[],
   whenLeft?: (node: FabricNode, pkg: PackageToDeploy) => FabricError,
-): (node: FabricNode, pkg: PackageToDeploy, install: Step) => Step {
+): (node: FabricNode, pkg: PackageToDeploy, install: ActingStep) => ActingStep {
   const seedings = networkSeedings(network, organizations);
   return (node, pkg, install) =>
     seededInstall({

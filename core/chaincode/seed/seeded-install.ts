@@ -1,12 +1,12 @@
 import { FabricError } from "../../error.ts";
-import type { Observation, Step, StepContext } from "../../engine/step.ts";
+import type { Acted, ActingStep, Observation, StepContext } from "../../engine/step.ts";
 import type { PackageToDeploy } from "../deployment/deployment.ts";
 import type { SeedPeer } from "../image/seed-peer.ts";
 import { isBuiltByDocker, type Provision, type Seeding } from "./seeding.ts";
 
 /** What an installation is to have beforehand. */
 export interface SeededInstallation {
-  readonly install: Step;
+  readonly install: ActingStep;
   readonly pkg: PackageToDeploy;
   readonly peer: SeedPeer;
   readonly seeding: Seeding;
@@ -20,14 +20,14 @@ export interface SeededInstallation {
  * An installation for which the peer builds nothing, as its image is there already: composed, or copied from the one peer that
  * has built it. A peer without a daemon that we may look into does as it always did.
  */
-export function seededInstall({ install, pkg, peer, seeding, onProvision, whenLeft }: SeededInstallation): Step {
+export function seededInstall({ install, pkg, peer, seeding, onProvision, whenLeft }: SeededInstallation): ActingStep {
   const built = async (signal: AbortSignal): Promise<boolean> =>
     isBuiltByDocker(pkg.type ?? (await pkg.load(signal)).metadata.type);
   let installed = false;
-  const act = async (context: StepContext): ReturnType<Step["act"]> => {
+  const act = async (context: StepContext): Promise<Acted> => {
     const seeds = (await built(context.signal)) && (await image(seeding, peer, context.signal)) !== "unknown";
     if (!seeds) return installed ? "" : install.act(context);
-    let said: Awaited<ReturnType<Step["act"]>> = "";
+    let said: Acted = "";
     const installing = async (): Promise<void> => {
       said = await install.act(context);
     };

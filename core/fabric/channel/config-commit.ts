@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { FabricError } from "../../error.ts";
 import { answers, says } from "../node/answers.ts";
 import { broadcast } from "../node/broadcast.ts";
@@ -14,36 +13,37 @@ export interface ConfigChange {
   readonly channel: string;
   /** For people: "setting the anchor peers of Org1MSP". */
   readonly what: string;
-  /** What the configuration should be, from what it is; called again when it has changed meanwhile. */
+  /** What the configuration should be, from what it is. */
   readonly change: (current: ChannelConfig) => ChannelConfig;
   /** Who consents besides the one who asks. Together enough for `policiesToSatisfy`. */
   readonly cosigners?: readonly SigningIdentity[];
 }
 
-/** How long a change that an orderer accepted may take until it counts as lost. */
+/** Milliseconds that a change which an orderer accepted may take until it counts as lost. */
 const lostAfter = 5_000;
 
+/** A change that an orderer has accepted. Accepted is not committed. */
+export interface AcceptedChange {
+  /** The newest block before it. */
+  readonly newest: number;
+}
+
 /**
- * Makes a change and waits until the orderer has it in a block. False when there was nothing to change. An orderer that
- * accepts an update may still lose it (its leader went away), and another update may come first: then it is computed
- * and sent again, as long as the signal lets it. Throws `rejected` when Fabric refuses it; when the signal is aborted, what it waited for.
+ * Computes a change from the channel's configuration as the orderer has it, and hands it in; undefined when there is nothing to change.
+ * Throws `not-ready` while there is no leader, and when another update comes first; `rejected` when Fabric refuses it.
  */
-export async function commitConfigChange(orderer: NodeClient, change: ConfigChange): Promise<boolean> {
-  const { identity, signal } = orderer;
+export async function submitConfigChange(
+  orderer: NodeClient,
+  change: ConfigChange,
+): Promise<AcceptedChange | undefined> {
+  const { identity } = orderer;
   const signers = [identity, ...(change.cosigners ?? [])];
-  for (let wanted: ChannelConfig | undefined; ; signal?.throwIfAborted()) {
-    const { newest, current } = await untilReady(() => currentConfig(orderer, change), signal);
-    if (wanted && !computeConfigUpdate(current, wanted)) return true;
-    wanted = change.change(current);
-    const update = computeConfigUpdate(current, wanted);
-    if (!update) return false;
-    const signatures = await Promise.all(signers.map((signer) => signConfigUpdate(update, signer)));
-    const envelope = await configUpdateEnvelope(update, signatures, identity);
-    const accepted = await untilReady(() => send(orderer, change, envelope), signal);
-    if (!accepted) continue;
-    const isThere = await waitForConfig(orderer, change, newest);
-    if (!isThere && signal?.aborted) throw late(orderer, change);
-  }
+  const { newest, current } = await currentConfig(orderer, change);
+  const update = computeConfigUpdate(current, change.change(current));
+  if (!update) return undefined;
+  const signatures = await Promise.all(signers.map((signer) => signConfigUpdate(update, signer)));
+  await send(orderer, change, await configUpdateEnvelope(update, signatures, identity));
+  return { newest };
 }
 
 async function currentConfig(orderer: NodeClient, { channel }: ConfigChange) {
@@ -54,25 +54,29 @@ async function currentConfig(orderer: NodeClient, { channel }: ConfigChange) {
   return { newest: number, current: configOf(block) };
 }
 
-/** False when another update came first. */
 async function send(
   orderer: NodeClient,
   { what }: ConfigChange,
   envelope: Parameters<typeof broadcast>[1],
-): Promise<boolean> {
+): Promise<void> {
   try {
     await broadcast(orderer, envelope, what);
-    return true;
   } catch (error) {
-    if (error instanceof FabricError && error.code === "rejected" && says(error.message, answers.updateOutdated)) {
-      return false;
-    }
-    throw error;
+    if (!(error instanceof FabricError) || error.code !== "rejected" || !says(error.message, answers.updateOutdated))
+      throw error;
+    throw new FabricError("not-ready", `${what}: another update came first`, { cause: error });
   }
 }
 
-/** True once a block after `newest` brings another configuration; false when the change counts as lost, or the signal is aborted. */
-async function waitForConfig(orderer: NodeClient, { channel }: ConfigChange, newest: number): Promise<boolean> {
+/**
+ * Waits until a block after a change was accepted brings another configuration, or the change counts as lost: an orderer that accepts an
+ * update may still lose it (its leader went away). Tells which.
+ */
+export async function configArrived(
+  orderer: NodeClient,
+  { channel }: Pick<ConfigChange, "channel">,
+  { newest }: AcceptedChange,
+): Promise<boolean> {
   const lost = Date.now() + lostAfter;
   for (let number = newest + 1; ; number += 1) {
     try {
@@ -81,30 +85,8 @@ async function waitForConfig(orderer: NodeClient, { channel }: ConfigChange, new
       if (lastConfigIndex(block) === number) return true;
     } catch (error) {
       const lostOrLeaderless = error instanceof FabricError && (error.code === "timeout" || error.code === "not-ready");
-      if (!lostOrLeaderless && orderer.signal?.aborted !== true) throw error;
+      if (!lostOrLeaderless || orderer.signal?.aborted) throw error;
       return false;
     }
   }
-}
-
-/** Tries again while the orderers have no leader; throws that when the signal is aborted meanwhile. */
-async function untilReady<Result>(act: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  for (let before: unknown; ;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (signal?.aborted) throw before ?? error;
-      if (!(error instanceof FabricError) || error.code !== "not-ready") throw error;
-      before = error;
-    }
-    // An orderer tells nobody when it has a leader: there is nothing to watch.
-    await pause(500, undefined, { signal }).catch(() => {});
-    if (signal?.aborted) throw before;
-  }
-}
-
-function late({ connection: { name } }: NodeClient, { what }: ConfigChange): FabricError {
-  return new FabricError("timeout", `${what} at ${name}: accepted, but not in a block in the time allowed`, {
-    hint: "more than half of the channel's consenters must run and reach each other",
-  });
 }

@@ -4,13 +4,13 @@ import { apply, applyDryRun } from "../apply.ts";
 import { rolledOut } from "../conditions.ts";
 import { describeRef, get, refOf } from "../objects.ts";
 import { waitFor } from "../wait.ts";
-import type { Step } from "../../engine/step.ts";
+import type { ActingStep, Step } from "../../engine/step.ts";
 
 /** Objects are as wanted: server-side apply, a dry run of it to look. */
 export function appliedStep(
   cluster: Cluster,
   { objects, ...step }: Pick<Step, "id" | "title" | "after"> & { readonly objects: readonly KubernetesObject[] },
-): Step {
+): ActingStep {
   return {
     ...step,
     async observe({ signal }) {
@@ -56,11 +56,12 @@ export function readyStep(
     ...step,
     async observe({ signal }) {
       const verdict = rolledOut(await get(cluster, ref, signal));
-      return verdict.so === true ? { is: "so" } : { is: "differs", change: "wait for its Pod" };
-    },
-    async act({ signal, progress }) {
-      await waitFor(cluster, ref, rolledOut, { signal, progress, impatient });
-      return "";
+      if (verdict.so === true) return { is: "so" };
+      return {
+        is: "waiting",
+        missing: "wait for its Pod",
+        until: (context) => waitFor(cluster, ref, rolledOut, { ...context, impatient }),
+      };
     },
   };
 }

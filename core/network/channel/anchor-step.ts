@@ -1,10 +1,8 @@
 import { printAddress } from "../../fabric/node/address.ts";
 import { configOf, type ChannelConfig } from "../../fabric/channel/config.ts";
 import { anchorPeers as currentAnchors, setAnchorPeers } from "../../fabric/channel/config-change.ts";
-import { commitConfigChange } from "../../fabric/channel/config-commit.ts";
+import { configArrived, submitConfigChange } from "../../fabric/channel/config-commit.ts";
 import { peerConfigBlock } from "../../fabric/channel/peer-channels.ts";
-import { FabricError } from "../../error.ts";
-import { eventually } from "../../engine/eventually.ts";
 import type { Step } from "../../engine/step.ts";
 import { anchorPeers } from "./channel.ts";
 import type { OpenNetwork } from "../session/open-network.ts";
@@ -19,7 +17,7 @@ export function anchorStep(
   network: OpenNetwork,
   channel: string,
   organization: PeerOrganization,
-  after: readonly string[],
+  after: readonly Step[],
 ): Step {
   const { mspId } = organization;
   const missing = (config: ChannelConfig) => {
@@ -33,9 +31,13 @@ export function anchorStep(
     id: `${channel}/${organization.name}/anchor-peers`,
     title: `anchor peer of ${organization.name}`,
     after,
+    lane: `configuration of ${channel}`,
+    // While the orderers have no leader, or another update comes first.
+    patience: { with: ["not-ready"] },
     async observe({ signal }) {
       const absent = missing(await read(signal));
-      return absent.length === 0 ? { is: "so" } : { is: "differs", change: absent.map(printAddress).join(", ") };
+      if (absent.length === 0) return { is: "so" };
+      return { is: "differs", change: absent.map(printAddress).join(", "), interrupts: true };
     },
     async act({ signal }) {
       const connection = await connectOrganization(network, network.definition.spec.ordererOrganization, signal);
@@ -43,18 +45,21 @@ export function anchorStep(
       const change = (current: ChannelConfig) =>
         setAnchorPeers(current, mspId, [...currentAnchors(current, mspId), ...missing(current)]);
       const what = `setting the anchor peers of ${mspId}`;
-      await commitConfigChange({ connection, identity, signal }, { channel, what, change });
-      await eventually(
-        async () => {
-          if (missing(await read(signal)).length === 0) return;
-          throw new FabricError(
-            "not-ready",
-            `the peers of ${organization.name} have not yet received its anchor peers`,
-            { hint: "kubectl fabric status shows how far each peer is" },
-          );
-        },
-        { signal, retry: ["not-ready"] },
-      );
+      const orderer = { connection, identity };
+      const accepted = await submitConfigChange({ ...orderer, signal }, { channel, what, change });
+      if (accepted) {
+        return {
+          is: "waiting",
+          missing: `${what}: accepted, but not in a block yet`,
+          hint: "more than half of the channel's consenters must run and reach each other",
+          until: (context) => configArrived({ ...orderer, signal: context.signal }, { channel }, accepted),
+        };
+      }
+      return {
+        is: "waiting",
+        missing: `the peers of ${organization.name} have not yet received its anchor peers`,
+        hint: "kubectl fabric status shows how far each peer is",
+      };
     },
   };
 }

@@ -23,7 +23,6 @@ export function membersStep(network: OpenNetwork, channel: string, wanted: reado
       await checkMembers(network, channel, wanted, signal);
       return { is: "so" };
     },
-    async act() {},
   };
 }
 

@@ -23,7 +23,7 @@ import {
 } from "./identities.ts";
 import { hasLabels, managedBy } from "../../kubernetes/ownership.ts";
 import { appliedStep } from "../../kubernetes/steps/object-steps.ts";
-import { nodesOf } from "../resources/nodes.ts";
+import { nodesOf, type FabricNode } from "../resources/nodes.ts";
 import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
 /** The clock that certificates are dated by. */
@@ -34,33 +34,34 @@ export function identitySteps(
   cluster: Cluster,
   network: FabricNetwork,
   organization: Organization,
-  after: string,
+  after: Step,
   now: Clock,
-): readonly Step[] {
-  const { name } = organization;
+): { readonly steps: readonly Step[]; readonly of: (node: FabricNode) => Step } {
   const authorities = authoritiesStep(cluster, network, organization, after, now);
-  const requests = [adminIdentity(organization), ...nodesOf(organization).map(nodeIdentity)];
-  return [
-    authorities,
-    mspStep(cluster, network, organization, authorities.id),
-    ...requests.map((request) => identityStep(cluster, network, organization, request, authorities.id, now)),
-  ].map((step) => ({ ...step, title: `${name}: ${step.title}` }));
+  const issued = (request: IdentityRequest) => identityStep(cluster, network, organization, request, authorities, now);
+  const nodes = new Map(nodesOf(organization).map((node) => [node.name, issued(nodeIdentity(node))]));
+  return {
+    steps: [
+      authorities,
+      mspStep(cluster, network, organization, authorities),
+      issued(adminIdentity(organization)),
+      ...nodes.values(),
+    ],
+    of: ({ name }) => nodes.get(name) ?? authorities,
+  };
 }
-
-export const identityStepId = (organization: Organization, name: string): string =>
-  `${organization.name}/identity/${name}`;
 
 function authoritiesStep(
   cluster: Cluster,
   network: FabricNetwork,
   organization: Organization,
-  after: string,
+  after: Step,
   now: Clock,
 ): Step {
   const { namespace } = organization;
   return {
     id: `${organization.name}/authorities`,
-    title: "certificate authorities",
+    title: `${organization.name}: certificate authorities`,
     after: [after],
     async observe({ signal }) {
       const secret = await get(cluster, { kind: "Secret", namespace, name: authoritiesSecretName }, signal);
@@ -97,7 +98,7 @@ export async function authoritiesOf(
   );
 }
 
-function mspStep(cluster: Cluster, network: FabricNetwork, organization: Organization, after: string): Step {
+function mspStep(cluster: Cluster, network: FabricNetwork, organization: Organization, after: Step): Step {
   // What is to be applied is known only when the authorities are there.
   const inner = async (signal: AbortSignal) => {
     const authorities = await authoritiesOf(cluster, organization, signal);
@@ -107,7 +108,7 @@ function mspStep(cluster: Cluster, network: FabricNetwork, organization: Organiz
   };
   return {
     id: `${organization.name}/msp`,
-    title: "public certificates",
+    title: `${organization.name}: public certificates`,
     after: [after],
     observe: async (context) => (await inner(context.signal)).observe(context),
     act: async (context) => (await inner(context.signal)).act(context),
@@ -155,13 +156,13 @@ function identityStep(
   network: FabricNetwork,
   organization: Organization,
   request: IdentityRequest,
-  after: string,
+  after: Step,
   now: Clock,
 ): Step {
   const ref = { kind: "Secret", namespace: organization.namespace, name: identitySecretName(request.name) } as const;
   return {
-    id: identityStepId(organization, request.name),
-    title: `identity of ${request.name}`,
+    id: `${organization.name}/identity/${request.name}`,
+    title: `${organization.name}: identity of ${request.name}`,
     after: [after],
     async observe({ signal }) {
       const secret = await get(cluster, ref, signal);

@@ -14,7 +14,7 @@ import { organizations, type FabricNetwork, type Organization } from "../resourc
  * No organization has lost the keys of its authorities while what they issued is still there: new ones would be another
  * organization to every channel. Throws `conflict` before anything is written. Who may not look goes on unchecked.
  */
-export function keysStep(cluster: Cluster, network: FabricNetwork, after: string): Step {
+export function keysStep(cluster: Cluster, network: FabricNetwork, after: Step): Step {
   return {
     id: "keys",
     title: "no organization has lost its authorities",
@@ -24,7 +24,6 @@ export function keysStep(cluster: Cluster, network: FabricNetwork, after: string
       await Promise.all(organizations(network).map((one) => checkKeys(cluster, network, one, signal)));
       return { is: "so" };
     },
-    async act() {},
   };
 }
 

@@ -5,7 +5,7 @@ import type { KubernetesObject, V1Namespace } from "../../kubernetes/client-node
 import { gone, type Condition } from "../../kubernetes/conditions.ts";
 import { list, refOf, remove } from "../../kubernetes/objects.ts";
 import { waitFor } from "../../kubernetes/wait.ts";
-import type { Step, StepContext } from "../../engine/step.ts";
+import type { Step, StepContext, Waiting } from "../../engine/step.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 import { networkLabel } from "../resources/labels.ts";
 import { sameAsListed, type ListedObject } from "../../kubernetes/listed-object.ts";
@@ -52,24 +52,31 @@ export function downSteps(cluster: Cluster, namespaces: readonly ListedObject[])
     const ref = { kind: "Namespace", name } as const;
     const found = (signal: AbortSignal) => sameAsListed(cluster, listed, signal);
     const ended: Condition<V1Namespace> = (namespace) => gone(namespace?.metadata?.uid === uid ? namespace : undefined);
+    const going: Waiting = {
+      is: "waiting",
+      missing: "it is being removed",
+      until: ({ signal, progress }) => waitFor(cluster, ref, ended, { signal, progress }),
+    };
+    let emptying: Emptying | undefined;
     return {
       id: `${name}/gone`,
       title: `namespace ${name} is gone`,
       after: [],
+      removes: true,
       async observe({ signal }) {
-        return (await found(signal)) ? { is: "differs", change: "ledgers, keys and Pods are deleted" } : { is: "so" };
-      },
-      async act({ signal, progress }) {
         const namespace = await found(signal);
-        const isEnding = namespace?.metadata?.deletionTimestamp !== undefined;
-        if (namespace && !isEnding) {
-          // Who may not delete it ends nothing in it either.
-          await remove(cluster, ref, { uid, dryRun: true, signal });
-          await endWorkloads(cluster, name, { signal, progress });
-          // That has taken its time.
-          if (await found(signal)) await remove(cluster, ref, { uid, signal });
-        }
-        await waitFor(cluster, ref, ended, { signal, progress });
+        if (!namespace) return { is: "so" };
+        const isEnding = namespace.metadata?.deletionTimestamp !== undefined;
+        return isEnding ? going : { is: "differs", change: "ledgers, keys and Pods are deleted" };
+      },
+      async act({ signal }) {
+        // Who may not delete it ends nothing in it either.
+        if (!emptying) await remove(cluster, ref, { uid, dryRun: true, signal });
+        emptying ??= newEmptying(cluster, name);
+        const ending = await emptying.next(signal);
+        if (ending) return ending;
+        await remove(cluster, ref, { uid, signal });
+        return going;
       },
     };
   });
@@ -78,26 +85,76 @@ export function downSteps(cluster: Cluster, namespaces: readonly ListedObject[])
 /** Milliseconds after which a namespace is deleted although Pods of it still end: Kubernetes goes on ending them. */
 const patience = 120_000;
 
+interface Emptying {
+  /** Has the next objects deleted that need time to end; undefined when there are none left, or nobody is to wait for them. */
+  next(signal: AbortSignal): Promise<Waiting | undefined>;
+}
+
 /**
  * What needs time to end does so before its namespace is deleted, Pods and then their claims: a namespace that still has any is looked at
  * again only 5 s later, and with Pods after half of the time that they may take to end, however soon they have
  * (pkg/controller/namespace/deletion/namespaced_resources_deleter.go). Who may not do this has it done by the namespace's own end.
  */
-async function endWorkloads(cluster: Cluster, namespace: string, { signal, progress }: StepContext): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
-  try {
-    for (const kinds of [["StatefulSet", "Deployment"], ["PersistentVolumeClaim"]] as const) {
-      const found = await Promise.all(kinds.map((kind) => list(cluster, { kind, namespace }, limit)));
-      await removeAll(cluster, found.flat(), { signal: limit, progress });
+function newEmptying(cluster: Cluster, namespace: string): Emptying {
+  const rest = [["StatefulSet", "Deployment"], ["PersistentVolumeClaim"]] as const;
+  const kinds = rest.values();
+  const limit = AbortSignal.timeout(patience);
+  let isOver = false;
+  /** Undefined, and nothing more is waited for, where it takes too long, or is not for this user to do. */
+  const tolerant = async <T>(
+    signal: AbortSignal,
+    work: (within: AbortSignal) => Promise<T>,
+  ): Promise<T | undefined> => {
+    try {
+      return await work(AbortSignal.any([signal, limit]));
+    } catch (error) {
+      signal.throwIfAborted();
+      const isRefused = error instanceof FabricError && ["forbidden", "not-ready"].includes(error.code);
+      if (!limit.aborted && !isConflict(error) && !isRefused) throw error;
+      isOver = true;
+      return undefined;
     }
-  } catch (error) {
-    signal.throwIfAborted();
-    const isOver = limit.aborted || isConflict(error);
-    if (!isOver && !(error instanceof FabricError && ["forbidden", "not-ready"].includes(error.code))) throw error;
-  }
+  };
+  return {
+    async next(signal) {
+      for (const these of kinds) {
+        if (isOver) return undefined;
+        const objects = await tolerant(signal, (within) => deleteAll(cluster, namespace, these, within));
+        if (!objects || objects.length === 0) continue;
+        return {
+          is: "waiting",
+          missing: "its workloads have not ended yet",
+          until: ({ signal: whole, progress }) =>
+            tolerant(whole, (within) => allGone(cluster, objects, { signal: within, progress })),
+        };
+      }
+      return undefined;
+    },
+  };
 }
 
-async function removeAll(
+async function deleteAll(
+  cluster: Cluster,
+  namespace: string,
+  kinds: readonly ("StatefulSet" | "Deployment" | "PersistentVolumeClaim")[],
+  signal: AbortSignal,
+): Promise<readonly KubernetesObject[]> {
+  const found: readonly (readonly KubernetesObject[])[] = await Promise.all(
+    kinds.map((kind) => list(cluster, { kind, namespace }, signal)),
+  );
+  const objects = found.flat();
+  await Promise.all(
+    // A workload is gone when its Pods are.
+    objects.map((object) =>
+      remove(cluster, placeOf(object), { uid: object.metadata?.uid, propagation: "Foreground", signal }),
+    ),
+  );
+  return objects;
+}
+
+const placeOf = (object: KubernetesObject) => ({ ...refOf(object), namespace: object.metadata?.namespace });
+
+async function allGone(
   cluster: Cluster,
   objects: readonly KubernetesObject[],
   { signal, progress }: StepContext,
@@ -105,14 +162,11 @@ async function removeAll(
   const left = new Set(objects.map(({ metadata }) => metadata?.name ?? ""));
   const tell = () => left.size > 0 && progress(`waits for the end of ${[...left].join(", ")}`);
   tell();
-  const ended = objects.map(async (object) => {
-    const ref = { ...refOf(object), namespace: object.metadata?.namespace };
-    // A workload is gone when its Pods are.
-    await remove(cluster, ref, { uid: object.metadata?.uid, propagation: "Foreground", signal });
-    await waitFor(cluster, ref, gone, { signal });
-    left.delete(ref.name);
-    tell();
-  });
-  const failed = (await Promise.allSettled(ended)).find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") throw failed.reason;
+  await Promise.all(
+    objects.map(async (object) => {
+      await waitFor(cluster, placeOf(object), gone, { signal });
+      left.delete(object.metadata?.name ?? "");
+      tell();
+    }),
+  );
 }

@@ -1,6 +1,6 @@
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { Step } from "../../engine/step.ts";
-import { identityStepId, identitySteps, type Clock } from "../identity/identity-steps.ts";
+import { identitySteps, type Clock } from "../identity/identity-steps.ts";
 import { imagesStep } from "../workload/image-check.ts";
 import { keysStep } from "../identity/key-check.ts";
 import { namespaceStep } from "../workload/namespace-step.ts";
@@ -22,17 +22,17 @@ export function initSteps(
   now: Clock = () => new Date(),
 ): readonly Step[] {
   const webhook = webhookReadyStep(cluster);
-  const keys = keysStep(cluster, network, webhook.id);
+  const keys = keysStep(cluster, network, webhook);
   const { className } = network.spec.storage;
-  const storage = className ? [storageClassStep(cluster, network, className, keys.id)] : [];
-  const images = imagesStep(cluster, network, storage[0]?.id ?? keys.id);
+  const storage = className ? [storageClassStep(cluster, network, className, keys)] : [];
+  const images = imagesStep(cluster, network, storage[0] ?? keys);
   return [
     webhook,
     keys,
     ...storage,
     images,
     ...organizations(network).flatMap((organization) =>
-      organizationSteps({ cluster, network, caughtUp, now }, organization, images.id),
+      organizationSteps({ cluster, network, caughtUp, now }, organization, images),
     ),
   ];
 }
@@ -47,20 +47,19 @@ interface Bootstrap {
 function organizationSteps(
   { cluster, network, caughtUp, now }: Bootstrap,
   organization: Organization,
-  after: string,
+  after: Step,
 ): readonly Step[] {
   const { name } = organization;
-  const namespace = `${name}/namespace`;
+  const namespace = namespaceStep(cluster, network, organization, {
+    id: `${name}/namespace`,
+    title: `${name}: namespace ${organization.namespace}`,
+    after: [after],
+  });
+  const identities = identitySteps(cluster, network, organization, namespace, now);
   return [
-    namespaceStep(cluster, network, organization, {
-      id: namespace,
-      title: `${name}: namespace ${organization.namespace}`,
-      after: [after],
-    }),
+    namespace,
     safeguardsStep(cluster, network, organization, namespace),
-    ...identitySteps(cluster, network, organization, namespace, now),
-    ...nodesOf(organization).flatMap((node) =>
-      nodeSteps(cluster, network, node, caughtUp, identityStepId(organization, node.name)),
-    ),
+    ...identities.steps,
+    ...nodesOf(organization).flatMap((node) => nodeSteps(cluster, network, node, caughtUp, identities.of(node))),
   ];
 }

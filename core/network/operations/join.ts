@@ -30,17 +30,17 @@ export function joinSteps(network: OpenNetwork, channel: string, options: JoinOp
   const { organizations = network.definition.spec.peerOrganizations, now = () => new Date() } = options;
   checkChannelName(channel);
   const members = membersStep(network, channel, organizations);
-  const genesis = genesisStep(network, channel, { wanted: organizations, after: members.id, now });
-  const orderers = ordererNodes(network.definition).map((node) => ordererStep(network, channel, node, genesis.id));
-  const peers = organizations.flatMap(nodesOf).map((node) => peerStep(network, channel, node, genesis.id));
-  const joined = [...orderers, ...peers].map(({ id }) => id);
+  const genesis = genesisStep(network, channel, { wanted: organizations, after: members, now });
+  const orderers = ordererNodes(network.definition).map((node) => ordererStep(network, channel, node, genesis));
+  const peers = organizations.flatMap(nodesOf).map((node) => peerStep(network, channel, node, genesis));
+  const joined = [...orderers, ...peers];
   const anchors = organizations.map((organization) => anchorStep(network, channel, organization, joined));
   return [members, genesis, ...orderers, ...peers, ...anchors];
 }
 
 interface GenesisOptions {
   readonly wanted: readonly PeerOrganization[];
-  readonly after: string;
+  readonly after: Step;
   readonly now: Clock;
 }
 
@@ -110,7 +110,7 @@ async function adminEndpoint(network: OpenNetwork, node: FabricNode, signal: Abo
   return { ...plain, client: tls };
 }
 
-function ordererStep(network: OpenNetwork, channel: string, node: FabricNode, after: string): Step {
+function ordererStep(network: OpenNetwork, channel: string, node: FabricNode, after: Step): Step {
   const endpoint = (signal: AbortSignal) => adminEndpoint(network, node, signal);
   return {
     id: `${channel}/${hostOf(node)}`,
@@ -136,7 +136,7 @@ export function partIn(genesis: Uint8Array | undefined, node: FabricNode): strin
   return named?.includes(hostOf(node)) === false ? followsOnly : "it orders the channel";
 }
 
-function peerStep(network: OpenNetwork, channel: string, node: FabricNode, after: string): Step {
+function peerStep(network: OpenNetwork, channel: string, node: FabricNode, after: Step): Step {
   return {
     id: `${channel}/${hostOf(node)}`,
     title: `${hostOf(node)} has joined`,

@@ -3,9 +3,9 @@ import { applyDryRun, checkOurs, type DryRun } from "../../kubernetes/apply.ts";
 import type { KubernetesObject, V1PersistentVolumeClaim } from "../../kubernetes/client-node.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { gone } from "../../kubernetes/conditions.ts";
-import { get, remove } from "../../kubernetes/objects.ts";
+import { describeRef, get, remove } from "../../kubernetes/objects.ts";
 import { waitFor } from "../../kubernetes/wait.ts";
-import type { StepContext } from "../../engine/step.ts";
+import type { StepContext, Waiting } from "../../engine/step.ts";
 import { otherOrganizations } from "../resources/labels.ts";
 
 export const isClaim = (object: KubernetesObject): object is V1PersistentVolumeClaim =>
@@ -46,15 +46,21 @@ export async function lookAtClaim(
   }
 }
 
-/** Removes a claim that waits for a volume, unless it has got one meanwhile: throws `conflict` then. */
+/** Has a claim removed that waits for a volume, unless it has got one meanwhile: throws `conflict` then. It is gone a little later. */
 export async function removeUnbound(
   cluster: Cluster,
   claim: V1PersistentVolumeClaim,
-  { signal, progress }: StepContext,
+  signal: AbortSignal,
 ): Promise<void> {
+  const { uid, resourceVersion } = claim.metadata ?? {};
+  await remove(cluster, claimRef(claim), { uid, resourceVersion, signal });
+}
+
+/** A claim that is being removed. */
+export function claimGone(cluster: Cluster, claim: V1PersistentVolumeClaim): Waiting {
   const ref = claimRef(claim);
-  await remove(cluster, ref, { uid: claim.metadata?.uid, resourceVersion: claim.metadata?.resourceVersion, signal });
-  await waitFor(cluster, ref, gone, { signal, progress });
+  const until = ({ signal, progress }: StepContext) => waitFor(cluster, ref, gone, { signal, progress });
+  return { is: "waiting", missing: `${describeRef(ref)} is being removed`, until };
 }
 
 const claimRef = ({ metadata }: V1PersistentVolumeClaim) =>

@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import { ifAllowed } from "../../kubernetes/allowed.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { V1Pod } from "../../kubernetes/client-node.ts";
 import { podReady, type Condition } from "../../kubernetes/conditions.ts";
@@ -19,10 +20,11 @@ const longest = 3600;
  * Before nodes that run are stopped for another image, and before it is written anywhere that they should be: the cluster has it, or can
  * pull it. Who may not look at an organization's Pods, or make one, goes on unchecked.
  */
-export function imagesStep(cluster: Cluster, network: FabricNetwork, after: string): Step {
+export function imagesStep(cluster: Cluster, network: FabricNetwork, after: Step): Step {
+  const checked = new Set<string>();
   const missing = async (signal: AbortSignal): Promise<readonly NewImage[]> => {
     const all = await Promise.all(organizations(network).map((one) => newImages(cluster, network, one, signal)));
-    const found = all.flat();
+    const found = all.flat().filter(({ image }) => !checked.has(image));
     // Each once, by the first node that is to run it.
     return found.filter(({ image }, index) => found.findIndex((other) => other.image === image) === index);
   };
@@ -36,8 +38,17 @@ export function imagesStep(cluster: Cluster, network: FabricNetwork, after: stri
       const change = images.map(({ image }) => image).join(", ");
       return images.length === 0 ? { is: "so" } : { is: "differs", change };
     },
-    async act(context) {
-      for (const each of await missing(context.signal)) await checkImage(cluster, each, context);
+    async act({ signal }) {
+      const [first] = await missing(signal);
+      if (!first) return undefined;
+      const { image } = first;
+      const pod = await makeCheckPod(cluster, first, signal);
+      const until = async (context: StepContext) => {
+        context.progress(`looking for the image ${image}`);
+        if (pod) await pulled(cluster, image, pod, context);
+        checked.add(image);
+      };
+      return { is: "waiting", missing: `looking for the image ${image}`, until };
     },
   };
 }
@@ -69,22 +80,25 @@ async function newImages(
   }
 }
 
-/** Asks a Pod of its own, beside the node that is to run the image. Throws `not-ready` with the kubelet's words. */
-async function checkImage(
+/** A Pod that asks for the image, beside the node that is to run it; undefined for who may not make one. */
+async function makeCheckPod(
   cluster: Cluster,
   { image, node: { component, organization } }: NewImage,
+  signal: AbortSignal,
+): Promise<V1Pod | undefined> {
+  const { namespace } = organization;
+  await removeLeftovers(cluster, namespace, signal);
+  return ifAllowed(create(cluster, checkPod(namespace, image, component), { signal }));
+}
+
+/** Waits until a Pod has its image, and removes it. Throws `not-ready` with the kubelet's words. */
+async function pulled(
+  cluster: Cluster,
+  image: string,
+  { metadata }: V1Pod,
   { signal, progress }: StepContext,
 ): Promise<void> {
-  const { namespace } = organization;
-  progress(`looking for the image ${image}`);
-  await removeLeftovers(cluster, namespace, signal);
-  const made = await create(cluster, checkPod(namespace, image, component), { signal }).catch((error: unknown) => {
-    if (error instanceof FabricError && error.code === "forbidden") return undefined;
-    throw error;
-  });
-  if (made === undefined) return;
-  const { name = "", uid } = made.metadata ?? {};
-  const ref = { kind: "Pod", namespace, name } as const;
+  const ref = { kind: "Pod", namespace: metadata?.namespace, name: metadata?.name ?? "" } as const;
   try {
     const told = (text: string) => progress(`image ${image}: ${text}`);
     await waitFor(cluster, ref, hasImage, { signal, progress: told });
@@ -97,7 +111,7 @@ async function checkImage(
   } finally {
     // Also after Ctrl-C.
     const lasting = cluster.lasting();
-    await remove(lasting, ref, { uid, gracePeriodSeconds: 0 }).catch(() => {});
+    await remove(lasting, ref, { uid: metadata?.uid, gracePeriodSeconds: 0 }).catch(() => {});
     lasting.close();
   }
 }

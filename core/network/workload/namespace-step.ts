@@ -5,7 +5,7 @@ import type { Cluster } from "../../kubernetes/cluster.ts";
 import { gone } from "../../kubernetes/conditions.ts";
 import { get } from "../../kubernetes/objects.ts";
 import { waitFor } from "../../kubernetes/wait.ts";
-import type { Step } from "../../engine/step.ts";
+import type { Step, StepContext } from "../../engine/step.ts";
 import { networkLabel, otherOrganizations } from "../resources/labels.ts";
 import { namespaceOf, networkConfigMap } from "../resources/namespace.ts";
 import { appliedStep } from "../../kubernetes/steps/object-steps.ts";
@@ -39,14 +39,12 @@ export function namespaceStep(
     ...applied,
     async observe(context) {
       const found = await look(context.signal);
-      if (found === "ending") return { is: "differs", change: "wait until the old one is gone" };
+      if (found === "ending") {
+        const until = ({ signal, progress }: StepContext) => waitFor(cluster, ref, gone, { signal, progress });
+        return { is: "waiting", missing: "wait until the old one is gone", until };
+      }
       const observation = await applied.observe(context);
       return observation.is === "so" ? observation : { ...observation, isThere: found === "there" };
-    },
-    async act(context) {
-      const { signal, progress } = context;
-      if ((await look(signal)) === "ending") await waitFor(cluster, ref, gone, { signal, progress });
-      await applied.act(context);
     },
   };
 }

@@ -1,88 +1,133 @@
-import { FabricError, messageOf } from "../../error.ts";
+import { FabricError, LostConnection } from "../../error.ts";
 import { apply, applyDryRun, type DryRun } from "../../kubernetes/apply.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { KubernetesObject, V1PersistentVolumeClaim } from "../../kubernetes/client-node.ts";
 import { podReady } from "../../kubernetes/conditions.ts";
 import { get } from "../../kubernetes/objects.ts";
 import { waitFor } from "../../kubernetes/wait.ts";
-import type { Step, StepContext } from "../../engine/step.ts";
-import { isClaim, lookAtClaim, removeUnbound } from "./claims.ts";
-import { listed, readyStep } from "../../kubernetes/steps/object-steps.ts";
+import type { Step, StepContext, Waiting } from "../../engine/step.ts";
+import { claimGone, isClaim, lookAtClaim, removeUnbound } from "./claims.ts";
+import { listed } from "../../kubernetes/steps/object-steps.ts";
 import { ordererObjects } from "./orderer.ts";
 import { peerObjects } from "./peer.ts";
-import { rollOut, type StatefulSetRef } from "../../kubernetes/steps/rollout.ts";
+import { rolledOutStep } from "../../kubernetes/steps/rollout.ts";
 import { hostOf, nodesOf, type FabricNode } from "../resources/nodes.ts";
 import { fabricImage, type FabricNetwork } from "../resources/spec.ts";
 
 /** Waits until a node that was restarted has what the others have; tells how it went. */
 export type CaughtUp = (node: FabricNode, context: StepContext) => Promise<string>;
 
-/** A node is there as wanted, and ready. One that runs and has to be restarted for it waits for its turn. */
+/** A node is there as wanted, and ready. One that runs and has to be restarted for it waits for its turn, and for the others to be ready. */
 export function nodeSteps(
   cluster: Cluster,
   network: FabricNetwork,
   node: FabricNode,
   caughtUp: CaughtUp,
-  after: string,
+  after: Step,
 ): readonly Step[] {
-  const { organization, name, component } = node;
-  const objects = nodeObjects(network, node);
-  const id = `${organization.name}/${name}`;
-  const ref = { kind: "StatefulSet", namespace: organization.namespace, name } as const;
-  return [
-    {
-      id,
-      title: `${organization.name}: ${component} ${name}`,
-      after: [after],
-      takesTurns: true,
-      async observe({ signal }) {
-        const { looks, isRestart } = await look(cluster, objects, node, signal);
-        const differing = changeOf(looks);
-        if (differing === "") return { is: "so" };
-        const change = isRestart ? `${differing}; restarts ${hostOf(node)}` : differing;
-        const isThere = looks.every(({ change: kind, object }) => kind !== "create" || object.kind !== "StatefulSet");
-        return { is: "differs", change, inTurn: isRestart, isThere };
-      },
-      async act(context) {
-        const { signal } = context;
-        const { looks, isRestart } = await look(cluster, objects, node, signal);
-        if (isRestart) await othersReady(cluster, node, context);
-        for (const { object, obsolete } of looks) {
-          if (obsolete) await removeUnbound(cluster, obsolete, context);
-          await apply(cluster, object, { signal });
-        }
-        if (!isRestart) return;
-        try {
-          await rollOut(cluster, ref, context);
-        } catch (error) {
-          throw error instanceof FabricError && !signal.aborted ? failedRestart(network, node, error) : error;
-        }
-        return caughtUp(node, context);
-      },
-    },
-    nodeReadyStep(cluster, network, node, ref, id),
-  ];
+  const changed = changedStep(cluster, network, node, caughtUp, after);
+  return [changed, readyStep(cluster, network, node, changed)];
 }
 
-function nodeReadyStep(
+function changedStep(
   cluster: Cluster,
   network: FabricNetwork,
   node: FabricNode,
-  ref: StatefulSetRef,
-  after: string,
+  caughtUp: CaughtUp,
+  after: Step,
 ): Step {
+  const { organization, name, component } = node;
+  const objects = nodeObjects(network, node);
+  const step = {
+    id: `${organization.name}/${name}`,
+    title: `${organization.name}: ${component} ${name}`,
+    after: [after],
+  };
+  const rollout = rolledOutStep(cluster, { ...step, ref: statefulSetOf(node) });
+  /** How its restart in this run has gone; undefined while it is on the way, or where there was none. */
+  let restart: { gone?: string } | undefined;
+  const came = async (context: StepContext) => {
+    restart = { gone: await caughtUp(node, context) };
+  };
   return {
-    ...readyStep(cluster, { id: `${after}/ready`, title: `${hostOf(node)} is ready`, after: [after], ref }),
-    async act(context) {
-      try {
-        await rollOut(cluster, ref, context);
-      } catch (error) {
-        if (!(error instanceof FabricError) || !["not-ready", "timeout"].includes(error.code)) throw error;
-        const hint = joinedHints([error.hint, whatToChange(network, node, error.message)]);
-        throw new FabricError(error.code, error.message, { hint, cause: error });
+    ...step,
+    lane: "restarts of nodes",
+    async observe(context) {
+      const { looks, isRestart } = await look(cluster, objects, node, context.signal);
+      const differing = changeOf(looks);
+      if (differing !== "") {
+        const ending = looks.find(({ obsolete }) => obsolete?.metadata?.deletionTimestamp !== undefined);
+        if (ending?.obsolete) return claimGone(cluster, ending.obsolete);
+        const isThere = looks.every(({ change, object }) => change !== "create" || object.kind !== "StatefulSet");
+        if (!isRestart) return { is: "differs", change: differing, isThere };
+        return { is: "differs", change: `${differing}; restarts ${hostOf(node)}`, interrupts: true, isThere };
       }
-      return "";
+      if (restart === undefined) return { is: "so" };
+      if (restart.gone !== undefined) return { is: "so", detail: restart.gone };
+      const rolled = await rollout.observe(context);
+      if (rolled.is === "differs") return { ...rolled, interrupts: true };
+      if (rolled.is === "waiting") return explained(rolled, (error) => failedRestart(network, node, error));
+      return { is: "waiting", missing: `${hostOf(node)} catches up`, until: came };
     },
+    async act(context) {
+      const { signal } = context;
+      const { looks, isRestart } = await look(cluster, objects, node, signal);
+      if (changeOf(looks) === "") return rollout.act(context);
+      const obsolete = looks.flatMap((each) => each.obsolete ?? []);
+      const [first] = obsolete;
+      if (first) {
+        for (const claim of obsolete) await removeUnbound(cluster, claim, signal);
+        return claimGone(cluster, first);
+      }
+      const lacking = isRestart ? await othersReady(cluster, node, signal) : undefined;
+      if (lacking) return lacking;
+      for (const { object } of looks) await apply(cluster, object, { signal });
+      if (!isRestart) return undefined;
+      restart = {};
+      return { is: "waiting", missing: `${hostOf(node)} restarts` };
+    },
+  };
+}
+
+const statefulSetOf = ({ name, organization: { namespace } }: FabricNode) =>
+  ({ kind: "StatefulSet", namespace, name }) as const;
+
+function readyStep(cluster: Cluster, network: FabricNetwork, node: FabricNode, after: Step): Step {
+  const ref = statefulSetOf(node);
+  const step = rolledOutStep(cluster, {
+    id: `${after.id}/ready`,
+    title: `${hostOf(node)} is ready`,
+    after: [after],
+    ref,
+  });
+  const hinted = (error: FabricError) => {
+    if (!["not-ready", "timeout"].includes(error.code)) return error;
+    const hint = joinedHints([error.hint, whatToChange(network, node, error.message)]);
+    return new FabricError(error.code, error.message, { hint, cause: error });
+  };
+  return {
+    ...step,
+    async observe(context) {
+      const observation = await step.observe(context);
+      return observation.is === "waiting" ? explained(observation, hinted) : observation;
+    },
+    async act(context) {
+      const acted = await step.act(context);
+      return typeof acted === "object" && "is" in acted ? explained(acted, hinted) : acted;
+    },
+  };
+}
+
+/** What waits, with what it throws in other words. */
+function explained(waiting: Waiting, other: (error: FabricError) => FabricError): Waiting {
+  const { until } = waiting;
+  return {
+    ...waiting,
+    until: (context) =>
+      until?.(context).catch((error: unknown) => {
+        const isOwn = error instanceof FabricError && !(error instanceof LostConnection);
+        throw isOwn && error !== context.signal.reason ? other(error) : error;
+      }) ?? Promise.resolve(),
   };
 }
 
@@ -162,27 +207,31 @@ function changeOf(looks: readonly ObjectLook[]): string {
 export const podOf = ({ name, organization: { namespace } }: FabricNode) =>
   ({ kind: "Pod", namespace, name: `${name}-0` }) as const;
 
-/** Waits until the rest of an organization can do without this node. Throws `not-ready` with what is wrong with the others. */
-async function othersReady(cluster: Cluster, node: FabricNode, { signal, progress }: StepContext): Promise<void> {
+/** Where the rest of an organization cannot do without this node: what it waits for. */
+async function othersReady(cluster: Cluster, node: FabricNode, signal: AbortSignal): Promise<Waiting | undefined> {
   const all = nodesOf(node.organization);
   const others = all.filter(({ name }) => name !== node.name);
-  for (;;) {
-    const pods = await Promise.all(others.map((other) => get(cluster, podOf(other), signal)));
-    const down = others.filter((_, index) => podReady(pods[index]).so !== true);
-    const [first] = down;
-    if (!first || down.length < mayBeDown(node.component, all.length)) return;
-    progress(`waits for ${hostOf(first)}`);
-    try {
-      await waitFor(cluster, podOf(first), podReady, { signal });
-    } catch (cause) {
-      if (!(cause instanceof FabricError) || cause.code === "interrupted") throw cause;
-      throw new FabricError(
-        "not-ready",
-        `expected ${hostOf(first)} to be ready before ${hostOf(node)} is restarted: ${messageOf(cause)}`,
-        { hint: cause.hint ?? "kubectl fabric status tells what is wrong with it", cause },
-      );
-    }
-  }
+  const pods = await Promise.all(others.map((other) => get(cluster, podOf(other), signal)));
+  const down = others.filter((_, index) => podReady(pods[index]).so !== true);
+  const [first] = down;
+  if (!first || down.length < mayBeDown(node.component, all.length)) return undefined;
+  const waiting: Waiting = {
+    is: "waiting",
+    missing: `${hostOf(first)} is not ready`,
+    until: ({ signal: whole, progress }) => {
+      progress(`waits for ${hostOf(first)}`);
+      return waitFor(cluster, podOf(first), podReady, { signal: whole });
+    },
+  };
+  return explained(waiting, (cause) =>
+    cause.code === "interrupted"
+      ? cause
+      : new FabricError(
+          "not-ready",
+          `expected ${hostOf(first)} to be ready before ${hostOf(node)} is restarted: ${cause.message}`,
+          { hint: cause.hint ?? "kubectl fabric status tells what is wrong with it", cause },
+        ),
+  );
 }
 
 /** How many of an organization's nodes may be down at a time, the one that is restarted among them: orderers keep a quorum, BFT's too. */

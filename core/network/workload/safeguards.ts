@@ -17,7 +17,7 @@ export function safeguardsStep(
   cluster: Cluster,
   network: FabricNetwork,
   organization: Organization,
-  after: string,
+  after: Step,
 ): Step {
   const { name, namespace } = organization;
   const step = {

@@ -13,7 +13,7 @@ import { organizations, type FabricNetwork, type Organization } from "../resourc
  * Before it is written anywhere that claims should be of a storage class: the cluster has it. Throws `usage` with those that it has.
  * It is not asked for where all claims have volumes of it already, nor of who may not list storage classes.
  */
-export function storageClassStep(cluster: Cluster, network: FabricNetwork, className: string, after: string): Step {
+export function storageClassStep(cluster: Cluster, network: FabricNetwork, className: string, after: Step): Step {
   return {
     id: "storage-class",
     title: `the cluster has the storage class ${className}`,
@@ -24,7 +24,6 @@ export function storageClassStep(cluster: Cluster, network: FabricNetwork, class
       if ((await Promise.all(looks)).includes(true)) await checkClass(cluster, className, signal);
       return { is: "so" };
     },
-    async act() {},
   };
 }
 

@@ -87,7 +87,6 @@ export function peerStart(
           return { is: "so", detail: `not shown: ${error.message}` };
         }
       },
-      act: () => Promise.resolve(),
     },
     async doubt(signal) {
       if (unshown !== undefined) return unshown;

@@ -17,14 +17,20 @@ export function cleanupPlans(opened: Cleanup, looked: (found: Leftovers) => void
   const afterStart = (step: Step): Step => {
     const finding = keyed.get(step.id);
     const start = finding && startBefore(finding, starts);
-    return start ? { ...step, after: [...step.after, start.step.id] } : step;
+    return start ? { ...step, after: [...step.after, start.step] } : step;
   };
-  const removal = { title: "cleanup", steps: () => [...starts.map(({ step }) => step), ...steps.map(afterStart)] };
+  const removal: Plan = {
+    title: "cleanup",
+    consent: true,
+    steps: () => [...starts.map(({ step }) => step), ...steps.map(afterStart)],
+  };
   if (starts.length === 0) return [removal];
   return [
     removal,
     {
       title: "cleanup of what was built meanwhile",
+      scope: meanwhile,
+      consent: true,
       async steps(signal) {
         if (!starts.some((start) => start.built())) return [];
         const found = await opened.again(signal);
@@ -34,6 +40,9 @@ export function cleanupPlans(opened: Cleanup, looked: (found: Leftovers) => void
     },
   ];
 }
+
+/** What is built again has the name of what was removed. */
+const meanwhile = "meanwhile";
 
 /** What was found at first and what came later, each thing once; all else as it was last. */
 export function together(first: Survey, later: Survey): Survey {
@@ -95,7 +104,8 @@ export async function doubts(
   signal: AbortSignal,
 ): Promise<readonly Doubt[]> {
   const changed = new Set(report.steps.flatMap(({ id, result }) => (result === "changed" ? [id] : [])));
-  const gone = removed.filter((finding) => changed.has(findingKey(finding)));
+  const isGone = (key: string) => changed.has(key) || changed.has(`${meanwhile}/${key}`);
+  const gone = removed.filter((finding) => isGone(findingKey(finding)));
   const concerned = starts.filter((start) => gone.some((finding) => startBefore(finding, starts) === start));
   const found = await Promise.all(
     concerned.map(async (start) => ({ peer: start.peer, because: await start.doubt(signal), hint })),

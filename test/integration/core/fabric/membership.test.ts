@@ -8,7 +8,7 @@ import {
   replaceConsenter,
   setAnchorPeers,
 } from "../../../../core/fabric/channel/config-change.ts";
-import { commitConfigChange } from "../../../../core/fabric/channel/config-commit.ts";
+import { commitConfigChange } from "../../../commit-config-change.ts";
 import { computeConfigUpdate, policiesToSatisfy } from "../../../../core/fabric/channel/config-update.ts";
 import { fetchBlock, fetchConfigBlock } from "../../../../core/fabric/node/deliver.ts";
 import type { NodeClient } from "../../../../core/fabric/node/node-client.ts";

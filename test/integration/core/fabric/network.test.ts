@@ -15,7 +15,7 @@ import {
 import { type ChannelConfig, configOf } from "../../../../core/fabric/channel/config.ts";
 import { anchorPeers, consenters, setAnchorPeers } from "../../../../core/fabric/channel/config-change.ts";
 import { blockEntries } from "../../../../core/fabric/node/block.ts";
-import { commitConfigChange } from "../../../../core/fabric/channel/config-commit.ts";
+import { commitConfigChange } from "../../../commit-config-change.ts";
 import { collectionsBytes } from "../../../../core/fabric/chaincode/collections.ts";
 import { parseEndorsementPolicy } from "../../../../core/fabric/policy/endorsement-policy.ts";
 import { fetchBlock, fetchConfigBlock } from "../../../../core/fabric/node/deliver.ts";

@@ -22,11 +22,12 @@ describe("a sequence that another command has committed meanwhile", () => {
     });
     const step = commitStep(await deploymentFor(network, request, signal), []);
     newest = 1;
-    return step.act(context);
+    await step.act?.(context);
+    return step.observe(context);
   }
 
   test("is as wanted when it is the same definition", async () => {
-    expect(await commitBehind({})).toEqual({ unchanged: "another command has committed it" });
+    expect(await commitBehind({})).toEqual({ is: "so", byOthers: true, detail: "another command has committed it" });
   });
 
   test("is told of when it is another", async () => {
@@ -47,7 +48,7 @@ describe("a sequence that another command has committed meanwhile", () => {
     const [node] = peerNodes(network.definition);
     if (!node) throw new Error("expected a peer");
     known = 2;
-    await expect(runningStep(deployment, node, []).act(context)).rejects.toMatchObject({
+    await expect(runningStep(deployment, node, []).observe(context)).rejects.toMatchObject({
       code: "conflict",
       message: "expected mychannel to commit asset 1, sequence 1, found asset 1, sequence 2 committed meanwhile",
     });

@@ -1,40 +1,50 @@
 import { describe, expect, test } from "vitest";
 import { FabricError, LostConnection, type ErrorCode } from "../../../../core/error.ts";
-import { runSteps, type StepEvent } from "../../../../core/engine/run.ts";
-import type { Step } from "../../../../core/engine/step.ts";
+import { converge, type StepEvent } from "../../../../core/engine/run.ts";
+import type { ActingStep, Step } from "../../../../core/engine/step.ts";
 
-/** A world of facts; each step makes one true. */
-function steps(graph: Record<string, readonly string[]>, facts: Set<string>, failing: readonly string[] = []): Step[] {
-  return Object.entries(graph).map(([id, after]) => ({
-    id,
-    title: `step ${id}`,
-    after,
-    async observe() {
-      for (const before of after)
-        if (!facts.has(before)) throw new Error(`${id} was looked at before ${before} was so`);
-      return facts.has(id) ? { is: "so" } : { is: "differs", change: `make ${id}` };
-    },
-    async act() {
-      if (failing.includes(id)) throw new FabricError("rejected", `${id} is impossible`, { hint: "give up" });
-      facts.add(id);
-    },
-  }));
+/** A world of facts; each step makes one true. Each comes after some that stand before it; `adjusted` has another one made of it. */
+function steps(
+  graph: Record<string, readonly string[]>,
+  facts: Set<string>,
+  failing: readonly string[] = [],
+  adjusted: (step: ActingStep) => Step = (step) => step,
+): Step[] {
+  const made = new Map<string, Step>();
+  for (const [id, names] of Object.entries(graph)) {
+    const step: ActingStep = {
+      id,
+      title: `step ${id}`,
+      after: names.flatMap((name) => made.get(name) ?? []),
+      async observe() {
+        for (const before of names)
+          if (!facts.has(before)) throw new Error(`${id} was looked at before ${before} was so`);
+        return facts.has(id) ? { is: "so" } : { is: "differs", change: `make ${id}` };
+      },
+      async act() {
+        if (failing.includes(id)) throw new FabricError("rejected", `${id} is impossible`, { hint: "give up" });
+        facts.add(id);
+      },
+    };
+    made.set(id, adjusted(step));
+  }
+  return [...made.values()];
 }
 
 const diamond = { a: [], b: ["a"], c: ["a"], d: ["b", "c"] };
 
-describe("runSteps", () => {
+describe("converge", () => {
   test("makes everything so, in order, and does nothing the second time", async () => {
     const facts = new Set<string>();
-    const first = await runSteps(steps(diamond, facts));
+    const first = await converge(steps(diamond, facts));
     expect(first).toMatchObject({ changed: 4, unchanged: 0 });
-    const second = await runSteps(steps(diamond, facts));
+    const second = await converge(steps(diamond, facts));
     expect(second).toMatchObject({ changed: 0, unchanged: 4 });
   });
 
   test("a dry run changes nothing and shows what would follow", async () => {
     const facts = new Set(["a"]);
-    const report = await runSteps(steps(diamond, facts), { dryRun: true });
+    const report = await converge(steps(diamond, facts), { dryRun: true });
     expect([...facts]).toEqual(["a"]);
     expect(report).toMatchObject({ changed: 0, unchanged: 1, wouldChange: 3 });
     expect(report.outcomes.get("b")).toEqual({ result: "would-change", detail: "make b" });
@@ -42,14 +52,14 @@ describe("runSteps", () => {
 
   test("a dry run looks at what comes after a change of what is there already", async () => {
     const facts = new Set(["b", "c"]);
-    const there = steps(diamond, facts).map((step): Step => {
+    const there = steps(diamond, facts, [], (step) => {
       const observe = async () =>
         facts.has(step.id)
           ? ({ is: "so" } as const)
           : ({ is: "differs", change: `change ${step.id}`, isThere: step.id === "a" } as const);
       return { ...step, observe };
     });
-    const report = await runSteps(there, { dryRun: true });
+    const report = await converge(there, { dryRun: true });
     expect([...report.outcomes].map(([id, { result }]) => `${id} ${result}`)).toEqual([
       "a would-change",
       "b unchanged",
@@ -62,7 +72,7 @@ describe("runSteps", () => {
   test("a check changes nothing, and in a dry run hides nothing behind it", async () => {
     const looked: string[] = [];
     const acted: string[] = [];
-    const step = (id: string, after: readonly string[]): Step => ({
+    const step = (id: string, after: readonly Step[]): Step => ({
       id,
       title: `step ${id}`,
       after,
@@ -74,11 +84,12 @@ describe("runSteps", () => {
         acted.push(id);
       },
     });
-    const plan = [{ ...step("check", []), isCheck: true } as const, step("next", ["check"])];
-    const dry = await runSteps(plan, { dryRun: true });
+    const check: Step = { ...step("check", []), isCheck: true };
+    const plan = [check, step("next", [check])];
+    const dry = await converge(plan, { dryRun: true });
     expect(dry.outcomes.get("check")).toEqual({ result: "unchanged", detail: "make check" });
     expect([looked, acted, dry.wouldChange]).toEqual([["check", "next"], [], 1]);
-    expect(await runSteps(plan)).toMatchObject({ changed: 1, unchanged: 1 });
+    expect(await converge(plan)).toMatchObject({ changed: 1, unchanged: 1 });
     expect(acted).toEqual(["check", "next"]);
   });
 
@@ -90,17 +101,17 @@ describe("runSteps", () => {
       observe: async () => ({ is: "differs", change: "unless it is so" }),
       act: async () => ({ unchanged: "it was so" }),
     };
-    const next: Step = { ...found, id: "next", after: ["asked"], act: async () => "done" };
-    const report = await runSteps([found, next]);
+    const next: Step = { ...found, id: "next", after: [found], act: async () => "done" };
+    const report = await converge([found, next]);
     expect(report).toMatchObject({ changed: 1, unchanged: 1 });
     expect(report.outcomes.get("asked")).toEqual({ result: "unchanged", detail: "it was so" });
-    expect((await runSteps([found], { dryRun: true })).wouldChange).toBe(1);
+    expect((await converge([found], { dryRun: true })).wouldChange).toBe(1);
   });
 
   test("a failure stops what comes after it and nothing else; the error keeps its code", async () => {
     const facts = new Set<string>();
     const ended: StepEvent[] = [];
-    const run = runSteps(steps(diamond, facts, ["b"]), { onEvent: (event) => ended.push(event) });
+    const run = converge(steps(diamond, facts, ["b"]), { onEvent: (event) => ended.push(event) });
     expect((await run).failure).toMatchObject({ code: "rejected", message: "b is impossible" });
     expect([...facts].sort()).toEqual(["a", "c"]);
     expect(ended.find(({ type, step }) => type === "ended" && step.id === "d")).toMatchObject({
@@ -113,15 +124,15 @@ describe("runSteps", () => {
     const [b, c, d] = steps({ b: [], c: ["b"], d: ["b", "c"] }, facts, ["b"]) as [Step, Step, Step];
     const observe = async () => (facts.has("d") ? ({ is: "so" } as const) : ({ is: "differs" } as const));
     const impossible = (failure: unknown) => failure instanceof FabricError && failure.message === "b is impossible";
-    expect((await runSteps([b, c, { ...d, observe, despite: impossible }])).failure?.message).toBe("b is impossible");
+    expect((await converge([b, c, { ...d, observe, despite: impossible }])).failure?.message).toBe("b is impossible");
     expect([...facts]).toEqual(["d"]);
     facts.clear();
-    expect((await runSteps([b, c, { ...d, observe, despite: () => false }])).failure?.message).toBe("b is impossible");
+    expect((await converge([b, c, { ...d, observe, despite: () => false }])).failure?.message).toBe("b is impossible");
     expect([...facts]).toEqual([]);
   });
 
   test("several failures are all named", async () => {
-    const run = runSteps(steps(diamond, new Set(), ["b", "c"]));
+    const run = converge(steps(diamond, new Set(), ["b", "c"]));
     expect((await run).failure).toMatchObject({
       code: "steps-failed",
       message: "2 steps failed:\n  step b: b is impossible\n  step c: c is impossible",
@@ -137,7 +148,7 @@ describe("runSteps", () => {
       observe: () => Promise.resolve({ is: "differs" }),
       act: () => Promise.reject(new FabricError("not-ready", `Pod ${name}-0: container peer has no image`)),
     }));
-    expect((await runSteps(failing)).failure).toMatchObject({
+    expect((await converge(failing)).failure).toMatchObject({
       code: "not-ready",
       message: "3 steps failed:\n  peer0 is ready, peer1 is ready, peer2 is ready: container peer has no image",
     });
@@ -158,15 +169,14 @@ describe("runSteps", () => {
       },
       act: async () => {},
     }));
-    await runSteps(wide, { parallel: 3 });
+    await converge(wide, { parallel: 3 });
     expect(most).toBe(3);
   });
 
   test("an abort lets running steps end, starts no other, and says what is left", async () => {
     const controller = new AbortController();
     const facts = new Set<string>();
-    const plan = steps(diamond, facts);
-    const aborting = plan.map((step) =>
+    const aborting = steps(diamond, facts, [], (step) =>
       step.id === "a"
         ? {
             ...step,
@@ -177,7 +187,7 @@ describe("runSteps", () => {
           }
         : step,
     );
-    expect((await runSteps(aborting, { signal: controller.signal })).failure).toMatchObject({
+    expect((await converge(aborting, { signal: controller.signal })).failure).toMatchObject({
       code: "interrupted",
       message: "Ctrl-C with 3 of 4 steps left, at: step b",
     });
@@ -198,7 +208,7 @@ describe("runSteps", () => {
       },
     };
     const events: StepEvent[] = [];
-    const run = runSteps([cut], { signal: controller.signal, onEvent: (event) => events.push(event) });
+    const run = converge([cut], { signal: controller.signal, onEvent: (event) => events.push(event) });
     expect((await run).failure).toMatchObject({ code, message: "stopped with 1 of 1 steps left, at: step a" });
     expect(events.at(-1)).toMatchObject({ outcome: { result } });
   });
@@ -214,54 +224,40 @@ describe("runSteps", () => {
         throw new FabricError("timeout", "Deployment x was not ready: no image", { hint: "is its name right?" });
       },
     }));
-    expect((await runSteps(cut, { signal: controller.signal })).failure).toMatchObject({
+    expect((await converge(cut, { signal: controller.signal })).failure).toMatchObject({
       code: "timeout",
       message: "gave up after 90 s with 2 of 2 steps left, at: step b: Deployment x was not ready: no image",
       hint: "is its name right?",
     });
   });
 
-  test.each([
-    [
-      "the same id twice",
-      [
-        { id: "a", after: [] },
-        { id: "a", after: [] },
-      ],
-      /unique/,
-    ],
-    ["an unknown predecessor", [{ id: "a", after: ["z"] }], /a comes after z/],
-    [
-      "a circle",
-      [
-        { id: "a", after: ["b"] },
-        { id: "b", after: ["a"] },
-      ],
-      /a -> b -> a/,
-    ],
-    [
-      "turns that wait for each other",
-      [
-        { id: "a", after: ["b"], takesTurns: true as const },
-        { id: "b", after: ["c"] },
-        { id: "c", after: [], takesTurns: true as const },
-      ],
-      /a -> b -> c -> a/,
-    ],
-  ])("refuses %s", async (_, shapes, message) => {
-    const plan = shapes.map((shape) => ({
-      ...shape,
-      title: "",
-      observe: async () => ({ is: "so" }) as const,
-      act: async () => {},
-    }));
-    await expect(runSteps(plan)).rejects.toThrow(message);
+  const idle = (id: string, after: readonly Step[], rest: Partial<Step> = {}): Step => ({
+    id,
+    title: "",
+    after,
+    observe: async () => ({ is: "so" }),
+    ...rest,
+  });
+
+  test("refuses the same id twice", async () => {
+    await expect(converge([idle("a", []), idle("a", [])])).rejects.toThrow(/unique/);
+  });
+
+  test("refuses an unknown predecessor", async () => {
+    await expect(converge([idle("a", [idle("z", [])])])).rejects.toThrow(/a comes after z/);
+  });
+
+  test("refuses turns that wait for each other", async () => {
+    const c = idle("c", [], { lane: "nodes" });
+    const b = idle("b", [c]);
+    await expect(converge([idle("a", [b], { lane: "nodes" }), b, c])).rejects.toThrow(/a -> b -> c -> a/);
   });
 });
 
 describe("a run that does not come to its end has a report of every step", () => {
-  const cutBy = (code: ErrorCode, controller: AbortController): Step => ({
-    ...(steps({ b: ["a"] }, new Set(["a"]))[0] as Step),
+  const cutBy = (code: ErrorCode, controller: AbortController, a: Step): Step => ({
+    ...(steps({ b: [] }, new Set())[0] as Step),
+    after: [a],
     async act() {
       controller.abort(new FabricError(code, "stopped"));
       throw new FabricError("timeout", "no answer yet");
@@ -270,21 +266,21 @@ describe("a run that does not come to its end has a report of every step", () =>
   const first = () => steps({ a: [] }, new Set())[0] as Step;
 
   test("that fails: the failure is the step's own", async () => {
-    const { failure, outcomes, changed } = await runSteps(steps(diamond, new Set(), ["b"]));
+    const { failure, outcomes, changed } = await converge(steps(diamond, new Set(), ["b"]));
     expect(outcomes.get("b")).toEqual({ result: "failed", error: failure });
     expect(outcomes.get("d")).toEqual({ result: "skipped", because: "step b failed", failure });
     expect([[...outcomes.keys()].toSorted(), changed]).toEqual([["a", "b", "c", "d"], 2]);
   });
 
   test("that fails at its beginning: all that is left names what failed, not what was left before it", async () => {
-    const { outcomes } = await runSteps(steps({ a: [], b: ["a"], c: ["b"] }, new Set(), ["a"]));
+    const { outcomes } = await converge(steps({ a: [], b: ["a"], c: ["b"] }, new Set(), ["a"]));
     expect(outcomes.get("b")).toMatchObject({ because: "step a failed" });
     expect(outcomes.get("c")).toMatchObject({ because: "step a failed" });
   });
 
   test("that meets a defect: it is the cause", async () => {
     const defect = new TypeError("x is no y");
-    const { failure } = await runSteps([{ ...first(), act: () => Promise.reject(defect) }]);
+    const { failure } = await converge([{ ...first(), act: () => Promise.reject(defect) }]);
     expect(failure).toMatchObject({ code: "internal", message: "x is no y", cause: defect });
   });
 
@@ -293,8 +289,11 @@ describe("a run that does not come to its end has a report of every step", () =>
     ["out of time", "timeout", { result: "failed", error: { message: "no answer yet" } }],
   ] as const)("that is %s: what was done, cut off and not begun", async (_, code, cut) => {
     const controller = new AbortController();
-    const plan = [first(), cutBy(code, controller), ...steps({ c: ["b"], d: [] }, new Set(["b"]))];
-    const report = await runSteps(plan, { parallel: 1, signal: controller.signal });
+    const a = first();
+    const b = cutBy(code, controller, a);
+    const [c, d] = steps({ c: [], d: [] }, new Set()) as [Step, Step];
+    const plan = [a, b, { ...c, after: [b] }, { ...d, after: [a] }];
+    const report = await converge(plan, { parallel: 1, signal: controller.signal });
     expect(report).toMatchObject({ changed: 1, failure: { code, cause: controller.signal.reason as Error } });
     expect(Object.fromEntries(report.outcomes)).toMatchObject({
       a: { result: "changed" },
@@ -305,14 +304,14 @@ describe("a run that does not come to its end has a report of every step", () =>
   });
 
   test("that was interrupted before it began", async () => {
-    const { outcomes, failure } = await runSteps(steps(diamond, new Set()), { signal: AbortSignal.abort() });
+    const { outcomes, failure } = await converge(steps(diamond, new Set()), { signal: AbortSignal.abort() });
     expect([...outcomes.values()].map(({ result }) => result)).toEqual(Array(4).fill("skipped"));
     expect(failure).toMatchObject({ code: "interrupted", message: expect.stringMatching(/4 of 4 steps left/) });
   });
 });
 
 test("a run that comes to its end has no failure", async () => {
-  expect((await runSteps(steps(diamond, new Set()))).failure).toBeUndefined();
+  expect((await converge(steps(diamond, new Set()))).failure).toBeUndefined();
 });
 
 describe("a connection that is lost", () => {
@@ -329,11 +328,11 @@ describe("a connection that is lost", () => {
       },
     };
   };
-  const pauses = [1, 1, 1];
+  const sleep = async () => {};
 
   test("is made anew, and the user sees it", async () => {
     const events: StepEvent[] = [];
-    const { outcomes } = await runSteps([lossy(2)], { pauses, onEvent: (event) => events.push(event) });
+    const { outcomes } = await converge([lossy(2)], { sleep, onEvent: (event) => events.push(event) });
     expect(outcomes.get("lossy")).toEqual({ result: "changed", detail: "sent" });
     expect(events.flatMap((event) => (event.type === "again" ? [event.because] : []))).toEqual(["cut", "cut"]);
   });
@@ -348,26 +347,26 @@ describe("a connection that is lost", () => {
         throw new LostConnection("cut as it was done");
       },
     };
-    const { changed } = await runSteps([step], { pauses });
+    const { changed } = await converge([step], { sleep });
     expect([changed, done]).toEqual([1, 1]);
   });
 
   test("is not made anew for ever", async () => {
-    const run = runSteps([lossy(9)], { pauses });
+    const run = converge([lossy(9)], { sleep });
     expect((await run).failure).toMatchObject({ code: "connection", message: "cut" });
   });
 
   test("what a cut has behind it counts as one; a connection that was refused from the start does not", async () => {
     const refused = () => new FabricError("connection", "refused");
     const step = lossy(2, (count) => (count === 1 ? new LostConnection("cut") : refused()));
-    expect(await runSteps([step], { pauses })).toMatchObject({ changed: 1 });
-    expect((await runSteps([lossy(1, refused)], { pauses })).failure).toMatchObject({ message: "refused" });
+    expect(await converge([step], { sleep })).toMatchObject({ changed: 1 });
+    expect((await converge([lossy(1, refused)], { sleep })).failure).toMatchObject({ message: "refused" });
   });
 
   test("anything else after it ends it at once", async () => {
     const rejected = (count: number) =>
       count === 1 ? new LostConnection("cut") : new FabricError("rejected", `rejected at ${count}`);
-    expect((await runSteps([lossy(9, rejected)], { pauses })).failure).toMatchObject({ message: "rejected at 2" });
+    expect((await converge([lossy(9, rejected)], { sleep })).failure).toMatchObject({ message: "rejected at 2" });
   });
 });
 
@@ -379,7 +378,7 @@ test("several that are not ready are not ready together", async () => {
     observe: () => Promise.reject(new FabricError("not-ready", `${id} is not ready`, { hint: "later" })),
     act: async () => {},
   });
-  expect((await runSteps([late("a"), late("b")])).failure).toMatchObject({ code: "not-ready", hint: "later" });
+  expect((await converge([late("a"), late("b")])).failure).toMatchObject({ code: "not-ready", hint: "later" });
 });
 
 describe("steps that interrupt what runs", () => {
@@ -388,14 +387,14 @@ describe("steps that interrupt what runs", () => {
     const acted: string[] = [];
     let acting = 0;
     let most = 0;
-    const all = names.map((id, index): Step => ({
+    const all = names.map((id, index): ActingStep => ({
       id,
       title: `step ${id}`,
       after: [],
-      takesTurns: true,
+      lane: "nodes",
       async observe() {
         for (let tick = names.length - index; tick > 0; tick--) await new Promise((resolve) => setImmediate(resolve));
-        return { is: "differs", inTurn: id !== calm };
+        return { is: "differs", interrupts: id !== calm };
       },
       async act() {
         most = Math.max(most, ++acting);
@@ -411,7 +410,7 @@ describe("steps that interrupt what runs", () => {
   test("act one at a time in the order of the plan, with fewer places than steps, too", async () => {
     for (const parallel of [1, 2, 8]) {
       const { all, acted, most } = line(["a", "b", "c"]);
-      expect(await runSteps(all, { parallel })).toMatchObject({ changed: 3 });
+      expect(await converge(all, { parallel })).toMatchObject({ changed: 3 });
       expect([acted, most()]).toEqual([["a", "b", "c"], 1]);
     }
   });
@@ -419,20 +418,20 @@ describe("steps that interrupt what runs", () => {
   test("leave room for what they wait for", async () => {
     const { all, acted } = line(["a", "b", "c"]);
     const [a, b, c] = all as [Step, Step, Step];
-    const { takesTurns: _, ...before } = {
+    const { lane: _, ...before } = {
       ...c,
       id: "before",
       observe: () => Promise.resolve({ is: "so" } as const),
     };
     // With one place: b waits for a, which waits for what begins only when b leaves its place.
-    await runSteps([{ ...a, after: ["before"] }, b, before], { parallel: 1 });
+    await converge([{ ...a, after: [before] }, b, before], { parallel: 1 });
     expect(acted).toEqual(["a", "b"]);
   });
 
   test("do not act after one that failed in its turn; what interrupts nothing does", async () => {
     const { all, acted } = line(["a", "b", "c", "d"], { failing: "b", calm: "d" });
     const ended = new Map<string, StepEvent>();
-    const run = runSteps(all, { onEvent: (event) => event.type === "ended" && ended.set(event.step.id, event) });
+    const run = converge(all, { onEvent: (event) => event.type === "ended" && ended.set(event.step.id, event) });
     expect((await run).failure).toMatchObject({ code: "not-ready", message: "b is down" });
     expect(acted.toSorted()).toEqual(["a", "d"]);
     expect(ended.get("c")).toMatchObject({ outcome: { result: "skipped", because: "step b failed" } });
@@ -442,7 +441,7 @@ describe("steps that interrupt what runs", () => {
     const { all, acted } = line(["a", "b"]);
     const [a, b] = all as [Step, Step];
     const blind = { ...a, observe: () => Promise.reject(new FabricError("forbidden", "not allowed to look")) };
-    expect((await runSteps([blind, b])).failure).toMatchObject({ code: "forbidden" });
+    expect((await converge([blind, b])).failure).toMatchObject({ code: "forbidden" });
     expect(acted).toEqual(["b"]);
   });
 
@@ -458,19 +457,20 @@ describe("steps that interrupt what runs", () => {
         throw new FabricError("rejected", "bad is impossible");
       },
     };
-    const { takesTurns: _, ...calm } = bad;
-    const plan = [{ ...left, after: ["between"] }, b, { ...calm, id: "between", after: ["bad"] }, calm];
-    expect((await runSteps(plan)).failure?.message).toBe("bad is impossible");
+    const { lane: _, ...calm } = bad;
+    const between: Step = { ...calm, id: "between", after: [calm] };
+    const plan = [{ ...left, after: [between] }, b, between, calm];
+    expect((await converge(plan)).failure?.message).toBe("bad is impossible");
     expect(acted).toEqual(["b"]);
   });
 
   test("wait for the one that acts also where the second look shows that they interrupt, which the first did not", async () => {
     const { all, acted, most } = line(["a", "b"]);
-    const [a, b] = all as [Step, Step];
+    const [a, b] = all as [ActingStep, ActingStep];
     let looks = 0;
     const turned: Step = {
       ...a,
-      observe: async () => ({ is: "differs", inTurn: looks++ > 0 }),
+      observe: async () => ({ is: "differs", interrupts: looks++ > 0 }),
       // b, which it has let go before, acts by the time that it looks again.
       act: (context) => (looks > 1 ? a.act(context) : Promise.reject(new LostConnection("cut"))),
     };
@@ -484,7 +484,7 @@ describe("steps that interrupt what runs", () => {
       },
     };
     const sleep = () => acts.promise;
-    await runSteps([turned, slow], { pauses: [1], sleep });
+    await converge([turned, slow], { sleep });
     expect([acted, most()]).toEqual([["b", "a"], 1]);
   });
 
@@ -499,7 +499,7 @@ describe("steps that interrupt what runs", () => {
         return Promise.reject(signal.reason as Error);
       },
     };
-    expect((await runSteps([first, ...all], { signal: interrupt.signal })).failure).toMatchObject({
+    expect((await converge([first, ...all], { signal: interrupt.signal })).failure).toMatchObject({
       code: "interrupted",
       message: expect.stringContaining("3 of 3 steps left"),
     });

@@ -4,7 +4,8 @@ import { initSteps } from "../../../../core/network/operations/init.ts";
 import type { CaughtUp } from "../../../../core/network/workload/node-steps.ts";
 import { networkFor } from "../../../../core/network/resources/network-request.ts";
 import type { FabricNetwork } from "../../../../core/network/resources/spec.ts";
-import type { RunOptions, RunReport } from "../../../../core/engine/run.ts";
+import type { RunReport } from "../../../../core/engine/report.ts";
+import type { RunOptions } from "../../../../core/engine/run.ts";
 import { runToEnd } from "../../../run-to-end.ts";
 import {
   scriptedCluster,

@@ -78,7 +78,9 @@ describe("without the webhook", () => {
     expect(exitCodeOf(error)).toBe(3);
     const report = JSON.parse(stdout) as PlansReport;
     expect(report.failure).toMatchObject({ code: "not-ready", hint: "kubectl fabric --context c webhook install" });
-    expect(tally(report).failed).toMatchObject([{ id: "webhook", error: report.failure }]);
+    expect(tally(report).required).toMatchObject([
+      { id: "webhook", of: "a cluster administrator", error: report.failure },
+    ]);
   });
 
   test("up that cannot install it begins no later plan", async () => {
@@ -163,10 +165,8 @@ describe("plans", () => {
       interrupt.abort(new FabricError("interrupted", "stopped by SIGINT"));
       return Promise.reject(new Error("cut off"));
     };
-    const { error, result } = await run(
-      [plan("a", () => [step("a"), { ...step("b", stop), after: ["a"] }])],
-      interrupt,
-    );
+    const a = step("a");
+    const { error, result } = await run([plan("a", () => [a, { ...step("b", stop), after: [a] }])], interrupt);
     expect(exitCodeOf(error)).toBe(130);
     expect(result).toMatchObject({
       failure: { code: "interrupted", message: "stopped by SIGINT with 1 of 2 steps left, at: step b" },

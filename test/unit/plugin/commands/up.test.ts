@@ -51,11 +51,14 @@ const plans = ["webhook", "network fabric", "channel mychannel", "chaincode asse
 const changes = ({ steps }: PlansReport) => steps.filter(({ result }) => result !== "unchanged").map(({ id }) => id);
 
 describe("up --dry-run", () => {
-  test("of nothing: its four plans in order, the first one's steps, and no write", async () => {
+  test("of nothing: its four plans in order, the steps of those that can be looked at, and no write", async () => {
     const { report, headings } = await dryRun();
     expect(headings).toEqual(plans);
-    expect(report).toMatchObject({ chaincode: "asset", channel: "mychannel", changed: 0, unchanged: 0 });
-    expect(changes(report)).toEqual([
+    expect(report).toMatchObject({ chaincode: "asset", channel: "mychannel", changed: 0, unchanged: 2 });
+    // The network can be looked at without a webhook; a channel cannot without a network.
+    expect(report.steps.find(({ id }) => id === "org1/authorities")).toMatchObject({ result: "would-change" });
+    expect(report.steps.find(({ id }) => id === "webhook")?.detail).toMatch(/^the webhook is not installed/);
+    expect(changes(report).filter((id) => id.startsWith("webhook/"))).toEqual([
       "webhook/namespace",
       "webhook/settings/kubectl-fabric-webhook",
       "webhook/objects",
@@ -92,7 +95,7 @@ describe("up --dry-run", () => {
 
   test("for people: what would be done, and that nothing was", async () => {
     const { stdout, stderr } = await session.run("up", "--chaincode", asset, "--dry-run");
-    expect(stdout).toBe("dry run: 5 steps to do; nothing was changed\n");
+    expect(stdout).toBe("dry run: 36 steps to do; nothing was changed\n");
     expect(stderr).toContain("  + namespace kubectl-fabric-system: Namespace kubectl-fabric-system\n");
     expect(linesOf(cluster)).toEqual([]);
   });

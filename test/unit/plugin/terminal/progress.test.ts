@@ -2,31 +2,40 @@ import { Readable, Writable } from "node:stream";
 import { expect, test } from "vitest";
 import { noticeOn } from "../../../../plugin/terminal/notice.ts";
 import { newProgress } from "../../../../plugin/terminal/progress.ts";
-import type { Outcome } from "../../../../core/engine/run.ts";
+import type { Outcome } from "../../../../core/engine/report.ts";
+import type { Step } from "../../../../core/engine/step.ts";
 
 function shown(options: { readonly verbose?: boolean } = {}) {
   let written = "";
   const stderr = new Writable({ write: (chunk: Buffer, _, done) => (done(), void (written += chunk.toString())) });
   const { signal } = new AbortController();
   const progress = newProgress({ stdout: stderr, stderr, stdin: Readable.from([]), env: {}, signal }, options);
+  const stepOf = (title: string): Step => ({
+    id: title,
+    title,
+    after: [],
+    observe: () => Promise.reject(new Error()),
+  });
   const ended = (title: string, outcome: Outcome) => {
-    const step = {
-      id: title,
-      title,
-      after: [],
-      observe: () => Promise.reject(new Error()),
-      act: () => Promise.resolve(),
-    };
+    const step = stepOf(title);
     progress.onEvent({ type: "started", step });
     progress.onEvent({ type: "ended", step, outcome, milliseconds: 1 });
   };
+  const headingOf = (title: string): Step => ({ ...stepOf(title), expand: () => Promise.resolve([]) });
+  const heading = (title: string) => {
+    const step = headingOf(title);
+    progress.onEvent({ type: "started", step });
+    progress.onEvent({ type: "ended", step, outcome: { result: "unchanged" }, milliseconds: 1 });
+  };
+  const behind = (title: string) =>
+    progress.onEvent({ type: "ended", step: headingOf(title), outcome: { result: "would-change" }, milliseconds: 1 });
   const notice = noticeOn({ stderr });
-  return { progress, ended, notice, lines: () => written.split("\n").slice(0, -1) };
+  return { progress, heading, behind, ended, notice, lines: () => written.split("\n").slice(0, -1) };
 }
 
 test("a heading stands once above the first line below it", () => {
-  const { progress, ended, lines } = shown();
-  progress.heading("network");
+  const { progress, heading, ended, lines } = shown();
+  heading("network");
   ended("a", { result: "changed" });
   ended("b", { result: "changed" });
   progress.close();
@@ -34,20 +43,20 @@ test("a heading stands once above the first line below it", () => {
 });
 
 test("a heading without anything below it is not written", () => {
-  const { progress, ended, lines } = shown();
-  progress.heading("nothing in it");
-  progress.heading("nothing that is shown");
+  const { progress, heading, ended, lines } = shown();
+  heading("nothing in it");
+  heading("nothing that is shown");
   ended("a", { result: "unchanged" });
-  progress.heading("something");
+  heading("something");
   ended("b", { result: "changed" });
-  progress.heading("nothing in it either");
+  heading("nothing in it either");
   progress.close();
   expect(lines()).toEqual(["something", "  ✓ b (1 ms)"]);
 });
 
 test("a notice in between is a line of its own, below its heading, and afterwards as ever", () => {
-  const { progress, ended, notice, lines } = shown();
-  progress.heading("network");
+  const { progress, heading, ended, notice, lines } = shown();
+  heading("network");
   notice("the API server is away");
   ended("a", { result: "changed" });
   progress.close();
@@ -56,18 +65,18 @@ test("a notice in between is a line of its own, below its heading, and afterward
 });
 
 test("what comes behind what would change is named, though it cannot be looked at", () => {
-  const { progress, ended, lines } = shown({ verbose: true });
-  progress.heading("first");
+  const { progress, heading, behind, ended, lines } = shown({ verbose: true });
+  heading("first");
   ended("a", { result: "would-change" });
-  progress.behind("second");
-  progress.behind("third");
+  behind("second");
+  behind("third");
   progress.close();
   expect(lines()).toEqual(["first", "  + a", "second", "third"]);
 });
 
 test("a reason is told in full once, and then by whom it was told", () => {
-  const { progress, ended, lines } = shown();
-  progress.heading("network");
+  const { heading, ended, lines } = shown();
+  heading("network");
   ended("peer0.org1 is ready", { result: "failed", error: new Error("Pod peer0-0: container peer has no image") });
   ended("peer0.org2 is ready", { result: "failed", error: new Error("Pod peer0-0: container peer has no image") });
   ended("peer1.org2 is ready", { result: "failed", error: new Error("Pod peer1-0: container peer has no image") });
@@ -87,9 +96,16 @@ test("a reason is told in full once, and then by whom it was told", () => {
   ]);
 });
 
-test("a lost connection is a line, too", () => {
+test("a lost connection is a line, too, also while the steps below a heading are looked for", () => {
   const { progress, lines } = shown();
-  progress.heading("network");
-  progress.lost("cut");
-  expect(lines()).toEqual(["network", "  ↻ looking: cut; tries again"]);
+  const step: Step = {
+    id: "network",
+    title: "network",
+    after: [],
+    observe: async () => ({ is: "so" }),
+    expand: () => Promise.resolve([]),
+  };
+  progress.onEvent({ type: "started", step });
+  progress.onEvent({ type: "again", step, because: "cut" });
+  expect(lines()).toEqual(["network", "  ↻ network: cut; tries again"]);
 });

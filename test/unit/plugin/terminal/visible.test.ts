@@ -142,7 +142,8 @@ describe("what others wrote", () => {
       observe: async () => ({ is: "so" }) as const,
       act: async () => {},
     };
-    progress.heading(hostile);
+    const heading = { ...step, expand: async () => [] };
+    progress.onEvent({ type: "started", step: heading });
     progress.onEvent({ type: "again", step, because: hostile });
     progress.onEvent({ type: "ended", step, outcome: { result: "changed", detail: hostile }, milliseconds: 1 });
     progress.onEvent({ type: "ended", step, outcome: { result: "failed", error: failure }, milliseconds: 1 });

@@ -65,11 +65,11 @@ function work(...failures: readonly (() => FabricError)[]) {
 }
 
 const own = (network: OpenNetwork, at: (node: FabricNode) => PeerWork, patience?: number) =>
-  peerStep(network, { id: "a", title: "a", after: [], peer: () => Promise.resolve(peer0), at, patience });
+  peerStep(network, { id: "a", title: "a", after: [], peer: () => Promise.resolve(peer0), at, podPatience: patience });
 
 async function run(...steps: readonly Step[]) {
   const events: StepEvent[] = [];
-  const report = runToEnd(steps, { pauses: [], onEvent: (event) => events.push(event) });
+  const report = runToEnd(steps, { onEvent: (event) => events.push(event) });
   const end = await report.then(
     ({ outcomes }) => Object.fromEntries([...outcomes].map(([id, { result }]) => [id, result])),
     (error: unknown) => error,

@@ -6,7 +6,7 @@ import type { Provision, Seeding } from "../../../../../core/chaincode/seed/seed
 import { FabricError } from "../../../../../core/error.ts";
 import { packChaincode } from "../../../../../core/fabric/package/chaincode-package.ts";
 import { runToEnd } from "../../../../run-to-end.ts";
-import type { Step } from "../../../../../core/engine/step.ts";
+import type { ActingStep } from "../../../../../core/engine/step.ts";
 
 const { signal } = new AbortController();
 const peer = { host: "peer0.org1" } as SeedPeer;
@@ -32,7 +32,7 @@ function installed({
   whenLeft,
 }: Situation) {
   const log: string[] = [];
-  const install: Step = {
+  const install: ActingStep = {
     id: "install",
     title: "install",
     after: [],

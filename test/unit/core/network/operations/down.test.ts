@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../../core/error.ts";
 import { downSteps, networkNamespaces } from "../../../../../core/network/operations/down.ts";
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
-import type { RunOptions, RunReport } from "../../../../../core/engine/run.ts";
+import type { RunReport } from "../../../../../core/engine/report.ts";
+import type { RunOptions } from "../../../../../core/engine/run.ts";
 import { runToEnd } from "../../../../run-to-end.ts";
 import {
   held,
@@ -38,7 +39,7 @@ const deletedNamespaces = (cluster: ScriptedCluster, since: number): readonly st
 async function down(cluster: ScriptedCluster, name?: string, options: RunOptions = {}): Promise<RunReport> {
   const client = cluster.connect();
   const { namespaces } = await networkNamespaces(client, name, signal);
-  return runToEnd(downSteps(client, namespaces), options);
+  return runToEnd(downSteps(client, namespaces), { consent: true, ...options });
 }
 
 const namespace = (name: string, labels: Readonly<Record<string, string>> = {}): WireObject => ({
@@ -143,7 +144,10 @@ describe("down", () => {
     cluster.erase("Namespace", "org1");
     const theirs = cluster.put(namespace("org1"));
     const count = cluster.writes.length;
-    expect(await runToEnd(downSteps(client, namespaces))).toMatchObject({ changed: 1, unchanged: 1 });
+    expect(await runToEnd(downSteps(client, namespaces), { consent: true })).toMatchObject({
+      changed: 1,
+      unchanged: 1,
+    });
     expect(linesOf(cluster, count).filter((line) => line.includes("org1"))).toEqual([]);
     expect(deletedNamespaces(cluster, count)).toEqual(["delete Namespace orderer"]);
     expect(cluster.read("Namespace", "org1")).toEqual(theirs);
@@ -159,7 +163,7 @@ describe("down", () => {
     const { namespaces } = await networkNamespaces(client, undefined, signal);
     relabel(cluster, label, value);
     const count = cluster.writes.length;
-    await expect(runToEnd(downSteps(client, namespaces))).rejects.toMatchObject({
+    await expect(runToEnd(downSteps(client, namespaces), { consent: true })).rejects.toMatchObject({
       code: "conflict",
       message: `expected Namespace org1 to have the label ${label}=${fabric[label]}, as before, found ${found}`,
       hint: "it was not deleted; whose it is by now: kubectl get namespace org1 --show-labels",
@@ -192,7 +196,10 @@ describe("down", () => {
     });
     const client = cluster.connect();
     const { namespaces } = await networkNamespaces(client, undefined, signal);
-    await runToEnd(downSteps(client, namespaces).filter(({ id }) => id === "org1/gone"));
+    await runToEnd(
+      downSteps(client, namespaces).filter(({ id }) => id === "org1/gone"),
+      { consent: true },
+    );
     expect(isMade).toBe(true);
     expect(cluster.find("Namespace", "org1")).toBeDefined();
   });

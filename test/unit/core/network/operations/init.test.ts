@@ -6,7 +6,7 @@ import { managedBy } from "../../../../../core/kubernetes/ownership.ts";
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { nodesOf } from "../../../../../core/network/resources/nodes.ts";
 import { organizations } from "../../../../../core/network/resources/spec.ts";
-import type { RunReport } from "../../../../../core/engine/run.ts";
+import type { RunReport } from "../../../../../core/engine/report.ts";
 import { ApiRefusal } from "../../scripted-cluster/api-refusal.ts";
 import {
   held,

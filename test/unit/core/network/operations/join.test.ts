@@ -11,7 +11,8 @@ import { openNetwork } from "../../../../../core/network/session/open-network.ts
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { ordererNodes } from "../../../../../core/network/resources/nodes.ts";
 import type { PeerOrganization } from "../../../../../core/network/resources/spec.ts";
-import type { RunOptions, RunReport } from "../../../../../core/engine/run.ts";
+import type { RunReport } from "../../../../../core/engine/report.ts";
+import type { RunOptions } from "../../../../../core/engine/run.ts";
 import { runToEnd } from "../../../../run-to-end.ts";
 import type { Step } from "../../../../../core/engine/step.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
@@ -44,10 +45,7 @@ async function join(cluster: ScriptedCluster, options: JoinOptions = {}): Promis
   try {
     return await runToEnd(
       joinSteps(open, channel, { ...(organizations && { organizations }), now: () => today }).filter(only),
-      {
-        pauses: [],
-        ...run,
-      },
+      { sleep: async () => {}, ...run },
     );
   } finally {
     await open.close();

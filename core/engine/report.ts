@@ -1,0 +1,118 @@
+import { FabricError, messageOf } from "../error.ts";
+import { byReason } from "./reasons.ts";
+import type { Step } from "./step.ts";
+
+/** How a step ended. */
+export type Outcome =
+  | { readonly result: "unchanged"; readonly detail?: string | undefined }
+  | { readonly result: "changed"; readonly detail?: string | undefined }
+  /** Dry run: it would act or wait, or it comes after one that would make what it needs to be looked at. */
+  | {
+      readonly result: "would-change";
+      readonly detail?: string | undefined;
+      /** What comes after it is looked at all the same. */
+      readonly isThere?: true;
+    }
+  /** One round: it is not so yet, and there is nothing to do but to wait. `acted`: for what it did in this round. */
+  | { readonly result: "waiting"; readonly missing: string; readonly acted: boolean }
+  /** Somebody else has to act. */
+  | { readonly result: "required"; readonly of: string; readonly error: FabricError }
+  /** A removal that nobody consented to. */
+  | { readonly result: "kept"; readonly detail?: string | undefined }
+  | { readonly result: "failed"; readonly error: unknown }
+  /** Not finished: one that it comes after is not so, or the run was interrupted. */
+  | { readonly result: "skipped"; readonly because: string; readonly failure?: unknown };
+
+export interface RunReport {
+  /** All steps, in the order of the plan; those that others have brought stand behind these. */
+  readonly steps: readonly Step[];
+  /** Of every step, by its id. */
+  readonly outcomes: ReadonlyMap<string, Outcome>;
+  /** How many there are, headings (steps that bring others) left out. */
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly wouldChange: number;
+  /** Steps of one round that wait, and so are not so yet. */
+  readonly waiting: number;
+  /**
+   * Why the run did not come to its end: the failure itself when there is only one (`internal` when it is a defect),
+   * else `steps-failed` naming each failed step (`not-ready` when all are). When the signal was aborted, the code of whoever did,
+   * `interrupted` where that says none. That a step of one round waits is none.
+   */
+  readonly failure?: FabricError | undefined;
+}
+
+export function reportOf(
+  steps: readonly Step[],
+  outcomes: ReadonlyMap<string, Outcome>,
+  signal: AbortSignal,
+): RunReport {
+  const told = steps.filter((step) => step.expand === undefined).map(({ id }) => outcomes.get(id)?.result);
+  const count = (result: Outcome["result"]) => told.filter((each) => each === result).length;
+  return {
+    steps,
+    outcomes,
+    changed: count("changed"),
+    unchanged: count("unchanged"),
+    wouldChange: count("would-change"),
+    waiting: count("waiting"),
+    failure: signal.aborted ? interruption(steps, outcomes, signal.reason) : together(steps, outcomes),
+  };
+}
+
+export function isSo(outcome: Outcome | undefined): boolean {
+  return outcome?.result === "changed" || outcome?.result === "unchanged";
+}
+
+/** What ended a step, or one before it. */
+export function failureOf(outcome: Outcome | undefined): unknown {
+  if (outcome?.result === "failed" || outcome?.result === "required") return outcome.error;
+  return outcome?.result === "skipped" ? outcome.failure : undefined;
+}
+
+/** What failed, as one failure. */
+function together(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>): FabricError | undefined {
+  const failures = steps.flatMap((step) => {
+    const outcome = outcomes.get(step.id);
+    return outcome?.result === "failed" || outcome?.result === "required" ? [{ step, error: outcome.error }] : [];
+  });
+  const [first] = failures;
+  if (!first) return undefined;
+  if (failures.length === 1) return asFailure(first.error);
+  const code = failures.every(({ error }) => isNotReady(error)) ? "not-ready" : "steps-failed";
+  const reasons = byReason(failures.map(({ step, error }) => ({ about: step.title, reason: messageOf(error) })));
+  return new FabricError(
+    code,
+    `${failures.length} steps failed:\n${reasons.map(({ about, reason }) => `  ${about.join(", ")}: ${reason}`).join("\n")}`,
+    { hint: first.error instanceof FabricError ? first.error.hint : undefined, cause: first.error },
+  );
+}
+
+/** What is thrown besides is a defect. */
+const asFailure = (error: unknown): FabricError =>
+  error instanceof FabricError ? error : new FabricError("internal", messageOf(error), { cause: error });
+
+const isNotReady = (error: unknown): boolean => error instanceof FabricError && error.code === "not-ready";
+
+/** Ctrl-C or a deadline: whoever aborted the signal says which. */
+function interruption(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, reason: unknown): FabricError {
+  const known = steps.filter(({ expand }) => expand === undefined);
+  const undone = steps.filter(({ id }) => !isSo(outcomes.get(id)));
+  const left = known.filter((step) => undone.includes(step));
+  const code = reason instanceof FabricError ? reason.code : "interrupted";
+  const told = undone.find(({ id }) => explained(outcomes.get(id), reason) !== undefined);
+  const first = told ?? undone.find(({ id }) => outcomes.get(id)?.result === "failed") ?? left[0] ?? undone[0];
+  const why = first && explained(outcomes.get(first.id), reason);
+  const at = first ? `, at: ${first.title}${why ? `: ${why.message}` : ""}` : "";
+  return new FabricError(code, `${messageOf(reason)} with ${left.length} of ${known.length} steps left${at}`, {
+    hint: why?.hint ?? "run the same command again: it goes on where it stopped",
+    cause: reason,
+  });
+}
+
+/** Why a step was not done in time, where it says so itself. */
+function explained(outcome: Outcome | undefined, reason: unknown): FabricError | undefined {
+  if (outcome?.result !== "failed" || outcome.error === reason) return undefined;
+  const { error } = outcome;
+  return error instanceof FabricError && ["timeout", "not-ready"].includes(error.code) ? error : undefined;
+}
