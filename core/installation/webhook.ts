@@ -16,18 +16,19 @@ import { webhookManifests } from "./manifests.ts";
 import { appliedStep, readyStep } from "../kubernetes/steps/object-steps.ts";
 import { heldCertificates, readWebhookCertificates, type HeldCertificate } from "./webhook-certificates.ts";
 
-export interface WebhookOptions {
-  readonly image?: string;
-  readonly replicas?: number;
+/** How the webhook is to be installed; as manifests/base says unless told. */
+export interface WebhookRequest {
+  readonly image?: string | undefined;
+  readonly replicas?: number | undefined;
   /** Whether the API server is to check Pods, too (injection-policy.ts). */
-  readonly policy?: boolean;
+  readonly policy?: boolean | undefined;
 }
 
 const deployment = { kind: "Deployment", namespace: webhookObjects.namespace, name: webhookObjects.name } as const;
 const registration = { kind: "MutatingWebhookConfiguration", name: webhookObjects.name } as const;
 
 /** How the webhook is installed, for those who leave it as it is; nothing where it is not. */
-export async function installedWebhook(cluster: Cluster, signal: AbortSignal): Promise<WebhookOptions> {
+export async function installedWebhook(cluster: Cluster, signal: AbortSignal): Promise<WebhookRequest> {
   const [found, policy] = await Promise.all([get(cluster, deployment, signal), hasPolicy(cluster, signal)]);
   const { spec } = found ?? {};
   const image = spec?.template.spec?.containers[0]?.image;
@@ -58,9 +59,9 @@ export async function checkPolicyServed(cluster: Cluster, signal: AbortSignal): 
 }
 
 /** The webhook is installed as manifests/base says, runs, and the API server trusts it. */
-export function webhookInstallSteps(cluster: Cluster, options: WebhookOptions): readonly Step[] {
+export function webhookInstallSteps(cluster: Cluster, request: WebhookRequest): readonly Step[] {
   const objects = webhookManifests().map((object) =>
-    object.kind === "Deployment" ? adjusted(object as V1Deployment, options) : object,
+    object.kind === "Deployment" ? adjusted(object as V1Deployment, request) : object,
   );
   const namespaces = objects.filter(isNamespace);
   const settings = objects.filter(({ kind }) => kind === "ConfigMap");
@@ -90,7 +91,7 @@ export function webhookInstallSteps(cluster: Cluster, options: WebhookOptions): 
     applied,
     ready,
     trustedStep(cluster, ready),
-    ...(options.policy === true ? policySteps(cluster, { namespace, applied }) : []),
+    ...(request.policy === true ? policySteps(cluster, { namespace, applied }) : []),
   ];
 }
 
@@ -138,7 +139,7 @@ function presentTitle({ kind, metadata }: KubernetesObject): string {
 
 const isNamespace = ({ kind }: KubernetesObject): boolean => kind === "Namespace";
 
-function adjusted(object: V1Deployment, { image, replicas }: WebhookOptions): V1Deployment {
+function adjusted(object: V1Deployment, { image, replicas }: WebhookRequest): V1Deployment {
   const copy = structuredClone(object);
   if (!copy.spec) return copy;
   if (replicas !== undefined) copy.spec.replicas = replicas;

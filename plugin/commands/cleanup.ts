@@ -1,7 +1,9 @@
 import type { Command } from "commander";
-import type { Leftovers } from "../../core/orphans/cleanup.ts";
+import type { CleanupRequest, Leftovers } from "../../core/orphans/cleanup.ts";
 import type { Finding, Source, Verdict } from "../../core/orphans/judgement/finding.ts";
+import type { Schedule } from "../../core/orphans/schedule.ts";
 import type { Survey } from "../../core/orphans/survey.ts";
+import { version } from "../../core/process/version.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { age, collect, cronSchedule, list } from "./arguments.ts";
@@ -12,6 +14,30 @@ import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.
 
 interface CleanupOptions extends PlanOptions, CleanupScope {
   readonly yes: boolean;
+}
+
+/** What files and the cluster have for a request: what the options name, read; and `nodes` as they are unless told. */
+type LookedUp = Pick<CleanupRequest, "sources" | "identities" | "nodes">;
+
+/** What to look at, and for what. --yes is no part of it: it decides what is done then. */
+export function cleanupRequest(
+  options: GlobalOptions & CleanupOptions,
+  { sources, identities, nodes }: LookedUp,
+): CleanupRequest {
+  return {
+    sources,
+    olderThan: options.olderThan,
+    network: options.network,
+    organizations: options.org,
+    peers: options.peer,
+    identities,
+    gonePeers: options.gonePeer ?? [],
+    nodes: {
+      namespace: options.nodeNamespace ?? nodes.namespace,
+      image: options.nodeImage ?? nodes.image,
+      socket: options.nodeSocket ?? nodes.socket,
+    },
+  };
 }
 
 export const cleanup: CommandDefinition = (program, terminal) => {
@@ -82,7 +108,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     import("../terminal/failure.ts"),
   ]);
   const { signal } = terminal;
-  const wanted = await sourcesOf(options.source);
+  const sources = await sourcesOf(options.source);
   const identities = await Promise.all((options.mspDir ?? []).map(readToldIdentity));
   const cluster = await connect(options, terminal);
   const lasting = cluster.lasting();
@@ -90,20 +116,8 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
   // Of each: what another network's peer needs is needed, whichever was named.
   const definitions = await agreedNetworks(cluster, noticeOn(terminal), signal);
   const networks = definitions.map((definition) => networkOn(cluster, definition));
-  const request = {
-    sources: wanted,
-    olderThan: options.olderThan,
-    network: options.network,
-    organizations: options.org,
-    peers: options.peer,
-    identities,
-    gonePeers: options.gonePeer ?? [],
-    nodes: {
-      namespace: options.nodeNamespace ?? cluster.namespace,
-      image: options.nodeImage ?? nodeAccessDefaults.image,
-      socket: options.nodeSocket ?? nodeAccessDefaults.socket,
-    },
-  };
+  const nodes = { namespace: cluster.namespace, ...nodeAccessDefaults };
+  const request = cleanupRequest(options, { sources, identities, nodes });
   try {
     const opened = await openCleanup({ cluster, lasting }, networks, request, signal);
     let found: Survey = opened;
@@ -155,7 +169,8 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
 const withVerdict = ({ findings }: Survey, wanted: Verdict): readonly Finding[] =>
   findings.filter(({ verdict }) => verdict === wanted);
 
-async function sourcesOf(told: readonly string[] | undefined): Promise<readonly Source[]> {
+/** All but the nodes' own daemons unless told. Throws `usage` for a name that is none. */
+export async function sourcesOf(told: readonly string[] | undefined): Promise<readonly Source[]> {
   const [{ sources }, { FabricError }] = await Promise.all([
     import("../../core/orphans/judgement/finding.ts"),
     import("../../core/error.ts"),
@@ -174,6 +189,28 @@ interface ScheduleOptions extends Pick<CleanupOptions, "dryRun" | "timeout" | "o
 }
 
 const day = 86_400; // seconds
+
+/** The CronJobs' own cleanup; which organizations get one is asked beside it. */
+export function scheduleRequest(options: ScheduleOptions, sources: readonly Source[]): Schedule {
+  return {
+    cron: options.cron,
+    olderThan: options.olderThan ?? day,
+    sources,
+    image: options.image ?? `docker.io/kubectlfabric/plugin:${version}`,
+  };
+}
+
+/** Docker in the peers' Pods, and services, unless told. Throws `usage` for what no schedule may look at. */
+export async function scheduledSources(told: readonly string[] | undefined): Promise<readonly Source[]> {
+  const [{ schedulable }, { FabricError }] = await Promise.all([
+    import("../../core/orphans/schedule.ts"),
+    import("../../core/error.ts"),
+  ]);
+  const wanted = await sourcesOf(told ?? ["dind", "service"]);
+  const unfit = wanted.find((source) => !schedulable.includes(source));
+  if (unfit === undefined) return wanted;
+  throw new FabricError("usage", `expected --source to name ${schedulable.join(", ")}, found ${unfit}`);
+}
 
 function scheduleCommand(group: Command, terminal: Terminal): void {
   const command = group
@@ -199,26 +236,12 @@ Examples:
     );
   planOptions(command, "2m").action(async () => {
     const options = optionsOf<ScheduleOptions>(command);
-    const [
-      { openNetwork },
-      { scheduleObjects, scheduleSteps, schedulable },
-      { printResult },
-      { version },
-      { FabricError },
-    ] = await Promise.all([
+    const [{ openNetwork }, { scheduleObjects, scheduleSteps }, { printResult }] = await Promise.all([
       import("./connect.ts"),
       import("../../core/orphans/schedule.ts"),
       import("../terminal/output.ts"),
-      import("../../core/process/version.ts"),
-      import("../../core/error.ts"),
     ]);
-    const wanted = await sourcesOf(options.source ?? ["dind", "service"]);
-    const unfit = wanted.find((source) => !schedulable.includes(source));
-    if (unfit !== undefined) {
-      throw new FabricError("usage", `expected --source to name ${schedulable.join(", ")}, found ${unfit}`);
-    }
-    const image = options.image ?? `docker.io/kubectlfabric/plugin:${version}`;
-    const schedule = { cron: options.cron, olderThan: options.olderThan ?? day, sources: wanted, image };
+    const schedule = scheduleRequest(options, await scheduledSources(options.source));
     const network = await openNetwork(options, terminal);
     try {
       const { cluster, definition } = network;

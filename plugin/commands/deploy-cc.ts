@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import type { DeployRequest } from "../../core/chaincode/deployment/deploy-request.ts";
 import { FabricError } from "../../core/error.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { callArguments, collect, list, positiveInteger } from "./arguments.ts";
@@ -24,10 +25,39 @@ interface DeployOptions extends PlanOptions {
   readonly rollbackTo?: number;
   readonly build: boolean;
   readonly offline: boolean;
+  readonly include?: readonly string[];
   readonly runtime?: string;
   readonly per?: string;
   readonly clientAuth?: boolean;
   readonly start?: string;
+}
+
+/** What the command line says about a deployment. --build is no part of it: the folder is built before. */
+export function deployRequest(name: string, options: DeployOptions): DeployRequest {
+  return {
+    name,
+    channel: options.channel,
+    path: options.path,
+    image: options.image,
+    language: options.language,
+    packageId: options.packageId,
+    rollbackTo: options.rollbackTo,
+    label: options.label,
+    offline: options.offline,
+    include: options.include,
+    version: options.chaincodeVersion,
+    policy: options.policy,
+    collections: options.collections,
+    initRequired: options.init,
+    initArguments: options.initArgs,
+    organizations: options.org === undefined ? options.orgs : [options.org],
+    peers: options.peers,
+    loadImage: options.loadImage,
+    runtime: options.runtime,
+    per: options.per,
+    clientAuth: options.clientAuth,
+    start: options.start,
+  };
 }
 
 export const deployCc: CommandDefinition = (program, terminal) => {
@@ -129,10 +159,7 @@ Examples:
     const network = await openNetwork(options, terminal);
     try {
       const title = `chaincode ${name} on ${options.channel}`;
-      const { chaincodeVersion: version, init: initRequired, initArgs: initArguments } = options;
-      const organizations = options.org === undefined ? options.orgs : [options.org];
-      const notice = noticeOn(terminal);
-      const request = { ...options, name, version, organizations, initRequired, initArguments, notice };
+      const request: DeployRequest = { ...deployRequest(name, options), notice: noticeOn(terminal) };
       if (options.build && options.path !== undefined) {
         const { buildSource } = await import("../../core/chaincode/package/source-build.ts");
         await buildSource(options.path, terminal.stderr, terminal.signal);

@@ -1,18 +1,25 @@
 import { Option } from "commander";
-import { profileNames } from "../../core/injection/profile.ts";
+import { profileNames, type ProfileName } from "../../core/injection/profile.ts";
 import type { NetworkRequest } from "../../core/network/resources/network-request.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { idleTime, list, nodeCount } from "./arguments.ts";
-import { neverBoth, optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
+import { neverBoth, optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { conclusion, lastLook, planOptions, type PlansReport, runPlans } from "./plan-run.ts";
 
-interface InitOptions extends PlanOptions, Omit<NetworkRequest, "name"> {
+interface InitOptions extends PlanOptions {
   readonly file?: string;
-}
-
-interface OrganizationOptions {
+  readonly fabricVersion?: string;
   readonly peerOrgs?: readonly string[];
+  readonly peers?: number;
   readonly ordererOrg?: string;
+  readonly orderers?: number;
+  readonly storageClass?: string;
+  readonly profile?: ProfileName;
+  readonly chaincodeIdle?: string | false;
+  readonly peerImage?: string;
+  readonly ordererImage?: string;
+  readonly peerMemory?: string;
+  readonly ordererMemory?: string;
 }
 
 /** What a file says instead. */
@@ -29,7 +36,26 @@ const definingOptions = [
   "ordererImage",
   "peerMemory",
   "ordererMemory",
-] as const satisfies readonly (keyof (InitOptions & OrganizationOptions))[];
+] as const satisfies readonly (keyof InitOptions)[];
+
+/** The network as the options say it; with -f the file does. */
+export function initRequest(options: GlobalOptions & InitOptions): NetworkRequest {
+  return {
+    name: options.network,
+    fabricVersion: options.fabricVersion,
+    peerOrganizations: options.peerOrgs,
+    peers: options.peers,
+    ordererOrganization: options.ordererOrg,
+    orderers: options.orderers,
+    storageClass: options.storageClass,
+    profile: options.profile,
+    chaincodeIdle: options.chaincodeIdle,
+    peerImage: options.peerImage,
+    ordererImage: options.ordererImage,
+    peerMemory: options.peerMemory,
+    ordererMemory: options.ordererMemory,
+  };
+}
 
 export const init: CommandDefinition = (program, terminal) => {
   const command = program
@@ -81,7 +107,7 @@ Examples:
     );
   neverBoth(command, "chaincode-idle");
   planOptions(command, "10m").action(async () => {
-    const options = optionsOf<InitOptions & OrganizationOptions>(command);
+    const options = optionsOf<InitOptions>(command);
     const [
       { connect, networkOn },
       { definitionFor },
@@ -104,21 +130,7 @@ Examples:
       cluster,
       options.file !== undefined
         ? await readNetworkFile(options.file, terminal.stdin, options.network)
-        : {
-            name: options.network,
-            fabricVersion: options.fabricVersion,
-            peerOrganizations: options.peerOrgs,
-            peers: options.peers,
-            ordererOrganization: options.ordererOrg,
-            orderers: options.orderers,
-            storageClass: options.storageClass,
-            profile: options.profile,
-            chaincodeIdle: options.chaincodeIdle,
-            peerImage: options.peerImage,
-            ordererImage: options.ordererImage,
-            peerMemory: options.peerMemory,
-            ordererMemory: options.ordererMemory,
-          },
+        : initRequest(options),
       noticeOn(terminal),
       terminal.signal,
     );

@@ -1,5 +1,5 @@
 import { Option, type Command } from "commander";
-import type { TransactionResult } from "../../core/chaincode/daily/transact.ts";
+import type { TransactionRequest, TransactionResult } from "../../core/chaincode/daily/transact.ts";
 import { FabricError } from "../../core/error.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { visible } from "../terminal/visible.ts";
@@ -16,6 +16,24 @@ interface TransactionOptions {
   readonly init?: boolean;
   /** Seconds. */
   readonly timeout: number;
+}
+
+/** Without transient data, which is in files. Throws `usage` unless the function is named, and once. */
+export function transactionRequest(
+  [chaincode = "", ...words]: readonly string[],
+  options: TransactionOptions,
+): TransactionRequest {
+  const [name = "", ...parameters] = calledWith(words, options);
+  return {
+    chaincode,
+    function: name,
+    arguments: parameters,
+    channel: options.channel,
+    organization: options.org,
+    endorsingOrganizations: options.endorsingOrgs,
+    waitEvent: options.waitEvent,
+    isInit: options.init,
+  };
 }
 
 /** Arguments and options that `invoke` and `query` have in common. */
@@ -50,33 +68,21 @@ export function submitOptions(command: Command): Command {
 /** Runs a transaction and prints what the chaincode returned: raw for people, within an object and decoded for scripts. */
 export async function runTransaction(command: Command, terminal: Terminal, kind: "invoke" | "query"): Promise<void> {
   const options = optionsOf<TransactionOptions>(command);
-  const [chaincode = "", ...words] = command.args;
-  const [name = "", ...parameters] = calledWith(words, options);
+  const request = transactionRequest(command.args, options);
   const [{ openNetwork }, { transact }, { readTransient }, { printResult }] = await Promise.all([
     import("./connect.ts"),
     import("../../core/chaincode/daily/transact.ts"),
     import("../../core/chaincode/daily/transient.ts"),
     import("../terminal/output.ts"),
   ]);
-  const { transientFile, endorsingOrgs, waitEvent, init } = options;
-  const transient = transientFile && (await readTransient(transientFile));
+  const transient = options.transientFile && (await readTransient(options.transientFile));
   const network = await openNetwork(options, terminal);
   try {
-    const request = {
-      chaincode,
-      function: name,
-      arguments: parameters,
-      channel: options.channel,
-      organization: options.org,
-      transient,
-      endorsingOrganizations: endorsingOrgs,
-      waitEvent,
-      isInit: init,
-    };
-    const result = await transact(network, kind, request, options.timeout * 1000, terminal.signal);
+    const { chaincode, channel } = request;
+    const result = await transact(network, kind, { ...request, transient }, options.timeout * 1000, terminal.signal);
     if (options.output === "table") terminal.stdout.write(shownPayload(result.payload, terminal.stdout.isTTY === true));
     await printResult(terminal, options.output, {
-      data: { chaincode, channel: options.channel, ...readable(result) },
+      data: { chaincode, channel, ...readable(result) },
       table: () => "", // written before, for it may be bytes
       names: () => (result.transactionId === undefined ? [] : [result.transactionId]),
     });

@@ -1,8 +1,19 @@
-import type { WebhookOptions } from "../../core/installation/webhook.ts";
+import type { WebhookRequest } from "../../core/installation/webhook.ts";
 import { positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
 import { onSameCluster } from "./same-cluster.ts";
 import { conclusion, lastLook, planOptions, runPlans } from "./plan-run.ts";
+
+interface InstallOptions extends PlanOptions {
+  readonly image?: string;
+  readonly replicas?: number;
+  readonly policy?: boolean;
+}
+
+/** A policy that is there already stays: `policy` is open unless told. */
+export function webhookRequest({ image, replicas, policy }: InstallOptions): WebhookRequest {
+  return { image, replicas, policy };
+}
 
 export const webhook: CommandDefinition = (program, terminal) => {
   const group = program
@@ -35,7 +46,8 @@ Examples:
   kubectl apply -k manifests/overlays/policy     with the policy`,
     );
   planOptions(install, "5m").action(async () => {
-    const options = optionsOf<PlanOptions & WebhookOptions>(install);
+    const options = optionsOf<InstallOptions>(install);
+    const request = webhookRequest(options);
     const [{ connect }, { checkPolicyServed, hasPolicy, webhookInstallSteps }, { printResult }, { afterWebhook }] =
       await Promise.all([
         import("./connect.ts"),
@@ -44,12 +56,12 @@ Examples:
         import("./next-command.ts"),
       ]);
     const cluster = await connect(options, terminal);
-    if (options.policy) await checkPolicyServed(cluster, terminal.signal);
+    if (request.policy) await checkPolicyServed(cluster, terminal.signal);
     const report = await runPlans(terminal, options, [
       {
         title: "webhook",
         steps: async (signal) =>
-          webhookInstallSteps(cluster, { ...options, policy: options.policy ?? (await hasPolicy(cluster, signal)) }),
+          webhookInstallSteps(cluster, { ...request, policy: request.policy ?? (await hasPolicy(cluster, signal)) }),
       },
     ]);
     const next = options.dryRun ? undefined : await lastLook(afterWebhook(cluster, terminal.signal), terminal.signal);

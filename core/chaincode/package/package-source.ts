@@ -20,6 +20,12 @@ import type { FabricNode } from "../../network/resources/nodes.ts";
 import type { ArchiveEntry } from "../../fabric/package/tarball.ts";
 import type { PackageToDeploy } from "../deployment/deployment.ts";
 
+/** What a user says about how a package comes to be. */
+export interface PreparationOptions extends SourceOptions {
+  /** Refuse what the peer's build would have to download. */
+  readonly offline?: boolean | undefined;
+}
+
 /** A package, and what there is to say about it. */
 export interface PreparedPackage {
   readonly pkg: ChaincodePackage;
@@ -36,7 +42,7 @@ export interface PreparedPackage {
 export async function preparePackage(
   path: string,
   label: string,
-  { offline = false, include }: SourceOptions & { readonly offline?: boolean | undefined } = {},
+  { offline = false, include }: PreparationOptions = {},
 ): Promise<PreparedPackage> {
   if (await isFolder(path)) return fromFolder(path, label, { offline, include });
   if (isPackageFile(path)) {

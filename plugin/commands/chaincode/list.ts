@@ -26,7 +26,7 @@ Examples:
       ]);
       const network = await openNetwork(options, terminal);
       try {
-        const states = await chaincodeStates(network, options, terminal.signal);
+        const states = await chaincodeStates(network, { channel: options.channel }, terminal.signal);
         await printResult(terminal, options.output, {
           data: states,
           table: (width) => chaincodesTable(states, width),

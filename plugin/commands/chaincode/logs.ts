@@ -1,3 +1,4 @@
+import type { ChaincodeLogOptions } from "../../../core/chaincode/daily/logs.ts";
 import { positiveInteger } from "../arguments.ts";
 import { noticeOn } from "../../terminal/notice.ts";
 import { optionsOf, printsOnly, type CommandDefinition } from "../command.ts";
@@ -8,6 +9,11 @@ interface LogsOptions {
   readonly follow: boolean;
   readonly tail?: number;
   readonly timestamps: boolean;
+}
+
+/** How much of each log is read. */
+export function logsRequest({ follow, tail: tailLines, timestamps }: LogsOptions): ChaincodeLogOptions {
+  return { follow, tailLines, timestamps };
 }
 
 export const chaincodeLogs: CommandDefinition = (group, terminal) => {
@@ -58,18 +64,18 @@ Examples:
         const { containers, services, leftOut } = whereabouts(network, state, options.peer);
         for (const line of leftOut) noticeOn(terminal)(line);
         const width = Math.max(...containers.map(({ node }) => hostOf(node).length));
-        const logOptions = { ...options, tailLines: options.tail };
+        const request = logsRequest(options);
         const alone = containers.length === 1 && services.length === 0;
         const print = async (source: (typeof containers)[number]) => {
           const prefix = alone ? "" : `${hostOf(source.node).padEnd(width)} | `;
-          for await (const line of chaincodeLog(network, source, logOptions, signal))
+          for await (const line of chaincodeLog(network, source, request, signal))
             stdout.write(`${shown(`${prefix}${line}`)}\n`);
         };
         const printPods = ({ service }: (typeof services)[number]) =>
           serviceLog(
             network.cluster,
             service,
-            logOptions,
+            request,
             (pod, line) => void stdout.write(`${shown(`${service.namespace}/${pod} | ${line}`)}\n`),
             signal,
           );

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { Option } from "commander";
 import { FabricError, messageOf } from "../../../core/error.ts";
+import type { PreparationOptions } from "../../../core/chaincode/package/package-source.ts";
 import type { ChaincodePackage } from "../../../core/fabric/package/chaincode-package.ts";
 import { noticeOn } from "../../terminal/notice.ts";
 import { list } from "../arguments.ts";
@@ -12,6 +13,11 @@ interface PackageOptions {
   readonly include?: readonly string[];
   readonly build: boolean;
   readonly offline: boolean;
+}
+
+/** How the package is made. Its label is asked for beside it, for the folder's name is the default. */
+export function packageRequest({ offline, include }: PackageOptions): PreparationOptions {
+  return { offline, include };
 }
 
 export const chaincodePackage: CommandDefinition = (group, terminal) => {
@@ -55,7 +61,8 @@ Examples:
           import("../../../core/chaincode/package/source-build.ts"),
         ]);
       if (options.build) await buildSource(path, terminal.stderr, terminal.signal);
-      const { pkg, entries, notices: found } = await preparePackage(path, options.label ?? labelOf(path), options);
+      const label = options.label ?? labelOf(path);
+      const { pkg, entries, notices: found } = await preparePackage(path, label, packageRequest(options));
       const notices = [
         ...found,
         ...(options.label === undefined && !isPackageFile(path) ? [labelNotice(path, pkg)] : []),

@@ -1,4 +1,4 @@
-import type { BroughtImage } from "../../../core/chaincode/daily/seed-plan.ts";
+import type { BroughtImage, SeedRequest } from "../../../core/chaincode/daily/seed-plan.ts";
 import { collect, list } from "../arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "../command.ts";
 import { planOptions, runPlans, type PlansReport } from "../plan-run.ts";
@@ -7,6 +7,11 @@ interface SeedOptions extends PlanOptions {
   readonly orgs?: readonly string[];
   readonly peers?: readonly string[];
   readonly loadImage?: readonly string[];
+}
+
+/** Which peers are to be able to run what. */
+export function seedRequest(name: string | undefined, options: SeedOptions): SeedRequest {
+  return { name, organizations: options.orgs, peers: options.peers, loadImage: options.loadImage };
 }
 
 export const chaincodeSeed: CommandDefinition = (program, terminal) => {
@@ -46,14 +51,7 @@ Examples:
     const network = await openNetwork(options, terminal);
     try {
       const brought: BroughtImage[] = [];
-      const { orgs: organizations, peers, loadImage } = options;
-      const request = {
-        name,
-        organizations,
-        peers,
-        loadImage,
-        onBrought: (image: BroughtImage) => brought.push(image),
-      };
+      const request: SeedRequest = { ...seedRequest(name, options), onBrought: (image) => brought.push(image) };
       const title = `images of ${name ?? "chaincode"}`;
       const steps = (signal: AbortSignal) => seedSteps(network, request, signal);
       const resultOf = (report: PlansReport) => ({

@@ -6,7 +6,7 @@ import {
   installedWebhook,
   webhookInstallSteps,
   webhookUninstallSteps,
-  type WebhookOptions,
+  type WebhookRequest,
 } from "../../../../core/installation/webhook.ts";
 import { runToEnd } from "../../../run-to-end.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
@@ -17,10 +17,10 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()));
 });
 
-async function installed(options: WebhookOptions = {}): Promise<ScriptedCluster> {
+async function installed(request: WebhookRequest = {}): Promise<ScriptedCluster> {
   const cluster = await scriptedCluster();
   opened.push(cluster);
-  await runToEnd(webhookInstallSteps(cluster.connect(), options));
+  await runToEnd(webhookInstallSteps(cluster.connect(), request));
   return cluster;
 }
 

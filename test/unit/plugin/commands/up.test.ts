@@ -1,13 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { Readable, Writable } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { optionsOf } from "../../../../plugin/commands/command.ts";
 import type { PlansReport } from "../../../../plugin/commands/plan-run.ts";
-import { upRequest, type UpOptions, type UpRequest } from "../../../../plugin/commands/up.ts";
 import { networkFor } from "../../../../core/network/resources/network-request.ts";
-import { newProgram } from "../../../../plugin/program.ts";
 import { entry, init, linesOf } from "../../core/network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
@@ -193,48 +189,7 @@ describe("what is wrong about the chaincode is said before anything is done, or 
   });
 });
 
-/** What `up` understands of a command line, without doing it. */
-async function requestOf(...argv: readonly string[]) {
-  let stderr = "";
-  const sink = new Writable({ write: (chunk: Buffer, _, done) => (done(), void (stderr += chunk.toString())) });
-  const { signal } = new AbortController();
-  const program = newProgram({ stdout: sink, stderr: sink, stdin: Readable.from([]), env: {}, signal });
-  const command = program.commands.find((candidate) => candidate.name() === "up");
-  let request: UpRequest | undefined;
-  command?.action(() => void (request = upRequest(optionsOf<UpOptions>(command))));
-  const error: unknown = await program.parseAsync([...argv], { from: "user" }).then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  return { request, error, stderr };
-}
-
-describe("what up understands", () => {
-  test.each<readonly [string, readonly string[], UpRequest]>([
-    [
-      "the folder alone",
-      ["up", "--chaincode", "./some/asset"],
-      {
-        network: { name: undefined, fabricVersion: undefined },
-        channel: "mychannel",
-        deployment: { name: "asset", path: "./some/asset", channel: "mychannel", loadImage: undefined },
-      },
-    ],
-    [
-      "everything",
-      "--network trade up --chaincode ./asset --name basic -C c --fabric-version 2.5 --load-image a.tar --load-image b.tar".split(
-        " ",
-      ),
-      {
-        network: { name: "trade", fabricVersion: "2.5" },
-        channel: "c",
-        deployment: { name: "basic", path: "./asset", channel: "c", loadImage: ["a.tar", "b.tar"] },
-      },
-    ],
-  ])("%s", async (_, argv, request) => {
-    expect(await requestOf(...argv)).toMatchObject({ error: undefined, request });
-  });
-
+describe("what up does not understand", () => {
   test.each([
     ["no --chaincode", ["up"], /required option '--chaincode <dir>' not specified/],
     ["a folder as an argument", ["up", "./asset", "--chaincode", "./asset"], /too many arguments/],
