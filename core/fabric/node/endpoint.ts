@@ -34,6 +34,13 @@ export interface GrpcTarget {
 /** Blocks and chaincode packages are larger than gRPC's 4 MiB; 100 MiB is a node's own limit (internal/pkg/comm/config.go, DefaultMaxRecvMsgSize). */
 const maxMessageBytes = 100 * 1024 * 1024;
 
+/**
+ * Milliseconds without a call until a connection is closed; the next call opens it again, in a tenth of a second. A connection through a
+ * forwarded port is a stream that the API server and the kubelet keep for us. grpc-js counts the calls and streams under way, and
+ * closes none of them (internal-channel.ts, startIdleTimeout); its own default is 30 minutes.
+ */
+const idleMilliseconds = 5 * 60_000;
+
 export function grpcTarget(endpoint: Endpoint): GrpcTarget {
   const { host, port, serverName, tlsRootCertificates, client } = endpoint;
   return {
@@ -50,6 +57,7 @@ export function grpcTarget(endpoint: Endpoint): GrpcTarget {
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": maxMessageBytes,
       "grpc.use_local_subchannel_pool": 1,
+      "grpc.client_idle_timeout_ms": idleMilliseconds,
     },
   };
 }

@@ -1,7 +1,7 @@
 import { Channel, type ChannelCredentials, type Client } from "@grpc/grpc-js";
 import { type Endpoint, endpointName, grpcTarget } from "./endpoint.ts";
 
-/** One HTTP/2 connection to a node that all of its gRPC services share. Opened by the first call, again when lost. */
+/** One HTTP/2 connection to a node that all of its gRPC services share. Opened by the first call, again when it was lost or idle. */
 export interface NodeConnection {
   readonly endpoint: Endpoint;
   /** For people. */

@@ -1,6 +1,12 @@
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { get } from "../../kubernetes/objects.ts";
-import { forwardPort, resolveTarget, type Forward } from "../../kubernetes/port-forward.ts";
+import {
+  forwardPort,
+  resolveTarget,
+  type Forward,
+  type ForwardTarget,
+  type PodPort,
+} from "../../kubernetes/port-forward.ts";
 import type { Credential } from "../../fabric/identity/certificate-authority.ts";
 import type { Endpoint } from "../../fabric/node/endpoint.ts";
 import { connectNode, type NodeConnection } from "../../fabric/node/node-connection.ts";
@@ -26,29 +32,53 @@ export interface Administrator {
   readonly tls: Credential;
 }
 
-/** A network and the ways into it: everything that is read or opened once is kept until `close`. */
+/**
+ * A network and the ways into it, for the time of a command or for months. What is read from the cluster is kept for minutes; a connection
+ * closes while nobody uses it (`grpcTarget`), and opens again by itself. Local ports stay until `close`: an idle one costs the cluster
+ * nothing, and whoever holds a connection over it may go on.
+ */
 export interface OpenNetwork {
   readonly cluster: Cluster;
   readonly definition: FabricNetwork;
-  /** Throws `forbidden` when the user may not read this organization's Secrets: RBAC is the permission model. */
+  /** Not older than a minute. Throws `forbidden` when the user may not read this organization's Secrets: RBAC is the permission model. */
   administrator(organization: Organization, signal: AbortSignal): Promise<Administrator>;
+  /** Not older than a minute. */
   certificates(organization: Organization, signal: AbortSignal): Promise<PublicCertificates>;
   /** A port of a node, forwarded through the API server, with the names and authorities to verify it by. Throws `not-ready` when no Pod of it runs. */
   endpoint(node: FabricNode, port: number, signal: AbortSignal): Promise<Endpoint>;
-  /** The gRPC services of a node, over one connection for all who ask. */
+  /** The gRPC services of a node, over one connection for all who ask; a new one when its TLS authority has changed. */
   connection(node: FabricNode, signal: AbortSignal): Promise<NodeConnection>;
   /** To be done when all is over, however it ends. */
   atClose(cleanup: () => Promise<void>): void;
   close(): Promise<void>;
 }
 
-export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNetwork {
-  const readOnce = onceEach<PublicCertificates>();
-  const forwardOnce = onceEach<Endpoint>();
-  const connectOnce = onceEach<NodeConnection>();
-  const administratorOnce = onceEach<Administrator>();
+/** Milliseconds that certificates and administrators are kept: long beside the many questions of one command, short beside a renewal. */
+const readAgainAfter = 60_000;
+/**
+ * Milliseconds that a node is taken to have a running Pod. Longer: under a command a Pod that is replaced should be met as a lost
+ * connection, which the engine tries again, and not as `not-ready`, which it does not. In a process of months a node that is gone for
+ * good has to become `not-ready`: only then is another one of its organization asked.
+ */
+const lookAgainAfter = 5 * 60_000;
+
+interface SessionOptions {
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now?: () => number;
+}
+
+export function openNetwork(
+  cluster: Cluster,
+  definition: FabricNetwork,
+  { now = () => performance.now() }: SessionOptions = {},
+): OpenNetwork {
+  const readOnce = onceEach<PublicCertificates>({ keptFor: () => readAgainAfter, now });
+  const administratorOnce = onceEach<Administrator>({ keptFor: () => readAgainAfter, now });
+  const lookOnce = onceEach<PodPort>({ keptFor: () => lookAgainAfter, now });
+  const forwardOnce = onceEach<Forward>();
   const forwards: Forward[] = [];
-  const connections: NodeConnection[] = [];
+  /** By node and TLS authority: who has one of before may still be using it. */
+  const connections = new Map<string, NodeConnection>();
   const cleanups: (() => Promise<void>)[] = [];
   let closed = false;
   /** Of several that were asked side by side one failed, and all is closed: what another opens only then would stay open. */
@@ -59,22 +89,26 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
   const certificates: OpenNetwork["certificates"] = (organization, signal) =>
     readOnce(organization.name, () => readCertificates(cluster, organization, signal));
 
-  const endpoint: OpenNetwork["endpoint"] = (node, port, signal) =>
-    forwardOnce(`${hostOf(node)}:${port}`, async () => {
-      const target = nodeTarget(node, port);
-      // Of a connection that cannot be made a client of the forward sees only a reset: say before that no Pod runs.
-      const [{ tlsRoot }] = await Promise.all([
-        certificates(node.organization, signal),
-        resolveTarget(cluster, target, signal),
-      ]);
-      checkOpen();
-      const forward = await forwardPort(cluster, target);
-      if (closed) await forward.close();
-      checkOpen();
-      forwards.push(forward);
-      const { host, port: local, lastFailure } = forward;
-      return { host, port: local, serverName: hostOf(node), tlsRootCertificates: tlsRoot, lastFailure };
-    });
+  const openForward = async (target: ForwardTarget) => {
+    checkOpen();
+    const forward = await forwardPort(cluster, target);
+    if (closed) await forward.close();
+    checkOpen();
+    forwards.push(forward);
+    return forward;
+  };
+
+  const endpoint: OpenNetwork["endpoint"] = async (node, port, signal) => {
+    const target = nodeTarget(node, port);
+    const place = `${hostOf(node)}:${port}`;
+    // Of a connection that cannot be made a client of the forward sees only a reset: say before that no Pod runs.
+    const [{ tlsRoot }] = await Promise.all([
+      certificates(node.organization, signal),
+      lookOnce(place, () => resolveTarget(cluster, target, signal)),
+    ]);
+    const { host, port: local, lastFailure } = await forwardOnce(place, () => openForward(target));
+    return { host, port: local, serverName: hostOf(node), tlsRootCertificates: tlsRoot, lastFailure };
+  };
 
   return {
     cluster,
@@ -83,18 +117,18 @@ export function openNetwork(cluster: Cluster, definition: FabricNetwork): OpenNe
     endpoint,
     administrator: (organization, signal) =>
       administratorOnce(organization.name, () => readAdministrator(cluster, organization, signal)),
-    connection: (node, signal) =>
-      connectOnce(hostOf(node), async () => {
-        const place = await endpoint(node, ports[node.component], signal);
-        checkOpen();
-        const connection = connectNode(place);
-        connections.push(connection);
-        return connection;
-      }),
+    async connection(node, signal) {
+      const place = await endpoint(node, ports[node.component], signal);
+      checkOpen();
+      const key = `${place.serverName} ${place.tlsRootCertificates}`;
+      const connection = connections.get(key) ?? connectNode(place);
+      connections.set(key, connection);
+      return connection;
+    },
     atClose: (cleanup) => void cleanups.push(cleanup),
     async close() {
       closed = true;
-      for (const connection of connections) connection.close();
+      for (const connection of connections.values()) connection.close();
       await Promise.all([...forwards.map((forward) => forward.close()), ...cleanups.map((cleanup) => cleanup())]);
     },
   };
