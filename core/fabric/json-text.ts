@@ -11,7 +11,7 @@ export interface JsonProblem {
 
 export type ReadJson = { readonly value: unknown } | { readonly problem: JsonProblem };
 
-/** JSON that a user wrote. V8 says where it stopped for some mistakes only, and quotes what it read. */
+/** Reads JSON that a user wrote. V8's own errors name the place of some mistakes only, and quote the text. */
 export function readJson(text: string): ReadJson {
   try {
     return { value: JSON.parse(text) as unknown };
@@ -26,7 +26,7 @@ export function describeProblem(problem: JsonProblem): string {
   return `${problem.expected}, found ${problem.found} at ${describePlace(problem)}`;
 }
 
-/** "line 3, column 5": where even what stands there is nobody's business. */
+/** "line 3, column 5": for texts that a message must not quote. */
 export const describePlace = ({ line, column }: JsonProblem): string => `line ${line}, column ${column}`;
 
 interface Mistake {
@@ -34,7 +34,7 @@ interface Mistake {
   readonly expected: string;
 }
 
-/** The first place where a text is no JSON (RFC 8259); undefined when it is. */
+/** The first place where a text is not JSON (RFC 8259); undefined when all of it is. */
 export function mistakeIn(text: string): Mistake | undefined {
   try {
     const end = space(text, value(text, space(text, 0)));
@@ -57,7 +57,7 @@ class Stop extends Error implements Mistake {
   }
 }
 
-/** Each of these begins at `at` and gives where it ends. */
+/** This and the functions below read from `at` and return the position after what they have read. */
 function value(text: string, at: number): number {
   switch (text[at]) {
     case "{":

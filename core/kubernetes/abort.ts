@@ -1,6 +1,6 @@
 import { FabricError } from "../error.ts";
 
-/** What to throw when a signal ended something: its own FabricError, `timeout` for AbortSignal.timeout, else `interrupted`. */
+/** The error for an action that a signal ended: the signal's own FabricError, `timeout` for AbortSignal.timeout, else `interrupted`. */
 export function abortError(signal: AbortSignal, what: string): FabricError {
   const reason: unknown = signal.reason;
   if (reason instanceof FabricError) return reason;

@@ -1,11 +1,11 @@
 import { FabricError, type ErrorCode } from "../error.ts";
 import type { V1Status } from "./client-node.ts";
 
-/** The API server said no. `status` is what it said. */
+/** The API server refused a request, with this `status`. */
 export class ApiError extends FabricError {
   readonly httpStatus: number;
   readonly status: V1Status;
-  /** Seconds after which it may be asked again, where it has said so. */
+  /** Seconds after which the API server asks to be called again (Retry-After), if it has said so. */
   readonly retryAfter: number | undefined;
 
   constructor(httpStatus: number, status: V1Status, context: string, retryAfter?: number) {
@@ -17,28 +17,28 @@ export class ApiError extends FabricError {
   }
 }
 
-/** Whether the API server answered that a thing is not there. */
+/** Whether the API server answered that the object does not exist. */
 export function isNotFound(error: unknown): error is ApiError {
   return error instanceof ApiError && error.httpStatus === 404;
 }
 
-/** Whether the API server answered that a thing is there already or has changed meanwhile. */
+/** Whether the API server answered that the object exists already or has changed meanwhile. */
 export function isConflict(error: unknown): error is ApiError {
   return error instanceof ApiError && error.httpStatus === 409;
 }
 
-/** Whether the API server answered that what was begun with is too old by now: a version, or the place in a list. */
+/** Whether the API server answered that a resourceVersion, or the continue token of a list, is too old. */
 export function isExpired(error: unknown): error is ApiError {
   return error instanceof ApiError && error.httpStatus === 410;
 }
 
-/** The Status of an answer's body; a proxy in between may have sent anything else. */
+/** The Status in an answer's body. A proxy may have sent anything else: then a Status with that text. */
 export function parseStatus(httpStatus: number, body: string): V1Status {
   try {
     const parsed: unknown = JSON.parse(body);
     if (isStatus(parsed)) return parsed;
   } catch {
-    // Not JSON: told as it is.
+    // Not JSON: its text becomes the message.
   }
   const text = body.trim().slice(0, 500);
   return { kind: "Status", status: "Failure", code: httpStatus, message: text || `HTTP status ${httpStatus}` };
@@ -87,7 +87,7 @@ function readStatus(httpStatus: number, status: V1Status, context: string): Read
   }
 }
 
-/** What to type after a 403: the three that occur are RBAC, Pod Security and an admission policy or webhook. */
+/** What to type after a 403. It comes from RBAC, from Pod Security, or from an admission policy or webhook. */
 function forbiddenHint(message: string): string | undefined {
   const rbac = /cannot (\S+) resource "([^"]+)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]+)")?/.exec(
     message,

@@ -12,19 +12,19 @@ export interface Applied<T> {
   readonly change: "created" | "updated" | "unchanged";
 }
 
-/** What an apply would do. */
+/** The result of `applyDryRun`. */
 export interface DryRun<T> {
   readonly change: "create" | "update" | "none";
-  /** The object as it would be; undefined when not even its namespace is there. */
+  /** The object as it would be; undefined when its namespace does not exist yet. */
   readonly object?: T | undefined;
   /** JSON pointers of what would differ ("/spec/replicas"); empty unless `change` is "update". */
   readonly fields: readonly string[];
 }
 
 /**
- * Server-side apply (KEP-555) as field manager `kubectl-fabric`: what we named before and name no more is removed, what others set stays.
- * The object must carry the label app.kubernetes.io/managed-by=kubectl-fabric, and so must the one that is there.
- * Throws `conflict` when it does not, or when another manager owns a field that we would change.
+ * Server-side apply (KEP-555) as field manager `kubectl-fabric`: fields that we set before and leave out now are removed, fields of others
+ * stay. The object must have the label app.kubernetes.io/managed-by=kubectl-fabric, and so must the one in the cluster.
+ * Throws `conflict` when that one has not, or when another manager owns a field that we would change.
  */
 export async function apply<T extends KubernetesObject>(
   cluster: Cluster,
@@ -36,7 +36,7 @@ export async function apply<T extends KubernetesObject>(
   return { object: received(after) as T, change: changeOf(before, after) };
 }
 
-/** What `apply` would do, as the server sees it: defaults, admission and all. Changes nothing. Throws as `apply` does. */
+/** What `apply` would do, computed by the server with defaults and admission. Changes nothing. Throws as `apply` does. */
 export async function applyDryRun<T extends KubernetesObject>(
   cluster: Cluster,
   object: T,
@@ -49,7 +49,7 @@ export async function applyDryRun<T extends KubernetesObject>(
     const change = before === undefined ? "create" : fields.length > 0 ? "update" : "none";
     return { change, object: received(after) as T, fields };
   } catch (error) {
-    // Its namespace would have been made before it.
+    // A missing namespace is no failure: it would be made before the object.
     const answer = isNotFound(error) ? error : error instanceof FabricError ? error.cause : undefined;
     if (before === undefined && isNotFound(answer) && answer.status.details?.kind === "namespaces") {
       return { change: "create", fields: [] };
@@ -58,7 +58,7 @@ export async function applyDryRun<T extends KubernetesObject>(
   }
 }
 
-/** Where two states of an object differ, but for what the server counts and notes by itself. */
+/** JSON pointers of the fields in which two states of an object differ, without the server's own bookkeeping. */
 export function changedFields(before: object, after: object): readonly string[] {
   return jsonPatch.compare(withoutBookkeeping(before), withoutBookkeeping(after)).map(({ path }) => path);
 }
@@ -73,7 +73,7 @@ function withoutBookkeeping(object: object): object {
   return { ...rest, metadata: kept };
 }
 
-/** The object that is there, which must be ours. */
+/** The object in the cluster; undefined when there is none. Throws `conflict` when it is not ours. */
 async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: AbortSignal): Promise<Wire | undefined> {
   const ref = refOf(object);
   if (!hasLabels(object, managedBy)) {
@@ -93,8 +93,8 @@ async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: Abor
 }
 
 /**
- * Throws `conflict` for an object that somebody else has made. `instead` is what else to do: the hint never says to delete it, for it may
- * hold keys, data or the work of others, and some of it goes with what is deleted (a namespace, a StatefulSet's claims).
+ * Throws `conflict` for an object that somebody else has made. `instead` is what the hint advises besides asking the owner. The hint never
+ * advises to delete the object: it may hold keys, data or others' work, also in objects deleted with it (a StatefulSet's claims).
  */
 export function checkOurs(ref: ObjectRef, { metadata }: Pick<KubernetesObject, "metadata">, instead?: string): void {
   const owner = metadata?.labels?.[managedByLabel];
@@ -123,7 +123,7 @@ async function send(
       method: "PATCH",
       path: await pathOf(cluster, ref, signal),
       query: { fieldManager, force: false, dryRun: dryRun ? "All" : undefined },
-      // JSON is YAML, which is what this media type says.
+      // The media type says YAML; JSON is YAML.
       contentType: "application/apply-patch+yaml",
       body: toWire(object),
       signal,
@@ -151,7 +151,7 @@ function ownedByOthers(ref: ObjectRef, error: ApiError): FabricError {
   );
 }
 
-/** Most refusals name the object themselves; those that do not get its name. */
+/** Puts the object's name before a refusal that does not contain it. Most do. */
 function named(ref: ObjectRef, error: unknown): FabricError {
   if (!(error instanceof FabricError)) throw error;
   if (error.message.includes(ref.name)) return error;

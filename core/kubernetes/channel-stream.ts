@@ -3,27 +3,27 @@ import type { RawData, WebSocket } from "ws";
 import { FabricError, LostConnection } from "../error.ts";
 import { abortError } from "./abort.ts";
 
-/** How the channels of one WebSocket make up a stream (k8s.io/apimachinery pkg/util/httpstream/wsstream: the first byte of a message is its channel). */
+/** The meaning of a WebSocket's channels (k8s.io/apimachinery pkg/util/httpstream/wsstream: the first byte of a message is its channel). */
 export interface ChannelProtocol {
   /** The channel that we write to; undefined when the other side expects nothing. */
   readonly input: number | undefined;
   /** The channel that we read from. */
   readonly output: number;
-  /** A message of any other channel. An error ends the stream with it. */
+  /** Called for a message of any other channel. A returned error ends the stream. */
   onOther(channel: number, payload: Buffer): Error | undefined;
-  /** A message of the output channel; gives what belongs to the stream. */
+  /** Called for a message of the output channel; returns the bytes that belong to the stream. */
   onOutput?(payload: Buffer): Buffer;
   /** The message that ends the input and nothing else, if the protocol has one. */
   readonly endOfInput?: Buffer | undefined;
-  /** The socket is closed: why the stream is broken, or undefined when it is complete. */
+  /** Called when the socket is closed; returns why the stream is broken, or undefined when it is complete. */
   onClose(code: number, reason: string): Error | undefined;
 }
 
-/** Bytes a message; the server allocates each. */
+/** Bytes of a message at most; the server allocates memory for each message. */
 const messageBytes = 128 * 1024;
 /** Middleboxes forget a connection that is idle for a minute or more. */
 const pingMilliseconds = 10_000;
-/** After so many without a sign of life nobody is there: a minute, as kubectl has it (client-go tools/remotecommand/websocket.go). */
+/** Pings without an answer until the connection counts as lost: a minute, as in kubectl (client-go tools/remotecommand/websocket.go). */
 const unansweredPings = 6;
 /** How long the other side may be silent after the end of our input, when the protocol cannot tell it of that end. */
 const lingerMilliseconds = 1_000;
@@ -39,7 +39,7 @@ export class ChannelStream extends Duplex {
   #lingering: NodeJS.Timeout | undefined;
   #failure: Error | undefined;
   #message: Buffer | undefined;
-  /** Since the other side was last heard, or took something from us. */
+  /** Pings since the other side last sent something or took a message. */
   #unanswered = 0;
 
   /** The socket must be open and paused. */
@@ -50,7 +50,7 @@ export class ChannelStream extends Duplex {
     this.#pings = setInterval(() => this.#ping(), pingMilliseconds).unref();
     socket.on("pong", () => (this.#unanswered = 0));
     socket.on("message", (data, binary) => this.#receive(data, binary));
-    // What broke the connection; `close` comes next, and only says that it was.
+    // Kept for `close`, which comes next and does not say why the connection broke.
     socket.once("error", (error) => (this.#failure = error));
     socket.once("close", (code, reason) => this.#closed(code, reason.toString()));
     if (signal) this.#endWith(signal);
@@ -91,14 +91,14 @@ export class ChannelStream extends Duplex {
     part.copy(message, 1);
     this.#socket.send(message, (error) => {
       if (!error) this.#unanswered = 0;
-      // A socket that closes tells why by itself, and better.
+      // A socket that closes reports a better reason itself.
       if (error) done(this.destroyed ? error : lost("it was closed", error));
       else if (offset + part.length < chunk.length) this.#send(input, chunk, offset + part.length, done);
       else done();
     });
   }
 
-  /** One message is under way at a time (and ws masks a copy of it): its memory serves the next. */
+  /** Only one message is being sent at a time (and ws masks a copy of it), so the next one reuses its memory. */
   #outgoing(input: number, bytes: number): Buffer {
     if (bytes < messageBytes / 2) return Buffer.concat([Buffer.of(input)], bytes + 1);
     this.#message ??= Buffer.concat([Buffer.of(input)], messageBytes + 1);
@@ -110,7 +110,7 @@ export class ChannelStream extends Duplex {
       this.destroy(lost(`it has been silent for ${(unansweredPings * pingMilliseconds) / 1000} s`));
       return;
     }
-    // While we do not read, its answers wait, too.
+    // While the socket is paused, the answers to pings wait, too.
     this.#unanswered = this.#socket.isPaused ? 0 : this.#unanswered + 1;
     this.#socket.ping();
   }
@@ -146,7 +146,7 @@ export class ChannelStream extends Duplex {
     if (error) this.destroy(error);
     else {
       this.push(null);
-      // Nothing that is written now arrives anywhere.
+      // Further writes would be lost.
       if (!this.writableEnded) this.end();
     }
   }

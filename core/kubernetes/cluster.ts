@@ -20,20 +20,20 @@ export interface ApiRequest {
   readonly query?: ApiQuery;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** "application/json" unless told. */
+  /** "application/json" unless given. */
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
-  /** Other than GET: that it arrives twice does no harm, so that it is sent again where nobody knows whether it has arrived. */
+  /** For methods other than GET: the request may arrive twice, so it is sent again when it is unknown whether it has arrived. */
   readonly repeatable?: boolean | undefined;
-  /** Told when it is sent again although it may have done its work. */
+  /** Called when the request is sent again although it may have done its work already. */
   readonly onRepeat?: (() => void) | undefined;
 }
 
 type ApiQuery = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
 /**
- * The API server of one context: the port that everything in kube/ works through, and that tests replace. One that has answered and is
- * away, or busy, is waited for.
+ * The API server of one context: the port that core/kubernetes works through, and that tests replace. A server that has answered once and
+ * is now away, or busy, is waited for.
  */
 export interface Cluster {
   /** The context's name in the kubeconfig. */
@@ -42,29 +42,29 @@ export interface Cluster {
   readonly server: string;
   /** The context's namespace, or "default". */
   readonly namespace: string;
-  /** Calls and reads the JSON of the answer. Throws ApiError when the server refuses, `cluster-unreachable` when there is none. */
+  /** Calls and returns the answer's JSON. Throws ApiError when the server refuses, `cluster-unreachable` when it does not answer. */
   call(request: ApiRequest): Promise<unknown>;
-  /** Calls and gives the answer's body as it comes (logs, watches). Throws as `call` does. */
+  /** Calls and returns the answer's body as a stream (logs, watches). Throws as `call` does. */
   stream(request: ApiRequest): Promise<IncomingMessage>;
   /** Opens a WebSocket that is paused: attach to it, then resume. Throws as `call` does. */
   webSocket(path: string, query: ApiQuery, protocols: readonly string[], signal?: AbortSignal): Promise<WebSocket>;
-  /** The same by connections that the signal does not end, and with little patience: to put away what was made. The caller closes it. */
+  /** The same cluster for cleaning up: its connections outlive the signal, and it waits only 10 s for the server. The caller closes it. */
   lasting(): Cluster;
-  /** Ends what is open. A process may also just end. */
+  /** Ends all connections. A process may also just exit. */
   close(): void;
 }
 
 export interface ConnectOptions extends KubeconfigSource {
-  /** Ends everything that is done with this cluster. */
+  /** Ends every call of this cluster. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds that an API server which has answered before may be away, or busy, while it is waited for; a minute unless told. */
+  /** Milliseconds for which an API server that has answered before may be away or busy; a minute unless given. */
   readonly patience?: number | undefined;
-  /** Told that it is being waited for, and why: once, and again when that takes long. */
+  /** Called with the reason when the server is waited for: once, and again when that takes long. */
   readonly onAway?: ((because: string) => void) | undefined;
 }
 
 /**
- * The cluster that kubectl would talk to. Asks nothing of it yet: the first call tells whether it answers.
+ * The cluster that kubectl would talk to. Sends nothing yet: the first call shows whether the server answers.
  * Throws `cluster-unreachable` when there is no kubeconfig or context, `invalid` when it cannot be read.
  */
 export async function connectCluster(options: ConnectOptions = {}): Promise<Cluster> {
@@ -84,10 +84,10 @@ const answerMilliseconds = 65_000;
 const connectMilliseconds = 15_000;
 const tcpKeepAliveMilliseconds = 30_000;
 const patienceMilliseconds = 60_000;
-/** A connection that is cut, and made again at once, is not worth a word. */
+/** Attempts that are not reported: a connection that is cut and made again at once. */
 const untoldAttempts = 2;
 const tellAgainMilliseconds = 30_000;
-/** Between two failures of one outage: no answer in time is the slowest. */
+/** The longest time between two failures of one outage. The slowest failure is a missing answer. */
 const sameOutageMilliseconds = answerMilliseconds + 10_000;
 const settlingMilliseconds = 20_000;
 const settlingPauseMilliseconds = 500;
@@ -104,10 +104,10 @@ class ApiServer implements Cluster {
   readonly #patience: number;
   readonly #onAway: (because: string) => void;
   #agents: Agents | undefined;
-  /** Whether it has ever answered. */
+  /** Whether the server has ever answered. */
   #isKnown = false;
   #away: { readonly since: number; readonly last: number } | undefined;
-  /** When it answered again after it had been away. */
+  /** When the server answered again after an outage. */
   #back = -Infinity;
   #told = -Infinity;
 
@@ -155,7 +155,7 @@ class ApiServer implements Cluster {
     try {
       return await this.#patiently({ signal }, () => this.#admitted(open));
     } catch (error) {
-      // Whether a command was begun over it nobody knows: who may do it twice makes another.
+      // Unknown whether the server has begun the command: only the caller knows whether it may be sent twice.
       if (this.#isKnown && passingFailure(error) === "cut") throw lost("cut before it was open", error);
       throw error;
     }
@@ -174,7 +174,7 @@ class ApiServer implements Cluster {
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url, [...protocols], {
       ...options,
-      // An upgraded connection is never given back.
+      // An upgraded connection never returns to the agent.
       agent: options.agent,
       perMessageDeflate: false,
       handshakeTimeout: connectMilliseconds,
@@ -187,7 +187,7 @@ class ApiServer implements Cluster {
       merged.addEventListener("abort", abort, { once: true });
       socket.once("upgrade", (response) => {
         response.socket.setKeepAlive(true, tcpKeepAliveMilliseconds);
-        // ws keeps to itself what happens to the connection, and only tells that it is closed (1006).
+        // ws does not report the connection's error, only that it is closed (1006).
         response.socket.once("error", (error: Error) => socket.emit("error", error));
       });
       socket.once("open", () => {
@@ -202,7 +202,7 @@ class ApiServer implements Cluster {
         );
         done();
       });
-      // Stays attached: an error after this is told by `close`, and must not be thrown.
+      // This listener stays: `close` reports later errors, which must not be thrown.
       socket.on("error", (error) => {
         done();
         // ws gives it no code.
@@ -224,7 +224,7 @@ class ApiServer implements Cluster {
     this.#agents?.single.destroy();
   }
 
-  /** Sends again what may be sent again, until an answer comes, the server has been away too long, or the signal ends it. */
+  /** Sends a request, again after passing failures, until an answer comes, the server has been away too long, or the signal is aborted. */
   async #patiently<T>(request: Partial<ApiRequest>, send: () => Promise<T>): Promise<T> {
     const repeatable = isRepeatable(request);
     const begun = performance.now();
@@ -256,13 +256,13 @@ class ApiServer implements Cluster {
     this.#away = undefined;
   }
 
-  /** An API server that has just started knows no roles and service accounts yet, and refuses whoever needs them. */
+  /** Whether a refusal may pass: an API server that has just started knows no roles and service accounts yet. */
   #isSettling(error: unknown, now: number): boolean {
     const isRefusal = error instanceof ApiError && [401, 403].includes(error.httpStatus);
     return isRefusal && now - this.#back < settlingMilliseconds;
   }
 
-  /** Since when no call has had an answer: each waits for the same server, and not for as long as all of them before it together. */
+  /** When the present outage began. All calls wait for the same server, so their waits do not add up. */
   #awaySince(now: number): number {
     const isSame = this.#away !== undefined && now - this.#away.last < sameOutageMilliseconds;
     this.#away = { since: isSame ? this.#away!.since : now, last: now };
@@ -288,10 +288,10 @@ class ApiServer implements Cluster {
     });
   }
 
-  /** Asks with the credentials that we have, and once more with others where those have expired before their time. */
+  /** Asks with the present credentials, and after a 401 once more with renewed ones. */
   async #admitted<T>(ask: (options: RequestOptions) => Promise<T>): Promise<T> {
     const { impersonation } = this.#loaded;
-    // Without TLS (`kubectl proxy`) no credentials leave this machine: who listens there has its own.
+    // Without TLS (`kubectl proxy`) we send no credentials: the proxy has its own.
     if (this.server.startsWith("http:")) return ask({ headers: impersonation });
     const credentials = await this.#credentials.get();
     try {
@@ -317,12 +317,12 @@ class ApiServer implements Cluster {
 
   #options(credentials: RequestOptions): RequestOptions {
     const headers = { ...(credentials.headers as OutgoingHttpHeaders | undefined), ...this.#loaded.impersonation };
-    // A proxy's is made by client-node.
+    // For a proxy of the kubeconfig, client-node makes the agent.
     const agent = this.#hasProxy() ? credentials.agent : this.#agentsFor(credentials).kept;
     return { ...credentials, headers, agent };
   }
 
-  /** Who lost a connection that was idle has to send again: what may not arrive twice has one of its own. */
+  /** An idle connection may be lost, so that a request has to be sent again. One that may not arrive twice gets a connection of its own. */
   #unkept(options: RequestOptions): RequestOptions {
     if (this.server.startsWith("http:")) return { ...options, agent: false };
     return this.#hasProxy() ? options : { ...options, agent: this.#agentsFor(options).single };
@@ -332,7 +332,7 @@ class ApiServer implements Cluster {
     return Boolean(this.#loaded.config.getCurrentCluster()?.proxyUrl);
   }
 
-  /** The same as long as the certificate is the same. */
+  /** Agents for the client certificate in `options`; kept until the certificate changes. */
   #agentsFor(options: RequestOptions): Agents {
     const { ca, cert, key, servername, rejectUnauthorized } = options;
     const identity = [cert, key].map(String).join();
@@ -377,7 +377,7 @@ interface Agents {
 
 const isRepeatable = ({ method, repeatable }: Partial<ApiRequest>): boolean => method === "GET" || repeatable === true;
 
-/** Sends a request; gives the head of its answer. */
+/** Sends a request; returns the answer when its head has come. */
 async function exchange(
   url: string,
   request: ApiRequest,

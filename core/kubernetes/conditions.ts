@@ -1,7 +1,7 @@
 import type { V1Deployment, V1Job, V1PersistentVolumeClaim, V1Pod, V1StatefulSet, V1DaemonSet } from "./client-node.ts";
 import { explainPod } from "./explain.ts";
 
-/** What a look at an object says: it is so, not yet, or it never will be. */
+/** Whether a condition holds for an object: yes, not yet, or never. */
 type Verdict =
   | { readonly so: true }
   | { readonly so: false; readonly progress: string }
@@ -13,7 +13,7 @@ export type Condition<T> = (object: T | undefined) => Verdict;
 const so: Verdict = { so: true };
 const notYet = (progress: string): Verdict => ({ so: false, progress });
 
-/** The Pod's readiness probes say so. */
+/** The Pod is ready, by its readiness probes. */
 export const podReady: Condition<V1Pod> = (pod) => {
   if (!pod) return notYet("no Pod yet");
   const phase = pod.status?.phase;
@@ -27,7 +27,10 @@ export const podReady: Condition<V1Pod> = (pod) => {
   return notYet(problem?.text ?? `Pod ${phase ?? "Pending"}`);
 };
 
-/** Every replica runs the newest template and is ready, as `kubectl rollout status` counts (k8s.io/kubectl pkg/polymorphichelpers/rollout_status.go). */
+/**
+ * Every replica runs the newest template and is ready, as `kubectl rollout status` counts
+ * (k8s.io/kubectl pkg/polymorphichelpers/rollout_status.go).
+ */
 export const rolledOut: Condition<V1Deployment | V1StatefulSet | V1DaemonSet> = (workload) => {
   if (!workload) return notYet("not there yet");
   const { generation } = workload.metadata ?? {};

@@ -5,8 +5,8 @@ import { KubeConfig } from "./client-node.ts";
 import type { LoadedKubeconfig } from "./kubeconfig.ts";
 
 /**
- * What a request needs to be let in, from client-node: certificates, tokens of files, what a credential plugin answers (KEP-541).
- * Who has to be asked for it is asked once, however many requests wait for the answer.
+ * The credentials of requests, from client-node: certificates, tokens from files, a credential plugin's answer (KEP-541).
+ * A plugin is asked once, however many requests wait for its answer.
  */
 export class Credentials {
   readonly #loaded: LoadedKubeconfig;
@@ -18,17 +18,17 @@ export class Credentials {
     this.#config = loaded.config;
   }
 
-  /** Throws `forbidden` with what the plugin wrote. */
+  /** Throws `forbidden` with the plugin's output. */
   get(): Promise<RequestOptions> {
     this.#asked ??= this.#ask().finally(() => (this.#asked = undefined));
     return this.#asked;
   }
 
-  /** After a 401 (client-go does the same with its plugins): others than those that were refused, or undefined where there are none. */
+  /** Other credentials after a 401, or undefined when there are none. client-go does the same with its plugins. */
   async renewed(refused: RequestOptions): Promise<RequestOptions | undefined> {
     const current = await this.get();
     if (!isSame(current, refused)) return current;
-    // Whoever was refused with the same ones meanwhile gets this answer, too.
+    // Another request that was refused with the same credentials meanwhile shares this answer.
     if (this.#asked === undefined) this.#config = withoutCache(this.#config);
     const renewed = await this.get();
     return isSame(renewed, refused) ? undefined : renewed;
@@ -59,7 +59,7 @@ export class Credentials {
   }
 }
 
-/** client-node keeps a plugin's answer as long as it says that it is valid, in the configuration. */
+/** A copy without a plugin's answer, which client-node keeps in the configuration until the answer's expiry. */
 function withoutCache({ clusters, contexts, users, currentContext }: KubeConfig): KubeConfig {
   const fresh = new KubeConfig();
   fresh.loadFromOptions({ clusters, contexts, users, currentContext });

@@ -10,7 +10,7 @@ interface ApiResourceList {
 
 const discovered = new WeakMap<Cluster, ReturnType<typeof onceEach<readonly Resource[]>>>();
 
-/** Where a kind's objects are: from our table, else asked of the API server once for each apiVersion. */
+/** The resource of a kind: from our table, else from the API server, which is asked once for each apiVersion. */
 export async function findResource(
   cluster: Cluster,
   { kind, apiVersion }: { readonly kind: string; readonly apiVersion?: string | undefined },

@@ -12,7 +12,7 @@ export interface ExecTarget {
   readonly pod: string;
   readonly container: string;
   readonly command: readonly string[];
-  /** Whether it has a standard input; it has unless told. */
+  /** Whether the command has a standard input; true unless given. */
   readonly stdin?: boolean | undefined;
 }
 
@@ -27,7 +27,7 @@ const stdinChannel = 0;
 const stdoutChannel = 1;
 const stderrChannel = 2;
 const statusChannel = 3;
-/** v5 only (KEP-4006): a stream that ends while the others go on. */
+/** v5 only (KEP-4006): ends one stream while the others go on. */
 const closeChannel = 255;
 const v5 = "v5.channel.k8s.io";
 const v4 = "v4.channel.k8s.io";
@@ -36,7 +36,7 @@ const stderrBytes = 16 * 1024;
 
 /** A running command: writes go to its standard input, reads come from its standard output. */
 export class ExecStream extends ChannelStream {
-  /** How it ended; rejects as the stream fails. A stream that is not read does not end. */
+  /** The command's exit; rejects when the stream fails. A stream that is not read does not end. */
   readonly exit: Promise<ExitStatus>;
 
   constructor(socket: WebSocket, protocol: ExecProtocol, signal?: AbortSignal) {
@@ -47,7 +47,7 @@ export class ExecStream extends ChannelStream {
 }
 
 /**
- * Runs a command in a container. `end()` closes its standard input (on API servers before 1.30: the whole connection, after a second of silence).
+ * Runs a command in a container. `end()` closes its standard input (before Kubernetes 1.30 the connection, after a second of silence).
  * Throws ApiError `not-found` without Pod, `invalid` without such a container, `forbidden` without the right to exec;
  * a command that is not in the container fails the stream and `exit` with `not-found`.
  */
@@ -75,7 +75,7 @@ export async function execCapture(
   return { stdout, ...exit };
 }
 
-/** What the channels of an exec mean. */
+/** The channels of an exec. */
 export class ExecProtocol implements ChannelProtocol {
   readonly input: number | undefined;
   readonly output = stdoutChannel;
@@ -92,7 +92,7 @@ export class ExecProtocol implements ChannelProtocol {
     this.input = stdin ? stdinChannel : undefined;
     this.endOfInput = stdin && protocol === v5 ? Buffer.of(closeChannel, stdinChannel) : undefined;
     this.exit = this.#settle.promise;
-    // Whoever wants to know asks; nobody has to.
+    // A caller need not read `exit`: its rejection must not be unhandled.
     this.exit.catch(() => {});
   }
 
@@ -112,7 +112,7 @@ export class ExecProtocol implements ChannelProtocol {
     return undefined;
   }
 
-  /** The stream is closed, with or without an error. */
+  /** Rejects `exit` when the stream was closed without one. */
   abandon(error: Error | null): void {
     this.#settle.reject(error ?? lost("it was closed"));
   }
@@ -125,7 +125,7 @@ export class ExecProtocol implements ChannelProtocol {
   }
 }
 
-/** The exit code that a Status tells; undefined when the command never ran. */
+/** The exit code in a Status; undefined when the command never ran. */
 export function exitCode(status: V1Status): number | undefined {
   if (status.status === "Success") return 0;
   const cause = status.details?.causes?.find(({ reason }) => reason === "ExitCode");

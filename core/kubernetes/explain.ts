@@ -11,17 +11,16 @@ export interface PodProblem {
   /** One sentence. */
   readonly text: string;
   readonly hint?: string | undefined;
-  /** No time will cure it: somebody has to change something. */
+  /** True when waiting does not help: somebody has to change something. */
   readonly final: boolean;
   /** The name of a claim that the Pod needs and that is not there. */
   readonly missingClaim?: string;
-  /** Whose last lines tell more: a container that has ended. */
+  /** The container that has ended and whose last log lines say more. */
   readonly log?: { readonly container: string; readonly previous: boolean };
 }
 
 /**
- * Why a Pod does not start or does not become ready, from its status, its events and its claims; undefined when nothing is wrong with it
- * that we know of. Pure.
+ * Why a Pod does not start or does not become ready, from its status, its events and its claims; undefined when we see no problem. Pure.
  */
 export function explainPod(
   pod: V1Pod,
@@ -59,7 +58,7 @@ function unscheduled(pod: V1Pod, claims: readonly V1PersistentVolumeClaim[]): Po
   const scheduled = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
   if (scheduled?.status !== "False") return undefined;
   const pending = claims.filter(({ status }) => status?.phase !== "Bound").map(describeClaim);
-  // Of a claim that is not there the scheduler says so twice.
+  // The scheduler says "not found" twice for a claim that does not exist.
   const said = scheduled.message?.replace(/\bnot found\. not found\b/, "not found");
   const text = `no node takes the Pod: ${said ?? scheduled.reason ?? "unschedulable"}`;
   const where = inNamespace(pod.metadata);
@@ -127,10 +126,10 @@ function explainContainer(
   }
   if (configReasons.has(reason)) return { text: `container ${name} cannot be made (${reason})${told}`, final: false };
   const ended = state?.terminated !== undefined && state.terminated.exitCode !== 0 && phase !== "Failed";
-  // Runs again, and is not ready, as it was not before.
+  // Restarted, runs, and is not ready.
   const back = state?.running !== undefined && !ready && lastState?.terminated !== undefined;
   if (reason !== "CrashLoopBackOff" && !ended && !back) return undefined;
-  // One that is between two lives: those before count, and the last one's log is its own still.
+  // A container that has ended and is not restarted yet: this end is not in restartCount, and its log is not the previous one.
   const count = ended ? restartCount + 1 : restartCount;
   const previous = !ended;
   return {
@@ -141,7 +140,7 @@ function explainContainer(
   };
 }
 
-/** So often a container may end before it is taken for one that always will. */
+/** Restarts after which a container in CrashLoopBackOff counts as broken. */
 const mostEnds = 3;
 
 /** How often a Pod's containers have been started again. */
@@ -149,7 +148,7 @@ export function restartsOf(pod: V1Pod): number {
   return containerStatuses(pod).reduce((total, { restartCount }) => total + restartCount, 0);
 }
 
-/** Whether a Pod is broken, though its kubelet goes on trying: an image was not pulled, or a container ends again and again. Pure. */
+/** Whether a Pod is broken, though its kubelet goes on trying: an image cannot be pulled, or a container ends again and again. Pure. */
 export function isBroken(pod: V1Pod): boolean {
   return containerStatuses(pod).some(
     (status) =>
@@ -158,8 +157,8 @@ export function isBroken(pod: V1Pod): boolean {
 }
 
 /**
- * Whether what it is broken by has just been seen to fail: a try to pull, or another end of a container than those `before`. While the
- * kubelet only waits to try again, somebody may have mended it. Pure.
+ * Whether a broken Pod has failed again just now: an attempt to pull, or more restarts than `before`. While the kubelet only waits for
+ * its next attempt, somebody may have removed the cause. Pure.
  */
 export function hasFailedAnew(pod: V1Pod, before: number): boolean {
   const tried = containerStatuses(pod).some(
@@ -168,7 +167,7 @@ export function hasFailedAnew(pod: V1Pod, before: number): boolean {
   return isBroken(pod) && (tried || restartsOf(pod) > before);
 }
 
-/** The kubelet has tried, and has no image for the container. */
+/** Whether the kubelet could not get the container's image. */
 export function lacksImage({ state }: Pick<V1ContainerStatus, "state">): boolean {
   return imageReasons.has(state?.waiting?.reason ?? "");
 }

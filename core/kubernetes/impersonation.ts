@@ -1,7 +1,7 @@
 import { parse } from "yaml";
 import { FabricError } from "../error.ts";
 
-/** What a request says of the one in whose name it is made. */
+/** Headers that name the user whom a request impersonates. */
 export type ImpersonationHeaders = Readonly<Record<string, string | string[]>>;
 
 interface UserEntry {
@@ -15,9 +15,9 @@ interface UserEntry {
 }
 
 /**
- * Whom the first user of a name impersonates, in the headers of client-go (tools/clientcmd/api/v1/types.go, transport/round_trippers.go).
- * client-node knows `as` alone: without the groups a request would have other rights than kubectl's. Throws `invalid` for what client-go
- * refuses, too.
+ * The impersonation headers of a kubeconfig's first user called `name`, as client-go makes them (tools/clientcmd/api/v1/types.go,
+ * transport/round_trippers.go). client-node reads `as` alone: without the groups a request would have other rights than kubectl's.
+ * Throws `invalid` where client-go refuses, too.
  */
 export function impersonationOf(name: string, content: string, source: string): ImpersonationHeaders {
   if (!/\bas(-uid|-groups|-user-extra)?["']?\s*:/.test(content)) return {};
@@ -63,7 +63,7 @@ function list(value: unknown, what: string): string[] {
   throw new FabricError("invalid", `expected a list of texts in ${what}, found ${JSON.stringify(value)}`);
 }
 
-/** What may not stand in a header's name (RFC 9110, token) is percent-encoded, and the percent itself. */
+/** Percent-encodes characters that a header's name cannot contain (RFC 9110, token), and the percent sign. */
 const escaped = (key: string): string =>
   key.replaceAll(/[^!#$&'*+\-.^_`|~0-9A-Za-z]/g, (sign) =>
     [...Buffer.from(sign)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),

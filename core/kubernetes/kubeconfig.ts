@@ -7,7 +7,7 @@ import { impersonationOf, type ImpersonationHeaders } from "./impersonation.ts";
 
 const inClusterToken = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/** Where to look; everything has kubectl's default. */
+/** Where to look for a kubeconfig. Defaults are kubectl's. */
 export interface KubeconfigSource {
   /** As `--kubeconfig`: this file and no other. */
   readonly kubeconfig?: string | undefined;
@@ -16,7 +16,7 @@ export interface KubeconfigSource {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** A loaded configuration and the context that counts. */
+/** A loaded configuration and its chosen context. */
 export interface LoadedKubeconfig {
   readonly config: KubeConfig;
   readonly context: string;
@@ -25,16 +25,16 @@ export interface LoadedKubeconfig {
   readonly namespace: string;
   /** The user's name in the kubeconfig. */
   readonly user: string;
-  /** In whose name that user asks. */
+  /** Headers of the user whom this user impersonates; empty for none. */
   readonly impersonation: ImpersonationHeaders;
 }
 
 /**
  * Loads what kubectl would load (client-go tools/clientcmd/loader.go): `--kubeconfig`, else the files of KUBECONFIG, else
- * ~/.kube/config, else the service account of the Pod. Of several files the first that names a thing wins; files of KUBECONFIG that
- * do not exist are passed over.
- * Throws `cluster-unreachable` when there is no configuration or no current context, `usage` when there is no such file or context as
- * was told, or none in the file that was told, `invalid` when a file is not a kubeconfig (`usage` when it was told).
+ * ~/.kube/config, else the service account of the Pod. Of several files the first that names an entry wins; missing files of KUBECONFIG
+ * are ignored.
+ * Throws `cluster-unreachable` when there is no configuration or no current context, `invalid` when a file is not a kubeconfig. Throws
+ * `usage` when the options name a context that does not exist, and for every failure of a file that they name.
  */
 export function loadKubeconfig({ kubeconfig, context, env = process.env }: KubeconfigSource = {}): LoadedKubeconfig {
   const files = kubeconfigFiles(kubeconfig, env);
@@ -79,7 +79,7 @@ function readKubeconfig(file: string): KubeConfig {
   return config;
 }
 
-/** Of the first file that has a user of the name. */
+/** The impersonation headers from the first file that has a user of this name. */
 function impersonated(user: string, files: readonly string[]): ImpersonationHeaders {
   for (const file of files) {
     if (!readKubeconfig(file).users.some(({ name }) => name === user)) continue;
@@ -115,7 +115,7 @@ function inCluster(env: NodeJS.ProcessEnv): KubeConfig {
   });
 }
 
-/** What client-node would trip over: a context without a user, an exec plugin that wants its info. */
+/** Repairs what client-node cannot handle: a context without a user, an exec plugin that needs KUBERNETES_EXEC_INFO. */
 function withoutTraps(config: KubeConfig, files: readonly string[]): KubeConfig {
   const noUser = "kubectl-fabric/no-user";
   const repaired = new KubeConfig();

@@ -4,17 +4,17 @@ import type { KubernetesObject } from "./client-node.ts";
 import { describeRef, get, type ObjectRef } from "./objects.ts";
 import { hasLabels } from "./ownership.ts";
 
-/** What is to be deleted, as it was when it was listed: no other that may have its name later, and only while it is ours. */
+/** An object to delete, as it was when it was listed. A later object of the same name is not meant, nor this one once it is not ours. */
 export interface ListedObject {
   readonly ref: ObjectRef;
   readonly uid: string;
-  /** Those that make it ours. */
+  /** The labels that make it ours. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /**
- * The same object now; undefined when it is gone, whether or not there is another one of its name.
- * Throws `conflict` when one of its labels is not as it was: somebody has made it theirs meanwhile.
+ * The listed object as it is now; undefined when it is gone, even if there is another one of its name.
+ * Throws `conflict` when one of the labels has changed: somebody else has taken the object over.
  */
 export async function sameAsListed(
   cluster: Cluster,

@@ -5,18 +5,18 @@ import { lost } from "./channel-stream.ts";
 import type { Cluster } from "./cluster.ts";
 import { knownResources, resourcePath, type Resource } from "./resources.ts";
 
-/** Which log, and how much of it. */
+/** The container and the part of its log. */
 export interface LogOptions {
   readonly namespace: string;
   readonly pod: string;
-  /** Needed when the Pod has several. */
+  /** Needed when the Pod has several containers. */
   readonly container?: string | undefined;
-  /** Goes on as the container writes. */
+  /** Follows the log while the container writes. */
   readonly follow?: boolean | undefined;
   /** Only the last lines. */
   readonly tailLines?: number | undefined;
   readonly sinceSeconds?: number | undefined;
-  /** Of the container's life before this one. */
+  /** The log of the container's run before its last restart. */
   readonly previous?: boolean | undefined;
   readonly timestamps?: boolean | undefined;
 }

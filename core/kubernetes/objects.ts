@@ -9,7 +9,7 @@ import type { KubernetesObject } from "./client-node.ts";
 export interface ObjectRef<K extends string = string> {
   readonly kind: K;
   readonly apiVersion?: string | undefined;
-  /** The context's namespace unless told; ignored for kinds without. */
+  /** The context's namespace unless given; ignored for kinds without namespaces. */
   readonly namespace?: string | undefined;
   readonly name: string;
 }
@@ -28,7 +28,7 @@ export interface Selection<K extends string = string> {
 
 export const fieldManager = "kubectl-fabric";
 
-/** Items a page of `list`. */
+/** Items of a page of `list`. */
 const pageObjects = 500;
 
 /** Reads an object; undefined when it is not there. */
@@ -46,7 +46,7 @@ export async function get<K extends string>(
   }
 }
 
-/** Reads all objects of a selection, page by page; complete, or it throws. */
+/** Reads all objects of a selection, page by page. Never returns part of them: it throws. */
 export async function list<K extends string>(
   cluster: Cluster,
   selection: Selection<K>,
@@ -55,7 +55,7 @@ export async function list<K extends string>(
   return (await listWithVersion(cluster, selection, signal)).items;
 }
 
-/** A list and the version of the cluster that it shows: a watch goes on from there. */
+/** A list with its resourceVersion, from which a watch can go on. */
 export async function listWithVersion<K extends string>(
   cluster: Cluster,
   selection: Selection<K>,
@@ -76,7 +76,7 @@ export async function listWithVersion<K extends string>(
   }
 }
 
-/** The version that a list has begun with is kept for five minutes (etcd's compaction): a list that takes longer begins anew. */
+/** The API server keeps the version of a list for five minutes (etcd's compaction): a list that takes longer begins again. */
 const mostListings = 3;
 
 export interface Page<T> {
@@ -86,13 +86,13 @@ export interface Page<T> {
 
 export interface PageOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Items a page; 500 unless told. */
+  /** Items of a page; 500 unless given. */
   readonly limit?: number | undefined;
 }
 
 /**
- * The objects of a selection one page at a time: what the caller does not keep is not kept. Complete, or it throws: also ApiError 410 when the
- * pages are no longer of one version, as the caller may have kept some.
+ * The objects of a selection one page at a time, so that the memory of one page is enough. Throws when it cannot read all pages:
+ * ApiError 410 when their version is too old by now. It does not begin again then, as the caller may have used some pages.
  */
 export async function* listPages<K extends string>(
   cluster: Cluster,
@@ -123,7 +123,7 @@ interface ListPage {
   readonly items?: readonly object[] | null;
 }
 
-/** The query that a selection stands for. */
+/** The query parameters of a selection. */
 export function selectionQuery({ labels, fields }: Selection): Readonly<Record<string, string | undefined>> {
   const labelSelector =
     labels === undefined || typeof labels === "string"
@@ -134,7 +134,7 @@ export function selectionQuery({ labels, fields }: Selection): Readonly<Record<s
   return { labelSelector, fieldSelector: fields };
 }
 
-/** Creates an object. Throws ApiError `conflict` when it is there already. `generateName` may stand for a name. */
+/** Creates an object. Throws ApiError `conflict` when it exists already. It may have `generateName` instead of a name. */
 export async function create<T extends KubernetesObject>(
   cluster: Cluster,
   object: T,
@@ -153,7 +153,7 @@ export async function create<T extends KubernetesObject>(
   return received(answer) as T;
 }
 
-/** Creates an object, or reads the one that is there: also the one that it has made itself where the answer to that was lost. */
+/** Creates an object, or reads the existing one. That may be its own, if the answer to the first attempt was lost. */
 export async function createOrGet<T extends KubernetesObject>(
   cluster: Cluster,
   object: T,
@@ -173,20 +173,20 @@ export async function createOrGet<T extends KubernetesObject>(
 
 export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
-  /** The server checks and answers, and keeps nothing. */
+  /** The server checks the request and answers, but stores nothing. */
   readonly dryRun?: boolean | undefined;
 }
 
 export interface RemoveOptions extends WriteOptions {
-  /** Remove only this very object: one that was made anew under the same name stays. Throws `conflict` then. */
+  /** Removes only the object with this uid. Throws `conflict` when there is a later one of the same name. */
   readonly uid?: string | undefined;
   readonly resourceVersion?: string | undefined;
-  /** What becomes of dependents; "Background" unless told. */
+  /** What happens to dependents; "Background" unless given. */
   readonly propagation?: "Foreground" | "Background" | "Orphan" | undefined;
   readonly gracePeriodSeconds?: number | undefined;
 }
 
-/** Asks for an object's removal; tells whether it was there. It may take a while to go: see `gone`. */
+/** Asks for an object's removal. True when there was one. It may take a while to disappear: see `gone`. */
 export async function remove(cluster: Cluster, ref: ObjectRef, options: RemoveOptions = {}): Promise<boolean> {
   const { uid, resourceVersion, propagation = "Background", gracePeriodSeconds, dryRun, signal } = options;
   const path = await pathOf(cluster, ref, signal);
@@ -205,7 +205,7 @@ export async function remove(cluster: Cluster, ref: ObjectRef, options: RemoveOp
     return true;
   } catch (error) {
     if (isNotFound(error)) return repeated;
-    // What arrived before its answer was lost has made the conflict: this very object is gone, or about to.
+    // The first request arrived, but its answer was lost. The second conflicts: this object is gone, or is being deleted.
     const goes = async () => {
       const found = await get(cluster, ref, signal);
       return found?.metadata?.uid !== uid || found?.metadata?.deletionTimestamp !== undefined;
@@ -227,7 +227,7 @@ const patchTypes = {
   json: "application/json-patch+json",
 } as const;
 
-/** Changes part of an object, in JSON's own names. Throws ApiError `not-found` when it is not there. */
+/** Changes part of an object; fields have their JSON names. Throws ApiError `not-found` when it does not exist. */
 export async function patch<K extends string>(
   cluster: Cluster,
   ref: ObjectRef<K>,
@@ -251,7 +251,7 @@ export async function pathOf(cluster: Cluster, ref: ObjectRef, signal?: AbortSig
   return resourcePath(resource, ref.namespace ?? cluster.namespace, ref.name);
 }
 
-/** What an object is called. */
+/** The reference of an object. */
 export function refOf(object: KubernetesObject): ObjectRef {
   const { kind, apiVersion } = kindOf(object);
   return { kind, apiVersion, namespace: object.metadata?.namespace, name: object.metadata?.name ?? "" };
@@ -262,7 +262,7 @@ export function describeRef({ kind, namespace, name }: ObjectRef): string {
   return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
-/** A built-in object's kind and apiVersion are in our table or in the object. */
+/** An object's kind and apiVersion. Kinds of our table need no apiVersion. */
 function kindOf(object: KubernetesObject): { readonly kind: string; readonly apiVersion: string | undefined } {
   return { kind: object.kind ?? "", apiVersion: object.apiVersion };
 }

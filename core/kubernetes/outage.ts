@@ -6,24 +6,24 @@ import { passingFailure, wasReset } from "./unreachable.ts";
 
 /** Whether a failed request may be sent again. */
 export interface Sent {
-  /** That it has arrived twice does no harm. */
+  /** Whether it may arrive twice without harm. */
   readonly repeatable: boolean;
   /** Whether this server has ever answered: one that never did is more likely a wrong address than one that restarts. */
   readonly known: boolean;
 }
 
-/** Of one that never answered, where somebody did: a balancer may lead to a server that has just gone. */
+/** Attempts with a server that never answered, but whose balancer did: the balancer may have led to a server that has just stopped. */
 const firstTries = 3;
 
 const firstPause = 200; // milliseconds
 const longestPause = 5000;
-/** Whoever says an hour, or a day, is asked again all the same. */
+/** The longest pause for a Retry-After: a server that asks for an hour is called again after this. */
 const longestAsked = 10_000;
 
 /**
- * Milliseconds until the same request is sent again, with jitter; undefined for a failure that stays one. Passing are: a server that asks
- * to come back (KEP-1040, or a shutdown) or says 429; no connection; and, of what may be sent twice, a connection that was cut, no
- * answer in time, and 502, 503 and 504. Of a server that never answered these are few tries, and not for want of a connection or an
+ * Milliseconds until the same request is sent again, with jitter; undefined for a failure that does not pass. These pass: a Retry-After
+ * (KEP-1040, or a shutdown) or 429; no connection; and for requests that may be sent twice: a connection that was cut, no answer in time,
+ * and 502, 503 and 504. With a server that never answered there are few attempts, and none when there was no connection or no
  * answer. Pure but for `random`.
  */
 export function pauseBefore(
@@ -45,7 +45,7 @@ export function pauseBefore(
   return Math.min(firstPause * 2 ** attempt, longestPause) * (0.5 + random() / 2);
 }
 
-/** What says that somebody before the API server did not reach it, or that it was not ready. */
+/** Whether a proxy or balancer did not reach the API server, or the server was not ready. */
 const isAway = ({ httpStatus }: ApiError): boolean => [502, 503, 504].includes(httpStatus);
 
 /** Whether a request may have done its work although it failed. */
@@ -54,7 +54,7 @@ export function mayHaveArrived(failure: unknown): boolean {
   return passingFailure(failure) === "cut";
 }
 
-/** Sleeps; when the signal ends that, a deadline tells what was waited out. */
+/** Sleeps. Throws when the signal is aborted: for a deadline, a `timeout` with the message of `failure`. */
 export async function waitOut(failure: unknown, milliseconds: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(milliseconds, undefined, { signal });
@@ -63,7 +63,7 @@ export async function waitOut(failure: unknown, milliseconds: number, signal: Ab
   }
 }
 
-/** How a wait ended: where a deadline ended it, with what was waited out. */
+/** The error of a wait that `ended` ended: for a deadline, a `timeout` with the message of the `failure` that was waited out. */
 export function outwaited(failure: unknown, ended: unknown): unknown {
   const isDeadline = ended instanceof FabricError && ended.code === "timeout";
   if (!isDeadline || !(failure instanceof FabricError)) return ended;

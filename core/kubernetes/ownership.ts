@@ -1,12 +1,12 @@
 import { fieldManager } from "./objects.ts";
 
-/** Who looks after an object, by the convention of Kubernetes. */
+/** The label that names an object's manager (Kubernetes, "Recommended Labels"). */
 export const managedByLabel = "app.kubernetes.io/managed-by";
 
-/** On everything that we made. */
+/** The label of every object that we make. */
 export const managedBy = { [managedByLabel]: fieldManager } as const;
 
-/** Whether an object, if there is one, has all these labels. */
+/** Whether an object has all these labels; undefined has none. */
 export function hasLabels(
   object:
     { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> | undefined } | undefined } | undefined,

@@ -3,19 +3,19 @@ import type { V1SelfSubjectAccessReview } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
 import { findResource } from "./discovery.ts";
 
-/** What somebody wants to do. */
+/** A right, as RBAC grants it. */
 export interface Permission {
   readonly verb: "get" | "list" | "watch" | "create" | "patch" | "update" | "delete" | "deletecollection";
   readonly kind: string;
   readonly apiVersion?: string | undefined;
-  /** Undefined: for kinds without a namespace, or in all of them. */
+  /** Undefined for kinds without namespaces, or for all namespaces. */
   readonly namespace?: string | undefined;
   /** "portforward", "exec", "log" */
   readonly subresource?: string | undefined;
   readonly name?: string | undefined;
 }
 
-/** Those of the permissions that the user does not have. Anyone may ask this. */
+/** The permissions that the user lacks. Every user has the right to ask this. */
 export async function missingPermissions(
   cluster: Cluster,
   wanted: readonly Permission[],

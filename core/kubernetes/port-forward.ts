@@ -17,16 +17,16 @@ export interface PodPort {
   readonly port: number;
 }
 
-/** What a forward leads to: a Pod by its name, or whichever Pod of a workload or selector is ready when a connection is made. */
+/** The target of a forward: a Pod by its name, or a Pod of a workload or selector, chosen for each connection (a ready one if any). */
 export type ForwardTarget =
   | PodPort
   | {
       readonly namespace: string;
       readonly labels: Readonly<Record<string, string>> | string;
       readonly port: number;
-      /** What people call it: "peer0.org1". */
+      /** The target's name for people: "peer0.org1". */
       readonly called?: string;
-      /** What to type where no Pod runs, by whether there is one at all. */
+      /** The hint when no Pod runs; `isThere` says whether there is a Pod at all. */
       readonly remedy?: (isThere: boolean) => string;
     }
   | {
@@ -54,7 +54,7 @@ const protocols = ["v4.channel.k8s.io"];
 const portBytes = 2;
 
 /**
- * A connection to a port within a Pod. What the other side refuses after that ("connection refused") is an error of the stream.
+ * A connection to a port within a Pod. A later refusal ("connection refused") is an error of the stream.
  * The protocol cannot tell the Pod that our side has ended: `end()` closes the connection when the Pod has been silent for a second.
  * Throws ApiError `not-found` without Pod, `forbidden` without the right to portforward; `connection` when the Pod does not run.
  */
@@ -111,8 +111,8 @@ function refused({ namespace, pod, port }: PodPort, message: string): FabricErro
 }
 
 /**
- * Listens on a random port of 127.0.0.1; each connection there becomes one into the cluster, its Pod looked up anew: a Pod that was
- * restarted is found again. A connection that cannot be made is reset.
+ * Listens on a random port of 127.0.0.1. Each connection is carried on into the cluster; its Pod is looked up then, so a restarted Pod
+ * is found again. A connection that cannot be made is reset.
  */
 export async function forwardPort(cluster: Cluster, target: ForwardTarget, signal?: AbortSignal): Promise<Forward> {
   const ended = new AbortController();
@@ -135,7 +135,7 @@ export async function forwardPort(cluster: Cluster, target: ForwardTarget, signa
   return { host: "127.0.0.1", port, lastFailure: () => failure, close };
 }
 
-/** One connection: from the client's first byte to the last of both sides. Notes why it failed, and that none has where it is made. */
+/** Carries one connection until both sides have ended. Calls `note` with its failure, or with undefined once the connection is open. */
 async function carry(
   cluster: Cluster,
   target: ForwardTarget,
@@ -143,13 +143,13 @@ async function carry(
   signal: AbortSignal,
   note: (failure: FabricError | undefined) => void,
 ): Promise<void> {
-  // Errors before the pipeline takes over: the client went away.
+  // An error before the pipeline begins: the client has left.
   client.on("error", () => {});
   const gone = new AbortController();
   client.once("close", () => gone.abort());
   const either = AbortSignal.any([signal, gone.signal]);
   const failed = (error: unknown) => {
-    // What ends with its client, or with the forward, has not failed.
+    // An end caused by the client, or by closing the forward, is no failure.
     if (!either.aborted && error instanceof FabricError) note(error);
     client.resetAndDestroy();
   };
@@ -157,7 +157,7 @@ async function carry(
     const pod = await resolveTarget(cluster, target, either);
     const remote = await openPort(cluster, pod, either);
     note(undefined);
-    // Before the pipelines see it: they would end the client properly, as if that had been all.
+    // This listener comes before the pipelines': they would end the client's stream normally, as if it were complete.
     remote.once("error", failed);
     await Promise.all([pipeline(client, remote, { end: true }), pipeline(remote, client)]);
   } catch (error) {
@@ -174,7 +174,7 @@ async function listen(server: Server, signal: AbortSignal | undefined): Promise<
   return (server.address() as AddressInfo).port;
 }
 
-/** The Pod that a connection goes to now. Throws `not-ready` when none is ready. */
+/** The Pod for a new connection: a ready one, else a running one. Throws `not-ready` when none runs, `not-found` without the workload. */
 export async function resolveTarget(cluster: Cluster, target: ForwardTarget, signal?: AbortSignal): Promise<PodPort> {
   if ("pod" in target) return target;
   const { namespace, port } = target;

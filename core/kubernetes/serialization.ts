@@ -7,7 +7,7 @@ import { V1MicroTime } from "./client-node.ts";
 const underscored: ReadonlySet<string> = new Set(["_from", "_default"]);
 const plain: ReadonlySet<string> = new Set([...underscored].map((name) => name.slice(1)));
 
-/** Below these everything is the user's own: names there mean nothing to Kubernetes. */
+/** Fields whose contents are the user's: names below them have no meaning for Kubernetes. */
 const opaque: ReadonlySet<string> = new Set([
   "annotations",
   "labels",
@@ -53,7 +53,7 @@ export function toWire(value: unknown): unknown {
   return mapObject(value, toWire, (name) => (underscored.has(name) ? name.slice(1) : name));
 }
 
-/** An object of client-node's types from its JSON. Of a kind that is not built in, only `metadata` is known. */
+/** An object of client-node's types from its JSON. For a kind that is not built in, only `metadata` is converted. */
 export function fromWire(json: unknown, builtIn = true): unknown {
   if (builtIn) return revive(json);
   if (typeof json !== "object" || json === null || !("metadata" in json)) return json;

@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import { FabricError, messageOf } from "../error.ts";
 
-/** Who was called, by whom. */
+/** The server that was called, and the kubeconfig's context and user. */
 export interface Called {
   readonly server: string;
   readonly context: string;
@@ -67,8 +67,8 @@ function isServerCertificate(code: string): boolean {
 }
 
 /**
- * Whether a failure may pass by itself, and what is known then: "unsent", no connection came about; "cut", it was lost, or nobody
- * answered. Undefined for others, above all for certificates.
+ * Whether a failure may pass by itself: "unsent" when there was no connection; "cut" when it was lost, or no answer came in time.
+ * Undefined for other failures, for example of certificates.
  */
 export function passingFailure(failure: unknown): "unsent" | "cut" | undefined {
   if (!(failure instanceof FabricError) || failure.code !== "cluster-unreachable") return undefined;
@@ -78,7 +78,7 @@ export function passingFailure(failure: unknown): "unsent" | "cut" | undefined {
     case "EAI_AGAIN":
     case "EHOSTUNREACH":
     case "ENETUNREACH":
-    case "ERR_PROXY_TUNNEL": // who is between could not connect
+    case "ERR_PROXY_TUNNEL": // the proxy could not connect
       return "unsent";
     case "ECONNRESET":
     case "EPIPE":
@@ -89,7 +89,7 @@ export function passingFailure(failure: unknown): "unsent" | "cut" | undefined {
   }
 }
 
-/** Whether there was somebody who ended the connection. */
+/** Whether the other side closed the connection: something listens at the address. */
 export function wasReset(failure: unknown): boolean {
   return failure instanceof FabricError && ["ECONNRESET", "EPIPE"].includes(codeOf(failure.cause));
 }

@@ -22,16 +22,16 @@ import { watch } from "./watch.ts";
 
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds; as long as the signal allows unless told. */
+  /** Milliseconds; unless given, only the signal ends the wait. */
   readonly timeout?: number | undefined;
-  /** Told whenever what is being waited for changes. */
+  /** Called with the state of the object or of its Pods, whenever the text changes. */
   readonly progress?: ((text: string) => void) | undefined;
   /**
-   * Of a workload that needs nothing that is still to come: an image that is not pulled, or a container that ends again (three times
-   * at least) while this waits, ends the wait.
+   * For a workload whose Pods could run now. The wait ends with an error when an image cannot be pulled, or when a container in
+   * CrashLoopBackOff, restarted three times or more, ends again during the wait.
    */
   readonly impatient?: boolean | undefined;
-  /** Milliseconds in which a controller may replace a Pod that has failed; 5 seconds unless told. */
+  /** Milliseconds in which a controller may replace a Pod that has failed; 5 seconds unless given. */
   readonly patience?: number | undefined;
 }
 
@@ -41,9 +41,9 @@ interface Patience {
 }
 
 /**
- * Waits until an object is as it should be, by watching it; gives the object then (undefined for `gone`).
- * Of a workload its Pods are watched, too: `progress` tells why they do not run.
- * Throws `timeout`, or `not-ready` as soon as it is clear that it will never be so; both tell the reason.
+ * Watches an object until the condition holds; returns the object then (undefined for `gone`).
+ * A workload's Pods are watched, too: `progress` gets the reason why they do not run.
+ * Throws `timeout`, or `not-ready` as soon as it is clear that the condition will never hold; both name the reason.
  */
 export async function waitFor<K extends string>(
   cluster: Cluster,
@@ -62,12 +62,12 @@ export async function waitFor<K extends string>(
   try {
     return await Promise.race([
       settled(cluster, named, condition, within, tell),
-      // Only ever ends by an error.
+      // Never resolves: it only throws.
       hopeless(cluster, named, within, tell, { impatient, patience }),
     ]);
   } catch (error) {
     const late = isOverdue(signal, limit);
-    // Who was away the whole time cannot say why it was not so.
+    // When the API server was away until the deadline, it cannot explain the object's state.
     if (!late || isOutwaited(error)) throw error;
     const after = late === "limit" && timeout !== undefined ? ` after ${Math.round(timeout / 1000)} s` : "";
     throw await overdue(cluster, named, told, after);
@@ -94,7 +94,7 @@ async function settled<K extends string>(
   throw new FabricError("internal", "a watch ended by itself");
 }
 
-/** Follows a workload's Pods and why they cannot be created; throws `not-ready` when a Pod will never run. */
+/** Watches a workload's Pods and the events of their creation. Throws `not-ready` when a Pod will never run. */
 async function hopeless(
   cluster: Cluster,
   ref: ObjectRef,
@@ -110,7 +110,7 @@ async function hopeless(
       refusedPods(cluster, ref, signal, tell),
     ]);
   } catch (error) {
-    // Who may not read Pods or events waits without knowing why.
+    // A user who may not read Pods or events waits without these reasons.
     if (error instanceof FabricError && error.code === "forbidden") return never();
     throw error;
   }
@@ -147,7 +147,7 @@ async function hopelessPods(
       const now = problemOf(still);
       if (now?.final) throw new FabricError("not-ready", now.text, { hint: now.hint });
       if (!failing || !now || !isBroken(still) || (await isSuperseded(cluster, still, labels, signal))) continue;
-      // As it was when it failed: of a pull the kubelet says why only then.
+      // The problem as it was at the failure: only then the kubelet names the reason of a failed pull.
       const said = await lastLines(cluster, namespace, { ...problem, pod: pod.metadata?.name }, signal).catch(() => []);
       const text = [problem.text, ...said.map((line) => `  | ${line}`)].join("\n");
       throw new FabricError("not-ready", text, { hint: problem.hint });
@@ -156,7 +156,7 @@ async function hopelessPods(
   throw new FabricError("internal", "a watch ended by itself");
 }
 
-/** Whether a Deployment has made a Pod of another template since: a broken one of before stays until that one is ready. */
+/** Whether a Deployment has made a later Pod of another template: the broken Pod stays until the later one is ready. */
 async function isSuperseded(
   cluster: Cluster,
   pod: V1Pod,
@@ -213,14 +213,14 @@ async function selectorOf(
   return workload && matchLabels(workload);
 }
 
-/** Whether time is over: that of this wait, or that of the whole command. Who interrupts wants no explanation. */
+/** Which deadline has passed: this wait's or the command's. Undefined also for Ctrl-C, which needs no explanation. */
 function isOverdue(signal: AbortSignal | undefined, limit: AbortSignal | undefined): "limit" | "command" | undefined {
   const reason: unknown = signal?.reason;
   if (signal?.aborted) return reason instanceof FabricError && reason.code === "timeout" ? "command" : undefined;
   return limit?.aborted ? "limit" : undefined;
 }
 
-/** To say why; the signal that ended the wait is of no use for it. */
+/** The time for finding the reason after a timeout. The signal of the wait is aborted already. */
 const explanation = 10_000; // milliseconds
 
 async function overdue(cluster: Cluster, ref: ObjectRef, progress: string, after: string): Promise<FabricError> {
@@ -235,7 +235,7 @@ async function overdue(cluster: Cluster, ref: ObjectRef, progress: string, after
 
 const tailLines = 10;
 
-/** What a container that has ended said last. */
+/** The last log lines of a container that has ended. */
 async function lastLines(
   cluster: Cluster,
   namespace: string | undefined,
@@ -250,7 +250,7 @@ async function lastLines(
   return lines;
 }
 
-/** With the Pod that it is about, unless there is none. */
+/** A problem and the name of its Pod, if it has one. */
 interface ExplainedProblem extends PodProblem {
   readonly pod?: string | undefined;
 }
@@ -300,7 +300,7 @@ async function claimsOf(cluster: Cluster, pod: V1Pod, namespace: string, signal:
   return claims.filter((claim) => claim !== undefined);
 }
 
-/** Events of the object and of what it owns: a Deployment's ReplicaSets are named after it. */
+/** Events of an object, and of a Deployment's ReplicaSets, whose names begin with its name. */
 function ofController(events: readonly CoreV1Event[], { kind, name }: ObjectRef): readonly CoreV1Event[] {
   return events.filter(
     ({ involvedObject: about }) =>

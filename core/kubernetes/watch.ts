@@ -12,10 +12,10 @@ import { isOutwaited } from "./outage.ts";
 import { resourcePath, type ObjectOf } from "./resources.ts";
 import { unreachable } from "./unreachable.ts";
 
-/** The state of a selection: first all there is, then after every change. Keys are "namespace/name". */
+/** All objects of a selection at one moment. Keys are "namespace/name". */
 export type Snapshot<K extends string> = ReadonlyMap<string, ObjectOf<K>>;
 
-/** The server ends a watch after this; it is then taken up where it stopped. */
+/** The server ends a watch after this time; a new one goes on from the last version. */
 const watchSeconds = 290;
 
 interface WatchEvent {
@@ -24,9 +24,9 @@ interface WatchEvent {
 }
 
 /**
- * Follows a selection by list and watch: yields what there is, and again after each change, until the caller stops or the signal ends it.
- * A watch that ends or is cut is taken up at the last version seen; when that is too old (410), everything is listed again.
- * Throws what the API server refuses, `cluster-unreachable` when it stays away, `interrupted` or `timeout` with the signal.
+ * Follows a selection by list and watch: yields all objects, and again after each change (always the same map), until the caller stops or
+ * the signal is aborted. A watch that ends or is cut goes on from the last version seen; when that is too old (410), all is listed again.
+ * Throws ApiError when the API server refuses, `cluster-unreachable` when it stays away, `interrupted` or `timeout` with the signal.
  */
 export async function* watch<K extends string>(
   cluster: Cluster,
@@ -58,7 +58,7 @@ export async function* watch<K extends string>(
       } catch (error) {
         if (signal.aborted) throw isOutwaited(error) ? error : abortError(signal, `watching ${selection.kind}`);
         if (isExpired(error)) version = undefined;
-        // To open it was tried long enough.
+        // `open` has waited for the server already.
         else if (!isOpen || !isPassing(error) || ++failures > 5) throw told(error, cluster);
         else await pause(failures, signal);
       }
@@ -88,7 +88,7 @@ async function open(
   });
 }
 
-/** One connection's events. */
+/** The events of one connection. */
 async function* events(answer: IncomingMessage): AsyncGenerator<WatchEvent, void, void> {
   try {
     const lines = createInterface({ input: answer, crlfDelay: Infinity });

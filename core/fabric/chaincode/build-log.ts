@@ -3,14 +3,14 @@ import { answers } from "../node/answers.ts";
 
 /** Lines of a build's output that are shown. */
 const shown = 30;
-/** What tells why, in the words of npm, Go, TypeScript, Maven, Gradle and the shell. */
+/** Words by which npm, Go, TypeScript, Maven, Gradle and the shell name a cause. */
 const telling =
   /\berr(or)?\b|ERR!|FAIL|cannot|could not|not found|undefined|missing|denied|unable|no such|timeout|ENOTFOUND|EAI_AGAIN/i;
 const noise = /^npm (notice|timing|verb|http)|A complete log of this run|^\s*$/;
 
 /**
- * A peer's refusal to install, made readable: Fabric puts all that the build wrote into one line of its error
- * (`Error returned from build: 1 "…"`). Any other failure stays.
+ * Makes a peer's refusal to install readable: Fabric puts the build's whole output into one line of its error
+ * (`Error returned from build: 1 "…"`). Any other failure is returned as it is.
  */
 export function readableBuildFailure(error: unknown): unknown {
   if (!(error instanceof FabricError)) return error;
@@ -24,7 +24,7 @@ export function readableBuildFailure(error: unknown): unknown {
   return new FabricError("rejected", message, { hint: hintFor(output), cause: error });
 }
 
-/** Without the peer's name, and the port by which its daemon asked: all peers say the same. */
+/** The message leaves out the peer's name and the daemon's local port, so that it is the same for all peers. */
 function withoutImage(image: string, because: string, cause: FabricError): FabricError {
   const [, name = "image"] = /([^/:@]+)(?::[^/]*|@.*)?$/.exec(image) ?? [];
   const file = `${name.replace(/^fabric-/, "")}.tar`;
@@ -39,7 +39,7 @@ function withoutImage(image: string, because: string, cause: FabricError): Fabri
   );
 }
 
-/** The lines that tell why, and what stands around the end; in order. */
+/** The lines that name a cause, and the last lines, in the output's order. */
 export function relevantLines(output: string): readonly string[] {
   const all = output.split(/\r?\n/).filter((line) => !noise.test(line));
   if (all.length <= shown) return all;

@@ -6,7 +6,7 @@ type Written = readonly unknown[] | { readonly function?: unknown; readonly args
 
 /**
  * Arguments of a call from JSON: `{"Args":["f","a"]}`, `{"function":"f","Args":["a"]}` or `["f","a"]`; the first is the
- * function. What is not a string is handed over as JSON. Throws `usage`.
+ * function. An argument that is not a string is passed as JSON. Throws `usage`.
  */
 export function parseCallArguments(text: string): readonly string[] {
   const written = readCall(text);

@@ -1,28 +1,28 @@
 import { createHash } from "node:crypto";
 
 /**
- * What makes a chaincode's image and container one peer's own (core/container/dockercontroller/dockercontroller.go,
- * GetVMName and GetVMNameForDocker).
+ * The settings of a peer that are part of the names of its chaincode containers and images
+ * (core/container/dockercontroller/dockercontroller.go, GetVMName and GetVMNameForDocker).
  */
 export interface ContainerOwner {
-  /** CORE_PEER_NETWORKID: "dev" where nobody set it. */
+  /** CORE_PEER_NETWORKID: "dev" unless it is set. */
   readonly networkId: string;
   /** CORE_PEER_ID */
   readonly peerId: string;
 }
 
-/** "dev-peer0-asset-<sha256>": how a peer calls the container of a package. */
+/** The name of a package's container at a peer: "dev-peer0-asset-<sha256>". */
 export function containerNameOf(owner: ContainerOwner, packageId: string): string {
   return prefixOf(owner) + sanitized(packageId);
 }
 
-/** How a peer calls the image of a package: the container's name and its hash, in lower case, without a tag. */
+/** The name of a package's image at a peer: the container's name and its hash, in lower case, without a tag. */
 export function imageNameOf({ networkId, peerId }: ContainerOwner, packageId: string): string {
   const name = [networkId, peerId, packageId].filter(Boolean).join("-").replaceAll(":", "-");
   return `${sanitized(name)}-${createHash("sha256").update(name).digest("hex")}`.toLowerCase();
 }
 
-/** The package that a container of this peer runs; undefined when its name is another's, or of the lifecycle before 2.0. */
+/** The ID of the package that a container runs; undefined when another peer named it, or the lifecycle before 2.0. */
 export function packageOfContainer(owner: ContainerOwner, container: string): string | undefined {
   const prefix = prefixOf(owner);
   if (!container.startsWith(prefix)) return undefined;
@@ -30,7 +30,7 @@ export function packageOfContainer(owner: ContainerOwner, container: string): st
   return label === undefined ? undefined : `${label}:${hash}`;
 }
 
-/** The package that an image of this peer was made of, its label in lower case; undefined as above. */
+/** The ID of the package that an image was built from, its label in lower case; undefined as for `packageOfContainer`. */
 export function packageOfImage(owner: ContainerOwner, repository: string): string | undefined {
   const [, name] = /^(.+-[0-9a-f]{64})-[0-9a-f]{64}$/.exec(repository) ?? [];
   if (name === undefined) return undefined;
@@ -39,14 +39,14 @@ export function packageOfImage(owner: ContainerOwner, repository: string): strin
 }
 
 /**
- * The end of the name of every container that runs a package, whatever the peer's network and ID: they differ, it does not
- * (core/container/dockercontroller/dockercontroller.go, GetVMName).
+ * The end of the name of every container that runs a package. It does not depend on the peer's network and ID, as the
+ * beginning does (core/container/dockercontroller/dockercontroller.go, GetVMName).
  */
 export function containerSuffix(packageId: string): string {
   return `-${sanitized(packageId)}`;
 }
 
-/** Whether something is named as peers name what they build and start for a package, whoever the peer is. */
+/** Whether a name has the form of a package's container or image, of any peer. */
 export function isChaincodeName(name: string): boolean {
   return /.-[0-9a-f]{64}(-[0-9a-f]{64})?$/.test(name);
 }

@@ -15,7 +15,7 @@ export interface ChaincodeDefinition {
   readonly initRequired: boolean;
 }
 
-/** The policy that Fabric puts in when none is given: what a committed definition shows. */
+/** The policy that Fabric sets when none is given: a committed definition contains it. */
 export function defaultEndorsementPolicyBytes(): Uint8Array {
   return parseEndorsementPolicy(defaultEndorsementPolicy).serializeBinary();
 }

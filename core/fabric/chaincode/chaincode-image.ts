@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { FabricError } from "../../error.ts";
 
-/** What makes a chaincode's image and container one peer's own. */
+/** The settings of a peer that are part of the names of its chaincode images and containers. */
 export interface PeerNames {
   /** CORE_PEER_NETWORKID; may be empty. */
   readonly networkId: string;
@@ -10,7 +10,7 @@ export interface PeerNames {
 }
 
 /**
- * The image that a peer runs a package from, without tag: it builds one only when its daemon knows no such name
+ * The image that a peer runs a package from, without tag: the peer builds it only when its daemon has none of that name
  * (core/container/dockercontroller/dockercontroller.go, GetVMNameForDocker and Build). Throws `invalid` when Docker would not take it.
  */
 export function chaincodeImageName(names: PeerNames, packageId: string): string {

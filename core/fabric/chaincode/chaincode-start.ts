@@ -16,7 +16,7 @@ export type ChaincodeAnswer =
 
 /**
  * Calls a chaincode at one peer so that the peer starts it. The call is simulated and never submitted: the ledger stays
- * as it is, whatever the chaincode does with it. A chaincode that does not know the function refuses, and runs.
+ * as it is, whatever the chaincode does with it. A chaincode without this function answers with an error, so it runs too.
  * Throws `rejected` with the peer's words when it could not be started.
  */
 export async function startChaincode(client: NodeClient, channel: string, chaincode: string): Promise<ChaincodeAnswer> {

@@ -2,8 +2,8 @@ import { peer } from "@hyperledger/fabric-protos";
 import { FabricError } from "../../error.ts";
 
 /**
- * Fabric never lets go of a collection, nor of its blockToLive (core/chaincode/lifecycle/scc.go,
- * validateCollectionConfigsAgainstCommittedDef). Throws `usage` when `proposed` would.
+ * Fabric never removes a committed collection, nor changes its blockToLive (core/chaincode/lifecycle/scc.go,
+ * validateCollectionConfigsAgainstCommittedDef). Throws `usage` when `proposed` would do so.
  */
 export function checkCollectionsChange(committed: Uint8Array, proposed: Uint8Array): void {
   const wanted = collectionsIn(proposed);
@@ -24,7 +24,7 @@ export function checkCollectionsChange(committed: Uint8Array, proposed: Uint8Arr
   }
 }
 
-/** Former collections, and those that were added since: they cannot be removed. */
+/** The former collections and those committed since then: Fabric lets none be removed. */
 export function withLaterCollections(former: Uint8Array, committed: Uint8Array): Uint8Array {
   const names = new Set(collectionsIn(former).map((collection) => collection.getName()));
   const added = collectionsIn(committed).filter((collection) => !names.has(collection.getName()));

@@ -2,7 +2,7 @@ import { peer } from "@hyperledger/fabric-protos";
 import { printEndorsementPolicy } from "../policy/endorsement-policy.ts";
 import { printSignaturePolicy, readSignaturePolicy } from "../policy/signature-policy.ts";
 
-/** A committed collection, as the peer command's JSON names its parts. */
+/** A committed collection, with the field names of the peer command's JSON. */
 export interface CommittedCollection {
   readonly name: string;
   readonly policy: string;

@@ -5,7 +5,7 @@ import { memberPolicy, parseEndorsementPolicy } from "../policy/endorsement-poli
 import { describeProblem, readJson } from "../json-text.ts";
 import { parseSignaturePolicy, type SignaturePolicy } from "../policy/signature-policy.ts";
 
-/** A private data collection as the peer command's JSON file names its parts (internal/peer/chaincode/common.go, collectionConfigJson). */
+/** A private data collection, its fields named as in the peer command's JSON (internal/peer/chaincode/common.go, collectionConfigJson). */
 export interface Collection {
   readonly name: string;
   /** A signature policy that only tells the members: OR of organizations. */
@@ -42,7 +42,7 @@ export function parseCollections(text: string): readonly Collection[] {
   return read.value.map(readCollection);
 }
 
-/** Go takes the names of fields in any case, and passes over what it does not know: a mistyped memberOnlyRead would be lost. */
+/** Unlike Go, this refuses unknown fields: a mistyped memberOnlyRead would be lost. Names may be in any case, as in Go. */
 const collectionSchema = z.strictObject({
   name: z.string(),
   policy: z.string(),
@@ -116,7 +116,7 @@ function collectionConfig(collection: Collection): peer.CollectionConfig {
       `expected one of signaturePolicy and channelConfigPolicy in collection ${name}, found both`,
     );
   }
-  // Go's empty string is none.
+  // As in Go, an empty string counts as unset.
   const endorsement = signaturePolicy || channelConfigPolicy;
   if (endorsement) config.setEndorsementPolicy(ofCollection(name, () => parseEndorsementPolicy(endorsement)));
   const wrapped = new peer.CollectionConfig();
@@ -140,7 +140,7 @@ function memberOrgsPolicy({ name, policy }: Collection): peer.CollectionPolicyCo
 const isOr = (policy: SignaturePolicy): boolean =>
   policy.type === "signed-by" || (policy.n === 1 && policy.rules.every(isOr));
 
-/** Which collection's policy it is, before where in it. */
+/** Puts the collection's name before the message of an error in its policy. */
 function ofCollection<Result>(name: string, read: () => Result): Result {
   try {
     return read();

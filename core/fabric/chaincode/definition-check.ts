@@ -5,9 +5,9 @@ import { organizationsOf, type ChannelConfig } from "../channel/config.ts";
 import { mspIdsOf, printSignaturePolicy, readSignaturePolicy, satisfiedWhen } from "../policy/signature-policy.ts";
 
 /**
- * Whether a channel can use a definition: policies name organizations and policies that the channel has, and are satisfied by some
- * endorsements and not by none. Fabric itself takes an endorsement policy that nobody can satisfy, and says no to each transaction
- * later; or one that is satisfied without endorsement, and takes whatever anybody writes. Throws `usage`.
+ * Checks that a channel can use a definition: its policies name organizations and policies of the channel, and ask for endorsements
+ * that can exist. Fabric itself accepts an endorsement policy that nobody can satisfy, and rejects each transaction later; or one
+ * that is satisfied without endorsement, and then accepts every transaction. Throws `usage`.
  */
 export function checkDefinition(
   { channel, config }: ChannelConfig,
@@ -79,7 +79,7 @@ function checkReference(channel: string, config: common.Config, reference: strin
   );
 }
 
-/** Policies that speak for the application's organizations. */
+/** Paths of the policies in the group Application. */
 function policyPaths(config: common.Config): readonly string[] {
   const application = config.getChannelGroup()?.getGroupsMap().get("Application");
   return (application?.getPoliciesMap().getEntryList() ?? []).map(([name]) => `/Channel/Application/${name}`).sort();

@@ -32,9 +32,9 @@ export interface ApprovedDefinition extends ChaincodeDefinition {
 export interface CommitReadiness {
   /** MSP ID -> has approved exactly this definition. */
   readonly approvals: ReadonlyMap<string, boolean>;
-  /** MSP ID -> the parts in which it has approved something else of this sequence. Fabric 3 tells. */
+  /** MSP ID -> the parts in which its approval of this sequence differs. Only Fabric 3 reports them. */
   readonly mismatches: ReadonlyMap<string, readonly ApprovedPart[]>;
-  /** MSP IDs of those that have approved nothing of this sequence. Fabric 3 tells. */
+  /** MSP IDs of organizations that have approved nothing of this sequence. Only Fabric 3 reports them. */
   readonly silent: ReadonlySet<string>;
 }
 
@@ -43,13 +43,13 @@ export type ApprovedPart =
   /** Version and whether there is Init. */
   "EndorsementInfo" | "ValidationInfo" | "Collections";
 
-/** core/chaincode/lifecycle/serializer.go, IsSerialized: named instead of parts where there is nothing to compare with. */
+/** What Fabric reports instead of parts if there is no approval to compare with (core/chaincode/lifecycle/serializer.go, IsSerialized). */
 const nothingApproved = "ChaincodeParameters";
 
 /**
- * Installs a package on a peer, which may build it. An administrator of the peer's organization may. False when it was
- * there already. No timeout unless told: a build takes several minutes on small machines, and the peer itself ends one that
- * takes too long (core.yaml, chaincode.installTimeout).
+ * Installs a package on a peer, which may build it. Needs an administrator of the peer's organization. False when the peer
+ * had it already. No timeout unless given: a build takes several minutes on small machines, and the peer itself ends one
+ * that takes too long (core.yaml, chaincode.installTimeout).
  */
 export async function installChaincode(client: NodeClient, { id, bytes }: ChaincodePackage): Promise<boolean> {
   const args = new lifecycle.InstallChaincodeArgs();
@@ -149,7 +149,7 @@ export async function approvedDefinition(
 
 /**
  * All that the peer's organization has approved on a channel, every sequence of every chaincode, committed or not.
- * Undefined when the peer cannot tell: Fabric 3.1 does, 2.5 does not (core/chaincode/lifecycle/scc.go).
+ * Undefined when the peer does not have this query: Fabric 3.1 has it, 2.5 has not (core/chaincode/lifecycle/scc.go).
  */
 export async function approvedDefinitions(
   client: NodeClient,
@@ -195,8 +195,8 @@ export async function commitReadiness(
 }
 
 /**
- * Approves a definition for the organization of the gateway's identity, and what of its packages runs it (none: its
- * peers do not). Undefined when it had approved just that. An administrator of the organization may.
+ * Approves a definition for the organization of the gateway's identity, with the package that its peers run for it
+ * (undefined: they run none). Undefined when the organization had approved exactly this. Needs an administrator of it.
  */
 export async function approveDefinition(
   gateway: PeerGateway,
@@ -213,7 +213,7 @@ export async function approveDefinition(
   );
 }
 
-/** Commits a definition that enough organizations have approved; these endorse it. */
+/** Commits a definition that enough organizations have approved. The peers of `endorsingOrganizations` endorse it. */
 export async function commitDefinition(
   gateway: PeerGateway,
   channel: string,
@@ -251,7 +251,7 @@ function transact(
   return gateway.submit({ ...invocation, endorsingOrganizations });
 }
 
-/** The result, or undefined when Fabric refuses in these words. */
+/** The result, or undefined when Fabric refuses with the text `refusal`. */
 async function unless<Result>(refusal: Answer, act: () => Promise<Result>): Promise<Result | undefined> {
   try {
     return await act();
@@ -261,7 +261,7 @@ async function unless<Result>(refusal: Answer, act: () => Promise<Result>): Prom
   }
 }
 
-/** Fabric's own words, not those of what leads to it: of a Pod, too, the API server says "not found". */
+/** Whether Fabric itself refused. The API server, which leads to it, says "not found" of a missing Pod, too. */
 function isRefusal(error: unknown): error is FabricError {
   return error instanceof FabricError && !["connection", "forbidden"].includes(error.code);
 }

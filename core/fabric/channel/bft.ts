@@ -39,7 +39,7 @@ export function readOrderersValue(value: common.Orderers): readonly BftConsenter
   }));
 }
 
-/** Who has to sign a block under BFT: a quorum of the consenters themselves (common/policies/bft.go). */
+/** The policy for a block's signatures under BFT: a quorum of the consenters (common/policies/bft.go). */
 export function bftBlockValidationPolicy(consenters: readonly BftConsenter[]): common.Policy {
   const out = new common.SignaturePolicy.NOutOf();
   out.setN(bftQuorum(consenters.length));
@@ -95,7 +95,8 @@ function identityPrincipal({ mspId, identity }: BftConsenter): msp.MSPPrincipal 
 
 /**
  * SmartBFT's own defaults (github.com/hyperledger-labs/SmartBFT, pkg/types/config.go), which configtxgen takes too
- * (internal/configtxgen/genesisconfig/config.go), and leader rotation off, which Fabric asks for (orderer/consensus/smartbft/configverifier.go).
+ * (internal/configtxgen/genesisconfig/config.go), with leader rotation off, as Fabric requires
+ * (orderer/consensus/smartbft/configverifier.go).
  */
 function bftOptions(): orderer.smartbft.Options {
   const options = new orderer.smartbft.Options();

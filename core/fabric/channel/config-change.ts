@@ -16,7 +16,7 @@ import { checkConsenters, type Consenter, raftConsenter, readRaftConsenter } fro
 
 // Each of these gives a changed copy of a channel's configuration; computeConfigUpdate finds the difference.
 
-/** An organization's anchor peers; none at all when it has never set any. */
+/** An organization's anchor peers; an empty list when it has never set any. */
 export function anchorPeers({ config }: ChannelConfig, mspId: string): readonly Address[] {
   const value = groupAt(config, [groupKeys.application, mspId]).getValuesMap().get(valueKeys.anchorPeers);
   if (!value) return [];
@@ -32,12 +32,12 @@ export function setAnchorPeers(current: ChannelConfig, mspId: string, peers: rea
   });
 }
 
-/** Adds an organization that runs peers. Throws `conflict` when one of its MSP ID is there. */
+/** Adds an organization that runs peers. Throws `conflict` when the channel has one of this MSP ID. */
 export function addPeerOrganization(current: ChannelConfig, organization: PeerOrganization): ChannelConfig {
   return addOrganization(current, "application", organization.msp.mspId, peerOrganizationGroup(organization));
 }
 
-/** Adds an organization that runs orderers. Throws `conflict` when one of its MSP ID is there. */
+/** Adds an organization that runs orderers. Throws `conflict` when the channel has one of this MSP ID. */
 export function addOrdererOrganization(current: ChannelConfig, organization: OrdererOrganization): ChannelConfig {
   return addOrganization(current, "orderer", organization.msp.mspId, ordererOrganizationGroup(organization));
 }
@@ -76,11 +76,11 @@ export function consenters({ config }: ChannelConfig): readonly Consenter[] {
 }
 
 /**
- * Gives the consenter at an address other TLS certificates. Only a new *key* needs this: orderers compare public keys, so
+ * Replaces the TLS certificates of the consenter at an address. Only a new *key* needs this: orderers compare public keys, so
  * a certificate renewed with the key it had needs no update (since 1.4.9 and 2.2.1; docs, certs_management.md;
  * orderer/common/cluster/connections.go). One consenter at a time, in this order, or the channel loses its quorum: commit
  * the update, wait until *that orderer itself* has it in a block, restart it with the new key, see it active, then the next.
- * An orderer restarted too early takes itself for a stranger to the channel. Throws `not-found`.
+ * An orderer restarted too early does not find itself among the consenters. Throws `not-found`.
  */
 export function replaceConsenter(current: ChannelConfig, replacement: Consenter): ChannelConfig {
   return changeConsenters(current, (list) => {

@@ -15,7 +15,7 @@ export interface ConfigChange {
   readonly what: string;
   /** What the configuration should be, from what it is. */
   readonly change: (current: ChannelConfig) => ChannelConfig;
-  /** Who consents besides the one who asks. Together enough for `policiesToSatisfy`. */
+  /** Identities that sign besides the client's own. Together they have to satisfy `policiesToSatisfy`. */
   readonly cosigners?: readonly SigningIdentity[];
 }
 

@@ -21,7 +21,7 @@ export const valueKeys = {
   orderers: "Orderers",
 } as const;
 
-/** Who may change an element unless something else is said. */
+/** The policy that a change of an element has to satisfy, unless another is set. */
 const adminsPolicy = "Admins";
 
 /** A policy as text: a signature policy (`OR('Org1MSP.admin')`) or an implicit meta policy (`ANY Readers`). */
@@ -38,7 +38,7 @@ export interface GroupContent {
   readonly groups?: Readonly<Record<string, common.ConfigGroup>>;
 }
 
-/** A group all of whose elements the group's own Admins may change, as configtxgen makes it (encoder.go). */
+/** A group whose elements the group's own policy Admins guards, as configtxgen makes it (encoder.go). */
 export function configGroup({ values = {}, policies = {}, groups = {} }: GroupContent): common.ConfigGroup {
   const group = new common.ConfigGroup();
   group.setModPolicy(adminsPolicy);
@@ -48,7 +48,7 @@ export function configGroup({ values = {}, policies = {}, groups = {} }: GroupCo
   return group;
 }
 
-/** Sets a value and keeps who may change it. */
+/** Sets a value and keeps its modification policy. */
 export function setValue(group: common.ConfigGroup, key: string, message: Serializable): void {
   const before = group.getValuesMap().get(key);
   const value = new common.ConfigValue();
@@ -58,7 +58,7 @@ export function setValue(group: common.ConfigGroup, key: string, message: Serial
   group.getValuesMap().set(key, value);
 }
 
-/** Sets a policy and keeps who may change it. */
+/** Sets a policy and keeps its modification policy. */
 export function setPolicy(group: common.ConfigGroup, key: string, policy: PolicyText | common.Policy): void {
   const before = group.getPoliciesMap().get(key);
   const entry = new common.ConfigPolicy();

@@ -5,8 +5,8 @@ import { channelHeader, newNonce, payload, signatureHeader } from "../node/heade
 import type { SigningIdentity } from "../identity/signing-identity.ts";
 
 /**
- * What has to be sent to turn one configuration into another: what was read, with its versions, and what is written,
- * with the next ones (internal/configtxlator/update/update.go). Undefined when there is no difference.
+ * The update that turns one configuration into another: the read set with the present versions, and the write set with
+ * the next ones (internal/configtxlator/update/update.go). Undefined when there is no difference.
  */
 export function computeConfigUpdate(original: ChannelConfig, updated: ChannelConfig): common.ConfigUpdate | undefined {
   const [before, after] = [original.config.getChannelGroup(), updated.config.getChannelGroup()];
@@ -32,7 +32,7 @@ export async function signConfigUpdate(
   return signature;
 }
 
-/** What is broadcast: the update, who consents, signed by who sends it. */
+/** The envelope to broadcast: the update and the organizations' signatures, signed by the sender. */
 export async function configUpdateEnvelope(
   update: common.ConfigUpdate,
   signatures: readonly common.ConfigSignature[],
@@ -58,9 +58,9 @@ export async function configUpdateEnvelope(
 }
 
 /**
- * The policies that an update's signatures have to satisfy, as absolute paths, in order: that of every element which it
- * changes, as the configuration has it now (common/configtx/update.go, verifyDeltaSet). What is new needs none of its
- * own: the group that gets it changes.
+ * The policies that an update's signatures have to satisfy, as absolute paths, in order: the modification policy of every
+ * changed element, from the present configuration (common/configtx/update.go, verifyDeltaSet). A new element adds none:
+ * its group changes, and the group's policy counts.
  */
 export function policiesToSatisfy({ config }: ChannelConfig, update: common.ConfigUpdate): readonly string[] {
   const policies = new Set<string>();
@@ -101,7 +101,7 @@ interface GroupUpdate {
   readonly changed: boolean;
 }
 
-/** Elements of one kind: what changed or is new, and, by version alone, what stayed the same. */
+/** Elements of one kind: changed and new ones, and unchanged ones with their version alone. */
 interface ElementsUpdate<Element> {
   readonly read: ReadonlyMap<string, Element>;
   readonly write: ReadonlyMap<string, Element>;
@@ -156,7 +156,7 @@ interface Elements<Element> {
   getEntryList(): [string, Element][];
 }
 
-/** What is sent for an element that was there before: only its version when it is the same. */
+/** The parts of an update for an element of the present configuration: only its version when it is the same. */
 interface ElementUpdate<Element> {
   readonly read?: Element;
   readonly write?: Element;

@@ -3,7 +3,7 @@ import { FabricError } from "../../error.ts";
 import { blockEntries } from "../node/block.ts";
 import { groupKeys } from "./config-group.ts";
 
-/** A channel's configuration. Messages are mutable: what transforms one works on a copy (`cloneConfig`). */
+/** A channel's configuration. Messages are mutable: a function that changes one works on a copy (`cloneConfig`). */
 export interface ChannelConfig {
   readonly channel: string;
   readonly config: common.Config;

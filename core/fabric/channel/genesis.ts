@@ -38,14 +38,14 @@ interface Batch {
   readonly preferredMaxBytes?: number | undefined;
 }
 
-/** A channel at its birth. */
+/** The contents of a new channel's genesis block. */
 export interface ChannelGenesis {
   readonly name: string;
   readonly consensus: Consensus;
   readonly ordererOrganizations: readonly OrdererOrganization[];
   readonly peerOrganizations: readonly PeerOrganization[];
   readonly batch?: Batch;
-  /** Unset: what Fabric 2.5 and 3 both understand; for BFT what 3 does. */
+  /** Unset: those that Fabric 2.5 and 3 both understand; for BFT, those of Fabric 3. */
   readonly capabilities?: Capabilities;
   /** Policies of /Channel/Application to be added or replaced. */
   readonly applicationPolicies?: Readonly<Record<string, PolicyText>>;
@@ -53,7 +53,7 @@ export interface ChannelGenesis {
   readonly accessControl?: Readonly<Record<string, string>>;
 }
 
-/** What makes two blocks of the same channel differ. The same block has to be given to every orderer and peer. */
+/** The inputs by which two genesis blocks of one channel differ. Every orderer and peer has to get the same block. */
 export interface GenesisMoment {
   readonly now: Date;
   /** Random unless given. */
@@ -220,7 +220,7 @@ function firstBlock(transaction: common.Envelope): common.Block {
   return block;
 }
 
-/** The first block of a ledger as it was given to the node, which has written into its metadata since (kvledger, commit hash). */
+/** A ledger's first block as the node was given it: the node has written into its metadata since then (kvledger, commit hash). */
 export function asGiven(first: common.Block): common.Block {
   const block = first.cloneMessage();
   block.setMetadata(firstBlockMetadata());

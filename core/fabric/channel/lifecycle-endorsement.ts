@@ -8,9 +8,9 @@ import { readSignaturePolicy, type SignaturePolicy } from "../policy/signature-p
 export type EnoughApprovals = (approved: ReadonlySet<string>) => boolean;
 
 /**
- * Who has to endorse a commit, and so to have approved: the channel's policy LifecycleEndorsement, or a majority where it
- * has none (core/chaincode/lifecycle/lifecycle.go, LifecycleDefaultEndorsementPolicyBytes). Undefined when the policy
- * counts certain identities or units, which nobody can know beforehand.
+ * The organizations that approved a definition endorse its commit. The channel's policy LifecycleEndorsement decides which are
+ * enough; without it, a majority is (core/chaincode/lifecycle/lifecycle.go, LifecycleDefaultEndorsementPolicyBytes). Undefined
+ * when the policy names single identities or organizational units: MSP IDs cannot decide it then.
  */
 export function enoughApprovals({ config }: ChannelConfig): EnoughApprovals | undefined {
   const mspIds = organizationsOf(config, "application");

@@ -5,7 +5,7 @@ import { answers, says } from "../node/answers.ts";
 import type { NodeClient } from "../node/node-client.ts";
 import { propose } from "../node/proposal.ts";
 
-/** How far a peer's ledger of a channel is. */
+/** The end of a peer's ledger of a channel. */
 export interface ChainInfo {
   /** Blocks, the genesis block included. */
   readonly height: number;
@@ -24,8 +24,8 @@ export async function peerChannels(client: NodeClient): Promise<readonly string[
 }
 
 /**
- * Joins a peer to a channel by its genesis block (cscc JoinChain). An administrator of the peer's organization may.
- * False when it had joined already. Throws `rejected`.
+ * Joins a peer to a channel by its genesis block (cscc JoinChain). Needs an administrator of the peer's organization.
+ * False when the peer had joined already. Throws `rejected`.
  */
 export async function joinPeer(client: NodeClient, block: common.Block): Promise<boolean> {
   const invocation = {
@@ -43,7 +43,7 @@ export async function joinPeer(client: NodeClient, block: common.Block): Promise
   }
 }
 
-/** A channel's configuration block in force, from a peer of it (cscc GetConfigBlock). Throws `not-found` when it has not joined. */
+/** A channel's current configuration block, from a peer (cscc GetConfigBlock). Throws `not-found` when the peer has not joined. */
 export async function peerConfigBlock(client: NodeClient, channel: string): Promise<common.Block> {
   const invocation = {
     channel: "",
@@ -54,7 +54,7 @@ export async function peerConfigBlock(client: NodeClient, channel: string): Prom
   return common.Block.deserializeBinary(await propose(client, invocation));
 }
 
-/** How far a peer is (qscc GetChainInfo). */
+/** Height and last block of a peer's ledger (qscc GetChainInfo). */
 export async function chainInfo(client: NodeClient, channel: string): Promise<ChainInfo> {
   const answer = await propose(client, qscc(channel, "GetChainInfo"));
   const info = common.BlockchainInfo.deserializeBinary(answer);

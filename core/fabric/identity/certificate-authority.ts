@@ -56,12 +56,12 @@ export interface TlsRequest extends Validity {
 
 const authorityDays = 3650;
 const leafDays = 365;
-/** Clocks of machines differ; cryptogen dates back as far (internal/cryptogen/ca/ca.go). */
+/** Clocks of machines differ, so certificates begin earlier, by as much as cryptogen's (internal/cryptogen/ca/ca.go). */
 const backdatedMinutes = 5;
 
 const tlsUsages = [ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth];
 
-/** A self-signed authority with what cryptogen gives one (internal/cryptogen/ca/ca.go, NewCA). 10 years unless told. */
+/** A self-signed authority with the extensions that cryptogen gives one (internal/cryptogen/ca/ca.go, NewCA). 10 years unless given. */
 export async function createCertificateAuthority(request: AuthorityRequest): Promise<Credential> {
   const privateKey = generatePrivateKey();
   const key = readPrivateKey(privateKey);
@@ -89,8 +89,8 @@ export async function createCertificateAuthority(request: AuthorityRequest): Pro
 }
 
 /**
- * An enrolment certificate: who signs proposals, blocks and transactions.
- * The role is its organizational unit, by which NodeOUs tell peers from admins. 1 year unless told.
+ * An enrolment certificate, for the identity that signs proposals, blocks and transactions.
+ * The role is its organizational unit, by which NodeOUs tell peers from admins. 1 year unless given.
  */
 export async function issueEnrolmentCertificate(authority: Credential, request: EnrolmentRequest): Promise<Credential> {
   return issue(
@@ -101,7 +101,7 @@ export async function issueEnrolmentCertificate(authority: Credential, request: 
   );
 }
 
-/** A TLS certificate good for server and client, as cryptogen gives nodes. 1 year unless told. */
+/** A TLS certificate for server and client, as cryptogen gives nodes. 1 year unless given. */
 export async function issueTlsCertificate(authority: Credential, request: TlsRequest): Promise<Credential> {
   const names = request.hosts.map((host) => ({ type: isIP(host) ? "ip" : "dns", value: host }) as const);
   return issue(

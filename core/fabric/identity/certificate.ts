@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { FabricError } from "../../error.ts";
 import { readPrivateKey } from "./private-key.ts";
 
-/** What a certificate says, as far as Fabric and its operators care. */
+/** The fields of a certificate that Fabric and its operators use. */
 export interface CertificateInfo {
   readonly commonName: string;
   readonly organization: string | undefined;

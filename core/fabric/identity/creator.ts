@@ -1,6 +1,6 @@
 import { msp } from "@hyperledger/fabric-protos";
 
-/** An identity as it stands in headers: its organization and its certificate (fabric-protos, msp/identities.proto, SerializedIdentity). */
+/** An identity as message headers carry it: MSP ID and certificate (fabric-protos, msp/identities.proto, SerializedIdentity). */
 export function creatorBytes(mspId: string, certificate: string): Uint8Array {
   const identity = new msp.SerializedIdentity();
   identity.setMspid(mspId);

@@ -13,13 +13,13 @@ export interface MspDefinition {
   readonly tlsIntermediateCertificates?: readonly string[];
   /** Certificate revocation lists, PEM. */
   readonly revocationLists?: readonly string[];
-  /** Identities that are administrators whatever their role; with NodeOUs nobody has to be. */
+  /** Certificates of identities that are administrators whatever their role. With NodeOUs none are needed. */
   readonly admins?: readonly string[];
   /** Roles by organizational unit, as cryptogen and fabric-ca write them. On unless false. */
   readonly nodeOus?: boolean;
 }
 
-/** Who a node is, as files below its MSP folder. */
+/** A node's identity and its organization's authorities, for the files of an MSP folder. All PEM. */
 export interface LocalMsp {
   readonly identity: Credential;
   readonly rootCertificate: string;
@@ -42,7 +42,7 @@ export function checkMspId(mspId: string): void {
 
 /**
  * A node's or an administrator's local MSP: path below its MSP folder -> content (PEM or YAML).
- * Folders are msp/configbuilder.go's; Fabric finds the key by what it is, not by its file's name.
+ * Folders are msp/configbuilder.go's; Fabric finds the key by its content, not by its file's name.
  */
 export function localMsp({
   identity,
@@ -67,7 +67,7 @@ export function nodeOusConfig(certificate: string): string {
   return stringify({ NodeOUs: { Enable: true, ...Object.fromEntries(identifiers) } });
 }
 
-/** The definition as a channel's configuration carries it (msp/configbuilder.go, getMspConfig). */
+/** The definition as a channel's configuration contains it (msp/configbuilder.go, getMspConfig). */
 export function mspConfig(definition: MspDefinition): msp.MSPConfig {
   const config = new msp.MSPConfig();
   config.setType(fabricMspType);
@@ -119,8 +119,8 @@ function cryptoConfig(): msp.FabricCryptoConfig {
 }
 
 function nodeOus({ rootCertificates, intermediateCertificates = [] }: MspDefinition): msp.FabricNodeOUs {
-  // A certificate here means: the unit counts only when this very authority issued the identity (msp/mspimpl.go,
-  // hasOURole). Of several authorities any may, which Fabric understands from an identifier without certificate.
+  // With a certificate here, the unit counts only when this authority issued the identity (msp/mspimpl.go, hasOURole).
+  // Of several authorities any may issue it: Fabric allows that for an identifier without certificate.
   const only = rootCertificates.length === 1 && intermediateCertificates.length === 0;
   const certificate = only ? rootCertificates[0] : undefined;
   const identifier = (role: NodeRole) => {

@@ -6,10 +6,10 @@ import type { Credential } from "./certificate-authority.ts";
 import { creatorBytes } from "./creator.ts";
 import { readPrivateKey } from "./private-key.ts";
 
-/** Who signs what is sent to Fabric. */
+/** An identity that signs messages to Fabric. */
 export interface SigningIdentity {
   readonly mspId: string;
-  /** The identity as it stands in headers. */
+  /** The identity as message headers carry it. */
   readonly creator: Uint8Array;
   /** ECDSA over SHA-256 of the message, low-S, DER. */
   sign(message: Uint8Array): Promise<Uint8Array>;
@@ -17,7 +17,7 @@ export interface SigningIdentity {
   readonly gateway: { readonly identity: Identity; readonly signer: Signer };
 }
 
-/** An identity of an organization. Throws `invalid` when the key is not the certificate's. */
+/** Throws `invalid` when the private key does not belong to the certificate. */
 export function newSigningIdentity(mspId: string, { certificate, privateKey }: Credential): SigningIdentity {
   if (!matchesPrivateKey(certificate, privateKey)) {
     throw new FabricError("invalid", `expected the private key of ${mspId}'s certificate, found another`);

@@ -1,6 +1,6 @@
 import { FabricError } from "../../error.ts";
 
-/** Where a node listens, as others reach it. */
+/** The host and port at which others reach a node. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -16,7 +16,7 @@ export function parseAddress(text: string): Address {
   return { host: match[1], port };
 }
 
-/** The inverse. */
+/** The inverse of `parseAddress`. */
 export function printAddress({ host, port }: Address): string {
   return `${host}:${port}`;
 }

@@ -3,7 +3,7 @@ export interface Answer {
   readonly text: RegExp;
   /** The file of Fabric that says it. */
   readonly from: string;
-  /** The lines of Fabric whose sources say it, read in 2.5.16 and 3.1.5. */
+  /** The release lines of Fabric whose sources have the text, as read in 2.5.16 and 3.1.5. */
   readonly known: readonly ("2.5" | "3.1")[];
   /** The case of test/contract in which real nodes answered it, by its name in test/contract/golden; `none` where there is none. */
   readonly contract: string;
@@ -14,7 +14,7 @@ const support = "core/chaincode/chaincode_support.go";
 const lifecycle = "core/chaincode/lifecycle/lifecycle.go";
 const registry = "internal/pkg/gateway/registry.go";
 
-/** All that is recognised of what nodes say, and nowhere else. Statuses and codes are told apart where they are read. */
+/** Every text of a node that our code recognises. Statuses and codes are not here: the code that reads them tells them apart. */
 export const answers = {
   // Channels
   channelUnknown: {
@@ -35,14 +35,14 @@ export const answers = {
     known: both,
     contract: "channel/channel-participation/refuses-to-join-twice",
   },
-  /** Another update came first. */
+  /** Another configuration update was committed first. */
   updateOutdated: {
     text: /requires that key .* be at version|attempt to set key .* to version/,
     from: "common/configtx/update.go, verifyReadSet and verifyDeltaSet",
     known: both,
     contract: "channel/config-update/refuses-a-wrong-version",
   },
-  /** While a leader does not yet hear of its followers it thinks them dead. */
+  /** A new leader that has not yet heard from its followers counts them as dead. */
   quorumLoss: {
     text: /nodes are alive, configuration will result in quorum loss/,
     from: "orderer/consensus/etcdraft/chain.go, ValidateConsensusMetadata",
@@ -83,7 +83,7 @@ export const answers = {
     known: both,
     contract: "lifecycle/packages/has-no-package-that-is-not-installed",
   },
-  /** QueryApprovedChaincodeDefinitions is of 3.1; the second is said where its policy is set by hand. */
+  /** QueryApprovedChaincodeDefinitions came with 3.1. A peer gives the second text where a policy for it is set by hand. */
   functionUnknown: {
     text: /Unmapped policy for _lifecycle\/|QueryApprovedChaincodeDefinitions does not exist/,
     from: "core/aclmgmt/defaultaclprovider.go, core/dispatcher/dispatcher.go",
@@ -128,7 +128,7 @@ export const answers = {
     known: both,
     contract: "none",
   },
-  /** Neither has what to build with nor can pull it. */
+  /** The peer's daemon neither has the builder's image nor can pull it. */
   builderMissing: {
     text: /Failed to (?:wait )?pull (\S+): ([^]*)$/,
     from: "core/chaincode/platforms/util/utils.go, DockerBuild",
@@ -142,7 +142,7 @@ export const answers = {
     known: both,
     contract: "docker/chaincode-in-docker/cannot-be-started-when-its-image-has-vanished",
   },
-  /** The peer's own failures begin like this; what the chaincode says does not. */
+  /** The peer's own failures begin like this; a chaincode's error does not. */
   peerFailed: {
     text: /: (error in simulation|make sure the chaincode|error validating proposal|failed )/,
     from: "core/endorser/endorser.go, ProcessProposalSuccessfullyOrError",
@@ -178,14 +178,14 @@ export const answers = {
   },
 
   // The gateway
-  /** It knows no orderer, or none of them takes the transaction. */
+  /** The gateway knows no orderer, or no orderer takes the transaction. */
   noOrderers: {
     text: /no orderer nodes available|no orderers could/,
     from: "internal/pkg/gateway/submit.go",
     known: both,
     contract: "none",
   },
-  /** Of BFT. */
+  /** Only on channels ordered by BFT. */
   tooFewOrderers: {
     text: /insufficient number of orderers/,
     from: "internal/pkg/gateway/submit.go",

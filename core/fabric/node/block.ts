@@ -20,12 +20,12 @@ export function readBlock(bytes: Uint8Array): common.Block {
   throw new FabricError("invalid", "expected a block with header and data, found none");
 }
 
-/** The number of the configuration block in force when this block was cut. */
+/** The number of the latest configuration block when this block was cut. */
 export function lastConfigIndex(block: common.Block): number {
   const metadata = block.getMetadata()?.getMetadataList_asU8() ?? [];
   const value = (index: number) =>
     common.Metadata.deserializeBinary(metadata[index] ?? new Uint8Array()).getValue_asU8();
-  // Since 2.0 it is part of what the orderer signs; the place of its own is kept for readers of before (common.proto).
+  // Since 2.0 the number is part of what the orderer signs; the metadata LAST_CONFIG is kept for older readers (common.proto).
   const signed = common.OrdererBlockMetadata.deserializeBinary(value(common.BlockMetadataIndex.SIGNATURES));
   const last =
     signed.getLastConfig() ?? common.LastConfig.deserializeBinary(value(common.BlockMetadataIndex.LAST_CONFIG));

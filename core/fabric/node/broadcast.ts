@@ -7,8 +7,8 @@ import { deadlineOf, type NodeClient } from "./node-client.ts";
 import { rejectionHint } from "./rejection.ts";
 
 /**
- * Hands a transaction or a configuration update to an orderer, which accepts it or says why not. Accepted is not
- * committed. Throws `not-ready` while there is no leader, `rejected` otherwise.
+ * Sends a transaction or a configuration update to an orderer, which accepts or refuses it. Accepted is not committed.
+ * Throws `not-ready` while there is no leader, `not-found` when the orderer has not joined the channel, `rejected` otherwise.
  */
 export async function broadcast(client: NodeClient, envelope: common.Envelope, what: string): Promise<void> {
   const { connection, signal } = client;

@@ -1,7 +1,7 @@
 /** How long a request to a node may take. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds until it fails with `timeout`; 30 s unless told, never if Infinity (of calls by gRPC). */
+  /** Milliseconds until the request fails with `timeout`; 30 s unless given. Infinity is for gRPC calls only: no timeout. */
   readonly timeout?: number | undefined;
 }
 

@@ -20,7 +20,7 @@ interface FetchOptions {
 }
 
 /**
- * One block from a node. Readers of the channel may have it. Throws `not-found` when the node is not on the channel
+ * One block from a node. Needs an identity that may read the channel. Throws `not-found` when the node is not on the channel
  * or has no such block, `rejected` when the identity may not read it, `not-ready` while an orderer has no leader.
  */
 export async function fetchBlock(
@@ -53,7 +53,7 @@ export async function fetchBlock(
   throw new FabricError("connection", `${what}: the stream ended without a block`);
 }
 
-/** The configuration block in force: the one that the newest block names. */
+/** The current configuration block: the one that the newest block names. */
 export async function fetchConfigBlock(
   client: NodeClient,
   source: DeliverSource,

@@ -3,8 +3,8 @@ import type { FabricError } from "../../error.ts";
 import type { Credential } from "../identity/certificate-authority.ts";
 
 /**
- * A port of a node, and whom to find there. The address may be a forwarded one on loopback: what is verified is the
- * node's own certificate, by `serverName` and the authorities.
+ * A port of a node, and by what to verify the node. The address may be a forwarded one on loopback: TLS checks the
+ * node's certificate against `serverName` and the authorities, not against the address.
  */
 export interface Endpoint {
   readonly host: string;
@@ -13,25 +13,25 @@ export interface Endpoint {
   readonly serverName: string;
   /** The authorities of the node's organization: PEM, one or more. */
   readonly tlsRootCertificates: string;
-  /** Who we are, where the node asks for it (mutual TLS). */
+  /** Our client certificate, for a node that asks for one (mutual TLS). */
   readonly client?: Credential | undefined;
-  /** Why whatever leads there (a forwarded port) has closed its last connection, if it failed: the client sees only a reset. */
+  /** Why a forwarded port has failed, if it closed its last connection because of a failure: the client sees only a reset. */
   readonly lastFailure?: (() => FabricError | undefined) | undefined;
 }
 
-/** For people: the name when it says more than the address. */
+/** For people: the server name too, when it differs from the host. */
 export function endpointName({ host, port, serverName }: Endpoint): string {
   return serverName === host ? `${host}:${port}` : `${serverName} (at ${host}:${port})`;
 }
 
-/** What a gRPC client of @grpc/grpc-js is made from. */
+/** The constructor arguments of a @grpc/grpc-js client. */
 export interface GrpcTarget {
   readonly address: string;
   readonly credentials: ChannelCredentials;
   readonly options: ChannelOptions;
 }
 
-/** Blocks and chaincode packages are larger than gRPC's 4 MiB; 100 MiB is a node's own limit (internal/pkg/comm/config.go, DefaultMaxRecvMsgSize). */
+/** Blocks and packages exceed gRPC's default of 4 MiB; 100 MiB is a node's limit (internal/pkg/comm/config.go, DefaultMaxRecvMsgSize). */
 const maxMessageBytes = 100 * 1024 * 1024;
 
 /**

@@ -4,14 +4,14 @@ import { answers, says } from "./answers.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { grpcDetails, grpcErrorCode, grpcErrorHint, isReset, isUnavailable, resetConnection } from "./grpc-error.ts";
 
-/** A failed gateway call as a user meets it, with what every endorser said. `what` was to be done. */
+/** The error for a user from a failed gateway call, with every endorser's message. `what` names the call. */
 export function gatewayFailure(what: string, thrown: unknown, endpoint: Pick<Endpoint, "lastFailure"> = {}): unknown {
   if (thrown instanceof CommitError) return commitFailure(what, thrown);
   if (!(thrown instanceof GatewayError)) return thrown;
   const { details, cause } = thrown;
   if (details.length === 0 && isUnavailable(cause) && isReset(cause.details)) {
     const reset = resetConnection(what, cause.details, endpoint, { cause: thrown, fate: fateOf(thrown) });
-    // No LostConnection: whether a transaction may be sent twice is its sender's to say.
+    // No LostConnection, which would be tried again: only the sender knows whether a transaction may be sent twice.
     return new FabricError(reset.code, reset.message, { hint: reset.hint, cause: thrown });
   }
   const reasons = details.map(({ address, mspId, message }) => `  ${address} (${mspId}): ${message}`);
@@ -23,16 +23,16 @@ export function gatewayFailure(what: string, thrown: unknown, endpoint: Pick<End
   return new FabricError(code, `${what}: ${message}`, { hint: hintOf(thrown, text), cause: thrown });
 }
 
-/** What may yet become of a transaction that nobody has waited for to the end. */
+/** Says whether the transaction of a failed call may still be committed. */
 function fateOf(error: GatewayError): string {
   if (error instanceof EndorseError) return "; nothing is written";
-  // SubmitError, which fabric-gateway exports as a type alone, and CommitStatusError; what is evaluated has no transaction.
+  // SubmitError, which fabric-gateway exports as a type alone, and CommitStatusError. A failed evaluation has no transaction.
   return "transactionId" in error ? `; the transaction ${String(error.transactionId)} may still be committed` : "";
 }
 
 /**
- * Whether a transaction failed only because the state was changing: another one changed what it had read (approvals by several
- * organizations at once), or one endorser had not yet the block that another one had, and answered differently.
+ * Whether a transaction failed only because the state was changing: another transaction changed keys that it had read (approvals by
+ * several organizations at once), or one endorser lacked a block that another one had, and answered differently.
  * The same call may succeed now, if the chaincode is deterministic.
  */
 export function isStateRace(error: unknown): error is FabricError {
@@ -43,10 +43,10 @@ export function isStateRace(error: unknown): error is FabricError {
   return code === StatusCode.MVCC_READ_CONFLICT || code === StatusCode.PHANTOM_READ_CONFLICT;
 }
 
-/** What the gateway says when it knows nobody for a channel, a chaincode or an organization. */
+/** Answers of a gateway that knows no peer for a channel, a chaincode or an organization. */
 const nobodyToAsk = [answers.noChannelConfig, answers.noCombination, answers.noEndorsers, answers.noEvaluator];
 
-/** Whether a transaction failed because nobody could be asked: a name may be wrong, or those who have it are away. */
+/** Whether a transaction failed because the gateway knew no peer to ask: a name may be wrong, or the peers that have it are away. */
 export function foundNobodyToAsk(error: unknown): error is FabricError {
   return error instanceof FabricError && error.cause instanceof GatewayError && says(error.message, ...nobodyToAsk);
 }

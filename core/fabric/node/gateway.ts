@@ -15,15 +15,15 @@ import { gatewayFailure } from "./gateway-error.ts";
 import { deadlineOf, type NodeClient } from "./node-client.ts";
 import type { NodeConnection } from "./node-connection.ts";
 
-/** A call of a chaincode by way of a peer's gateway, which finds the endorsers and the orderer. */
+/** A call of a chaincode through a peer's gateway, which finds the endorsers and the orderer. */
 export interface TransactionCall {
   readonly channel: string;
   readonly chaincode: string;
   readonly function: string;
   readonly arguments?: readonly (string | Uint8Array)[];
-  /** Handed to the chaincode, kept out of the transaction. */
+  /** Passed to the chaincode, but not part of the transaction. */
   readonly transient?: Readonly<Record<string, string | Uint8Array>>;
-  /** MSP IDs that have to endorse. Unset: what the endorsement policy asks for. */
+  /** MSP IDs of the organizations that have to endorse. Unset: those that the endorsement policy asks for. */
   readonly endorsingOrganizations?: readonly string[];
   /** The call of Init that a definition may ask for. */
   readonly isInit?: boolean;
@@ -40,11 +40,11 @@ export interface EventStream extends AsyncIterable<ChaincodeEvent> {
   close(): void;
 }
 
-/** A peer's gateway service (Fabric 2.4 and later) for one identity. A call's own options go before the client's. */
+/** A peer's gateway service (Fabric 2.4 and later) for one identity. A call's own options override the client's. */
 export interface PeerGateway {
-  /** Asks a chaincode; nothing is written. Throws `chaincode` with its own words when it answers with an error. */
+  /** Calls a chaincode without writing to the ledger. Throws `chaincode` with its message when it answers with an error. */
   evaluate(call: TransactionCall, options?: CallOptions): Promise<Uint8Array>;
-  /** Endorses, orders and waits until the peer has committed. The timeout is for each of these. */
+  /** Endorses, submits and waits until the peer has committed. The timeout is for each of these three calls. */
   submit(call: TransactionCall, options?: CallOptions): Promise<CommittedTransaction>;
   /** Events from the next block on, or from a given one. */
   chaincodeEvents(channel: string, chaincode: string, startBlock?: bigint): Promise<EventStream>;
@@ -104,7 +104,7 @@ function proposalOf(contract: Contract, call: TransactionCall): Proposal {
   });
 }
 
-/** fabric-gateway has no way to say it: the flag is set in the proposal's input, before anybody signs. */
+/** fabric-gateway has no option for Init: this sets the flag in the proposal's input, before it is signed. */
 function asInit(proposed: Uint8Array): Uint8Array {
   const transaction = gatewayMessages.ProposedTransaction.deserializeBinary(proposed);
   const signed = transaction.getProposal() ?? new peer.SignedProposal();
@@ -132,7 +132,7 @@ async function translated<Result>(
   }
 }
 
-/** That nobody sends events is seen only when they are waited for. */
+/** A failure of the event stream is seen only while events are read. */
 function translatedEvents(what: string, { endpoint }: NodeConnection, events: EventStream): EventStream {
   return {
     async *[Symbol.asyncIterator]() {
@@ -151,7 +151,7 @@ function grpcOptions(options: CallOptions): GrpcCallOptions {
   return { ...deadlineOf(options), ...(signal && { interceptors: [cancelledBy(signal)] }) };
 }
 
-/** gRPC knows no AbortSignal, and the gateway's functions give no call to cancel. */
+/** grpc-js takes no AbortSignal, and the gateway's functions return no call that could be cancelled. */
 function cancelledBy(signal: AbortSignal): Interceptor {
   return (options, nextCall) => {
     const call = new InterceptingCall(nextCall(options), {

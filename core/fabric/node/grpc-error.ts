@@ -3,12 +3,12 @@ import { type ErrorCode, type ErrorDetails, FabricError, LostConnection } from "
 import type { Endpoint } from "./endpoint.ts";
 import { rejectionHint } from "./rejection.ts";
 
-/** Whether this is what a gRPC call fails with. */
+/** Whether an error comes from a gRPC call. */
 export function isServiceError(thrown: unknown): thrown is ServiceError {
   return thrown instanceof Error && "code" in thrown && typeof thrown.code === "number" && "details" in thrown;
 }
 
-/** A failed gRPC call as a user meets it. `what` was to be done: "joining mychannel at peer0.org1". */
+/** The error for a user from a failed gRPC call. `what` names the action: "joining mychannel at peer0.org1". */
 export function grpcError(
   what: string,
   error: ServiceError,
@@ -22,28 +22,29 @@ export function grpcError(
     : new FabricError(grpcErrorCode(error.code), message, details);
 }
 
-/** What it failed with, in words. grpc-js tells of each part of its waiting how long it took (client_call.ts, "Deadline exceeded after"). */
+/** The error's text. For a passed deadline grpc-js adds how long each part of the wait took (client_call.ts, "Deadline exceeded after"). */
 export function grpcDetails({ details, message }: Pick<ServiceError, "details" | "message">): string {
   return (details || message).replace(/^(\d+ \w+: )?Deadline exceeded\b.*$/s, "no answer in time");
 }
 
-/** Cut while the call was under way; a channel that cannot connect at all says so first (grpc-js, subchannel and pick_first). */
+/** Whether the connection was cut during the call. A channel that cannot connect has other texts (grpc-js, subchannel and pick_first). */
 function isCut(failure: GrpcFailure): boolean {
   return isUnavailable(failure) && !/^(No connection established|Name resolution failed)/.test(failure.details);
 }
 
-/** Whether Node says of a connection that the other side has closed it without a word (net, tls, _http_client). */
+/** Whether this is a text of Node for a connection that the other side closed without an answer (net, tls, _http_client). */
 export const isReset = (text: string): boolean =>
   /ECONNRESET|EPIPE|socket hang up|before secure TLS connection/.test(text);
 
 interface ResetDetails extends ErrorDetails {
-  /** What may yet become of what was asked for: who is told that is not told to ask again. */
+  /** What may happen to the transaction, for the end of the message. The error has no hint then: hints say to try again. */
   readonly fate?: string;
 }
 
 /**
- * What a reset comes to, in the words of whatever leads to the node where that knows why, else in its own `text`. Whatever it is may pass
- * (the node has just started and does not listen yet, its Pod is replaced, the API server is away), but that the user may not.
+ * The error for a reset connection. A forwarded port may know the reason: then the message is `lastFailure`'s, else `text`.
+ * Every reason may pass (the node has just started and does not listen yet, its Pod is replaced, the API server is away), except that
+ * the user lacks the right: `forbidden`.
  */
 export function resetConnection(
   what: string,
@@ -87,7 +88,7 @@ export function grpcErrorHint({ code, details }: GrpcFailure): string | undefine
   return rejectionHint(details);
 }
 
-/** By the words of OpenSSL and Node's TLS. */
+/** Recognises texts of OpenSSL and of Node's TLS. */
 function connectionHint(details: string): string | undefined {
   if (/self.signed certificate|unable to (verify|get local issuer)|altnames|certificate has expired/i.test(details)) {
     return "the node's TLS certificate is not what its organization's TLS authority vouches for: kubectl fabric status shows certificates";

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { common } from "@hyperledger/fabric-protos";
-// CommonJS whose names Node cannot see before it runs: only the whole can be imported.
+// A CommonJS module whose exports Node cannot find by reading it: only the default import works.
 import timestampMessages from "google-protobuf/google/protobuf/timestamp_pb.js";
 
 export interface ChannelHeaderFields {
   readonly type: common.HeaderTypeMap[keyof common.HeaderTypeMap];
-  /** Empty for what concerns no channel. */
+  /** Empty for a call that belongs to no channel. */
   readonly channel: string;
   readonly now: Date;
   readonly transactionId?: string;
@@ -38,7 +38,7 @@ export function newNonce(): Uint8Array {
   return randomBytes(24);
 }
 
-/** Fabric computes it again and refuses any other (protoutil/proputils.go, ComputeTxID). */
+/** The transaction's ID, hexadecimal. Fabric computes it too, and refuses any other (protoutil/proputils.go, ComputeTxID). */
 export function transactionId(nonce: Uint8Array, creator: Uint8Array): string {
   return createHash("sha256").update(nonce).update(creator).digest("hex");
 }

@@ -5,20 +5,20 @@ import type { NodeConnection } from "./node-connection.ts";
 import type { SigningIdentity } from "../identity/signing-identity.ts";
 
 /**
- * What a node is asked by: a connection with it, who asks, and until when each call may take. Immutable; a copy is narrower,
- * `{ ...client, timeout: 1000 }`. Not to be kept longer than its signal lasts: the connection is what may be shared.
+ * A connection to a node, the identity that asks, and the limits of each call. Immutable; to narrow it, make a copy:
+ * `{ ...client, timeout: 1000 }`. Keep it no longer than its signal lasts; the connection may be kept and shared.
  */
 export interface NodeClient extends CallOptions {
   readonly connection: NodeConnection;
   readonly identity: SigningIdentity;
 }
 
-/** When a call has to be over; Infinity is grpc-js' own word for never. */
+/** When a call has to be over; for grpc-js, Infinity means never. */
 export function deadlineOf({ timeout = defaultTimeout }: CallOptions): { readonly deadline: Deadline } {
   return { deadline: timeout === Infinity ? Infinity : new Date(Date.now() + timeout) };
 }
 
-/** One unary call as a promise, ended by the signal. Throws what the status means; `what` was to be done. */
+/** One unary call as a promise, cancelled by the signal. Throws `grpcError` of its status; `what` names the call. */
 export function unary<Response>(
   { connection, signal }: NodeClient,
   what: string,
@@ -37,7 +37,7 @@ export function unary<Response>(
   });
 }
 
-/** What is thrown in a callback of grpc-js nobody would wait for. */
+/** Never throws: an error thrown in a callback of grpc-js would not reach the promise. */
 function failureOf(what: string, error: ServiceError, { endpoint }: NodeConnection): unknown {
   try {
     return grpcError(what, error, endpoint);

@@ -8,7 +8,7 @@ import type { SigningIdentity } from "../identity/signing-identity.ts";
 
 /** A call of a chaincode at one peer. */
 export interface Invocation {
-  /** Empty for what concerns the peer, not a channel. */
+  /** Empty for a call that belongs to the peer, not to a channel. */
   readonly channel: string;
   readonly chaincode: string;
   readonly function: string;
@@ -16,8 +16,9 @@ export interface Invocation {
 }
 
 /**
- * Proposes a call to one peer and gives the chaincode's answer: how system chaincodes are asked
- * (core/endorser/endorser.go, ProcessProposal). Throws `rejected` with the peer's own words when it says no.
+ * Proposes a call to one peer and returns the chaincode's answer: the way to call system chaincodes
+ * (core/endorser/endorser.go, ProcessProposal). Throws `rejected` with the peer's message when it refuses, `not-found` for an
+ * unknown channel.
  */
 export async function propose(client: NodeClient, invocation: Invocation): Promise<Uint8Array> {
   const { connection, identity } = client;
@@ -29,7 +30,7 @@ export async function propose(client: NodeClient, invocation: Invocation): Promi
   );
   const response = answer.getResponse();
   const status = response?.getStatus() ?? 0;
-  // Fabric treats what is below 400 as success (core/endorser/endorser.go).
+  // Fabric treats a status below 400 as success (core/endorser/endorser.go).
   if (status >= 200 && status < 400) return response?.getPayload_asU8() ?? new Uint8Array();
   throw proposalError(what, response?.getMessage() || `status ${status}`);
 }

@@ -1,6 +1,6 @@
 import { answers, says } from "./answers.ts";
 
-/** What helps, for refusals that say little. */
+/** A hint for refusals whose message says little; undefined for others. */
 export function rejectionHint(message: string): string | undefined {
   if (says(message, answers.accessDenied, answers.policyUnsatisfied)) {
     return "this needs another identity: an administrator of the node's own organization, or a member of the channel";

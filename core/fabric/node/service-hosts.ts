@@ -1,6 +1,6 @@
 /**
- * The names by which a Kubernetes Service is reached, shortest first, and loopback for who is in the Pod itself
- * or comes through a port-forward (Kubernetes, "DNS for Services and Pods").
+ * The names by which a Kubernetes Service is reached, shortest first (Kubernetes, "DNS for Services and Pods"), and
+ * loopback for clients in the Pod itself or behind a port-forward.
  */
 export function serviceHosts(name: string, namespace: string, clusterDomain = "cluster.local"): readonly string[] {
   const host = `${name}.${namespace}`;

@@ -6,19 +6,19 @@ import { FabricError } from "../../error.ts";
 export interface FolderFile {
   /** Relative, with "/". */
   readonly path: string;
-  /** Where its content is. */
+  /** The absolute path of its content. Links are resolved. */
   readonly file: string;
 }
 
-/** Whether to look at what is at a relative path; false leaves out a folder with all that is in it. */
+/** Whether to take the file or folder at a relative path; false for a folder leaves out everything below it. */
 export type PathFilter = (path: string, kind: "file" | "folder") => boolean;
 
-/** The same, and it is told where links have led to, as a relative path: without links that is `path` itself. */
+/** A PathFilter that also gets the target of links, as a relative path: without links, `origin` is `path`. */
 export type LinkFilter = (path: string, kind: "file" | "folder", origin: string) => boolean;
 
 /**
  * The regular files below a folder, sorted. Symbolic links become what they point at, as long as that is inside the
- * folder: a package has no links. Throws `usage` for a link that leaves the folder or leads back to where it is.
+ * folder: a package has no links. Throws `usage` for a link that leaves the folder or leads to a folder above itself.
  */
 export async function folderFiles(folder: string, filter: LinkFilter): Promise<readonly FolderFile[]> {
   const root = await realRoot(folder);

@@ -7,23 +7,23 @@ import { type ArchiveEntry, type ArchiveFile, listTarball, packTarball, unpackTa
 
 /** A package's metadata.json (core/chaincode/persistence/chaincode_package.go). */
 export interface ChaincodePackageMetadata {
-  /** Go: the import path of the package main. Otherwise of no account. */
+  /** Go: the import path of the package main. Fabric ignores it for other types. */
   readonly path: string;
   /** "node", "golang", "java", or what an external builder looks for ("ccaas"). */
   readonly type: string;
   readonly label: string;
 }
 
-/** What is installed on peers. */
+/** A chaincode package, as it is installed on peers. */
 export interface ChaincodePackage {
-  /** `label:sha256`: how peers and definitions name it. */
+  /** `label:sha256`: the name of the package on peers and in approvals. */
   readonly id: string;
   readonly metadata: ChaincodePackageMetadata;
   /** The tar.gz. */
   readonly bytes: Uint8Array;
 }
 
-/** Messages to a peer have to stay below its 100 MiB (internal/pkg/comm/config.go, DefaultMaxRecvMsgSize). */
+/** Below the peer's limit for a message, 100 MiB (internal/pkg/comm/config.go, DefaultMaxRecvMsgSize). */
 const largest = 99 * 1024 * 1024;
 
 /** Throws `usage` when a package has more bytes than a peer takes. */
@@ -53,7 +53,7 @@ export async function packChaincode(
   return { id: packageId(label, bytes), metadata, bytes };
 }
 
-/** Reads a package that somebody made. Throws `invalid` for what a peer would refuse. */
+/** Reads a package's bytes. Throws `invalid` when metadata.json or code.tar.gz is missing or unreadable, `usage` for a wrong label. */
 export async function readChaincodePackage(bytes: Uint8Array): Promise<ChaincodePackage> {
   const files = await unpackTarball(bytes, "a chaincode package");
   const content = (name: string) => files.find((file) => file.name === name)?.content;
@@ -68,18 +68,18 @@ export async function readChaincodePackage(bytes: Uint8Array): Promise<Chaincode
   return { id: packageId(metadata.label, bytes), metadata, bytes };
 }
 
-/** The code.tar.gz of a package, as a peer's build is given it. */
+/** The code.tar.gz of a package, as a peer passes it to the build. */
 export async function chaincodeCode({ bytes }: Pick<ChaincodePackage, "bytes">): Promise<Uint8Array> {
   const files = await unpackTarball(bytes, "a chaincode package");
   return files.find(({ name }) => name === "code.tar.gz")?.content ?? new Uint8Array();
 }
 
-/** The source code inside a package, names as they are there. */
+/** The source code inside a package; names are those in code.tar.gz. */
 export async function chaincodeFiles(pkg: Pick<ChaincodePackage, "bytes">): Promise<readonly ArchiveFile[]> {
   return unpackTarball(await chaincodeCode(pkg), "code.tar.gz");
 }
 
-/** What is in a package's code.tar.gz. Throws `invalid` for what a peer would refuse, or could not build. */
+/** The entries of a package's code.tar.gz. Throws `invalid` when a peer would refuse or could not build them. */
 export async function checkPackageContent(pkg: ChaincodePackage): Promise<readonly ArchiveEntry[]> {
   const entries = await listTarball(await chaincodeCode(pkg), "code.tar.gz");
   checkPackageEntries(pkg.metadata.type, entries);

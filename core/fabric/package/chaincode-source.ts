@@ -13,20 +13,20 @@ import type { ArchiveFile } from "./tarball.ts";
 /** Languages that a peer itself can build. */
 export type ChaincodeLanguage = "node" | "golang" | "java";
 
-/** Source code as a package wants it. */
+/** Source code, ready to be packed. */
 export interface ChaincodeSource {
   readonly language: ChaincodeLanguage;
   /** The import path of Go chaincode; empty otherwise. */
   readonly path: string;
   readonly files: readonly ArchiveFile[];
-  /** What is worth knowing, in sentences. */
+  /** Notices for the user, in sentences. */
   readonly notices: readonly string[];
-  /** What the peer's build has to download; nothing when it can go on without a network. */
+  /** What the peer's build has to download; empty when it needs no network. */
   readonly downloads: readonly string[];
 }
 
 export interface SourceOptions {
-  /** Files that come along although they look like keys or passwords, named as in .gitignore. */
+  /** Files to pack although they look like keys or passwords: patterns as in .gitignore. */
   readonly include?: readonly string[] | undefined;
 }
 
@@ -36,7 +36,7 @@ export async function packageChaincodeFolder(folder: string, label: string): Pro
   return packChaincode({ path, type: language, label }, files);
 }
 
-/** Reads a folder of source code; its language is told by its build file. */
+/** Reads a folder of source code; its build file decides the language. */
 export async function readChaincodeSource(folder: string, options: SourceOptions = {}): Promise<ChaincodeSource> {
   const secrets = secretFiles(options.include);
   const source = await sourceIn(folder, secrets);
@@ -56,7 +56,7 @@ async function sourceIn(folder: string, secrets: SecretFiles): Promise<Chaincode
   });
 }
 
-/** core/chaincode/platforms/node/platform.go. What is installed comes along: clusters can be offline. */
+/** core/chaincode/platforms/node/platform.go. Installed dependencies are packed too: a cluster may be offline. */
 async function nodeSource(folder: string, secrets: SecretFiles): Promise<ChaincodeSource> {
   const manifest = await readManifest(folder);
   const rules = await readIgnoreRules(folder, [".npmignore", ".dockerignore"]);
@@ -65,8 +65,8 @@ async function nodeSource(folder: string, secrets: SecretFiles): Promise<Chainco
     folder,
     (path, kind, origin) => nodeFilter(path, kind) && !rules.excludes(path, kind) && !isSecret(path, kind, origin),
   );
-  // The builder runs "npm ci" when there is a lock file, which throws away what is installed and asks the registry;
-  // without one it runs "npm install", which finds everything there (fabric-chaincode-node, fabric-nodeenv/build.sh).
+  // With a lock file the builder runs "npm ci", which removes installed dependencies and asks the registry. Without one it runs
+  // "npm install", which finds them installed (fabric-chaincode-node, fabric-nodeenv/build.sh).
   const installed = found.some(({ path }) => path.startsWith("node_modules/"));
   const files = installed ? found.filter(({ path }) => !lockFiles.has(path)) : found;
   const paths = new Set(files.map(({ path }) => path));
@@ -83,7 +83,7 @@ async function nodeSource(folder: string, secrets: SecretFiles): Promise<Chainco
 
 const lockFiles: ReadonlySet<string> = new Set(["package-lock.json", "npm-shrinkwrap.json"]);
 
-/** .bin holds links and executables, neither of which a package has; npm's own notes say how and when it was installed. */
+/** .bin holds links and executables, which a package cannot have; .cache and .package-lock.json differ with each installation. */
 const nodeFilter: PathFilter = (path) => {
   const name = posix.basename(path);
   return name !== ".git" && !/(^|\/)node_modules\/(\.bin|\.cache|\.package-lock\.json)$/.test(path);
@@ -97,7 +97,7 @@ async function readManifest(folder: string): Promise<NodeManifest> {
 const ignoredBy = ({ sources }: IgnoreRules): readonly string[] =>
   sources.length === 0 ? [] : [`${sources.join(" and ")} decided what is left out`];
 
-/** Whether TypeScript was changed after it was compiled: the package would hold what was before. */
+/** A notice when TypeScript was changed after it was compiled: the package would hold the old code. */
 async function staleBuild({ main, scripts }: NodeManifest, files: readonly FolderFile[]): Promise<readonly string[]> {
   const start = scripts?.["start"];
   const entry = typeof start === "string" ? entryOf(start, main) : undefined;
@@ -136,7 +136,7 @@ async function javaSource(folder: string, secrets: SecretFiles): Promise<Chainco
 async function goSource(root: string, folder: string, secrets: SecretFiles): Promise<ChaincodeSource> {
   const inside = relative(root, resolve(folder)).split(sep).join("/");
   const rules = await readIgnoreRules(root, [".dockerignore"]);
-  // Only "go mod vendor" writes this file: without it what is in vendor is somebody's own.
+  // Only "go mod vendor" writes this file: without it, the files in vendor are the user's own.
   const isVendored = (await readFileIfAny(join(root, "vendor/modules.txt"))) !== undefined;
   const isSecret = secrets.excluding(isVendored ? /^vendor\// : undefined);
   const found = await folderFiles(
@@ -161,7 +161,7 @@ async function goSource(root: string, folder: string, secrets: SecretFiles): Pro
   };
 }
 
-/** A peer runs "go build" of this very folder and starts what comes out. */
+/** A peer runs "go build" in this folder and starts the executable. */
 async function checkMainPackage(files: readonly FolderFile[], inside: string, folder: string): Promise<void> {
   const own = files.filter(
     ({ path }) =>
@@ -181,7 +181,7 @@ async function goModuleRoot(folder: string): Promise<string | undefined> {
   return above === folder ? undefined : goModuleRoot(above);
 }
 
-/** What is below the metadata folder goes beside the sources; hidden files there are none of Fabric's (core/chaincode/platforms/util/writer.go). */
+/** Files of the metadata folder go beside the sources. Fabric leaves out hidden files there (core/chaincode/platforms/util/writer.go). */
 async function archiveFiles(files: readonly FolderFile[], metadataFolder: string): Promise<readonly ArchiveFile[]> {
   const isMetadata = ({ path }: FolderFile) => path.startsWith(`${metadataFolder}/`);
   const hidden = ({ path }: FolderFile) => posix.basename(path).startsWith(".");
@@ -199,7 +199,7 @@ async function sourceFile({ path, file }: FolderFile): Promise<ArchiveFile> {
   return { name: `src/${path}`, content: await readFile(file) };
 }
 
-/** Indexes are the only metadata that Fabric knows (internal/ccmetadata/validators.go). */
+/** CouchDB indexes are the only metadata that Fabric accepts (internal/ccmetadata/validators.go). Throws `usage` for other files. */
 async function metadataFile({ path, file }: FolderFile): Promise<ArchiveFile> {
   const content = await readFile(file);
   if (!/^META-INF\/statedb\/couchdb\/(collections\/[A-Za-z0-9_-]+\/)?indexes\/.*\.json$/.test(path)) {

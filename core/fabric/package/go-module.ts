@@ -1,6 +1,6 @@
 import { FabricError } from "../../error.ts";
 
-/** A module that another needs. */
+/** A module that go.mod requires. */
 export interface RequiredModule {
   readonly path: string;
   readonly version: string;
@@ -13,7 +13,7 @@ export function goModulePath(text: string, file: string): string {
   return path;
 }
 
-/** What a go.mod requires, in lines of their own and in blocks. */
+/** The modules that a go.mod requires, in single lines and in blocks. */
 export function requiredModules(text: string): readonly RequiredModule[] {
   const lines = text.replaceAll(/\/\/.*$/gm, "");
   const blocks = [...lines.matchAll(/^require\s*\(([^)]*)\)/gm)].flatMap(([, body = ""]) => body.split("\n"));

@@ -3,7 +3,7 @@ import dockerignore from "@balena/dockerignore";
 import ignore from "ignore";
 import { readFileIfAny, type PathFilter } from "./chaincode-folder.ts";
 
-/** What a folder's owner keeps out of images and packages. */
+/** The rules of a folder's ignore files. */
 export interface IgnoreRules {
   /** Files that were read, for people. */
   readonly sources: readonly string[];
@@ -11,22 +11,22 @@ export interface IgnoreRules {
   readonly excludes: PathFilter;
 }
 
-/** Names of the files that are respected, and whose language they speak. */
+/** The ignore files that count, each with a reader of its pattern language. */
 const readers = {
-  /** Docker's: patterns begin at the root, and what a folder loses a later "!" brings back. */
+  /** Docker's language: patterns begin at the root, and a later "!" brings back a file below an ignored folder. */
   ".dockerignore": (text: string): PathFilter => {
     const rules = dockerignore.default().add(text);
     const negated = /^\s*!/m.test(text);
     return (path, kind) => (kind === "folder" ? !negated && rules.ignores(path) : rules.ignores(path));
   },
-  /** Git's, as npm says (https://docs.npmjs.com/cli/using-npm/developers#keeping-files-out-of-your-package). */
+  /** Git's language, as npm documents it (https://docs.npmjs.com/cli/using-npm/developers#keeping-files-out-of-your-package). */
   ".npmignore": (text: string): PathFilter => {
     const rules = ignore().add(text);
     return (path, kind) => rules.ignores(kind === "folder" ? `${path}/` : path);
   },
 } as const;
 
-/** Reads the ignore files of a folder. What a package cannot do without is never left out. */
+/** Reads the ignore files of a folder. package.json, go.mod and META-INF are never left out: a package needs them. */
 export async function readIgnoreRules(folder: string, names: readonly (keyof typeof readers)[]): Promise<IgnoreRules> {
   const found = await Promise.all(
     names.map(async (name) => {

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { FabricError } from "../../error.ts";
 
-/** What of a package.json packaging looks at. */
+/** The fields of package.json that packaging reads. */
 export interface NodeManifest {
   readonly main?: unknown;
   readonly scripts?: Readonly<Record<string, unknown>> | undefined;
@@ -10,8 +10,8 @@ export interface NodeManifest {
 }
 
 /**
- * Whether a peer can start what is in a package: dockercontroller.go, GetArgs, runs "npm start". Gives what is worth
- * saying. Throws `usage` when there is no start script, or it starts a file that is not there. `where` is the folder.
+ * Checks that a peer can start the package: it runs "npm start" (dockercontroller.go, GetArgs). Returns notices for the user.
+ * Throws `usage` when there is no start script, or it starts a file that is not there. `where` is the folder.
  */
 export function checkNodeSource(where: string, manifest: NodeManifest, paths: ReadonlySet<string>): readonly string[] {
   const start = manifest.scripts?.["start"];
@@ -46,7 +46,7 @@ function entryNotices(
   });
 }
 
-/** The file that "npm start" begins with, where that can be told: fabric-shim's own command takes "main" as Node does. */
+/** The file that "npm start" runs, if the script tells: fabric-shim's own command runs "main" of package.json, as Node does. */
 export function entryOf(start: string, main: unknown): string | undefined {
   if (/fabric-chaincode-node\b|fabric-shim\/cli(\.js)?\b/.test(start)) {
     return start.includes("--module-path") ? undefined : posix.normalize(typeof main === "string" ? main : "index.js");
@@ -71,7 +71,7 @@ function developmentNotices(
   return [`${unneeded.join(", ")} only for development, but packed: npm ci --omit=dev makes the package smaller`];
 }
 
-/** What makes a peer's build ask a registry; empty when it needs none. */
+/** Dependencies that a peer's build has to get from a registry; empty when it needs none. */
 export function missingNodeDependencies(
   { dependencies = {} }: NodeManifest,
   paths: ReadonlySet<string>,

@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { FabricError } from "../../error.ts";
 import type { ArchiveEntry } from "./tarball.ts";
 
-/** What a peer's build cannot do without. */
+/** The file that a peer's build needs, by package type. */
 const needs: ReadonlyMap<string, RegExp> = new Map([
   ["node", /^\/?src\/package\.json$/],
   ["golang", /^\/?src\/.*\.go$/],
@@ -10,8 +10,8 @@ const needs: ReadonlyMap<string, RegExp> = new Map([
 ]);
 
 /**
- * Whether a peer takes and can build what is in a package's code.tar.gz. Whatever the type, a peer with an external
- * builder in its core.yaml (there is one by default) unpacks it first, and refuses links and names that lead out of it
+ * Checks that a peer accepts and can build the entries of a code.tar.gz. Whatever the type, a peer with an external builder in
+ * its core.yaml (there is one by default) unpacks the archive first, and refuses links and names that lead out of it
  * (core/container/externalbuilder/tar.go, Untar). It does not look at modes; only the peer command does, when it packages.
  * Throws `invalid`.
  */

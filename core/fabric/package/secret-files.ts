@@ -3,28 +3,28 @@ import ignore from "ignore";
 import { FabricError } from "../../error.ts";
 import type { LinkFilter } from "./chaincode-folder.ts";
 
-/** Names that tools give to a person's own passwords and keys (npm, yarn, netrc, git, dotenv, OpenSSH): no library needs them. */
+/** Names of files with a person's own passwords and keys (npm, yarn, netrc, git, dotenv, OpenSSH): no library needs them. */
 const personal = /^(\.npmrc|\.yarnrc(\.yml)?|\.netrc|\.git-credentials|\.env.*|id_(rsa|dsa|ecdsa|ed25519).*)$/i;
-/** Keys by any other name (OpenSSH, OpenSSL, keytool). Libraries bring such files (roots of trust, Indonesian: id_ID.yml), which are public. */
+/** Other names of keys (OpenSSH, OpenSSL, keytool). Libraries have public files of such names: trusted roots, Indonesian's id_ID.yml. */
 const suspect = /^(id_.+|.+\.(key|pem|p12|pfx|jks|keystore))$/i;
-/** What else begins with "id_": source, what is compiled of it, and public keys. */
+/** Files beginning with "id_" that are no keys: sources, compiled code, and public keys. */
 const source = /^id_.+\.(pub|[cm]?[jt]sx?|json|map|node|wasm|go|[chs]|java|class|kts?|groovy|scala|proto|md)$/i;
-/** What says how such a file is to look. */
+/** Samples of such files. */
 const sample = /\.(example|sample|template|dist)$/i;
 
 /** Files of a folder that may hold keys or passwords. */
 export interface SecretFiles {
-  /** `fetched` is below which folders a package manager keeps what it has fetched: it is public. */
+  /** `fetched` matches the folders of a package manager's downloads, which are public. */
   excluding(fetched: RegExp | undefined): LinkFilter;
-  /** Once all have been looked at: throws `usage` for what `include` names, and the folder has not. */
+  /** To be called after all files were filtered. Throws `usage` for a pattern of `include` that let no file in. */
   checkIncluded(): void;
-  /** What was left out, in a sentence; none where nothing was. */
+  /** A sentence that names the files left out; empty when none were. */
   notices(): readonly string[];
 }
 
 /**
- * Everybody who may read a package, which every organization of a channel may be given, reads what is in it: such files are left out, but
- * for those that `include` names, as .gitignore names files.
+ * A package may be given to every organization of a channel, and its readers see all of its files. So files that may hold secrets are
+ * left out, except those that match `include` (patterns as in .gitignore).
  */
 export function secretFiles(include: readonly string[] = []): SecretFiles {
   const wanted = include.map((pattern) => ({
@@ -35,7 +35,7 @@ export function secretFiles(include: readonly string[] = []): SecretFiles {
   const left = new Set<string>();
   return {
     excluding: (fetched) => (path, kind, origin) => {
-      // Where links lead to: a library of one's own is not fetched, though node_modules has a link to it.
+      // The link's target counts: a library of the user's own is not downloaded, though node_modules has a link to it.
       if (kind === "folder" || !isSecret(posix.basename(path), fetched?.test(origin) === true)) return false;
       const named = wanted.filter(({ rules }) => rules.ignores(path));
       for (const one of named) one.met = true;
@@ -65,7 +65,7 @@ export function secretFiles(include: readonly string[] = []): SecretFiles {
 const isSecret = (name: string, isFetched: boolean): boolean =>
   (personal.test(name) || (!isFetched && suspect.test(name))) && !source.test(name) && !sample.test(name);
 
-/** In order, and not hundreds of them. */
+/** The first five names in order, and how many more there are. */
 function listed(paths: ReadonlySet<string>): string {
   const names = [...paths].toSorted();
   return [...names.slice(0, 5), ...(names.length > 5 ? [`${names.length - 5} more`] : [])].join(", ");

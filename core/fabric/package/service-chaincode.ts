@@ -3,23 +3,26 @@ import { chaincodeFiles, type ChaincodePackage, packChaincode } from "./chaincod
 import type { Credential } from "../identity/certificate-authority.ts";
 import type { ArchiveFile } from "./tarball.ts";
 
-/** Where a chaincode runs by itself, as a service that peers dial. */
+/** A chaincode that runs as a service, to which peers connect. */
 export interface ChaincodeService {
   readonly label: string;
   /** May hold a template that each peer fills in: "asset-{{.peername}}.org1". */
   readonly address: Address;
-  /** A Go duration; 10 s unless told. */
+  /** A Go duration; 10 s unless given. */
   readonly dialTimeout?: string;
   readonly tls?: ServiceTls | undefined;
   /** Files below META-INF: CouchDB indexes. */
   readonly metadata?: readonly ArchiveFile[];
 }
 
-/** How a peer and its chaincode know each other. */
+/** The certificates by which a peer and its chaincode verify each other. */
 interface ServiceTls {
-  /** PEM: who signed the server's certificate. Its name must be the address's host: ccaas_builder drops any other (ccaas_builder/cmd/build). */
+  /**
+   * PEM of the authority that signed the server's certificate. That certificate has to be for the address's host: ccaas_builder drops
+   * any other name (ccaas_builder/cmd/build).
+   */
   readonly rootCertificate: string;
-  /** What the peer shows where the chaincode asks for it. Whoever may read the package can read it, too. */
+  /** The peer's client certificate and key, for a chaincode that asks for them. Every reader of the package can read the key, too. */
   readonly client?: Credential | undefined;
 }
 

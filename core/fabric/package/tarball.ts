@@ -12,10 +12,10 @@ export interface ArchiveFile {
 }
 
 /**
- * A tar.gz that depends on nothing but names and contents: entries sorted, times zero, owner and mode fixed
+ * A tar.gz that depends on names and contents alone: entries sorted, times zero, owner and mode fixed
  * (uid 500 as the peer command gives, core/chaincode/platforms/util/writer.go), and compressed by fflate, which is plain
  * JavaScript: zlib's bytes differ between its builds and processors, and with them a package ID.
- * Level 0 only stores, for what is compressed already.
+ * Level 0 only stores, for contents that are compressed already.
  */
 export async function packTarball(
   files: readonly ArchiveFile[],
@@ -50,14 +50,14 @@ export async function unpackTarball(bytes: Uint8Array, what: string): Promise<re
 
 type TarEntry = ReturnType<typeof extract> extends AsyncIterable<infer Found> ? Found : never;
 
-/** More than any chaincode has. */
+/** Limits above the size of any chaincode. */
 const mostBytes = 1024 * 1024 * 1024;
 const mostEntries = 500_000;
-/** Code becomes a tenth, or a twentieth; what becomes less than a hundredth was made to fill the memory of who reads it. */
+/** Code shrinks to a tenth or a twentieth. An archive that grows a hundredfold was made to fill the reader's memory. */
 const mostGrowth = 100;
 const alwaysAllowed = 16 * 1024 * 1024;
 
-/** Reads entry by entry, within bounds that are looked at before anything is kept. */
+/** Reads entry by entry. The limits are checked before an entry is kept. */
 async function readTarball(bytes: Uint8Array, what: string, use: (entry: TarEntry) => Promise<void>): Promise<void> {
   const most = Math.min(mostBytes, Math.max(alwaysAllowed, bytes.length * mostGrowth));
   const tooLarge = (found: string): FabricError =>
@@ -80,7 +80,7 @@ async function readTarball(bytes: Uint8Array, what: string, use: (entry: TarEntr
   };
   const unpacking = pipeline(Readable.from([bytes]), createGunzip(), counted, tar as unknown as Writable);
   const ends = await Promise.allSettled([entries(), unpacking]);
-  // One that ends the other tells why.
+  // When one fails, the other fails with it: our own error is the reason.
   const reasons: unknown[] = ends.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
   const [cause] = reasons;
   const own = reasons.find((reason) => reason instanceof FabricError);
@@ -89,12 +89,12 @@ async function readTarball(bytes: Uint8Array, what: string, use: (entry: TarEntr
     throw new FabricError("invalid", `expected ${what} to be a tar.gz archive, found something else`, { cause });
 }
 
-/** By code units: the same everywhere, whatever the language of the machine. */
+/** Compares code units, so that the order does not depend on the machine's language. */
 function compare(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** What stands in an archive, whether a package may have it or not. */
+/** An entry of an archive, of any kind. */
 export interface ArchiveEntry {
   readonly name: string;
   /** "file", "directory", "symlink" ... */

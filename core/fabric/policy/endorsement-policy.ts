@@ -18,7 +18,7 @@ export function parseEndorsementPolicy(text: string): peer.ApplicationPolicy {
   return policy;
 }
 
-/** The inverse, from the bytes of a chaincode definition. Throws `invalid`. */
+/** The inverse of `parseEndorsementPolicy`, from the bytes of a chaincode definition. Throws `invalid`. */
 export function printEndorsementPolicy(bytes: Uint8Array): string {
   const policy = peer.ApplicationPolicy.deserializeBinary(bytes);
   if (policy.hasChannelConfigPolicyReference()) return policy.getChannelConfigPolicyReference();
@@ -27,7 +27,7 @@ export function printEndorsementPolicy(bytes: Uint8Array): string {
   return printSignaturePolicy(readSignaturePolicy(signature));
 }
 
-/** What Fabric takes when a definition names none (core/chaincode/lifecycle/lifecycle.go, DefaultEndorsementPolicyRef). */
+/** Fabric's policy for a definition that names none (core/chaincode/lifecycle/lifecycle.go, DefaultEndorsementPolicyRef). */
 export const defaultEndorsementPolicy = "/Channel/Application/Endorsement";
 
 /** The signature policy of a collection's member organizations. Throws `usage`. */

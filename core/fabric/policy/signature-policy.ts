@@ -3,7 +3,7 @@ import { FabricError } from "../../error.ts";
 
 export type PrincipalRole = "member" | "admin" | "client" | "peer" | "orderer";
 
-/** Whose signature counts: anybody of the organization who has the role. */
+/** A signature of any identity of the organization with the role counts. */
 interface Principal {
   readonly mspId: string;
   readonly role: PrincipalRole;
@@ -47,8 +47,8 @@ export function printSignaturePolicy(policy: SignaturePolicy): string {
 }
 
 /**
- * The policy as Fabric keeps it, byte for byte what the peer command makes of the same text: organizations approve
- * a definition only together when its bytes are equal. Hence principals of inner gates come first and none is shared
+ * The policy as Fabric keeps it, byte for byte as the peer command makes it from the same text: approvals of several
+ * organizations count together only when their bytes are equal. Hence principals of inner gates come first and none is shared
  * (common/policydsl/policyparser.go, secondPass).
  */
 export function signaturePolicyEnvelope(policy: SignaturePolicy): common.SignaturePolicyEnvelope {
@@ -59,7 +59,7 @@ export function signaturePolicyEnvelope(policy: SignaturePolicy): common.Signatu
   return envelope;
 }
 
-/** Reads a policy of roles. Throws `invalid` for one that names certain identities or units, which text cannot say. */
+/** Reads a policy of roles. Throws `invalid` for one that names single identities or units, which our text form cannot express. */
 export function readSignaturePolicy(envelope: common.SignaturePolicyEnvelope): SignaturePolicy {
   const principals = envelope.getIdentitiesList().map(readPrincipal);
   const rule = envelope.getRule();
@@ -67,15 +67,15 @@ export function readSignaturePolicy(envelope: common.SignaturePolicyEnvelope): S
   return readRule(rule, principals);
 }
 
-/** The organizations that a policy speaks of, each once. */
+/** MSP IDs of the organizations that a policy names, each once. */
 export function mspIdsOf(policy: SignaturePolicy): readonly string[] {
   if (policy.type === "signed-by") return [policy.principal.mspId];
   return [...new Set(policy.rules.flatMap(mspIdsOf))];
 }
 
 /**
- * When a policy is satisfied: `never` when a gate asks for more than there are, `always` when it asks for nothing, as by OutOf(0, …),
- * even without any signature (common/cauthdsl/cauthdsl.go, compile; policydsl calls the one RejectAllPolicy, the other AcceptAllPolicy).
+ * Whether signatures can satisfy a policy: `never` when a gate asks for more of them than it has rules; `always` when it needs no signature
+ * at all, as OutOf(0, …) (common/cauthdsl/cauthdsl.go, compile; policydsl calls the one RejectAllPolicy, the other AcceptAllPolicy).
  */
 export function satisfiedWhen(policy: SignaturePolicy): "always" | "never" | "signed" {
   if (policy.type === "signed-by") return "signed";
