@@ -1,4 +1,4 @@
-/** A text by which a refusal of Docker is recognised. All others are told by their HTTP status. */
+/** A text by which a refusal of Docker is recognised. Other refusals are recognised by their HTTP status. */
 interface Answer {
   readonly text: RegExp;
   readonly from: string;

@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import type { ImageContent } from "./image-content.ts";
 import type { Image } from "./images.ts";
 
-/** What an image adds to the one that it is based on, besides a layer. */
+/** What a composed image adds to its base, besides a layer. */
 export interface ImageAddition {
-  /** "NAME=value"; takes the place of one of that name. */
+  /** "NAME=value"; replaces the base's variable of that name. */
   readonly env: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** What there is below the first layer: nothing. */
+/** An image without layers, as the base of one that has no other. */
 export const emptyImage = (Architecture: string): Image => ({
   Id: "",
   RepoTags: null,
@@ -21,8 +21,8 @@ export const emptyImage = (Architecture: string): Image => ({
 });
 
 /**
- * An image of one more layer, made without any daemon: what `FROM base`, `ADD`, `LABEL` and `ENV` give. The same base, layer and
- * addition give the same ID: the time is that of the base.
+ * An image of one more layer, made without a daemon, as `FROM base`, `ADD`, `LABEL` and `ENV` make it. The same base, layer and
+ * addition give the same ID: the creation time is the base's.
  */
 export function composeImage(base: Image, layer: string, { env, labels }: ImageAddition): ImageContent {
   const replaced = new Set(env.map(variableName));

@@ -41,7 +41,7 @@ export interface Container {
   readonly HostConfig: { readonly NetworkMode: string };
 }
 
-/** All containers, those that have ended too; or only those whose name contains `name`. */
+/** All containers, also those that have ended; with `name`, only those whose name contains it. */
 export async function listContainers(
   engine: Engine,
   name?: string,
@@ -70,7 +70,7 @@ export async function inspectContainer(
   }
 }
 
-/** Makes a container that is not started yet, to run a shell script in an image; gives its id. */
+/** Creates a container that runs a shell script in an image, without starting it; returns its id. */
 export async function createContainer(
   engine: Engine,
   { image, script }: { readonly image: string; readonly script: string },
@@ -104,7 +104,7 @@ export async function putArchive(
   await engine.call({ method: "PUT", path, query: { path: folder }, body: archive, signal });
 }
 
-/** A path of a container as a tar, as it comes. */
+/** A path of a container as a stream of a tar. */
 export async function getArchive(
   engine: Engine,
   name: string,
@@ -129,7 +129,7 @@ export async function stopContainer(engine: Engine, name: string, signal?: Abort
   }
 }
 
-/** Stops and removes a container with its anonymous volumes; tells whether it was there. */
+/** Stops and removes a container with its anonymous volumes. True when there was one. */
 export async function removeContainer(engine: Engine, name: string, signal?: AbortSignal): Promise<boolean> {
   const query = { force: true, v: true };
   try {

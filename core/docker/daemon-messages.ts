@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { FabricError, LostConnection } from "../error.ts";
 
-/** A line of what the daemon tells while it pulls, loads or builds (moby pkg/jsonmessage). */
+/** A message of the daemon while it pulls, loads or builds (moby pkg/jsonmessage): a line of JSON. */
 export interface DaemonMessage {
   readonly stream?: string;
   readonly status?: string;
@@ -13,7 +13,7 @@ export interface DaemonMessage {
   readonly error?: string;
 }
 
-/** The daemon's messages as they come. Throws `rejected` at the first that is an error: the status was 200 long before. */
+/** The daemon's messages as they come. Throws `rejected` at the first error: the HTTP status was 200 already. */
 export async function* daemonMessages(body: Readable, what: string): AsyncGenerator<DaemonMessage, void, void> {
   for await (const line of createInterface({ input: body, crlfDelay: Infinity })) {
     if (line.trim() === "") continue;
@@ -33,7 +33,7 @@ function parseMessage(line: string): DaemonMessage {
   }
 }
 
-/** How far a pull or load is, in words: "3 of 7 layers" or what the daemon says. Pure but for what it remembers. */
+/** The progress of a pull: "3 of 7 layers" for a message of a layer, undefined for others. Keeps the layers seen so far. */
 export function newLayerCount(): (message: DaemonMessage) => string | undefined {
   const done = new Map<string, boolean>();
   return ({ id, status = "" }) => {
@@ -43,7 +43,7 @@ export function newLayerCount(): (message: DaemonMessage) => string | undefined 
   };
 }
 
-/** A pull names the tag as an id, too. */
+/** Whether an id names a layer. A pull has messages whose id is the tag. */
 function isLayer(id: string): boolean {
   return /^[0-9a-f]{12}$/.test(id);
 }

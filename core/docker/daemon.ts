@@ -4,7 +4,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import { execStream, type ExecTarget } from "../kubernetes/exec.ts";
 import { newEngine, type Engine, type EngineTarget } from "./engine.ts";
 
-/** A Docker daemon: its API, and commands run where it runs. */
+/** A Docker daemon: its API, and commands in its container. */
 export interface Daemon {
   readonly engine: Engine;
   /** A command's standard output as it comes; the stream fails unless the command ends with 0. */
@@ -30,7 +30,7 @@ async function output(cluster: Cluster, target: ExecTarget, signal: AbortSignal 
   return Readable.from(chunks(), { objectMode: false });
 }
 
-/** A command beside the daemon ended badly; `not-found` when there is no such command (127 of every shell). */
+/** The error for a command in the daemon's container: `not-found` when there is no such command (127 of every shell), else `rejected`. */
 export function commandFailed(command: readonly string[], code: number, stderr: string): FabricError {
   const name = command[0] ?? "";
   const said = stderr.trim() || "nothing";

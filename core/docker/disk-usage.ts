@@ -2,16 +2,16 @@ import type { ContainerSummary } from "./containers.ts";
 import type { Engine } from "./engine.ts";
 import type { ImageSummary } from "./images.ts";
 
-/** Everything that a daemon keeps and what it weighs (GET /system/df). */
+/** The images, containers and build cache of a daemon, with their sizes (GET /system/df). */
 export interface DiskUsage {
-  /** Those with a name, and those that nothing is made from. */
+  /** Images with a name, and images on which no other image is built. */
   readonly images: readonly (ImageSummary & {
     /** Bytes that other images use, too; -1 when the daemon did not count. */
     readonly SharedSize: number;
   })[];
   /** All, also those that have ended. */
   readonly containers: readonly (ContainerSummary & {
-    /** What it runs, in one line. */
+    /** Its command, in one line. */
     readonly Command: string;
     /** Bytes that it has written. */
     readonly SizeRw?: number;
@@ -34,14 +34,14 @@ interface SystemDf {
   readonly BuildCache?: readonly BuildCacheRecord[] | null;
 }
 
-/** Volumes are left out where the daemon lets us (API 1.42): to weigh them takes long, and no chaincode has any. */
+/** Leaves volumes out if the daemon can (API 1.42): measuring them takes long, and no chaincode has any. */
 export async function diskUsage(engine: Engine, signal?: AbortSignal): Promise<DiskUsage> {
   const path = "/system/df?type=image&type=container&type=build-cache";
   const { Images, Containers, BuildCache } = (await engine.call({ method: "GET", path, signal })) as SystemDf;
   return { images: Images ?? [], containers: Containers ?? [], buildCache: BuildCache ?? [] };
 }
 
-/** Removes what BuildKit keeps of builds and has not used for so many seconds; gives the bytes that it freed. */
+/** Removes BuildKit's cache that was not used for so many seconds; returns the bytes freed. */
 export async function pruneBuildCache(engine: Engine, unusedSeconds: number, signal?: AbortSignal): Promise<number> {
   const query = { all: true, filters: JSON.stringify({ until: [`${Math.floor(unusedSeconds)}s`] }) };
   const answer = await engine.call({ method: "POST", path: "/build/prune", query, signal });

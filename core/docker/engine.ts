@@ -15,28 +15,28 @@ export interface EngineTarget {
   readonly container: string;
   /** The daemon's socket, when the container's own DOCKER_HOST does not say: "unix:///run/docker/docker.sock". */
   readonly host?: string | undefined;
-  /** What connects its standard input and output with the daemon; `docker system dial-stdio` unless told. */
+  /** The command that connects its standard input and output with the daemon; `docker system dial-stdio` unless given. */
   readonly dial?: readonly string[] | undefined;
 }
 
 /** One call of the Docker Engine API. */
 export interface EngineRequest {
   readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
-  /** Without version, so that the daemon's own counts: "/images/json" */
+  /** Without API version, so that the daemon uses its own: "/images/json" */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  /** Sent as JSON, or as it comes when it is a stream (a tar archive). */
+  /** Sent as JSON; a stream (a tar archive) is sent unchanged. */
   readonly body?: Readable | object | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The Docker Engine API of one daemon: the port that everything in docker/ works through. */
+/** The Docker Engine API of one daemon: the port that core/docker works through. */
 export interface Engine {
   readonly target: EngineTarget;
-  /** Calls and reads the JSON of the answer; undefined when it is empty. Throws as `stream` does. */
+  /** Calls and returns the answer's JSON; undefined when the answer is empty. Throws as `stream` does. */
   call(request: EngineRequest): Promise<unknown>;
   /**
-   * Calls and gives the answer's body as it comes.
+   * Calls and returns the answer's body as a stream.
    * Throws EngineError when the daemon refuses, `not-ready` when there is no daemon, `not-found` or `forbidden` as exec does.
    */
   stream(request: EngineRequest): Promise<IncomingMessage>;
@@ -44,7 +44,7 @@ export interface Engine {
   close(): void;
 }
 
-/** The daemon said no. */
+/** The daemon refused a request. */
 export class EngineError extends FabricError {
   readonly httpStatus: number;
 
@@ -130,7 +130,7 @@ class ExecEngine implements Engine {
   }
 }
 
-/** Connections by exec instead of TCP; kept alive like any other. */
+/** An agent whose connections are made by exec instead of TCP. They are kept alive like others. */
 class DialAgent extends Agent {
   readonly #dial: () => Promise<ExecStream>;
   readonly #streams = new WeakMap<object, ExecStream>();
@@ -153,7 +153,7 @@ class DialAgent extends Agent {
     return true;
   }
 
-  /** How the process that carried a request ended, or what became of it instead; undefined when nothing was connected. */
+  /** The exit of the process that carried a request, or the error of its stream; undefined when nothing was connected. */
   async endOf({ socket }: ClientRequest): Promise<unknown> {
     try {
       return socket ? await this.#streams.get(socket)?.exit : undefined;
@@ -163,7 +163,7 @@ class DialAgent extends Agent {
   }
 
   async #open(): Promise<ExecStream> {
-    // Agent.reuseSocket asks for ref(), which an exec has none of either.
+    // Agent.reuseSocket calls ref(), which an exec does not have.
     const stream = Object.assign(await this.#dial(), { ref: () => {} });
     this.#streams.set(stream, stream);
     return stream;

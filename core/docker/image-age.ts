@@ -6,9 +6,9 @@ import { inspectImage, type ImageSummary } from "./images.ts";
 const connections = 4;
 
 /**
- * When images came into a daemon: image ID -> the time at which it gave the image a name, else at which it built the image. Of others
- * nothing is known, and they are left out: `Created` is part of an image and comes along from wherever that was made, and loading notes
- * no time (moby image/tarexport/load.go, daemon/images/image_tag.go; the same seen in 20.10.24 and 28.5.2).
+ * When images came into a daemon: image ID -> the time when the daemon tagged the image, else when it built it. Other images are left out,
+ * for their time is unknown: `Created` is part of an image and is the time of its build anywhere, and the daemon stores no time when it
+ * loads one (moby image/tarexport/load.go, daemon/images/image_tag.go; the same seen in 20.10.24 and 28.5.2).
  */
 export async function imageArrivals(
   engine: Engine,
@@ -22,7 +22,7 @@ export async function imageArrivals(
   return new Map(found.flatMap(([id, time]) => (time ? [[id, time] as const] : [])));
 }
 
-/** Go writes the time that never was as the year 1. */
+/** Go writes an unset time as the year 1. */
 function taggedAt(time: string | undefined): Date | undefined {
   const date = new Date(time ?? "");
   return date.getTime() > 0 ? date : undefined;

@@ -1,4 +1,4 @@
-/** What an image is, apart from its names. */
+/** An image without its names. */
 export interface ImageContent {
   /** "sha256:..." of `config`. */
   readonly id: string;

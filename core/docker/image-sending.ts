@@ -7,18 +7,18 @@ import type { ImageContent } from "./image-content.ts";
 import { inspectImage, loadImage, tagImage, type Image, type TransferOptions } from "./images.ts";
 import { hexOf, type KeptLayer, type LayerStore } from "./layer-store.ts";
 
-/** What a daemon is to have. */
+/** An image for a daemon. */
 export interface Shipment {
   readonly image: ImageContent;
   /** "repository:tag" */
   readonly names: readonly string[];
-  /** How many of the layers, from the lowest up, it has already. */
+  /** How many of the layers, from the lowest up, the daemon has already. */
   readonly present: number;
 }
 
 /**
- * Loads an image into a daemon under its names: the configuration, and only the layers that the daemon lacks, from the store.
- * Gives the bytes sent. Throws `internal` when the store has not all of them, `rejected` when the daemon does not take it.
+ * Loads an image into a daemon under its names: the configuration, and from the store only the layers that the daemon lacks.
+ * Returns the bytes sent. Throws `internal` when the store lacks one of these layers, `rejected` when the daemon has not loaded the image.
  */
 export async function sendImage(
   engine: Engine,
@@ -30,13 +30,13 @@ export async function sendImage(
   await loadImage(engine, archive, { ...options, bytes: size });
   for (const name of shipment.names) {
     const { Id } = await arrived(engine, shipment.image, name, options.signal);
-    // A daemon notes the time when it gives a name, and not when it loads an image with one (image-age.ts).
+    // A daemon stores the time when it tags an image, and not when it loads one with a name (image-age.ts).
     await tagImage(engine, Id, name, options.signal);
   }
   return size;
 }
 
-/** A docker-archive (moby image/spec/v1.2) without the layers that are there. */
+/** A docker-archive (moby image/spec/v1.2) without the layers that the daemon has. */
 function archiveOf(
   { image, names, present }: Shipment,
   store: LayerStore,
@@ -66,7 +66,7 @@ async function addFile(archive: Pack, layer: KeptLayer & { readonly name: string
   await pipeline(layer.open(), entry);
 }
 
-/** A daemon with containerd's image store names images otherwise; their layers are the same. */
+/** Checks that the daemon has the image. With containerd's image store its ID is another, but its layers are the same. */
 async function arrived(
   engine: Engine,
   { id, layers }: ImageContent,

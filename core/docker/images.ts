@@ -11,9 +11,9 @@ export interface ImageSummary {
   readonly Labels: Readonly<Record<string, string>> | null;
   /** Bytes. */
   readonly Size: number;
-  /** Seconds since 1970: when its configuration was written, wherever that was. */
+  /** Seconds since 1970: when the image was built, on any machine. */
   readonly Created: number;
-  /** The image that this daemon built it on; empty for one that came from elsewhere. */
+  /** The image that it was built on by this daemon; empty for an image that was pulled or loaded. */
   readonly ParentId?: string;
 }
 
@@ -43,11 +43,11 @@ export interface Image {
 
 export interface TransferOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Told how far it is. */
+  /** Called with the progress, in words. */
   readonly progress?: ((text: string) => void) | undefined;
 }
 
-/** Every image that has a name, or only those that the reference pattern names ("dev-*"). */
+/** The images that have a name; with a reference pattern, those that match it ("dev-*"). */
 export async function listImages(
   engine: Engine,
   reference?: string,
@@ -67,13 +67,13 @@ export async function inspectImage(engine: Engine, name: string, signal?: AbortS
   }
 }
 
-/** Gives an image one more name. */
+/** Adds a name to an image. */
 export async function tagImage(engine: Engine, image: string, name: string, signal?: AbortSignal): Promise<void> {
   const { repo, tag } = splitName(name);
   await engine.call({ method: "POST", path: `/images/${encodeURI(image)}/tag`, query: { repo, tag }, signal });
 }
 
-/** Removes a name, and the image with its last name; tells whether it was there. Throws EngineError `conflict` while a container uses it. */
+/** Removes a name, and with its last name the image. True when there was one. Throws EngineError `conflict` while a container uses it. */
 export async function removeImage(engine: Engine, name: string, signal?: AbortSignal): Promise<boolean> {
   try {
     await engine.call({ method: "DELETE", path: `/images/${encodeURI(name)}`, signal });
@@ -120,7 +120,7 @@ export async function loadImage(
   return names;
 }
 
-/** A docker-archive of images, as it comes. */
+/** A docker-archive of images, as a stream. */
 export async function saveImages(engine: Engine, names: readonly string[], signal?: AbortSignal): Promise<Readable> {
   const query = new URLSearchParams(names.map((name) => ["names", name])).toString();
   return engine.stream({ method: "GET", path: `/images/get?${query}`, signal });
@@ -141,7 +141,7 @@ export async function pullImage(
   }
 }
 
-/** "registry:5000/a/b:1" is repository and tag; a digest stays with "tag", as the daemon wants it. */
+/** Splits "registry:5000/a/b:1" into repository and tag. A digest becomes the tag, as the daemon wants it. */
 export function splitName(name: string): { readonly repo: string; readonly tag: string } {
   const digest = name.indexOf("@");
   if (digest >= 0) return { repo: name.slice(0, digest), tag: name.slice(digest + 1) };

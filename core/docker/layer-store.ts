@@ -12,19 +12,19 @@ export interface KeptLayer {
   open(): Readable;
 }
 
-/** Layers on their way from one daemon to others: each is read from its daemon once and written to as many as lack it. */
+/** Layers on their way from one daemon to others: each is read once, and sent to every daemon that lacks it. */
 export interface LayerStore {
-  /** Undefined when it is not there. */
+  /** A layer of the store; undefined when the store lacks it. */
   kept(diffId: string): KeptLayer | undefined;
-  /** Keeps a layer's tar. Throws `invalid` unless its bytes have the digest that names it. */
+  /** Stores a layer's tar. Throws `invalid` unless the digest of its bytes is `diffId`. */
   keep(diffId: string, tar: Readable): Promise<void>;
-  /** Keeps a layer that is made here; gives its diff ID ("sha256:..."). */
+  /** Stores a new layer; returns its diff ID ("sha256:..."). */
   keepNew(tar: Readable): Promise<string>;
-  /** Lets go of all. What is being read is still read to its end. */
+  /** Frees all layers. Open streams can still be read to their end. */
   close(): Promise<void>;
 }
 
-/** A store in temporary files without a name: whatever way this process ends, the system has taken them back. */
+/** A store in temporary files without a name: the system frees them however this process ends. */
 export function newLayerStore(): LayerStore {
   const layers = new Map<string, NamelessFile>();
   const write = async (tar: Readable, check: (diffId: string) => void): Promise<string> => {
@@ -37,7 +37,7 @@ export function newLayerStore(): LayerStore {
           done(null, chunk);
         },
       });
-      // Fast rather than small: the daemons are as near as the API server is.
+      // Level 1 is fast: the way to the daemons is as fast as that to the API server.
       await pipeline(tar, hashing, createGzip({ level: 1 }), file.writer());
       const diffId = `sha256:${hash.digest("hex")}`;
       check(diffId);
@@ -65,7 +65,7 @@ export function newLayerStore(): LayerStore {
   };
 }
 
-/** "sha256:0a1b..." without what names the algorithm. Throws `invalid` for anything else: it becomes a file name. */
+/** The hexadecimal part of "sha256:0a1b...". Throws `invalid` for anything else: it becomes a file name. */
 export function hexOf(digest: string): string {
   const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
   if (hex === undefined) throw new FabricError("invalid", `expected a digest sha256:..., found ${digest}`);

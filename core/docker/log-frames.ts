@@ -4,7 +4,7 @@ import { FabricError } from "../error.ts";
 /** Stream number, three zeros, length (Docker Engine API, ContainerAttach: "Stream format"). */
 const headerBytes = 8;
 
-/** Takes the frames off a container's multiplexed output: what is left is what the container wrote. */
+/** Removes the frames from a container's multiplexed output. */
 export function logFrames(): Transform {
   let header = Buffer.alloc(0);
   let left = 0;

@@ -6,21 +6,21 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { callbackify } from "node:util";
 
-/** A temporary file that nobody can open by a name, and that is gone with the process that has it open. */
+/** A temporary file without a name: no other process can open it, and it is gone when this process ends. */
 export interface NamelessFile {
   /** Bytes written. */
   readonly size: number;
-  /** Writes from the beginning; used once. */
+  /** Writes from the beginning. To be called once. */
   writer(): Writable;
-  /** Reads from the beginning; several at a time. */
+  /** Reads from the beginning. Several streams may read at the same time. */
   open(): Readable;
-  /** Gives the disk back, as soon as those who read have ended. */
+  /** Frees the disk space as soon as all streams have ended. */
   close(): Promise<void>;
 }
 
 const atOnce = 128 * 1024;
 
-/** Made new, or not at all: in a folder that others write, too, a link of theirs is not followed (`x`, POSIX open, O_EXCL). */
+/** Fails if the path exists (`x`: POSIX open, O_EXCL), so that it follows no other user's link in the shared temporary folder. */
 export async function newNamelessFile(): Promise<NamelessFile> {
   const path = join(tmpdir(), `kubectl-fabric-layer-${randomUUID()}`);
   const handle = await open(path, "wx+", 0o600);
@@ -32,7 +32,7 @@ export async function newNamelessFile(): Promise<NamelessFile> {
   let size = 0;
   let inUse = 0;
   let closing = false;
-  // A descriptor that is closed while a stream reads from it may be another file's a moment later.
+  // A descriptor must not be closed while a stream reads from it: the system may give its number to another file.
   const closeUnused = async () => {
     if (closing && inUse === 0) await handle.close();
   };

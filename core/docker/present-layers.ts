@@ -5,9 +5,9 @@ import { inspectImage, listImages } from "./images.ts";
 const mostConnections = 4;
 
 /**
- * How many of an image's layers, from the lowest up, a daemon has. It keeps a layer together with what is below
- * (moby layer: chain IDs), so only the beginning of a list counts. When all but the highest is there the base is found, and the
- * other images are not asked for: the image itself, under whatever name, is the first of them.
+ * How many of an image's layers, from the lowest up, a daemon has. A daemon stores a layer together with the layers below it
+ * (moby layer: chain IDs), so only equal beginnings of the lists count. Looks first at the image itself, then at others, until all
+ * layers but the highest are found: that is the base.
  */
 export async function presentLayers(
   engine: Engine,

@@ -11,26 +11,26 @@ import type { ImageContent } from "./image-content.ts";
 import { saveImages, type Image } from "./images.ts";
 import { hexOf, type LayerStore } from "./layer-store.ts";
 
-/** Where the parts of one image are in an archive. */
+/** The names of an image's parts in an archive. */
 interface Layout {
   readonly config: string;
-  /** Diff ID -> name, of those layers that are wanted. */
+  /** Diff ID -> name, of the wanted layers. */
   readonly layers: ReadonlyMap<string, string>;
 }
 
 /**
- * `docker save` has no choice of layers, so its archive is cut where it arises: only what is wanted leaves the Pod.
- * Temporary files are as large as that. Plain sh, tar and gzip, as busybox has them. Ends with 127 where that cannot be done: beside a
- * runner, whose `docker` saves nothing and whose file system is read-only.
+ * `docker save` cannot choose layers, so this script cuts its archive in the Pod: only wanted files are sent. Its temporary
+ * files have their size. It needs sh, tar and gzip of busybox. It ends with 127 where it cannot work: in a runner's container, whose
+ * `docker` saves nothing and whose file system is read-only.
  */
 export const cutScript = readFileSync(new URL("./cut-archive.sh", import.meta.url), "utf8");
 
-/** Manifest and configurations; layers are never read into memory. */
+/** The largest configuration, in bytes. Layers are never read into memory. */
 const largestText = 4 * 1024 * 1024;
 
 /**
- * Reads an image from a daemon and puts those of its layers that are named into the store, each checked against its digest.
- * Throws `invalid` when the archive is not what the image says.
+ * Reads an image's configuration from a daemon, and the given layers into the store, each checked against its digest.
+ * Throws `invalid` when the archive does not match the image.
  */
 export async function readSavedImage(
   daemon: Daemon,
@@ -59,7 +59,7 @@ export async function readSavedImage(
   return { id: image.Id, config: checkedConfig(config, image.Id), layers: image.RootFS.Layers ?? [] };
 }
 
-/** Docker 25 (API 1.44) and later save blobs by digest; a layer's digest is that of its tar. */
+/** Whether the daemon saves blobs by digest, as Docker 25 (API 1.44) and later do; a layer's digest is that of its tar. */
 async function savesOciLayout({ engine }: Daemon, signal: AbortSignal | undefined): Promise<boolean> {
   const { ApiVersion = "" } = (await engine.call({ method: "GET", path: "/version", signal })) as {
     readonly ApiVersion?: string;
@@ -73,7 +73,7 @@ function ociLayout({ Id }: Image, layers: readonly string[]): Layout {
   return { config: blob(Id), layers: new Map(layers.map((diffId) => [diffId, blob(diffId)])) };
 }
 
-/** Before: folders named by nothing that can be known, which the manifest lists in the order of the layers. */
+/** The layout before Docker 25: only the manifest tells the folders' names. It lists them in the order of the layers. */
 async function legacyLayout(
   daemon: Daemon,
   { Id, RootFS }: Image,
@@ -97,7 +97,7 @@ async function legacyLayout(
 
 type Use = (name: string, content: Readable) => Promise<void>;
 
-/** An exec may lose the end of what a command wrote, and end with 0 all the same (kubernetes#124571): it is read again. */
+/** An exec may lose the end of a command's output, although it ends with 0 (kubernetes#124571): then we read again. */
 const mostReadings = 3;
 
 async function eachEntry(
@@ -121,13 +121,13 @@ async function eachEntry(
   }
 }
 
-/** In the words of zlib and of tar-stream. */
+/** Recognises errors of zlib and of tar-stream. */
 function isCutShort(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof FabricError) return false;
   return ("code" in error && error.code === "Z_BUF_ERROR") || error.message === "Unexpected end of data";
 }
 
-/** Where the daemon's container cannot cut it, the whole archive comes through the API, and is cut here. */
+/** Reads the cut archive. Where the daemon's container cannot cut it, reads the whole archive through the API. */
 async function readEntries(
   daemon: Daemon,
   image: string,
@@ -145,7 +145,7 @@ async function readEntries(
   }
 }
 
-/** Walks through a tar; only files that are wanted are read. */
+/** Walks through a tar and reads only the wanted files. */
 export async function eachFile(
   source: readonly [Readable, ...NodeJS.ReadWriteStream[]],
   wanted: ReadonlySet<string> | ((name: string, size: number) => boolean),
@@ -163,7 +163,7 @@ export async function eachFile(
   };
   const ended = await Promise.allSettled([walk(), pipeline([...source, tar])]);
   const failures = ended.flatMap((end): unknown[] => (end.status === "rejected" ? [end.reason] : []));
-  // One that gives up breaks the other: what it had to say itself counts.
+  // When one of both fails, the other fails with it. Our own error, else the one of a cut archive, is the reason.
   const own = failures.find((failure) => failure instanceof FabricError) ?? failures.find(isCutShort);
   if (failures.length > 0) throw own ?? failures[0];
 }

@@ -1,4 +1,4 @@
-/** What every annotation and label of ours begins with. */
+/** The prefix of all our annotations and labels. */
 export const annotationPrefix = "kubectl-fabric.io/";
 
 /** The label that opts a namespace in. Its value is `enabled`; the API server matches it before it asks the webhook. */
@@ -24,28 +24,28 @@ export const annotationKeys = {
   profile: `${annotationPrefix}profile`,
   chaincodeIdle: `${annotationPrefix}chaincode-idle`,
   injected: `${annotationPrefix}injected`,
-  /** How to undo an injection that was made in a file (`kubectl fabric inject`): of no meaning to the webhook. */
+  /** How to undo an injection that was made in a file (`kubectl fabric inject`). The webhook ignores it. */
   original: `${annotationPrefix}original`,
 } as const;
 
 const knownKeys: ReadonlySet<string> = new Set(Object.values(annotationKeys));
 
-/** Not for users. */
+/** Annotations that only the injection writes. */
 const writtenKeys: ReadonlySet<string> = new Set([annotationKeys.injected, annotationKeys.original]);
 
 export type Annotations = Readonly<Record<string, string>>;
 
-/** The keys under our prefix that mean nothing to us: misspelt, or of a later version. */
+/** The keys with our prefix that we do not know: misspelt, or of a later version. */
 export function unknownAnnotations(annotations: Annotations): readonly string[] {
   return Object.keys(annotations).filter((key) => key.startsWith(annotationPrefix) && !knownKeys.has(key));
 }
 
-/** The keys a user may write, as they are listed in messages. */
+/** The keys that a user may write, without the prefix, for messages. */
 export function annotationNames(): readonly string[] {
   return [...knownKeys].filter((key) => !writtenKeys.has(key)).map((key) => key.slice(annotationPrefix.length));
 }
 
-/** Where the documentation explains a key, below the repository's root. */
+/** The documentation of a key: a path below the repository's root, with its anchor. */
 export function documentationOf(key: string): string {
   const name = key.startsWith(annotationPrefix) ? key.slice(annotationPrefix.length) : key;
   return `docs/injection.md#${name.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;

@@ -1,6 +1,6 @@
 import type { Version } from "./version.ts";
 
-/** What the injection has to know of the cluster. What is not known is left out and decides nothing. */
+/** Facts about the cluster for the injection. Unknown facts are undefined and decide nothing. */
 export interface ClusterFacts {
   readonly apiServer?: Version | undefined;
   readonly oldestKubelet?: Version | undefined;
@@ -14,7 +14,7 @@ export interface NamespaceFacts {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The older of the API server and the oldest kubelet, as far as known. */
+/** The older version of the API server's and the oldest kubelet's; undefined when both are unknown. */
 export function oldestVersion({ apiServer, oldestKubelet }: ClusterFacts): Version | undefined {
   if (apiServer === undefined || oldestKubelet === undefined) return apiServer ?? oldestKubelet;
   const difference = apiServer.major - oldestKubelet.major || apiServer.minor - oldestKubelet.minor;

@@ -5,7 +5,7 @@ import { Denial, type Warning } from "./outcome.ts";
 import type { PeerContainer } from "./peer-container.ts";
 import type { DockerSocketPolicy } from "./settings.ts";
 
-/** What becomes of the node's docker.sock: places in the Pod's volumes and in the peer's mounts that go. */
+/** Indices of the Pod's volumes and of the peer's mounts to remove, because they lead to the node's docker.sock. */
 export interface SocketRemoval {
   readonly volumes: readonly number[];
   readonly mounts: readonly number[];
@@ -59,7 +59,7 @@ function denied(volumes: readonly string[]): Denial {
   );
 }
 
-/** A Pod may have very many, and a warning has 256 characters. */
+/** At most two names: a Pod may have very many, and a warning has 256 characters. */
 function listed(names: readonly string[]): string {
   const [first = "", second, ...others] = names;
   if (second === undefined) return first;

@@ -1,7 +1,7 @@
 import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { ListEdit } from "./list-edit.ts";
 
-/** The value a container's variable has by a literal of its own; of several entries the last one counts, as in Kubernetes. */
+/** The literal value of a container's variable; undefined without one. Of several entries the last one counts, as in Kubernetes. */
 export function literal({ env }: V1Container, name: string): string | undefined {
   const last = (env ?? []).findLast((variable) => variable.name === name);
   if (last === undefined || (last.valueFrom !== undefined && last.valueFrom !== null)) return undefined;
@@ -9,8 +9,8 @@ export function literal({ env }: V1Container, name: string): string | undefined 
 }
 
 /**
- * Sets variables to literals, which win over `valueFrom` and `envFrom`: in the place of the first entry of the name, every
- * further one is dropped, and what is missing comes last.
+ * Sets variables to literals, which override `valueFrom` and `envFrom`. A literal replaces the first entry of its name; further
+ * entries of the name are removed. Missing variables are appended.
  */
 export function setVariables(env: readonly V1EnvVar[], values: Readonly<Record<string, string>>): ListEdit<V1EnvVar> {
   const replace: { index: number; value: V1EnvVar }[] = [];

@@ -11,14 +11,14 @@ import { imageAllowed } from "./request.ts";
 import type { Choice, InjectionSettings } from "./settings.ts";
 import { graphVolume, idlerName, peerMount, preloaderName, sidecarName, socketVolume } from "./sidecar.ts";
 
-/** What the injection puts into a Pod, as it would be put there now. */
+/** What the injection would put into a Pod now. */
 export interface PlannedInjection {
   readonly initContainers: readonly V1Container[];
   readonly containers: readonly V1Container[];
   readonly volumes: readonly V1Volume[];
 }
 
-/** What an operator lets pass in what is found, besides what would be injected now. */
+/** The operator's limits: within them, a found injection may differ from what would be injected now. */
 export interface FoundLimits extends Pick<InjectionSettings, "resources" | "storage" | "registryMirror"> {
   readonly images: Choice<string>;
 }
@@ -33,7 +33,7 @@ function isOurVolume(name: string): boolean {
   return [socketVolume, graphVolume, pullSecretsVolume].includes(name) || name.startsWith(archivesVolume);
 }
 
-/** Another volume of the Pod with the claim of the daemon's data: who writes there decides what the daemon starts. */
+/** Another volume of the Pod with the claim of the daemon's data. A container that writes there could decide what the daemon starts. */
 export function secondGraph({ spec }: V1Pod, claim: string): string | undefined {
   return (spec?.volumes ?? []).find(
     (volume) =>
@@ -49,14 +49,14 @@ function allContainers({ spec }: V1Pod): readonly V1Container[] {
   return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
 }
 
-/** Volumes by name: mounted, or given as a block device. */
+/** Names of the volumes that a container mounts, or uses as block devices. */
 function volumesOf({ volumeMounts, volumeDevices }: V1Container): readonly string[] {
   const devices: unknown = volumeDevices;
   const named = Array.isArray(devices) ? devices.map((device) => String(fieldsOf(device)["name"])) : [];
   return [...(volumeMounts ?? []).map(({ name }) => name), ...named];
 }
 
-/** The first thing in a Pod that goes by a name of ours: a container, a volume, what a container mounts, or where the peer mounts it. */
+/** The first name of ours in a Pod: of a container, a volume, a mounted volume, or a mount path of the peer. */
 export function nameOfOurs(pod: V1Pod, { container }: PeerContainer): string | undefined {
   return (
     allContainers(pod).find(isOurContainer)?.name ??
@@ -71,9 +71,9 @@ function isOurPath(path: string): boolean {
 }
 
 /**
- * Believes what says that it was injected only where it is what would be injected: whoever writes the Pod writes the mark, too.
- * Other admission webhooks may have added what cannot change what runs: proxies, identities of clouds, tokens.
- * Throws Denial when it is something else; the sentence names the first difference.
+ * Checks a Pod that is marked as injected against what would be injected: the Pod's author can write the mark, too.
+ * Additions of other admission webhooks that cannot change what runs are allowed: proxies, clouds' identities, tokens.
+ * Throws Denial when the Pod differs otherwise from each of the `plans`; the sentence names the first difference from the first plan.
  */
 export function checkFound(
   pod: V1Pod,
@@ -87,7 +87,7 @@ export function checkFound(
   if (first !== undefined && !differences.includes(undefined)) throw altered(first.name, first.field);
 }
 
-/** What is ours is mounted by the peer, as we mount it, and by containers of ours, which are looked at whole. */
+/** Our volumes may be mounted by the peer, exactly as we mount them, and by our own containers, which `differenceOf` checks. */
 function checkMounts(pod: V1Pod, peer: PeerContainer): void {
   const others = allContainers(pod).filter((container) => !isOurContainer(container) && container !== peer.container);
   const stranger = others.find((container) => volumesOf(container).some(isOurVolume));
@@ -101,7 +101,7 @@ function checkMounts(pod: V1Pod, peer: PeerContainer): void {
 }
 
 interface Difference {
-  /** Of a container or a volume. */
+  /** The name of a container or a volume. */
   readonly name: string;
   readonly field: string;
 }
@@ -127,10 +127,10 @@ function differenceOf(pod: V1Pod, plan: PlannedInjection, limits: FoundLimits): 
   return volumeDifference(pod, plan, limits);
 }
 
-/** Where a container's last words go, unless it says otherwise. */
+/** The default terminationMessagePath of a container. */
 export const terminationLog = "/dev/termination-log";
 
-/** What another webhook, an autoscaler or the API server's defaults may set, and what is compared apart. */
+/** Fields that another webhook, an autoscaler or the API server's defaults may set, and fields with a check of their own. */
 const notCompared: ReadonlySet<string> = new Set([
   "name",
   "image",
@@ -147,7 +147,7 @@ const notCompared: ReadonlySet<string> = new Set([
   "volumeMounts",
 ]);
 
-/** The first field in which a container is not what was planned. */
+/** The first field in which a container differs from the planned one. */
 function containerDifference(
   found: V1Container,
   planned: V1Container | undefined,
@@ -162,13 +162,13 @@ function containerDifference(
     image: found.image === planned.image || imageAllowed(found.image ?? "", limits.images),
     args: sameArguments(found.args ?? [], planned.args ?? [], limits),
     env: sameEnvironment(found, planned),
-    // Who gives the Pod an AppArmor profile after the sidecar was made: that profile is the sidecar's, too.
+    // The Pod may have got an AppArmor profile after the sidecar was made: that profile holds for the sidecar, too.
     securityContext: sameContext(plainContext(found), plainContext(planned)),
     startupProbe: sameProbe(given["startupProbe"], wanted["startupProbe"]),
     livenessProbe: sameProbe(given["livenessProbe"], wanted["livenessProbe"]),
     volumeMounts: sameMounts(found, planned),
     resources: withinBounds(found, limits) && plain(found.resources?.claims) === undefined,
-    // The kubelet mounts an empty file there, whatever the image has in its place.
+    // The kubelet mounts an empty file there, over anything that the image has at this path.
     terminationMessagePath: ["", terminationLog].includes(found.terminationMessagePath ?? ""),
     ...Object.fromEntries(
       compared.map((field) => [field, isDeepStrictEqual(plain(given[field]), plain(wanted[field]))]),
@@ -177,13 +177,13 @@ function containerDifference(
   return Object.keys(checks).find((field) => checks[field] === false);
 }
 
-/** Nothing, null, and what is empty say the same. */
+/** Undefined for null and for an empty list, which mean the same. */
 function plain(value: unknown): unknown {
   if (value === null) return undefined;
   return Array.isArray(value) && value.length === 0 ? undefined : value;
 }
 
-/** The MTU is the node's, and a mirror one of the operator's: a Pod that was injected elsewhere may have others. */
+/** Equal except for the MTU, which is the node's, and the mirror, which may be any that the operator allows. */
 function sameArguments(
   found: readonly string[],
   planned: readonly string[],
@@ -198,7 +198,7 @@ function sameArguments(
   return isDeepStrictEqual(rest(found), rest(planned));
 }
 
-/** Variables that other webhooks give to every container, and that no program of ours is steered by. */
+/** Variables that other webhooks give to every container, and that do not control our programs. */
 export const toleratedVariable = /^(?:(?:HTTPS?|NO|ALL|FTP)_PROXY|(?:AWS|AZURE|GOOGLE|KUBERNETES)_[A-Z0-9_]+)$/i;
 
 function sameEnvironment({ env }: V1Container, planned: V1Container): boolean {
@@ -210,7 +210,7 @@ function sameEnvironment({ env }: V1Container, planned: V1Container): boolean {
   );
 }
 
-/** As the API server completes it. */
+/** The fields of a security context, without the API server's defaults. */
 function contextEntries({ securityContext }: V1Container): readonly (readonly [string, unknown])[] {
   return Object.entries(fieldsOf(securityContext)).filter(
     ([name, value]) => value !== null && !(name === "procMount" && value === "Default"),
@@ -226,7 +226,7 @@ function sameContext(found: Fields, planned: Fields): boolean {
   return isDeepStrictEqual(found, planned) || (appArmorProfile !== undefined && isDeepStrictEqual(found, rest));
 }
 
-/** How a container is asked decides what runs in it; how often does not. */
+/** Compares what a probe runs or calls, but not how often: only the former decides what runs in the container. */
 function sameProbe(found: unknown, planned: unknown): boolean {
   const asked = (probe: unknown): Fields => {
     const { exec, httpGet, tcpSocket, grpc } = fieldsOf(probe);
@@ -246,13 +246,13 @@ function plainMount(mount: object): Fields {
   return Object.fromEntries([...given, ["readOnly", readOnly === true]]);
 }
 
-/** Tokens, which Kubernetes and clouds mount into every container. What is mounted within such a mount stays on its side. */
+/** Whether a mount is of a token, which Kubernetes and clouds mount into every container. It must not propagate mounts made inside it. */
 function isToken({ mountPath, mountPropagation, readOnly }: V1VolumeMount): boolean {
   const isPrivate = ["", "None"].includes(mountPropagation ?? "");
   return readOnly === true && isPrivate && /^\/(?:var\/)?run\/secrets\//.test(mountPath) && !mountPath.includes("..");
 }
 
-/** Pull secrets depend on the service account, which a manifest does not tell. */
+/** Equal except for tokens. The volume of pull secrets may be missing: it depends on the service account, which is not in a manifest. */
 function sameMounts({ volumeMounts }: V1Container, planned: V1Container): boolean {
   const wanted = planned.volumeMounts ?? [];
   const mine = (volumeMounts ?? []).filter((mount) => isOurVolume(mount.name) || !isToken(mount));
@@ -295,7 +295,10 @@ function sameVolume(found: Fields, planned: Fields, { storage }: FoundLimits): b
   return (quantity(String(size(found))) ?? Infinity) <= (quantity(storage.limit.maximum) ?? 0);
 }
 
-/** Which secrets depends on the service account; beside a configuration lie the plugins that Docker's command line runs. */
+/**
+ * Whether a volume has only Docker's configuration files. Their secrets depend on the service account. Other files are refused, for
+ * Docker's command line runs plugins beside its configuration.
+ */
 function holdsConfigurations({ sources }: Fields): boolean {
   const isConfiguration = (item: unknown): boolean => /^\d+\/config\.json$/.test(String(fieldsOf(item)["path"]));
   const holds = (source: unknown): boolean => {
@@ -317,7 +320,7 @@ function altered(name: string, field: string): Denial {
   );
 }
 
-/** What tells two injections apart, without what the API server, other webhooks and the way of writing a quantity add. */
+/** The parts in which two injections may differ, without additions of the API server and other webhooks; quantities as numbers. */
 export function contentOf(containers: readonly V1Container[], volumes: readonly V1Volume[]): unknown {
   return {
     containers: containers.filter(isOurContainer).map((container) => ({

@@ -11,19 +11,19 @@ const operationsPort = "9443";
 /**
  * Stops chaincode containers that have been idle for a while; the peer starts one again with the next call.
  *
- * What a chaincode does is told by its peer's metrics: requests of the chaincode itself (chaincode_shim_requests_received,
- * by package ID; core/chaincode/handler.go) and its launches. Whether a call is under way is told by the peer's gRPC
- * server: proposals received less proposals completed (common/grpcmetrics/interceptor.go), for which package is not
- * known, so any counts. To be sure, the container is paused first: a call that comes meanwhile waits, is seen, and goes on
- * when the container is unpaused. Only what arrives in the moment between the last look and the kill is lost.
- * Whatever cannot be read or done means that nothing is stopped.
+ * The peer's metrics show what a chaincode does: its requests (chaincode_shim_requests_received, by package ID;
+ * core/chaincode/handler.go) and its launches. The metrics of the peer's gRPC server show whether a call is under way:
+ * proposals received less proposals completed (common/grpcmetrics/interceptor.go). They do not name the package, so any call
+ * counts. The container is paused first: a call that comes then waits, is seen, and goes on when the container is unpaused.
+ * Only a call in the moment between the last look and the kill is lost. When anything cannot be read or done, nothing is
+ * stopped.
  *
- * In sh, awk and wget: another Node.js process would take the memory that it is to save. Not wget's own -T: that of Debian's
- * busybox 1.35 crashes.
+ * In sh, awk and wget: another Node.js process would take the memory that this is to save. Without wget's -T, which crashes in
+ * Debian's busybox 1.35.
  */
 export const idleScript = readFileSync(new URL("./idle.sh", import.meta.url), "utf8");
 
-/** A native sidecar beside the daemon. As small as it can be: it may use the socket, which means the daemon, and nothing else. */
+/** A native sidecar beside the daemon, with as few rights as possible: it may use the daemon's socket and nothing else. */
 export function idleContainer({ image, chaincodeIdle = 0 }: InjectionRequest, peer: PeerContainer): V1Container {
   const every = Math.min(60, Math.max(1, Math.floor(chaincodeIdle / 4)));
   return {

@@ -15,7 +15,7 @@ const longestReference = 512;
 const referencePattern =
   /^((?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::\d+)?\/)?[a-z0-9]+(?:(?:[._-]+|\/)[a-z0-9]+)*)(?::(\w[\w.-]{0,127}))?(?:@([a-zA-Z0-9]+:[0-9a-fA-F]{32,}))?$/;
 
-/** Reads an image reference; undefined when it is none. */
+/** Reads an image reference; undefined for another text. */
 export function parseImage(reference: string): Image | undefined {
   const [, repository, tag, digest] =
     (reference.length > longestReference ? null : referencePattern.exec(reference)) ?? [];
@@ -48,8 +48,8 @@ export function imageVersion({ tag }: Image): Version | undefined {
 }
 
 /**
- * Whether an image is covered by an operator's entry; `*` stands for any characters. An entry without tag and digest allows every
- * version of a repository. An entry with a tag covers no digest: what is pulled then is not what the tag says.
+ * Whether an operator's entry covers an image; `*` stands for any characters. An entry without tag and digest covers every version
+ * of a repository. An entry with a tag covers no image with a digest: the digest decides what is pulled, not the tag.
  */
 export function imageMatches({ repository, tag, digest }: Image, entry: string): boolean {
   const last = entry.slice(entry.lastIndexOf("/") + 1);
@@ -59,7 +59,7 @@ export function imageMatches({ repository, tag, digest }: Image, entry: string):
   return last.includes("@") && [`${repository}@${digest}`, `${tagged}@${digest}`].some((form) => isLike(form, entry));
 }
 
-/** Each part is taken where it comes first, which is enough, and takes no more than linear time for each. */
+/** Takes each part at its first occurrence. That is enough, and needs only linear time for each part. */
 function isLike(text: string, pattern: string): boolean {
   const [first = "", ...parts] = pattern.split("*");
   const last = parts.pop();

@@ -20,17 +20,17 @@ import { parseRequest, type InjectionRequest } from "./request.ts";
 import type { InjectionSettings } from "./settings.ts";
 import { peerMount, preloadContainer, sidecarContainer, sidecarForm, sidecarVolumes, socketVolume } from "./sidecar.ts";
 
-/** What the injection depends on beside the Pod. */
+/** The inputs of the injection besides the Pod. */
 export interface InjectionContext {
   readonly settings: InjectionSettings;
   readonly cluster: ClusterFacts;
-  /** Of kubectl-fabric: written into the Pod's annotation `injected`. */
+  /** kubectl-fabric's version, for the Pod's annotation `injected`. */
   readonly version: string;
 }
 
 /**
- * Decides on one Pod: untouched, injected by JSON patch operations, or denied. Pure; the Pod is not changed.
- * What is injected twice is as if injected once.
+ * Decides on one Pod: untouched, injected by JSON patch operations, or denied. Pure; does not change the Pod.
+ * Injecting the result again changes nothing.
  */
 export function inject(pod: V1Pod, context: InjectionContext): Outcome {
   const skip = skipReason(pod);
@@ -44,22 +44,22 @@ export function inject(pod: V1Pod, context: InjectionContext): Outcome {
   }
 }
 
-/** As `inject`, with the resulting Pod. An untouched Pod is handed back as it came. */
+/** As `inject`, with the resulting Pod; an untouched Pod is returned itself. */
 export function injectPod(pod: V1Pod, context: InjectionContext): Outcome & { readonly pod?: V1Pod } {
   const outcome = inject(pod, context);
   if (outcome.kind === "untouched") return { ...outcome, pod };
   return outcome.kind === "injected" ? { ...outcome, pod: applyOperations(pod, outcome.operations) } : outcome;
 }
 
-/** The Pod that JSON patch operations make; neither the Pod nor the operations are changed. */
+/** Applies JSON patch operations to a copy of the Pod; changes neither the Pod nor the operations. */
 export function applyOperations(pod: V1Pod, operations: readonly Operation[]): V1Pod {
   return jsonPatch.applyPatch(structuredClone(pod), structuredClone([...operations]), true).newDocument;
 }
 
-/** The kubelet's own mark on the copy of a static Pod. */
+/** The kubelet's annotation on the API server's copy of a static Pod. */
 const mirrorAnnotation = "kubernetes.io/config.mirror";
 
-/** Why a Pod is left alone, as far as the Pod alone tells: no settings and no cluster need be known. */
+/** Why a Pod is left alone, by the Pod alone; undefined when settings and cluster have to decide. */
 export function skipReason({ metadata }: V1Pod): SkipReason | undefined {
   const annotations = metadata?.annotations ?? {};
   const wish = annotations[annotationKeys.inject];
@@ -99,15 +99,15 @@ function rejectWish(value: string): void {
   throw new Denial("invalid-value", { key, value, allowed: '"true" or "false"', documentation: documentationOf(key) });
 }
 
-/** What one Pod needs. */
+/** The changes that one Pod needs. */
 interface Plan {
   readonly operations: readonly Operation[];
   readonly warnings: readonly Warning[];
-  /** What is in the Pod then, told apart by its hash. */
+  /** The injection in the resulting Pod, for its fingerprint. */
   readonly content: unknown;
 }
 
-/** Tells two injections apart: a restart that changes it would change the Pod. */
+/** A hash of an injection: equal when injecting again would give the same. */
 function fingerprint({ content }: Plan): string {
   return hash("sha256", JSON.stringify(content), "hex").slice(0, 12);
 }
@@ -154,7 +154,7 @@ function withSidecar(
   if (second !== undefined) throw sharedGraph(second);
   const plan = plannedInjection(spec, peer, request, cluster);
   if (found) {
-    // `kubectl fabric inject` knows no cluster unless it is told.
+    // `kubectl fabric inject` knows no facts about the cluster unless they are given.
     const offline = sidecarForm({}) === form ? [plannedInjection(spec, peer, request, {})] : [];
     checkFound(pod, peer, [plan, ...offline], { ...settings, images: settings.images[profile.name] });
   }
@@ -180,7 +180,7 @@ function withSidecar(
   };
 }
 
-/** The containers and volumes of one injection, in the lists that they go into. */
+/** The containers and volumes of one injection, by the Pod's lists. */
 function plannedInjection(
   spec: V1PodSpec,
   peer: PeerContainer,
@@ -207,7 +207,7 @@ function noIdling({ metadata }: V1Pod, why: string): Denial {
   return new Denial("contradiction", problem, `${key} ${why}`);
 }
 
-/** The peer's environment and mounts, and the Pod's volumes: the same for a sidecar of ours and a daemon of theirs. */
+/** Changes the peer's environment and mounts, and the Pod's volumes: alike for our sidecar and for a daemon of the Pod's own. */
 function wire(
   pod: V1Pod,
   peer: PeerContainer,
@@ -234,7 +234,7 @@ function wire(
   };
 }
 
-/** What the Pod as a whole has to say: the socket's group, and what the profile asks for. */
+/** Changes of the Pod's own fields: the socket's group, and those that the profile needs. */
 function podOperations(
   { securityContext, hostUsers, runtimeClassName }: V1PodSpec,
   { profile }: InjectionRequest,
@@ -255,7 +255,7 @@ function podOperations(
   return [...group, ...wanted];
 }
 
-/** kubectl logs and exec take this container unless told otherwise, else the first. */
+/** Names the container that kubectl logs and exec use by default; without it, they use the first. */
 const defaultContainerAnnotation = "kubectl.kubernetes.io/default-container";
 
 function sidecarOperations(

@@ -1,6 +1,6 @@
 import type { Operation } from "fast-json-patch";
 
-/** What happens to one list of a Pod. Indices are those of the list as it came. */
+/** Changes of one list of a Pod. Indices are those of the list before the changes. */
 export interface ListEdit<T> {
   readonly replace?: readonly { readonly index: number; readonly value: T }[];
   readonly remove?: readonly number[];
@@ -20,7 +20,7 @@ export function listOperations<T>(
   }
   return [
     ...replace.map(({ index, value }): Operation => ({ op: "replace", path: `${path}/${index}`, value })),
-    // From the end, so that the indices before stay true.
+    // From the end, so that the remaining indices stay valid.
     ...remove.toSorted((a, b) => b - a).map((index): Operation => ({ op: "remove", path: `${path}/${index}` })),
     ...prepend.toReversed().map((value): Operation => ({ op: "add", path: `${path}/0`, value })),
     ...append.map((value): Operation => ({ op: "add", path: `${path}/-`, value })),

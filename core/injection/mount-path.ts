@@ -1,6 +1,6 @@
 /**
- * A path without the slashes at its end. Not by a regular expression: `/\/+$/` takes quadratic time over a run of slashes, and
- * paths come from whoever may create a Pod.
+ * A path without the slashes at its end. Not by a regular expression: `/\/+$/` takes quadratic time for many slashes, and every
+ * user who may create a Pod can send such a path.
  */
 export function withoutEndSlashes(path: string): string {
   let end = path.length;
@@ -8,7 +8,7 @@ export function withoutEndSlashes(path: string): string {
   return path.slice(0, end);
 }
 
-/** The rest of a path below a directory, with its slash; undefined when it is elsewhere. */
+/** The part of a path below a directory, with its slash; undefined when the path is not below it. */
 export function below(path: string, directory: string): string | undefined {
   const base = withoutEndSlashes(directory);
   return path.startsWith(`${base}/`) || path === base ? path.slice(base.length) : undefined;

@@ -3,8 +3,8 @@ import type { V1Volume } from "@kubernetes/client-node";
 import { below, withoutEndSlashes } from "./mount-path.ts";
 
 /**
- * Whether a volume brings in the node's Docker socket: the file, or the directory that holds it. The volume's source decides;
- * mount paths and URLs tell nothing, for /var/run/docker.sock may well be an emptyDir shared with a daemon in the Pod.
+ * Whether a volume is the node's Docker socket, or the directory that holds it. Only the volume's source decides, not mount paths
+ * and URLs: /var/run/docker.sock may be in an emptyDir that is shared with a daemon in the Pod.
  */
 export function isNodeSocket({ hostPath }: V1Volume): boolean {
   if (hostPath === null || hostPath === undefined) return false;
@@ -13,8 +13,8 @@ export function isNodeSocket({ hostPath }: V1Volume): boolean {
 }
 
 /**
- * Directories that hold sockets of the node's container runtimes, and those of daemons in other Pods (emptyDirs below the kubelet's
- * directory): whoever reaches one starts privileged containers.
+ * Sockets of the node's container runtimes, and directories that hold some, also those of daemons in other Pods (emptyDirs below the
+ * kubelet's directory). A process that can reach such a socket can start privileged containers.
  */
 const runtimePlaces = [
   "/run/docker.sock",
@@ -33,7 +33,7 @@ const runtimePlaces = [
 ];
 const runtimeSockets = /\/(?:docker|containerd|crio|podman|cri-dockerd|dockershim)\.sock$/;
 
-/** Whether a volume leads to such a socket: it is one, lies among them, or holds them somewhere below. */
+/** Whether a volume leads to a container runtime's socket: it is one of these places, is below one, or contains one. */
 export function reachesRuntime({ hostPath }: V1Volume): boolean {
   if (hostPath === null || hostPath === undefined) return false;
   const path = resolved(hostPath.path).replace(/^\/var\/run(?=\/|$)/, "/run");
@@ -41,7 +41,7 @@ export function reachesRuntime({ hostPath }: V1Volume): boolean {
   return holds || runtimeSockets.test(path);
 }
 
-/** As the kernel walks it: "//var/./run/" is "/var/run". */
+/** The path as the kernel resolves it: "//var/./run/" is "/var/run". */
 function resolved(path: string): string {
   const normal = posix.normalize(path);
   return normal === "/" ? normal : withoutEndSlashes(normal);

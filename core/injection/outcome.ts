@@ -1,7 +1,7 @@
 import type { Operation } from "fast-json-patch";
 import { webhookObjects } from "./webhook-objects.ts";
 
-/** Why a Pod was left byte for byte as it came. */
+/** Why a Pod was left unchanged. */
 export const skipSentences = {
   "no-annotation": "the Pod does not ask for injection",
   disabled: "the Pod asks not to be injected",
@@ -32,7 +32,7 @@ export const denialStatus = {
 } as const satisfies Record<string, 403 | 422>;
 export type DenialReason = keyof typeof denialStatus;
 
-/** What a user should know although the Pod was injected. */
+/** Reasons to warn the user although the Pod was injected. */
 type WarningReason =
   | "docker-socket-shared"
   | "docker-socket-kept"
@@ -52,17 +52,17 @@ export interface Warning {
   readonly message: string;
 }
 
-/** A value that cannot be taken: which one, what could stand there, and where that is written. */
+/** A value that is not accepted, the allowed values, and their documentation. */
 export interface Problem {
   readonly key: string;
   readonly value: string;
   readonly allowed: string;
   readonly documentation: string;
-  /** Which of the operator's settings decides, where one does: "profile.allowed". */
+  /** The operator's setting that decides, if there is one: "profile.allowed". */
   readonly setting?: string;
 }
 
-/** Where an operator keeps the settings, by our manifests. */
+/** The ConfigMap of the operator's settings, in our manifests. */
 export const settingsPlace = `ConfigMap ${webhookObjects.namespace}/${webhookObjects.name}`;
 
 interface Untouched {
@@ -72,7 +72,7 @@ interface Untouched {
 
 interface Injected {
   readonly kind: "injected";
-  /** JSON patch (RFC 6902) over the Pod as it came. */
+  /** JSON patch (RFC 6902) on the Pod of the review. */
   readonly operations: readonly Operation[];
   readonly warnings: readonly Warning[];
   readonly peerContainer: string;
@@ -115,7 +115,7 @@ export function sentenceOf({ key, value, allowed, documentation, setting }: Prob
   return `${expected}, found ${JSON.stringify(cut(value, 100))} (${decided}${documentation})`;
 }
 
-/** An annotation may be 256 KiB long, and names in a Pod that nobody has validated yet as long as a review: a part tells enough. */
+/** Shortens a text: an annotation may be 256 KiB long, and names in a Pod that is not validated yet as long as a review. */
 export function cut(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most)}…` : text;
 }

@@ -7,16 +7,16 @@ import { isNodeSocket } from "./node-socket.ts";
 import { Denial, settingsPlace, type Warning } from "./outcome.ts";
 import { idlerName, sidecarName } from "./sidecar.ts";
 
-/** A Docker daemon that the Pod brings along: it is wired, not doubled. */
+/** A Docker daemon of the Pod's own: the peer is wired to it, and gets no sidecar. */
 export interface OwnDaemon {
   readonly container: V1Container;
-  /** CORE_VM_ENDPOINT, as the peer reaches it. */
+  /** The value of CORE_VM_ENDPOINT by which the peer reaches it. */
   readonly endpoint: string;
   readonly warnings: readonly Warning[];
 }
 
 const defaultSocketPath = "/var/run/docker.sock";
-/** Each is compared with every mount: whoever writes a Pod may write very many. */
+/** Listeners of the arguments that count: each is compared with every mount, and a Pod may have very many. */
 const mostListeners = 20;
 const defaultGraphPath = "/var/lib/docker";
 
@@ -34,7 +34,7 @@ export function isDaemon({ name, image, command, args }: V1Container): boolean {
 
 /**
  * Finds a daemon of the Pod's own among its containers and native sidecars.
- * Throws Denial when the peer cannot reach it, or under `strict` when it is open to whoever is in the Pod's network.
+ * Throws Denial when the peer cannot reach it, or under `strict` when it listens on TCP or has no volume for its data.
  */
 export function findOwnDaemon(pod: V1Pod, peer: V1Container, strict: boolean): OwnDaemon | undefined {
   const sidecars = (pod.spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
@@ -50,7 +50,7 @@ export function findOwnDaemon(pod: V1Pod, peer: V1Container, strict: boolean): O
   return { container, endpoint, warnings };
 }
 
-/** The peer's own words first, where they mean this Pod; then what the daemon listens on. */
+/** The endpoint in the peer's own variables, if it is within this Pod; else one on which the daemon listens. */
 function endpointOf(pod: V1Pod, peer: V1Container, daemon: V1Container): string | undefined {
   const shared = sharedVolumes(pod, peer, daemon);
   const said = [literal(peer, "CORE_VM_ENDPOINT"), literal(peer, "DOCKER_HOST")].map((text) =>
@@ -60,7 +60,7 @@ function endpointOf(pod: V1Pod, peer: V1Container, daemon: V1Container): string 
   return [...said, ...heard].find((endpoint) => endpoint !== undefined);
 }
 
-/** One volume, where the daemon and where the peer have it. */
+/** One volume, with its mounts in the daemon and in the peer. */
 interface SharedVolume {
   readonly daemon: V1VolumeMount;
   readonly peer: V1VolumeMount;
@@ -75,7 +75,7 @@ function sharedVolumes(pod: V1Pod, peer: V1Container, daemon: V1Container): read
   );
 }
 
-/** An endpoint within the Pod in the form Fabric's Docker client takes: it insists on a scheme. */
+/** An endpoint within the Pod, with a scheme, which Fabric's Docker client requires; undefined for others. */
 function localEndpoint(text: string | undefined, shared: readonly SharedVolume[]): string | undefined {
   if (text === undefined) return undefined;
   const path = /^unix:\/\/(\/.*)$/.exec(text)?.[1];
@@ -85,7 +85,7 @@ function localEndpoint(text: string | undefined, shared: readonly SharedVolume[]
   return port === undefined ? undefined : `tcp://localhost:${port}`;
 }
 
-/** What the daemon listens on, sockets first. */
+/** The daemon's listeners, sockets first. */
 function listeners(daemon: V1Container): readonly string[] {
   const words = [...(daemon.command ?? []), ...(daemon.args ?? [])].flatMap((word) => word.split(/\s+/));
   const hosts = words.flatMap((word, index) => {
@@ -100,7 +100,7 @@ function listeners(daemon: V1Container): readonly string[] {
   );
 }
 
-/** The official image's entrypoint adds a socket and a TCP port where the arguments do not begin with a command. */
+/** Whether the official image's entrypoint adds a socket and a TCP port: it does when the arguments do not begin with a command. */
 function addsDefaultListeners({ command, args }: V1Container): boolean {
   const viaEntrypoint =
     command === undefined || command === null || command.some((word) => word.endsWith("dockerd-entrypoint.sh"));
@@ -108,7 +108,7 @@ function addsDefaultListeners({ command, args }: V1Container): boolean {
   return viaEntrypoint && (first === undefined || first.startsWith("-"));
 }
 
-/** Without TLS, that is with an empty DOCKER_TLS_CERTDIR, the port is 2375 and open to all. */
+/** With an empty DOCKER_TLS_CERTDIR the daemon has no TLS: its port is 2375, without authentication. */
 function plainTcp(daemon: V1Container): readonly string[] {
   return literal(daemon, "DOCKER_TLS_CERTDIR") === "" ? ["tcp://0.0.0.0:2375"] : [];
 }
@@ -151,7 +151,7 @@ function unreachable(container: V1Container): Denial {
   return new Denial("own-daemon", problemOf(container, allowed), sentence);
 }
 
-/** Where the operator allows no other daemon than ours. */
+/** The denial when the operator allows no daemon but ours. */
 export function notAllowed(container: V1Container): Denial {
   const allowed = "no daemon but the injected one";
   const problem = { ...problemOf(container, allowed), setting: "ownDaemon" };

@@ -11,7 +11,7 @@ export interface PeerContainer {
   readonly container: V1Container;
 }
 
-/** What a container runs, as far as the Pod says it. */
+/** A container's command and arguments, as far as the Pod has them. */
 export function commandLine({ command, args }: V1Container): string {
   return [...(command ?? []), ...(args ?? [])].join(" ");
 }
@@ -23,7 +23,7 @@ const evidence: readonly ((container: V1Container) => boolean)[] = [
   ({ env }) => (env ?? []).some(({ name }) => name === "CORE_PEER_ID" || name === "CORE_PEER_ADDRESS"),
 ];
 
-/** Whether an image is named as Fabric's peer or a build of it is: fabric-peer, acme-peer. */
+/** Whether an image has the name of Fabric's peer, or of somebody's build of it: fabric-peer, acme-peer. */
 function isPeerImage(reference: string): boolean {
   const image = parseImage(reference);
   return image !== undefined && /(?:^|-)peer$/.test(imageName(image)) && imageName(image) !== "peer";
@@ -47,7 +47,7 @@ export function findPeerContainer(pod: V1Pod, named: string | undefined): PeerCo
   throw undecided("peer-not-found", "no container looks like a Fabric peer", all);
 }
 
-/** Throws Denial when the operator does not take the peer's image for a peer: what runs in it reaches the daemon. */
+/** Throws Denial unless the operator allows the peer's image: programs in it can reach the daemon. */
 export function checkPeerImage({ container }: PeerContainer, { peerImages }: InjectionSettings): void {
   if (peerImages.includes("*")) return;
   const reference = container.image ?? "";

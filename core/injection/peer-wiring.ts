@@ -7,10 +7,10 @@ import { commandLine } from "./peer-container.ts";
 import type { Wiring } from "./profile.ts";
 import { isOlder, printVersion, type Version } from "./version.ts";
 
-/** The port on which a peer serves chaincode unless told otherwise (Fabric: internal/peer/node/start.go, defaultChaincodePort). */
+/** The default port on which a peer serves chaincode (Fabric: internal/peer/node/start.go, defaultChaincodePort). */
 const defaultChaincodePort = "7052";
 
-/** All of these are needed: the endpoint alone leaves chaincode dialling the peer's Service. */
+/** All of these are needed: with the endpoint alone, chaincode would dial the peer's Service. */
 const wiredVariables = [
   "CORE_VM_ENDPOINT",
   "CORE_PEER_CHAINCODEADDRESS",
@@ -34,7 +34,7 @@ export function wirePeer(
     CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE: wiring.networkMode,
   };
   const has = (name: string): boolean => env.some((variable) => variable.name === name);
-  // A leftover of the node's daemon: scripts that call docker follow it, and TLS to a socket fails (Fabric: createDockerClient).
+  // Leftovers of the node's daemon: scripts that call docker use DOCKER_HOST, and TLS on a socket fails (Fabric: createDockerClient).
   if (has("DOCKER_HOST")) values["DOCKER_HOST"] = endpoint;
   if (has("CORE_VM_DOCKER_TLS_ENABLED")) values["CORE_VM_DOCKER_TLS_ENABLED"] = "false";
   return { ...setVariables(env, values), prepend: before.filter(({ name }) => !has(name)) };
@@ -47,7 +47,7 @@ function chaincodePort(peer: V1Container): string {
 
 const settingPattern = new RegExp(`(?:^|[\\s;&("'])(${wiredVariables.join("|")})=`, "g");
 
-/** A command that sets a wired variable itself wins over the environment. */
+/** Warnings about wired variables that the peer's command sets itself: it overrides the environment. */
 export function commandWarnings(peer: V1Container): readonly Warning[] {
   const set = new Set(Array.from(commandLine(peer).matchAll(settingPattern), ([, name]) => name));
   return wiredVariables
@@ -58,13 +58,13 @@ export function commandWarnings(peer: V1Container): readonly Warning[] {
     }));
 }
 
-/** Fabric's version by the peer's image, where its tag tells. */
+/** Fabric's version by the tag of the peer's image; undefined when that has none. */
 function fabricVersion(peer: V1Container): Version | undefined {
   const image = parseImage(peer.image ?? "");
   return image !== undefined && imageName(image).endsWith("fabric-peer") ? imageVersion(image) : undefined;
 }
 
-/** What to say of the peer's Fabric. Throws Denial when it has no such settings. */
+/** Warnings about the peer's version of Fabric. Throws Denial for one before 1.0, which lacks the wired settings. */
 export function fabricWarnings(peer: V1Container): readonly Warning[] {
   const version = fabricVersion(peer);
   if (version === undefined || !isOlder(version, "2.0")) return [];

@@ -26,7 +26,7 @@ export function checkPod({ spec }: V1Pod): void {
     const sentence = "a Windows Pod cannot run Docker for a Fabric peer: expected Linux";
     throw denial("operating-system", "spec.os.name", "windows", "linux", sentence, heading);
   }
-  // dockerd would write the node's own iptables and bridge, and chaincode would sit on the node's loopback.
+  // dockerd would change the node's own iptables and bridge, and chaincode would listen on the node's loopback.
   if (spec?.hostNetwork === true)
     throw hostNamespace("hostNetwork", "the daemon would change the node's own network", heading);
   // Chaincode would survive its Pod, as processes of the node.
@@ -38,13 +38,13 @@ function hostNamespace(field: string, why: string, heading: string): Denial {
   return denial("host-namespace", `spec.${field}`, "true", "false", sentence, heading);
 }
 
-/** A name of ours in a Pod that was never injected, or that has a daemon of its own. */
+/** The denial for a name of ours in a Pod that was never injected, or that has a daemon of its own. */
 export function reservedName(taken: string): Denial {
   const sentence = `${taken} is a name of the injection's own, but this Pod was never injected: give yours another name`;
   return denial("reserved-name", "spec", taken, "any other name", sentence, "names");
 }
 
-/** The claim of the daemon's data is the daemon's alone. */
+/** The denial for a second volume with the claim of the daemon's data. */
 export function sharedGraph(volume: string): Denial {
   const sentence = `the volume ${volume} has the claim that the daemon is to keep its data on: whoever writes there decides what it starts; take another claim for one of the two`;
   return denial(
@@ -83,7 +83,7 @@ function checkVersion({ name, requires }: Profile, cluster: ClusterFacts): void 
 
 const enforceLabel = "pod-security.kubernetes.io/enforce";
 
-/** The API server would refuse the Pod after us (KEP-2579), in words that do not say what to do. */
+/** Denies before the API server refuses the Pod (KEP-2579), whose message does not say what to do. */
 function checkPodSecurity({ summary, requires }: Profile, { namespace }: ClusterFacts): void {
   const enforced = podSecurityLevels.findIndex((level) => level === namespace?.labels[enforceLabel]);
   if (namespace === undefined || enforced <= podSecurityLevels.indexOf(requires.podSecurity)) return;
@@ -93,7 +93,7 @@ function checkPodSecurity({ summary, requires }: Profile, { namespace }: Cluster
   throw denial("pod-security", enforceLabel, found, requires.podSecurity, sentence, "pod security");
 }
 
-/** Where the sidecar is admitted the Pod's own containers may not be: they are named before the API server refuses the Pod as a whole. */
+/** Under "restricted" the sidecar may be admitted while the Pod's own containers are not: the denial names these containers. */
 function checkOwnContainers(spec: V1PodSpec | undefined, { namespace }: ClusterFacts): void {
   if (spec === undefined || namespace?.labels[enforceLabel] !== "restricted") return;
   const violations = restrictedViolations(spec);
@@ -103,7 +103,7 @@ function checkOwnContainers(spec: V1PodSpec | undefined, { namespace }: ClusterF
   throw denial("pod-security", enforceLabel, "restricted", "containers that say all of it", sentence, "pod security");
 }
 
-/** The kubelet gives every file of a claim to the Pod's fsGroup, at each start, unless told to look at the root alone. */
+/** Whether the kubelet changes the group of every file of a claim to the Pod's fsGroup at each start, not only when the root differs. */
 function changesOwners(spec: V1PodSpec | undefined): boolean {
   const { fsGroup, fsGroupChangePolicy } = spec?.securityContext ?? {};
   return fsGroup !== undefined && fsGroup !== null && fsGroupChangePolicy !== "OnRootMismatch";
@@ -115,7 +115,7 @@ const groupWarning: Warning = {
     "the Pod's fsGroup would be given to every file of every image on the claim at each start: set spec.securityContext.fsGroupChangePolicy to OnRootMismatch",
 };
 
-/** What works, but not as the user may think. */
+/** Warnings about settings that work, but not as the user may expect. */
 export function podWarnings(
   { spec }: V1Pod,
   { profile, graph }: InjectionRequest,

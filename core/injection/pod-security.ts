@@ -1,8 +1,8 @@
 import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
 
 /**
- * What of a Pod's own containers Pod Security "restricted" refuses (KEP-2579; policy/check_* of k8s.io/pod-security-admission), as
- * "container peer: runAsNonRoot is not true". Volumes are not looked at: those of the node's Docker are replaced.
+ * Settings of a Pod's own containers that Pod Security "restricted" refuses (KEP-2579; policy/check_* of k8s.io/pod-security-admission):
+ * "container peer: runAsNonRoot is not true". Volumes are not checked: those of the node's Docker are replaced.
  */
 export function restrictedViolations(spec: V1PodSpec): readonly string[] {
   const containers = [...(spec.initContainers ?? []), ...spec.containers];

@@ -8,20 +8,20 @@ import { Denial } from "./outcome.ts";
 const mostEntries = 250;
 const mostVariables = 1000;
 
-/** What a value is not, and where: its path from the value that was checked. */
+/** A value that does not fit: its path from the checked value, and what is allowed. */
 interface Misfit {
   readonly path: string;
   readonly value: unknown;
   readonly allowed: string;
 }
 
-/** Paths are made of what does not fit alone: nearly every Pod fits. */
+/** Gives the misfit of a value. Paths are made only for misfits, for nearly every Pod fits. */
 type Check = (value: unknown) => Misfit | undefined;
 
 /**
- * Whether what the injection reads of a Pod has the shape that it reads it in. The API server sends nothing else; whoever else
- * calls gets a denial instead of an exception.
- * Throws Denial when it has not; the sentence names the field.
+ * Checks that the fields of a Pod that the injection reads have the expected types. The API server sends no others; another
+ * client gets a denial instead of an exception.
+ * Throws Denial for a field of another type; the sentence names it.
  */
 export function checkShape(pod: unknown): void {
   const misfit = podShape(pod);
@@ -63,7 +63,7 @@ function list(check: Check, most = mostEntries): Check {
   };
 }
 
-/** Kubernetes leaves a field out, or writes null. */
+/** A field that may be missing, or null. */
 function optional(check: Check): Check {
   return (value) => (value === undefined || value === null ? undefined : check(value));
 }

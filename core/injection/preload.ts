@@ -4,23 +4,23 @@ import { oldestVersion, type ClusterFacts } from "./cluster.ts";
 import type { InjectionRequest } from "./request.ts";
 import { isOlder } from "./version.ts";
 
-/** The Pod's imagePullSecrets, as Docker's command line reads them. */
+/** The volume of the Pod's imagePullSecrets, in the form that Docker's command line reads. */
 export const pullSecretsVolume = "kubectl-fabric-pull-secrets";
 export const pullSecretsDirectory = "/kubectl-fabric-pull-secrets";
-/** Images that carry archives, one volume each. */
+/** Prefix of the volumes of images that contain archives, one volume each. */
 export const archivesVolume = "kubectl-fabric-archives";
 export const archivesDirectory = "/kubectl-fabric-archives";
 
 /**
- * An image that cannot be had must not keep the peer from starting: the build that wants it will say so. Archives are files of an image
- * volume or, without those, read out of an image that is pulled into the daemon.
+ * An image that cannot be pulled must not keep the peer from starting: the build that needs it reports the failure. Archives are files of
+ * an image volume or, without image volumes, are read from an image that the daemon pulls.
  */
 const preloadScript = readFileSync(new URL("./preload.sh", import.meta.url), "utf8");
 
-/** Variable of the script: words, for references hold no space. */
+/** The script's variable: image references, separated by spaces. */
 const archivesVariable = "KUBECTL_FABRIC_ARCHIVES";
 
-/** What a Pod is to have before its peer starts, and how it comes there. */
+/** The images that a Pod needs before its peer starts, and how to load them. */
 export interface Preload {
   /** A script for sh, whose arguments are the images; empty when there is nothing to do. */
   readonly script: string;
@@ -54,15 +54,15 @@ export function preloadOf(request: InjectionRequest, spec: V1PodSpec, cluster: C
 }
 
 /**
- * Image volumes (KEP-4639) are on by default from 1.35. The kubelet pulls such an image with the Pod's own credentials and keeps it
- * for the next Pod of the node. Where no version is known the daemon pulls, which works everywhere.
+ * Image volumes (KEP-4639) are on by default from 1.35. The kubelet pulls such an image with the Pod's own pull secrets and keeps it
+ * for the next Pod of the node. When no version is known, the daemon pulls, which works everywhere.
  */
 function hasImageVolumes(cluster: ClusterFacts): boolean {
   const version = oldestVersion(cluster);
   return version !== undefined && !isOlder(version, "1.35");
 }
 
-/** Optional, as they are for the kubelet: a Secret that is not there, or of the old form, keeps no Pod from starting. */
+/** Optional, as they are for the kubelet: a Secret that is missing, or has the old form, must not keep a Pod from starting. */
 function secretVolumes(secrets: readonly string[]): readonly V1Volume[] {
   const sources = secrets.map((name, index) => ({
     secret: { name, optional: true, items: [{ key: ".dockerconfigjson", path: `${index}/config.json` }] },

@@ -11,7 +11,7 @@ export type ChaincodeNetwork = (typeof chaincodeNetworks)[number];
 export const podSecurityLevels = ["privileged", "baseline", "restricted"] as const;
 export type PodSecurityLevel = (typeof podSecurityLevels)[number];
 
-/** How chaincode started in one network mode finds the peer. */
+/** How chaincode reaches the peer, in one network mode. */
 export interface Wiring {
   /** CORE_VM_DOCKER_HOSTCONFIG_NETWORKMODE */
   readonly networkMode: string;
@@ -21,13 +21,13 @@ export interface Wiring {
   readonly listen: string;
 }
 
-/** The same fields without the class: such data may be spread. */
+/** The fields of a class as a plain type, whose values may be spread. */
 type Plain<T> = Pick<T, keyof T>;
 
 /**
- * One way to give a peer something that builds and runs chaincode: data, and all there is to know about it.
- * In arguments, `{socket}`, `{data}` (within the graph volume), `{group}`, `{mtu}`, `{mirror}` and `{bridge}` stand for values of the one injection;
- * an argument whose value is not known is left out.
+ * One kind of sidecar that builds and runs a peer's chaincode, as data: all that the injection has to know of it.
+ * In arguments, `{socket}`, `{data}` (within the graph volume), `{group}`, `{mtu}`, `{mirror}` and `{bridge}` stand for values of the
+ * injection; an argument whose value is not known is left out.
  */
 export interface Profile {
   readonly name: ProfileName;
@@ -35,29 +35,29 @@ export interface Profile {
   /** One line for people. */
   readonly summary: string;
   readonly image: { readonly default: string; readonly allowed: readonly string[] };
-  /** The program of the image that our own start script ends with; without it the image starts as it says itself. */
+  /** The program of the image that our start script runs; without it, the image's own entrypoint runs. */
   readonly entrypoint?: string;
   readonly arguments: readonly string[];
   readonly environment: readonly V1EnvVar[];
   readonly securityContext: Plain<V1SecurityContext>;
-  /** A command inside the sidecar that succeeds as soon as it serves the peer. */
+  /** A command inside the sidecar that succeeds as soon as the sidecar serves the peer. */
   readonly ready: readonly string[];
-  /** A command inside the sidecar that a hung one never answers, and a busy one does. Docker's has none: its restart would end builds. */
+  /** A command that succeeds in a busy sidecar, but not in a hung one. Profiles with Docker have none: a restart would end builds. */
   readonly alive?: readonly string[];
   /** Where the sidecar keeps images and containers: always a volume. */
   readonly graph: string;
-  /** What the Pod as a whole has to say. */
+  /** Fields of the Pod's spec that the profile needs. */
   readonly pod: { readonly hostUsers?: false; readonly runtimeClassName?: string };
   readonly wiring: Readonly<Partial<Record<ChaincodeNetwork, Wiring>>>;
   /** Variables that the wiring's addresses refer to. */
   readonly peerEnvironment?: readonly V1EnvVar[];
-  /** Annotations that say something to Docker alone. */
+  /** Annotations that only Docker would use: they are denied. */
   readonly withoutMeaning?: readonly (keyof typeof annotationKeys)[];
   /** The strictest Pod Security level that admits such a Pod, and the oldest Kubernetes and Linux that can run it. */
   readonly requires: {
     readonly podSecurity: PodSecurityLevel;
     readonly kubernetes?: string;
-    /** The oldest Linux: told by nodes, not known to the webhook. */
+    /** The oldest Linux. Nodes report theirs, but the webhook does not read it. */
     readonly kernel?: string;
   };
 }
@@ -70,7 +70,7 @@ export const dockerEndpoint = `unix://${socketPath}`;
 /** The socket's group, given to the peer as well, so that a peer that is not root may connect. */
 export const socketGroup = 7052;
 
-/** docker0's address where chaincode runs on the bridge: it has to be known to be dialled. */
+/** docker0's address when chaincode runs on the bridge: fixed, because chaincode dials it. */
 export const bridgeAddress = "172.17.0.1";
 
 const hostWiring: Wiring = { networkMode: "host", address: "localhost", listen: "localhost" };
@@ -92,7 +92,7 @@ const dockerdArguments = [
   "--bip={bridge}",
 ] as const;
 
-/** Said in full: what a container leaves out it takes from the Pod, and a peer's Pod often says runAsNonRoot. */
+/** Complete, because a container inherits missing fields from the Pod, and a peer's Pod often has runAsNonRoot. */
 const rootSecurityContext: Plain<V1SecurityContext> = {
   runAsUser: 0,
   runAsGroup: 0,
@@ -126,7 +126,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     wiring: { host: hostWiring, bridge: bridgeWiring },
     requires: { podSecurity: "privileged" },
   },
-  // KEP-127: root in the Pod is nobody on the node. On by default since 1.33, and the kernel must idmap every volume's file system.
+  // KEP-127: root in the Pod has no rights on the node. On by default since 1.33; the kernel must idmap every volume's file system.
   userns: {
     ...dockerDaemon,
     name: "userns",
@@ -135,7 +135,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     securityContext: { ...rootSecurityContext, privileged: true, allowPrivilegeEscalation: true },
     pod: { hostUsers: false },
     wiring: { host: hostWiring, bridge: bridgeWiring },
-    // tmpfs has idmapped mounts since then, and every Pod has a tmpfs with its token.
+    // tmpfs has idmapped mounts since Linux 6.3, and every Pod has a tmpfs with its token.
     requires: { podSecurity: "privileged", kubernetes: "1.33", kernel: "6.3" },
   },
   // sysbox-runc emulates what dockerd needs of /proc and /sys, without privilege on the node.
@@ -149,7 +149,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     wiring: { host: hostWiring, bridge: bridgeWiring },
     requires: { podSecurity: "baseline" },
   },
-  // gVisor's kernel grants capabilities inside its sandbox only. It has no bridge netfilter worth relying on: host network alone.
+  // gVisor's kernel grants capabilities inside its sandbox only. Its bridge netfilter is not reliable, hence only the host network.
   gvisor: {
     ...dockerDaemon,
     name: "gvisor",
@@ -170,9 +170,9 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     requires: { podSecurity: "privileged" },
   },
   /*
-   * Rootless Docker still wants a privileged container (seccomp, masked /proc), but its processes are uid 1000 on the node. Its
-   * "host" network is rootlesskit's own: the peer's loopback is out of reach (the entrypoint says --disable-host-loopback), the
-   * Pod's address is not.
+   * Rootless Docker still needs a privileged container (seccomp, masked /proc), but its processes are uid 1000 on the node. Its
+   * "host" network is rootlesskit's own: chaincode cannot reach the peer's loopback (the entrypoint sets --disable-host-loopback), but
+   * it can reach the Pod's address.
    */
   rootless: {
     ...dockerDaemon,
@@ -201,15 +201,15 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     requires: { podSecurity: "privileged" },
   },
   /*
-   * No Docker: the runner (runner/) starts chaincode as processes of an ordinary user. Everything that Pod Security "restricted" asks for
-   * is said. The state is the volume itself, whose directory belongs to nobody that chaincode could act as.
+   * No Docker: the runner (runner/) starts chaincode as processes of an ordinary user. The security context has all that Pod Security
+   * "restricted" requires. The state is the volume itself, whose directory belongs to no user that chaincode could act as.
    */
   restricted: {
     name: "restricted",
     maturity: "experimental",
     summary: "chaincode without privilege, as processes of the runner",
     image: {
-      // Of this version, as the webhook's own image.
+      // The tag is this version of kubectl-fabric, as that of the webhook's image.
       default: "docker.io/kubectlfabric/runner:0.1.0",
       allowed: ["docker.io/kubectlfabric/runner", "docker.io/kubectlfabric/runner:*"],
     },

@@ -19,7 +19,7 @@ import {
   type ResourceName,
 } from "./settings.ts";
 
-/** Where the sidecar keeps images and containers. */
+/** The volume where the sidecar keeps images and containers. */
 export type GraphVolume =
   { readonly kind: "emptyDir"; readonly sizeLimit: string } | { readonly kind: "claim"; readonly claim: string };
 
@@ -40,7 +40,7 @@ export interface InjectionRequest {
   readonly preload: readonly string[];
   /** Images whose files are archives of `docker save`. */
   readonly preloadArchives: readonly string[];
-  /** Seconds without a call after which chaincode is stopped; it runs on unless told. */
+  /** Seconds without a call after which chaincode is stopped; unset: never. */
   readonly chaincodeIdle?: number;
 }
 
@@ -81,7 +81,7 @@ function deny(reason: DenialReason, key: string, value: string, allowed: string)
   return new Denial(reason, { key, value, allowed, documentation: documentationOf(key) });
 }
 
-/** What the operator's settings do not let a user choose. */
+/** The denial for a value that the operator's settings do not allow. */
 function beyond(
   reason: "not-allowed" | "out-of-bounds",
   key: string,
@@ -108,7 +108,7 @@ function rejectUnknown(annotations: Annotations): void {
   );
 }
 
-/** Better told than left undone in silence. */
+/** Denies an annotation that the profile would silently ignore. */
 function rejectWithoutMeaning(annotations: Annotations, { name, withoutMeaning = [] }: Profile): void {
   for (const key of withoutMeaning.map((word) => annotationKeys[word])) {
     const value = annotations[key];
@@ -116,7 +116,7 @@ function rejectWithoutMeaning(annotations: Annotations, { name, withoutMeaning =
   }
 }
 
-/** A word out of those that the operator allows. */
+/** An annotation's value, one of the words that the operator allows. */
 function choice<T extends string>(
   annotations: Annotations,
   key: string,
@@ -154,7 +154,7 @@ function resources(annotations: Annotations, settings: InjectionSettings): Reado
   return { cpuRequest: cpu.request, cpuLimit: cpu.limit, memoryRequest: memory.request, memoryLimit: memory.limit };
 }
 
-/** Request and limit: where only one is given, the other follows it rather than contradict it. */
+/** Request and limit. When only one is given and contradicts the other's default, the other becomes equal to it. */
 function pair(
   annotations: Annotations,
   bounds: InjectionSettings["resources"],
@@ -241,7 +241,7 @@ function registryMirror(annotations: Annotations, { default: fallback, allowed }
   return value;
 }
 
-/** A cold start takes a second: shorter than this would be all starting and stopping. */
+/** A cold start takes a second: with a shorter time, chaincode would only start and stop. */
 const shortestIdleSeconds = 5;
 
 function chaincodeIdle(annotations: Annotations): { readonly chaincodeIdle?: number } {
@@ -265,7 +265,7 @@ function mtu(annotations: Annotations): number | undefined {
   return bytes;
 }
 
-/** Each of the archives is a volume. */
+/** A limit, because each of the archives is a volume. */
 const mostImages = 20;
 
 function images(annotations: Annotations, key: string): readonly string[] {

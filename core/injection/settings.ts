@@ -11,7 +11,7 @@ export type DockerSocketPolicy = (typeof dockerSocketPolicies)[number];
 const ownDaemonPolicies = ["allow", "deny"] as const;
 type OwnDaemonPolicy = (typeof ownDaemonPolicies)[number];
 
-/** What the operator takes when a user says nothing, and what users may say. */
+/** The value for users who choose none, and the values that users may choose. */
 export interface Choice<T extends string> {
   readonly default: T;
   readonly allowed: readonly T[];
@@ -27,7 +27,7 @@ export interface Bounded {
 const resourceNames = ["cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit"] as const;
 export type ResourceName = (typeof resourceNames)[number];
 
-/** What an operator owns: users of a namespace choose within it, never past it. */
+/** An operator's settings: users of a namespace choose within them. */
 export interface InjectionSettings {
   readonly profile: Choice<ProfileName>;
   /** Images of each profile's sidecar; `allowed` are patterns (image.ts). */
@@ -36,7 +36,7 @@ export interface InjectionSettings {
   readonly storage: {
     /** Size of the emptyDir that holds images and containers. */
     readonly limit: Bounded;
-    /** Whether users may keep them on a claim of their own. */
+    /** Whether users may use a claim of their own instead. */
     readonly claims: boolean;
   };
   readonly dockerSocket: Choice<DockerSocketPolicy>;
@@ -45,7 +45,7 @@ export interface InjectionSettings {
   readonly registryMirror: Choice<string>;
   /** Images that may be a peer, and so reach a daemon: patterns (image.ts), `*` for any. */
   readonly peerImages: readonly string[];
-  /** Whether a Pod may bring a Docker daemon of its own, which is wired and not looked into. */
+  /** Whether a Pod may have a Docker daemon of its own, to which the peer is wired. Its security is not checked. */
   readonly ownDaemon: OwnDaemonPolicy;
 }
 
@@ -79,8 +79,8 @@ export type ParsedSettings =
   | { readonly valid: false; readonly problems: readonly Problem[] };
 
 /**
- * Reads an operator's settings from a parsed YAML or JSON document; what it leaves out stays as in `defaultSettings`.
- * Every unknown key and every bad value is reported, each with what is allowed.
+ * Reads an operator's settings from a parsed YAML or JSON document; missing ones are those of `defaultSettings`.
+ * Every unknown key and every bad value is reported, each with the allowed values.
  */
 export function parseSettings(document: unknown): ParsedSettings {
   const reader = new SettingsReader();
@@ -88,7 +88,7 @@ export function parseSettings(document: unknown): ParsedSettings {
   return reader.problems.length === 0 ? { valid: true, settings } : { valid: false, problems: reader.problems };
 }
 
-/** Walks the document once, remembers what is wrong, and goes on with the default in its place. */
+/** Reads the document once. Collects the problems, and goes on with the default value for each. */
 class SettingsReader {
   readonly problems: Problem[] = [];
 
@@ -196,7 +196,7 @@ class SettingsReader {
     const object = this.#object(value, key, ["default", "allowed"]);
     const fallback = defaultSettings.images[profile];
     const chosen = this.#text(object["default"], `${key}.default`, fallback.default);
-    // Whoever names another image and lists none allows that one.
+    // An operator who sets another default and no list allows that image alone.
     const listed = object["default"] === undefined ? fallback.allowed : [chosen];
     const allowed = this.#strings(object["allowed"], `${key}.allowed`, listed);
     const image = parseImage(chosen);
@@ -256,7 +256,7 @@ class SettingsReader {
   }
 }
 
-/** What dockerd accepts as a mirror (moby: registry/config.go, ValidateMirror). */
+/** Whether dockerd accepts a URL as a mirror (moby: registry/config.go, ValidateMirror). */
 export function isMirror(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password, search, hash } = new URL(text);

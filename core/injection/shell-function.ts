@@ -1,4 +1,4 @@
-/** A function of sh that runs one command, at least one word, whose words stay as they are whatever is in them. `name` is ours. */
+/** A function of sh that runs one command. Its words (one or more) are quoted, so that sh changes nothing in them; `name` is not quoted. */
 export function shellFunction(name: string, command: readonly string[]): string {
   return `${name}() { ${command.map(quoted).join(" ")}; }`;
 }

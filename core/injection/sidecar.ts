@@ -18,13 +18,13 @@ import { isOlder } from "./version.ts";
 /** Names of ours in a Pod: long enough that no chart uses them. */
 export const sidecarName = "kubectl-fabric-dind";
 export const preloaderName = "kubectl-fabric-preload";
-/** Stops chaincode that nobody calls. */
+/** The container that stops idle chaincode. */
 export const idlerName = "kubectl-fabric-idle";
 export const socketVolume = "kubectl-fabric-socket";
 export const graphVolume = "kubectl-fabric-graph";
 
 /**
- * Docker's data within the graph volume. Not the volume's root: dockerd makes its directory 0710, and with `fsGroup` and
+ * The directory of Docker's data in the graph volume. Not the volume's root: dockerd makes its directory 0710, and with `fsGroup` and
  * `fsGroupChangePolicy: OnRootMismatch` the kubelet would then change every file of every image at each start.
  */
 const dataDirectory = "data";
@@ -32,12 +32,12 @@ const dataDirectory = "data";
 const startAloneScript = readFileSync(new URL("./start-alone.sh", import.meta.url), "utf8");
 const awaitReadyScript = readFileSync(new URL("./await-ready.sh", import.meta.url), "utf8");
 
-/** How the sidecar is started before the peer: as a native sidecar, or as a container whose postStart hook holds the next one back. */
+/** How the sidecar starts before the peer: as a native sidecar, or as a container whose postStart hook delays the next container. */
 export type SidecarForm = "native" | "container";
 
 /**
- * Native sidecars (KEP-753) are on by default from 1.29; both the API server, which else drops the field, and every kubelet
- * must know them. An unknown version is taken for a supported one.
+ * Native sidecars (KEP-753) are on by default from 1.29. Every kubelet must know them, and the API server, which drops the field
+ * otherwise. An unknown version counts as a supported one.
  */
 export function sidecarForm(cluster: ClusterFacts): SidecarForm {
   const version = oldestVersion(cluster);
@@ -75,10 +75,10 @@ export function sidecarContainer(
 }
 
 /**
- * One daemon at a time has a graph. That of a Pod which was deleted by force may still be there when the next Pod starts; told to end,
- * it finishes an image that is being loaded, after its containerd has let go of the graph. The next daemon would not know these
+ * A lock lets one daemon at a time use a graph. After a Pod was deleted by force, its daemon may still run when the next Pod starts. When
+ * it is told to end, it finishes loading an image after its containerd has released the graph. The next daemon would not know these
  * layers, and refuse them from then on ("rename ...: file exists"). The lock ends with the last process that has inherited it.
- * It is not waited for longer than the probe allows, nor where there is no flock.
+ * The wait is not longer than the probe allows, and there is none without flock.
  */
 function startedAlone(entrypoint: string, graph: string): string[] {
   return ["sh", "-c", startAloneScript, `${graph}/kubectl-fabric.lock`, entrypoint];
@@ -90,8 +90,8 @@ function startupProbe(command: readonly string[]) {
 }
 
 /**
- * Three minutes without any answer: a restart ends all chaincode, so only what is hung for good is restarted. By exec, and not by HTTP: a
- * mesh that wants mutual TLS would keep the kubelet from the port, and what cannot be executed counts for nothing (pkg/probe/exec).
+ * Three minutes without any answer: a restart ends all chaincode, so only a sidecar that hangs for good is restarted. By exec and not by
+ * HTTP: a mesh with mutual TLS would keep the kubelet from the port. A command that cannot be executed is no failure (pkg/probe/exec).
  */
 function livenessProbe(command: readonly string[]) {
   return { exec: { command: [...command] }, periodSeconds: 30, timeoutSeconds: 20, failureThreshold: 6 };
@@ -141,9 +141,9 @@ interface Amount {
 }
 
 /**
- * The kubelet evicts a Pod whose emptyDirs and containers together take more than its containers' limits of ephemeral storage, as
- * soon as one of them has such a limit (pkg/kubelet/eviction, podEphemeralStorageLimitEviction): a peer's limit of 1 GiB would
- * otherwise hold for all its images. The request is written because it would follow the limit.
+ * As soon as one container has a limit of ephemeral storage, the kubelet evicts a Pod whose emptyDirs and containers use more than the
+ * sum of these limits (pkg/kubelet/eviction, podEphemeralStorageLimitEviction): a peer's limit of 1 GiB would then hold for all its
+ * images. Hence the sidecar has a limit, too. The request is set because it would else be equal to the limit.
  */
 function ephemeralStorage(graph: GraphVolume, { initContainers, containers }: V1PodSpec): Amount {
   const name = "ephemeral-storage";
@@ -154,23 +154,23 @@ function ephemeralStorage(graph: GraphVolume, { initContainers, containers }: V1
   return { request: { [name]: "0" }, limit: { [name]: graph.sizeLimit } };
 }
 
-/** A Pod's AppArmor profile would be the sidecar's too. The field is of 1.30: it is written only where the Pod has it already. */
+/** Overrides a Pod's AppArmor profile for the sidecar. The field came with 1.30: it is written only when the Pod has it already. */
 function appArmor({ securityContext }: V1PodSpec) {
   return securityContext?.appArmorProfile ? { appArmorProfile: { type: "Unconfined" } } : {};
 }
 
 /**
- * The kubelet starts containers in order and waits for each postStart hook, so this one holds back the peer. It is killed, and
- * tried again, when the daemon is not ready within two minutes.
+ * The command of the postStart hook. The kubelet starts containers in order and waits for each hook, so this one delays the peer. When
+ * the daemon is not ready within two minutes, the hook fails, and the kubelet restarts the container.
  */
 function heldStart({ profile }: InjectionRequest, { script, images }: Preload): string[] {
   return ["sh", "-c", `${shellFunction("ready", profile.ready)}\n${awaitReadyScript}${script}`, "start", ...images];
 }
 
 /**
- * An init container that pulls images into the daemon before the peer starts: after a native sidecar, for a plain one it is too early.
- * Credentials are mounted here alone: neither the daemon nor a chaincode can read them. What the peer itself has the daemon pull
- * later is pulled without (Fabric sends none with a build).
+ * An init container that pulls images into the daemon before the peer starts. Only for native sidecars: an ordinary container starts
+ * after all init containers. Pull secrets are mounted here alone, so that neither the daemon nor chaincode can read them. Images
+ * that the peer has pulled later are pulled without them (Fabric sends no credentials with a build).
  */
 export function preloadContainer({ image }: InjectionRequest, preload: Preload): V1Container {
   return {
@@ -184,7 +184,7 @@ export function preloadContainer({ image }: InjectionRequest, preload: Preload):
   };
 }
 
-/** Of a container that calls the daemon: it may use the socket, and nothing else. */
+/** The security context of a container that calls the daemon: it may use the socket, and nothing else. */
 export function clientSecurity(): V1SecurityContext {
   return {
     allowPrivilegeEscalation: false,
@@ -197,7 +197,7 @@ export function clientSecurity(): V1SecurityContext {
   };
 }
 
-/** Read-only: a socket can be connected to all the same, and nobody but the daemon can put another one in its place. */
+/** Read-only: clients can still connect to the socket, but only the daemon can replace it. */
 export function peerMount(): V1VolumeMount {
   return { name: socketVolume, mountPath: socketDirectory, readOnly: true };
 }

@@ -1,4 +1,4 @@
-/** The first numbers of a version. Patch levels decide nothing here but Fabric's. */
+/** The first numbers of a version. Only Fabric's patch levels decide anything here. */
 export interface Version {
   readonly major: number;
   readonly minor: number;

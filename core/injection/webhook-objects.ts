@@ -1,9 +1,9 @@
-/** What the webhook is called in a cluster, as manifests/base has it. */
+/** Names of the webhook's objects in a cluster, as in manifests/base. */
 export const webhookObjects = {
   namespace: "kubectl-fabric-system",
-  /** Of its Deployment, its Service, its ServiceAccount, its MutatingWebhookConfiguration, and the ConfigMap of its settings. */
+  /** The name of its Deployment, Service, ServiceAccount, MutatingWebhookConfiguration, and the ConfigMap of its settings. */
   name: "kubectl-fabric-webhook",
-  /** Secrets: of the authority that signs, and of what is served. */
+  /** Secrets: of the signing authority, and of the served certificate. */
   authority: "kubectl-fabric-webhook-authority",
   leaf: "kubectl-fabric-webhook-tls",
 } as const;

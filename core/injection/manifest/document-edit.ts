@@ -4,8 +4,8 @@ import { isCollection, isMap, isScalar, isSeq, type Document, type YAMLMap, type
 import type { Path } from "./pod-template.ts";
 
 /**
- * Makes one JSON patch operation (add, remove, replace) in a YAML document, below a path. Nodes that it does not touch keep
- * their comments and their layout. False when the way there leads through an alias or a merge key.
+ * Makes one JSON patch operation (add, remove, replace) in a YAML document, below the path `base`. Other nodes keep their
+ * comments and their layout. False when the operation's path leads through an alias or a merge key.
  */
 export function editDocument(document: Document.Parsed, base: Path, operation: Operation): boolean {
   const { op, path } = operation;
@@ -18,12 +18,12 @@ export function editDocument(document: Document.Parsed, base: Path, operation: O
   if (isSeq(parent)) return editList(parent, op, last, value);
   if (!isMap(parent)) return false;
   if (op === "remove") return parent.delete(last);
-  // An alias in the place of a value is replaced as a whole, which changes nothing elsewhere.
+  // An alias as the value is replaced as a whole: its anchor stays as it is.
   parent.set(last, value);
   return true;
 }
 
-/** Maps of Kubernetes have text keys, so digits can only be the place in a list. */
+/** Keys of digits are indices of lists: no map of the injected fields has such keys. */
 function index(key: string): string | number {
   return /^\d+$/.test(key) ? Number(key) : key;
 }
@@ -48,7 +48,7 @@ function keepFirstComment(list: YAMLSeq): void {
   list.commentBefore = null;
 }
 
-/** What a new value shares with the one before keeps its layout, its quotes and its comments. */
+/** Puts the new value into the old node, so that equal parts keep their layout, quotes and comments. */
 function replaced(before: unknown, after: unknown): unknown {
   if (isScalar(before) && isScalar(after)) {
     before.value = after.value;

@@ -11,7 +11,7 @@ import { fieldsOf, podTemplatesOf, type PodTemplate } from "./pod-template.ts";
 const workloadKinds = ["Deployment", "StatefulSet", "DaemonSet", "CronJob"] as const;
 export type WorkloadKind = (typeof workloadKinds)[number];
 
-/** As kubectl writes them. */
+/** kubectl's short names. */
 const shortKinds: Readonly<Record<string, WorkloadKind>> = {
   deploy: "Deployment",
   sts: "StatefulSet",
@@ -38,7 +38,7 @@ export function workloadRef(text: string, namespace: string | undefined): Object
   );
 }
 
-/** A workload asks for no injection any more, and what was injected into its template by a file is out of it. */
+/** A step after which a workload asks for no injection, and its template has nothing of `kubectl fabric inject` in it. */
 export function ejectedStep(cluster: Cluster, ref: ObjectRef<WorkloadKind>): Step {
   const read = async (signal: AbortSignal): Promise<KubernetesObject> => {
     const found = await get(cluster, ref, signal);
@@ -70,7 +70,7 @@ export function ejectedStep(cluster: Cluster, ref: ObjectRef<WorkloadKind>): Ste
   };
 }
 
-/** What takes the injection out of a workload: nothing when it is out. Pure. */
+/** The operations that take the injection out of a workload; empty when there is none. Pure. */
 function ejectOperations(workload: KubernetesObject): readonly Operation[] {
   return podTemplatesOf(workload).flatMap((template) =>
     ofTemplate(template).map((operation) => ({
@@ -90,7 +90,7 @@ function ofTemplate({ pod }: PodTemplate): readonly Operation[] {
   return original === undefined ? off : [...restore(pod, original).operations, ...off];
 }
 
-/** Who made it would put the annotation back. */
+/** A hint when a controller made the workload: it may put the annotation back. */
 function managerHint({ metadata }: KubernetesObject): readonly string[] {
   const owner = (metadata?.ownerReferences ?? []).find(({ controller }) => controller === true);
   return owner === undefined
@@ -98,7 +98,7 @@ function managerHint({ metadata }: KubernetesObject): readonly string[] {
     : [`${owner.kind} ${owner.name} manages it and may put the annotation back: change it there`];
 }
 
-/** A new template replaces the Pods, where the strategy does so by itself. */
+/** What happens to the workload's Pods: a new template replaces them, unless its strategy does not. */
 function rolloutHint({ kind, name, namespace }: ObjectRef, object: KubernetesObject): string {
   const where = namespace === undefined ? "" : ` -n ${namespace}`;
   if (kind === "CronJob") return "its next Job starts without the sidecar";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { FabricError, messageOf } from "../../error.ts";
 
-/** A text with the name under which messages speak of it. */
+/** A text with its name for messages. */
 export interface NamedText {
   readonly text: string;
   readonly source: string;

@@ -14,16 +14,16 @@ export interface PartialEdit {
 
 /** One document of a manifest. */
 export interface ManifestDocument {
-  /** As it stands in the manifest, its `---` line included. */
+  /** Its part of the manifest's text, with its `---` line. */
   readonly text: string;
-  /** What kubectl reads in it; null for an empty document. */
+  /** The object that kubectl reads; null for an empty document. */
   readonly object: unknown;
 }
 
 /** A document after a change. */
 export interface EditedText {
   readonly text: string;
-  /** Whether comments and anchors had to go, for the change went through an anchor. */
+  /** Whether comments and anchors are lost, because the change went through an anchor. */
   readonly rewritten: boolean;
 }
 
@@ -42,8 +42,8 @@ function isSexagesimal(tag: object): boolean {
 }
 
 /**
- * Takes a manifest apart: YAML with one or more documents, or JSON. Put together, the documents' texts are the manifest.
- * Throws `invalid` when the text is no manifest; the message names the source and the place.
+ * Splits a manifest: YAML with one or more documents, or JSON. The documents' texts joined are the manifest.
+ * Throws `invalid` when the text is not YAML or JSON; the message names the source and the place.
  */
 export function readManifest(text: string, source: string): readonly ManifestDocument[] {
   if (isJson(text)) return [{ text, object: parseJson(text, source) }];
@@ -57,7 +57,7 @@ export function readManifest(text: string, source: string): readonly ManifestDoc
   });
 }
 
-/** Changes parts of a document. Comments and layout stay as far as the YAML library keeps them. */
+/** Changes parts of a document. Keeps comments and layout as far as the YAML library does. */
 export function editManifest({ text, object }: ManifestDocument, edits: readonly PartialEdit[]): EditedText {
   const expected: unknown = jsonPatch.applyPatch(
     unshared(object),
@@ -90,25 +90,25 @@ function keepLayout(text: string, edits: readonly PartialEdit[]): string | undef
     operations.every((operation) => editDocument(document, path, operation)),
   );
   if (!possible) return undefined;
-  // The version decides how things are read; as a directive in the result it would be a change of its own.
+  // The version is for reading; a directive %YAML in the result would be a change that nobody asked for.
   if (document.directives !== undefined && !/^%YAML/m.test(text)) document.directives.yaml.explicit = false;
   return document.toString(layoutOf(text));
 }
 
-/** Line ends as they were, and none at the end where there was none. */
+/** Keeps the line ends, and a missing one at the end of the text. */
 function ends(before: string, after: string, rewritten: boolean): EditedText {
   const text = before.endsWith("\n") ? after : after.replace(/\n$/, "");
   return { text: before.includes("\r\n") ? text.replace(/\r?\n/g, "\r\n") : text, rewritten };
 }
 
-/** How a text is laid out, by its first signs of it. */
+/** The layout of a text, by the first indentation, list and flow collection in it. */
 function layoutOf(text: string) {
   const indent = /^[\w"'][^\n]*:[ \t]*\r?\n( {1,8})[\w"']/m.exec(text)?.[1]?.length ?? 2;
   return {
     lineWidth: 0,
     indent,
     indentSeq: !/^( *)[\w."'/-]+:[ \t]*(?:#[^\n]*)?\r?\n\1- /m.test(text),
-    // As the first one has it that is a value: brackets within a text are none.
+    // By the first flow collection that is a value: brackets inside a string do not count.
     flowCollectionPadding: /[:-] [{[]( ?)[^\s{}[\]]/.exec(text)?.[1] !== "",
   };
 }
@@ -143,7 +143,7 @@ function objectOf(document: ReturnType<typeof parse>, source: string, linesBefor
   }
 }
 
-/** The library counts lines from the document's begin. */
+/** An error's place in the manifest: the library counts lines from the document's begin. */
 function placed(error: YAMLParseError, linesBefore: number): string {
   const [position] = error.linePos ?? [];
   const sentence = error.message.split("\n")[0]?.replace(/ at line \d+, column \d+:?$/, "") ?? "";
@@ -157,7 +157,7 @@ function notYaml(source: string, what: string, cause: unknown): FabricError {
   });
 }
 
-/** Objects in the forms that scripts read. */
+/** Objects as JSON or YAML; several as a List. */
 export function printObjects(objects: readonly unknown[], format: "json" | "yaml"): string {
   const [only] = objects;
   const whole = objects.length === 1 ? only : { apiVersion: "v1", kind: "List", items: objects };

@@ -9,40 +9,40 @@ import { editManifest, readManifest, type ManifestDocument, type PartialEdit } f
 import { originalOf, recordOriginal, restore } from "./original.ts";
 import { fieldsOf, ownerOf, podTemplatesOf, type PodTemplate } from "./pod-template.ts";
 
-/** What became of one Pod template. */
+/** The result for one Pod template. */
 export interface TemplateReport {
   /** "Deployment peer0" */
   readonly owner: string;
   readonly result: "injected" | "ejected" | "unchanged";
-  /** Why it is unchanged, or which container is the peer. */
+  /** Why it is unchanged, or the peer's container. */
   readonly detail: string;
   readonly warnings: readonly string[];
 }
 
 /** A manifest after injection or ejection. */
 export interface EditedManifest {
-  /** The whole manifest; documents without a change stand there byte for byte. */
+  /** The whole manifest; unchanged documents are the same byte for byte. */
   readonly text: string;
   readonly changed: boolean;
-  /** What kubectl reads in it; empty documents are left out. */
+  /** The objects that kubectl reads; empty documents are left out. */
   readonly objects: readonly unknown[];
   readonly templates: readonly TemplateReport[];
-  /** What a person should know about the manifest itself. */
+  /** Notices for the user about the manifest itself. */
   readonly notices: readonly string[];
 }
 
 /**
- * Injects every Pod template of a manifest that asks for it, as the webhook would, and notes in each how to undo it. What was
- * injected by this function before is injected anew.
- * Throws `invalid` when the text is no manifest, `rejected` when a Pod is denied; the message is the webhook's own sentence.
+ * Injects every Pod template of a manifest that asks for it, as the webhook would, and records in it how to undo that. A template
+ * that this function has injected before is injected anew.
+ * Throws `invalid` when the text is no manifest, `rejected` when a Pod is denied, with the webhook's sentence.
  */
 export function injectManifest(text: string, source: string, context: InjectionContext): EditedManifest {
   return edit(text, source, (template) => injectTemplate(template, source, context));
 }
 
 /**
- * Undoes what `injectManifest` did.
- * Throws `invalid` when the text is no manifest, or when the webhook injected it, which notes nothing.
+ * Undoes `injectManifest`.
+ * Throws `invalid` when the text is no manifest, or when the webhook injected a template: the webhook records nothing.
  */
 export function ejectManifest(text: string, source: string): EditedManifest {
   return edit(text, source, ejectTemplate);
@@ -108,7 +108,7 @@ function injectTemplate({ pod, owner }: PodTemplate, source: string, context: In
   return { operations: [...undone, ...operations], report };
 }
 
-/** The Pod as it was before an injection that was noted in it. */
+/** The Pod before the injection that is recorded in it. */
 function withoutInjection(pod: V1Pod): { readonly before: V1Pod; readonly operations: readonly Operation[] } {
   const original = originalOf(pod);
   if (original === undefined) return { before: pod, operations: [] };
@@ -149,7 +149,7 @@ function unchanged(owner: string, detail: string): TemplateReport {
   return { owner, result: "unchanged", detail, warnings: [] };
 }
 
-/** The API server refuses annotations that are not texts; YAML makes `true` and `2` something else. */
+/** Throws `invalid` for an annotation that is not a string, as the API server would: YAML reads `true` and `2` as other types. */
 function requireTexts({ metadata }: V1Pod, owner: string): void {
   const wrong = Object.entries(fieldsOf(metadata?.annotations)).find(
     ([key, value]) => key.startsWith(annotationPrefix) && typeof value !== "string",
@@ -161,7 +161,7 @@ function requireTexts({ metadata }: V1Pod, owner: string): void {
   });
 }
 
-/** An annotation on the workload itself does nothing, and looks as if it did. */
+/** Notices about annotations on a workload itself, where they have no effect. */
 function misplacedAnnotations(object: unknown): readonly string[] {
   const items = fieldsOf(object)["items"];
   if (Array.isArray(items)) return items.flatMap(misplacedAnnotations);

@@ -7,20 +7,20 @@ import type { V1Pod } from "../../kubernetes/client-node.ts";
 import { fieldsOf, valueAt } from "./pod-template.ts";
 
 /*
- * What an injection changed, so that it can be undone to the letter. Entries of lists are known by what they are rather than by
- * their place, so that a file may be edited between injection and ejection.
+ * A record of an injection's changes, so that they can be undone exactly. Entries of lists are identified by their contents rather
+ * than by their place, so that a file may be edited between injection and ejection.
  */
 
-/** A list of the Pod, its container by name: "/spec/containers/peer/env". */
+/** Paths of the Pod's lists, with the container by its name: "/spec/containers/peer/env". */
 const listPath = /^\/spec\/(?:volumes|initContainers|containers|securityContext\/supplementalGroups)$/;
 const containerListPath = /^\/spec\/containers\/[^/]+\/(?:env|volumeMounts)$/;
 const fieldPath = /^\/(?:spec\/(?:securityContext|hostUsers|runtimeClassName)|metadata\/annotations\/[^/]+)$/;
 
 const listSchema = z.strictObject({
   path: z.string().refine((path) => listPath.test(path) || containerListPath.test(path)),
-  /** What was there instead of a list, where there was none. */
+  /** Set when the injection made the list: the field was missing, or null. */
   created: z.enum(["absent", "null"]).optional(),
-  /** Entries that were added, or as much of each as tells it from others. */
+  /** Entries that were added; of named ones, only the identifying field. */
   added: z.array(z.unknown()).optional(),
   replaced: z.array(z.strictObject({ by: z.unknown(), was: z.unknown() })).optional(),
   /** Entries that were removed, with their places in the list as it was; ascending. */
@@ -29,7 +29,7 @@ const listSchema = z.strictObject({
 const fieldSchema = z.strictObject({
   path: z.string().refine((path) => fieldPath.test(path)),
   wrote: z.unknown(),
-  /** Missing where the field was. */
+  /** Missing when the field did not exist. */
   was: z.unknown().optional(),
 });
 const originalSchema = z.strictObject({ lists: z.array(listSchema), fields: z.array(fieldSchema) });
@@ -38,10 +38,10 @@ type ListChange = z.infer<typeof listSchema>;
 type FieldChange = z.infer<typeof fieldSchema>;
 export type Original = z.infer<typeof originalSchema>;
 
-/** Names of volumes, containers and mounts are the injection's own, whatever became of the rest of the entry. */
+/** Lists whose added entries are identified by our names: they are ours even if other fields were changed. */
 const namedListPath = /\/(volumes|initContainers|containers|volumeMounts)$/;
 
-/** Notes what operations of the injection change in a Pod. */
+/** Records what the injection's operations change in a Pod. */
 export function recordOriginal(pod: V1Pod, operations: readonly Operation[]): Original {
   const lists = new Map<string, ListChange>();
   const fields: FieldChange[] = [];
@@ -111,14 +111,14 @@ function place(key: string): string | number {
   return /^\d+$/.test(key) ? Number(key) : key;
 }
 
-/** How an injected Pod becomes what it was. */
+/** The way back from an injected Pod. */
 export interface Restoration {
   readonly operations: readonly Operation[];
-  /** What was changed since by somebody else, and stays. */
+  /** Entries and fields that somebody else has changed since, and that stay. */
   readonly kept: readonly string[];
 }
 
-/** Reads the record of an injected Pod; undefined where there is none. Throws `invalid` when it is not as it was written. */
+/** Reads the record of an injected Pod; undefined without one. Throws `invalid` when the annotation is not a valid record. */
 export function originalOf(pod: V1Pod): Original | undefined {
   const text = pod.metadata?.annotations?.[annotationKeys.original];
   if (text === undefined) return undefined;
@@ -147,7 +147,7 @@ export function restore(pod: V1Pod, { lists, fields }: Original): Restoration {
   return { operations, kept };
 }
 
-/** The place of a list in a Pod as it is now; undefined when its container or itself is gone. */
+/** A list in the present Pod, with its path; undefined when the list or its container is gone. */
 function listAt(pod: V1Pod, path: string): { readonly path: string; readonly list: readonly unknown[] } | undefined {
   const keys = path.split("/").slice(1).map(unescapePathComponent);
   const isContainerList = containerListPath.test(path);
@@ -192,7 +192,7 @@ function insertions(path: string, length: number, removed: NonNullable<ListChang
   });
 }
 
-/** Whether an entry is the recorded one: all that was recorded of it is in it. */
+/** Whether an entry has all fields of the recorded one. */
 function matches(entry: unknown, recorded: unknown): boolean {
   if (typeof recorded !== "object" || recorded === null || Array.isArray(recorded))
     return isDeepStrictEqual(entry, recorded);

@@ -1,25 +1,25 @@
 import type { V1Pod } from "../../kubernetes/client-node.ts";
 
-/** Where something stands in an object: keys of maps and indices of lists. */
+/** The path of a value in an object: keys of maps and indices of lists. */
 export type Path = readonly (string | number)[];
 
 /** A Pod, or what Pods are made from, within an object of any kind. */
 export interface PodTemplate {
   readonly path: Path;
-  /** As the API server would hand it to the webhook. */
+  /** The Pod as the API server would send it to the webhook. */
   readonly pod: V1Pod;
   /** The object that it belongs to: "Deployment peer0". */
   readonly owner: string;
 }
 
-/** Pod; Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and whatever is built like them; CronJob; PodTemplate. */
+/** Of Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and similar kinds; of CronJob; of PodTemplate. */
 const templatePaths: readonly Path[] = [
   ["spec", "template"],
   ["spec", "jobTemplate", "spec", "template"],
   ["template"],
 ];
 
-/** Every Pod template of an object, of a List's items as well. What has none gives none. */
+/** Every Pod template of an object, also of a List's items; empty for an object without any. */
 export function podTemplatesOf(object: unknown): readonly PodTemplate[] {
   const fields = fieldsOf(object);
   if (Array.isArray(fields["items"]) && textOf(fields["kind"]).endsWith("List")) {
@@ -36,7 +36,7 @@ export function podTemplatesOf(object: unknown): readonly PodTemplate[] {
   return [{ path, pod: { apiVersion: "v1", kind: "Pod", ...fieldsOf(valueAt(object, path)) }, owner }];
 }
 
-/** "Deployment peer0"; what an object lacks is left out. */
+/** "Deployment peer0"; without a name "Deployment", without a kind "object peer0". */
 export function ownerOf(object: unknown): string {
   const { kind, metadata } = fieldsOf(object);
   const { name, generateName } = fieldsOf(metadata);
