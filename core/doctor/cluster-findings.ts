@@ -6,12 +6,12 @@ import type { WebhookStatus } from "../installation/webhook.ts";
 import type { ClusterReading } from "./facts.ts";
 import { unknown, type Finding, type Known } from "./finding.ts";
 
-/** As docs/injection.md says. */
+/** The oldest version in docs/injection.md. */
 const oldestKubernetes = "1.27";
-/** The webhook renews its certificate long before: whoever sees fewer days sees a renewal that fails. */
+/** The webhook renews its certificate earlier: fewer days left mean that the renewal fails. */
 const fewDays = 14;
 
-/** What the cluster as a whole can do. Pure. */
+/** Findings about the whole cluster. Pure. */
 export function clusterFindings(reading: ClusterReading): readonly Finding[] {
   return [
     ...versionFindings(reading),
@@ -21,7 +21,7 @@ export function clusterFindings(reading: ClusterReading): readonly Finding[] {
   ];
 }
 
-/** As the webhook would know it. */
+/** The versions as the webhook would see them. */
 export function versionsOf({ apiServer, nodes }: ClusterReading): ClusterFacts {
   return {
     apiServer: apiServer.known ? parseVersion(apiServer.value) : undefined,

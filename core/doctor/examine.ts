@@ -12,16 +12,16 @@ export interface DoctorReport {
   readonly context: string;
   /** Whether no finding is a problem. */
   readonly healthy: boolean;
-  /** Of the cluster first, then of each namespace, then of the networks' nodes. */
+  /** In this order: the cluster, each namespace, the networks' nodes. */
   readonly findings: readonly Finding[];
-  /** What peers can have in each. */
+  /** The profiles that peers can have in each namespace. */
   readonly namespaces: readonly Omit<NamespaceReport, "findings">[];
 }
 
 /**
- * Looks at the cluster, at the namespaces (those given, else those of the networks that are there, else the context's own), and at the
- * networks' nodes in them.
- * Changes nothing. Throws only when the cluster cannot be reached, or nobody is logged in.
+ * Examines the cluster, the namespaces (the given ones, else those of the cluster's networks, else the context's own), and the
+ * networks' nodes in them. Changes nothing. Throws only when the cluster cannot be reached, the credentials are refused, or the signal
+ * is aborted.
  */
 export async function examine(
   cluster: Cluster,
@@ -65,7 +65,7 @@ async function networksToLookAt(
   signal: AbortSignal,
 ): Promise<readonly FabricNetwork[]> {
   const networks = await agreedNetworks(cluster, notice, signal).catch((error: unknown) => {
-    // None that may be read: the context's own namespace tells more than nothing.
+    // Without the right to read networks, examine the context's own namespace.
     if (error instanceof FabricError && error.code === "forbidden") return [];
     throw error;
   });

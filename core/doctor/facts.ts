@@ -4,7 +4,7 @@ import type { V1Node, V1Pod, V1StorageClass } from "../kubernetes/client-node.ts
 import type { WebhookStatus } from "../installation/webhook.ts";
 import type { Known } from "./finding.ts";
 
-/** What was read of the cluster as a whole. */
+/** Facts about the whole cluster. */
 export interface ClusterReading {
   /** "v1.36.3", as the API server says it. */
   readonly apiServer: Known<string>;
@@ -13,17 +13,17 @@ export interface ClusterReading {
   readonly runtimeClasses: Known<readonly string[]>;
   readonly storageClasses: Known<readonly V1StorageClass[]>;
   readonly webhook: Known<WebhookStatus>;
-  /** The operator's; Kubernetes has none before the webhook is installed. */
+  /** The operator's settings; the defaults while the webhook is not installed. */
   readonly settings: Known<InjectionSettings>;
 }
 
-/** What was read of one namespace. */
+/** Facts about one namespace. */
 export interface NamespaceReading {
   readonly name: string;
-  /** There is none of the name: nothing else is known of it. */
+  /** There is no such namespace, so the other facts mean nothing. */
   readonly missing?: true;
   readonly labels: Known<Readonly<Record<string, string>>>;
-  /** What the API server said to a Pod of each profile, had it been created. */
+  /** The API server's answer to a Pod of each profile, in a dry run. */
   readonly trials: Readonly<Record<ProfileName, Trial>>;
   readonly pods: Known<readonly V1Pod[]>;
   /** Rights that the user lacks, as "create secrets". */

@@ -2,7 +2,7 @@ export const levels = ["ok", "warning", "problem", "unknown"] as const;
 /** unknown: it could not be looked at; the text says why. */
 export type Level = (typeof levels)[number];
 
-/** One thing that was looked at. */
+/** The result about one thing that was examined. */
 export interface Finding {
   readonly level: Level;
   /** What it is about: "cluster", "webhook", "storage", "namespace org1". */

@@ -10,11 +10,11 @@ import type { ClusterReading, NamespaceReading } from "./facts.ts";
 import { unknown, type Finding } from "./finding.ts";
 import { profileVerdicts, recommended, type ProfileVerdict } from "./profile-verdict.ts";
 
-/** One namespace: what its peers can have, and what was found. */
+/** The profiles of one namespace, and findings about it. */
 export interface NamespaceReport {
   readonly name: string;
   readonly profiles: readonly ProfileVerdict[];
-  /** Absent where none is possible and allowed. */
+  /** Absent when no profile is both possible and allowed. */
   readonly recommended?: ProfileName;
   readonly findings: readonly Finding[];
 }
@@ -95,7 +95,7 @@ function verdictFinding(name: string, { profile, possible, because, caution }: P
   return caution === undefined ? [] : [{ level: "warning", about, text: `profile ${profile}: ${caution}` }];
 }
 
-/** By the words of the admission plug-ins: PodSecurity, ResourceQuota, LimitRanger. */
+/** Recognises texts of the admission plug-ins PodSecurity, ResourceQuota and LimitRanger. */
 function hintFor(name: string, because: string): { readonly hint?: string } {
   if (/PodSecurity|Pod Security/.test(because))
     return {
@@ -146,7 +146,7 @@ function peerFinding(about: string, pod: V1Pod, optedIn: boolean): readonly Find
   const wished = skipReason(pod) === undefined;
   if (wished && annotations[annotationKeys.injected] === undefined && !hasSidecar(pod)) {
     const text = `peer ${name} asks for injection and has none: it was made while nobody was asked`;
-    // What a Pod has in an emptyDir, a ledger perhaps, goes with it.
+    // Data in an emptyDir, perhaps a ledger, is deleted with the Pod.
     const remake = ownerReferences.some(({ controller }) => controller === true)
       ? `kubectl -n ${namespace} delete pod ${name}: its controller makes it anew`
       : "keep what it has outside of volume claims, and make it anew from its manifest: no controller does, " +

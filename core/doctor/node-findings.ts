@@ -10,12 +10,12 @@ import { organizations, type FabricNetwork } from "../network/resources/spec.ts"
 import { eachBounded } from "../engine/bounded.ts";
 import { unknown, type Finding } from "./finding.ts";
 
-/** Nodes that are asked about at once. */
+/** Nodes that are examined at the same time. */
 const connections = 8;
 
 /**
- * Whether the nodes of a network run, and why not: what `status` sees, with what to type. Of those in the given namespaces, all unless
- * told. Throws only when the cluster cannot be reached.
+ * Whether the nodes of a network run, and why not, with hints. Only nodes in the given namespaces, if there are any given. Throws only when
+ * the cluster cannot be reached or the signal is aborted.
  */
 export async function nodeFindings(
   cluster: Cluster,
@@ -33,7 +33,7 @@ export async function nodeFindings(
   return well === 0 ? wrong : [{ level: "ok", about, text: `${well} of ${nodes.length} nodes are ready` }, ...wrong];
 }
 
-/** Nothing where it is ready. */
+/** Undefined when the node is ready. */
 async function nodeFinding(
   cluster: Cluster,
   about: string,

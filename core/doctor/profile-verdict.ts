@@ -20,13 +20,13 @@ export interface ProfileVerdict {
   /** Whether the operator's settings allow it. */
   readonly allowed: boolean;
   readonly because?: string;
-  /** It can, but not everywhere, or not surely. */
+  /** Set when it is possible, but not on every node, or not certain. */
   readonly caution?: string;
 }
 
 const enforceLabel = "pod-security.kubernetes.io/enforce";
 
-/** Judges each profile, the operator's settings apart. Pure. */
+/** Judges each profile; `allowed` does not change `possible`. Pure. */
 export function profileVerdicts(
   cluster: ClusterReading,
   namespace: NamespaceReading,
@@ -63,7 +63,7 @@ function runtimeClassRefusal({ pod }: Profile, { runtimeClasses }: ClusterReadin
   return `needs the RuntimeClass ${wanted}, found ${runtimeClasses.value.join(", ") || "none"}`;
 }
 
-/** What the API server said to such a Pod; else the namespace's label, which does not know of quotas and other admission. */
+/** The API server's answer to a Pod of the profile; without it, the namespace's label, which says nothing of quotas and other admission. */
 function admission({ name, requires }: Profile, { trials, labels }: NamespaceReading): Judgement {
   const trial: Trial = trials[name];
   if (trial.result === "admitted") return { possible: "yes" };
@@ -79,7 +79,7 @@ function enforcedLevel(labels: Readonly<Record<string, string>>): PodSecurityLev
   return podSecurityLevels.find((level) => level === labels[enforceLabel]) ?? "privileged";
 }
 
-/** A Pod may come to any node. */
+/** What the nodes' kernels and runtimes allow. A Pod may be scheduled to any of them. */
 function onNodes(profile: Profile, { nodes }: ClusterReading, { caution: before }: Judgement): Partial<Judgement> {
   if (profile.requires.kernel === undefined) return {};
   if (!nodes.known)
@@ -97,14 +97,14 @@ function nodeRefusal({ requires, pod }: Profile, { metadata, status }: V1Node): 
   const found = parseVersion(status?.nodeInfo?.kernelVersion ?? "");
   if (requires.kernel !== undefined && found !== undefined && isOlder(found, requires.kernel))
     return `needs Linux ${requires.kernel}, node ${metadata?.name} has ${printVersion(found)}`;
-  // KEP-127: kubelets tell what their runtime's handlers can, from 1.30 on. The one without a name is the default.
+  // KEP-127: from 1.30 on, kubelets report the features of their runtime's handlers. The handler without a name is the default.
   const handler = status?.runtimeHandlers?.find(({ name }) => (name ?? "") === "");
   if (pod.hostUsers === false && handler !== undefined && handler.features?.userNamespaces !== true)
     return `needs user namespaces, which the container runtime of node ${metadata?.name} has not`;
   return undefined;
 }
 
-/** What a Pod gets that names none, where that can run; else the one with the least privilege. Pure. */
+/** The default profile if it can run; else the usable profile with the least privilege. Pure. */
 export function recommended(verdicts: readonly ProfileVerdict[], byDefault: ProfileName): ProfileName | undefined {
   const usable = verdicts
     .filter(({ possible, allowed }) => possible === "yes" && allowed)

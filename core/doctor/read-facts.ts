@@ -16,7 +16,7 @@ import type { ClusterReading, NamespaceReading, Trial } from "./facts.ts";
 import type { Known } from "./finding.ts";
 import { trialPod } from "./trial-pod.ts";
 
-/** Reads what there is to know of the cluster, all at once; what may not be read is said. Throws when it cannot be reached at all. */
+/** Reads facts about the cluster, in parallel. A fact that cannot be read has a reason. Throws when the cluster cannot be reached. */
 export async function readCluster(cluster: Cluster, signal: AbortSignal): Promise<ClusterReading> {
   const version = cluster.call({ method: "GET", path: "/version", signal }) as Promise<VersionInfo>;
   const [apiServer, nodes, runtimeClasses, storageClasses, webhook, settings] = await Promise.all([
@@ -65,7 +65,7 @@ export async function readNamespace(
   };
 }
 
-/** An unreachable cluster and Ctrl-C end it all; every other failure is a fact. */
+/** The result of a read. An unreachable cluster, refused credentials and Ctrl-C are thrown; any other failure becomes the reason. */
 async function told<T>(work: Promise<T>): Promise<Known<T>> {
   try {
     return { known: true, value: await work };
@@ -81,7 +81,7 @@ function endsAll(error: unknown): boolean {
   return error instanceof FabricError && (error.code === "cluster-unreachable" || error.code === "interrupted");
 }
 
-/** A virtual kubelet tells the version of something else (webhook/cluster-reader.ts). */
+/** A virtual kubelet reports another program's version (webhook/cluster-reader.ts). */
 const isVirtual = ({ metadata }: V1Node): boolean => metadata?.labels?.["type"] === "virtual-kubelet";
 const nameOf = ({ metadata }: { readonly metadata?: { readonly name?: string } }): string => metadata?.name ?? "";
 
@@ -91,7 +91,7 @@ async function readSettings(cluster: Cluster, signal: AbortSignal): Promise<Inje
   return settingsOf(found?.data?.[settingsKey], settingsPlace);
 }
 
-/** Asks the API server to create a Pod and to keep nothing: all of its admission answers, Pod Security, quotas and limits among it. */
+/** Sends a Pod to the API server in a dry run. All admission takes part, also Pod Security, quotas and limits. */
 async function attempt(cluster: Cluster, pod: ReturnType<typeof trialPod>, signal: AbortSignal): Promise<Trial> {
   if (typeof pod === "string") return { result: "refused", message: pod };
   try {
@@ -100,7 +100,7 @@ async function attempt(cluster: Cluster, pod: ReturnType<typeof trialPod>, signa
   } catch (error) {
     if (endsAll(error)) throw error;
     const message = messageOf(error);
-    // Not the Pod was refused, but the one who asks (RBAC), or the asking (a webhook with side effects, a server that is busy).
+    // Other failures are not about the Pod: RBAC refused the user, or the dry run failed (a webhook with side effects, a busy server).
     const asked =
       error instanceof ApiError && [403, 422].includes(error.httpStatus) && !/cannot create resource/.test(message);
     return asked ? { result: "refused", message: reasonOf(message) } : { result: "unknown", because: message };
@@ -112,7 +112,7 @@ function reasonOf(message: string): string {
   return message.replace(/^pods "[^"]*" is forbidden: /, "");
 }
 
-/** What init, deploy-cc and cleanup do in an organization's namespace: the rights without which they end at once. */
+/** Rights that init, deploy-cc and cleanup need in an organization's namespace. */
 function wantedIn(namespace: string): readonly Permission[] {
   const written = ["Secret", "ConfigMap", "Service", "StatefulSet", "NetworkPolicy", "PodDisruptionBudget"];
   return [

@@ -7,9 +7,9 @@ import type { V1Pod } from "../kubernetes/client-node.ts";
 import { version } from "../process/version.ts";
 
 /**
- * A peer Pod as the webhook would leave it under a profile, whatever the operator allows: to ask the API server whether it would take
- * it; or the injection's own sentence why it makes none. Its peer says all that Pod Security "restricted" wants, so that only the
- * sidecar decides. Without our annotations: the webhook itself is not asked. Pure.
+ * A peer Pod as the webhook would inject it under a profile, even if the operator does not allow it: for a dry run of the API server.
+ * A string is the injection's reason to deny it. The peer's container satisfies Pod Security "restricted", so that only the sidecar
+ * decides. The Pod has none of our annotations, so that the API server does not send it to the webhook. Pure.
  */
 export function trialPod(
   namespace: string,

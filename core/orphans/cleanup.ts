@@ -17,35 +17,35 @@ import { servicePlace } from "./places/service.ts";
 import { blindness, peersWithin, survey, within, type Blindness, type Scope, type Survey } from "./survey.ts";
 import type { ToldIdentity } from "./judgement/told-identity.ts";
 
-/** What a cleanup is about. */
+/** What to clean up. */
 export interface CleanupRequest extends Scope {
   readonly sources: readonly Source[];
   /** Seconds. */
   readonly olderThan?: number | undefined;
   readonly identities: readonly ToldIdentity[];
-  /** CORE_PEER_IDs, after "network/" where it is not "dev". */
+  /** CORE_PEER_IDs of peers that are gone for good; "network/ID" when the network ID is not "dev". */
   readonly gonePeers: readonly string[];
   readonly nodes: NodeAccess;
 }
 
-/** Everything that may be left over, and how to remove it. */
+/** The findings of a survey, and the steps that remove the orphans. */
 export interface Leftovers extends Survey {
   readonly steps: readonly Step[];
 }
 
-/** What was left over at first. */
+/** The result of the first look, and what is open for the next one. */
 export interface Cleanup extends Leftovers {
-  /** Peers that may not be through with their start: images of theirs are removed after it. */
+  /** Peers that may still build what they found at their start: their images are removed after that. */
   readonly starts: readonly PeerStart[];
   /** Looks at the same places again. */
   again(signal: AbortSignal): Promise<Leftovers>;
-  /** Ends connections and removes what was made to look. */
+  /** Ends connections and removes the Pods that were made for the look. */
   close(): Promise<void>;
 }
 
 /**
- * Looks for orphans. `lasting` is the same cluster by a connection that an interrupt does not end.
- * Throws `usage` when the scope names what is not there; what cannot be looked at is part of the result.
+ * Looks for orphans. `lasting` is the same cluster, by a connection that an interrupt does not end.
+ * Throws `usage` when the scope names a peer or organization that is not there. Places that cannot be looked at are in the result.
  */
 export async function openCleanup(
   { cluster, lasting }: { readonly cluster: Cluster; readonly lasting: Cluster },
@@ -81,7 +81,7 @@ export async function openCleanup(
   }
 }
 
-/** Where a peer builds. */
+/** The source whose daemon a peer builds in. */
 const daemonIn: Readonly<Record<PeerPod["docker"], Source | undefined>> = {
   sidecar: "dind",
   node: "host-docker",
@@ -94,7 +94,7 @@ interface Looking {
   readonly chosen: readonly PeerPod[];
   readonly places: readonly Place[];
   readonly facts: FactsReader;
-  /** What could not be opened. */
+  /** The nodes, when their Docker could not be opened. */
   readonly blind: readonly Blindness[];
 }
 
@@ -146,7 +146,7 @@ function placesOf(
   ];
 }
 
-/** Nobody declares a peer dead that lives. */
+/** Throws `usage` when --gone-peer names a peer that has a Pod. */
 function checkGone(gone: readonly string[], peers: readonly PeerPod[]): void {
   for (const told of gone) {
     const [peerId, networkId] = told.split("/").toReversed();

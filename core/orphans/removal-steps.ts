@@ -5,11 +5,11 @@ import type { AgeLimit } from "./judgement/judgement.ts";
 import type { Place } from "./places/place.ts";
 import { remembered } from "./judgement/remembered.ts";
 
-/** A look at a place may serve several steps, but not for longer than this. */
+/** For how long several steps may use the same look at a place. */
 const freshFor = 2000; // milliseconds
 
 /**
- * Each orphan is gone. A step looks again before it removes: what has gone meanwhile is so already, and what is needed by now stays.
+ * Steps that remove the orphans. Each step looks again before: a thing that is gone by now is so, one that is needed by now stays.
  * Images come after the containers of their daemon.
  */
 export function removalSteps(
@@ -68,7 +68,7 @@ function removalStep(place: Place, look: Look, finding: Finding, after: readonly
       try {
         return (await place.remove(finding, age(), signal)) ? finding.because : "gone already";
       } catch (error) {
-        // Something came to use it between the look and now: it is not an orphan any more.
+        // Something has begun to use it since the look: it is no longer an orphan.
         if (error instanceof FabricError && error.code === "conflict") return `kept: ${error.message}`;
         throw error;
       }
@@ -76,7 +76,7 @@ function removalStep(place: Place, look: Look, finding: Finding, after: readonly
   };
 }
 
-/** Hashes to the 12 digits that Docker shows. */
+/** Shortens hashes to 12 digits, as Docker shows them. */
 export function shortName(name: string): string {
   return name.replaceAll(/[0-9a-f]{64}/g, (hash) => hash.slice(0, 12));
 }

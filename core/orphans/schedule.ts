@@ -16,7 +16,7 @@ import type { FabricNetwork, PeerOrganization } from "../network/resources/spec.
 import type { Step } from "../engine/step.ts";
 import type { Source } from "./judgement/finding.ts";
 
-/** A cleanup that the cluster itself starts. */
+/** A cleanup that a CronJob starts. */
 export interface Schedule {
   /** As in a CronJob: "17 3 * * *". */
   readonly cron: string;
@@ -27,17 +27,17 @@ export interface Schedule {
   readonly image: string;
 }
 
-/** What a CronJob may do: the node's Docker needs Pods that see the node's files, which no schedule should make. */
+/** Sources for a CronJob. Not host-docker: it needs Pods with the node's files, which a schedule should not make. */
 export const schedulable: readonly Source[] = ["dind", "builder-k8s", "service"];
 
 const name = "fabric-cleanup";
 const component = { "app.kubernetes.io/component": "cleanup-schedule" } as const;
 const scheduledLabels = { ...managedBy, ...component };
 const kinds = ["CronJob", "RoleBinding", "Role", "ServiceAccount"] as const;
-/** Neither root nor anybody else's. */
+/** A user ID that is not root's. */
 const user = 65532;
 
-/** One CronJob for an organization, in its own namespace, with rights there and nowhere else. */
+/** The CronJob of an organization in its namespace, with rights in this namespace only. */
 export function scheduleObjects(
   network: FabricNetwork,
   organization: PeerOrganization,
@@ -116,7 +116,7 @@ function podSpec(network: FabricNetwork, organization: PeerOrganization, schedul
 
 type Rules = NonNullable<V1Role["rules"]>;
 
-/** To find the peers, and to ask them as their administrator: its Secret by name, no other. */
+/** Rights to find the peers, and to ask them as their administrator. Of all Secrets only the administrator's. */
 function readRules(): Rules {
   return [
     { apiGroups: [""], resources: ["pods", "configmaps"], verbs: ["get", "list"] },
@@ -132,7 +132,7 @@ function sourceRules(source: Source): Rules {
     case "dind":
       return [
         { apiGroups: [""], resources: ["pods/exec"], verbs: ["get", "create"] },
-        // Where a peer shows that it is through with its start.
+        // The log shows that the builds of a peer's start have ended.
         { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
       ];
     case "service":
@@ -143,7 +143,7 @@ function sourceRules(source: Source): Rules {
     case "builder-k8s":
       return [
         { apiGroups: ["batch"], resources: ["jobs"], verbs: tidy },
-        // The builder's Secrets have names of their own making: this right covers every Secret of the namespace.
+        // The builder generates its Secrets' names, so this right has to cover every Secret of the namespace.
         { apiGroups: [""], resources: ["pods", "secrets"], verbs: tidy },
       ];
     case "host-docker":
@@ -151,7 +151,7 @@ function sourceRules(source: Source): Rules {
   }
 }
 
-/** The organizations are tidied by the cluster from now on. */
+/** Steps that make the organizations' schedules. */
 export function scheduleSteps(
   cluster: Cluster,
   network: FabricNetwork,
@@ -168,7 +168,7 @@ export function scheduleSteps(
   );
 }
 
-/** No schedule is left in the organizations' namespaces. */
+/** Steps that remove the schedules from the organizations' namespaces. */
 export function unscheduleSteps(cluster: Cluster, organizations: readonly PeerOrganization[]): readonly Step[] {
   return organizations.map(({ name: organization, namespace }) => {
     const present = async (kind: (typeof kinds)[number], signal: AbortSignal): Promise<readonly KubernetesObject[]> => {

@@ -7,15 +7,15 @@ import { inOrder } from "./judgement/order.ts";
 import type { PeerPod } from "./peers/peer-pod.ts";
 import type { Place } from "./places/place.ts";
 
-/** A package that a peer has and no definition was seen to name: peers cannot uninstall, so this is for information. */
+/** A package that a peer has, but that is in no definition that we see. For information: peers cannot uninstall packages. */
 interface UncommittedPackage {
   readonly peer: string;
   readonly packageId: string;
 }
 
-/** Something that could not be looked at: all that is there is kept. */
+/** A place or peer that could not be looked at: its things are kept. */
 export interface Blindness {
-  /** Undefined: a peer, whose things are kept wherever they are. */
+  /** Undefined for a peer, whose things are kept in every place, and for a namespace. */
   readonly source?: Source | undefined;
   readonly place: string;
   readonly code: ErrorCode;
@@ -29,9 +29,9 @@ export interface Survey {
   readonly blind: readonly Blindness[];
 }
 
-/** Which of all that is found the user asked for; undefined is all. */
+/** The part of the findings that the user asked for; undefined for all. */
 export interface Scope {
-  /** By its name: peers that somebody else deployed are in none. */
+  /** The network's name. Peers that kubectl-fabric did not deploy are in no network. */
   readonly network?: string | undefined;
   readonly organizations?: readonly string[] | undefined;
   readonly peers?: readonly string[] | undefined;
@@ -39,7 +39,7 @@ export interface Scope {
 
 const atOnce = 8;
 
-/** Looks at every place, several at once. A place that cannot be looked at is said, and does not keep the others from it. */
+/** Looks at every place, several at the same time. A place that cannot be looked at becomes a blindness. */
 export async function survey(
   places: readonly Place[],
   peers: readonly PeerPod[],
@@ -67,7 +67,7 @@ export async function survey(
   });
 }
 
-/** The same cluster is the same table. */
+/** A survey in a fixed order: the same cluster gives the same table. */
 export function ordered({ findings, uncommitted, blind }: Survey): Survey {
   return {
     findings: inOrder(
@@ -106,7 +106,7 @@ export function blindness(source: Source, place: string, { code, message, hint }
   return { source, place, code, because: message, hint };
 }
 
-/** Those of the peers that a scope names: by organization's name or MSP ID, by the peer's name or CORE_PEER_ID. Throws `usage` when one is not there. */
+/** The peers of a scope: by organization's name or MSP ID, by peer's name or CORE_PEER_ID. Throws `usage` when one does not exist. */
 export function peersWithin(
   { network, organizations, peers: names }: Scope,
   everybody: readonly PeerPod[],
@@ -132,7 +132,7 @@ export function peersWithin(
   );
 }
 
-/** What a scope leaves of a survey: things of its peers, and those of nobody in their namespaces. */
+/** The part of a survey within a scope: things of its peers, and things of no known peer in their namespaces and daemons. */
 export function within(scope: Scope, found: Survey, chosen: readonly PeerPod[]): Survey {
   const { network, organizations, peers } = scope;
   if (network === undefined && organizations === undefined && peers === undefined) return found;

@@ -8,7 +8,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** What is reviewed was not validated before: names may be as long as a review. */
+/** Names in a review were not validated before, and may be as long as the review. */
 const longestField = 2000;
 
 function cutLong(fields: LogFields): LogFields {
@@ -32,20 +32,20 @@ export function newLog(write: (line: string) => void, now: () => Date): Log {
   return { info: line("info"), warn: line("warn"), error: line("error") };
 }
 
-/** Long enough to gather the lines of many reviews, short enough for whoever looks on. */
+/** Long enough to gather the lines of many reviews, short enough for a person who follows the log. */
 const gatheredMs = 50;
 const gatheredCharacters = 16_384;
 
 /** Writes lines, several at once. */
 export interface GatheredLines {
   write(line: string): void;
-  /** Writes what is held back: to be called before the process ends. */
+  /** Writes the gathered lines: to be called before the process ends. */
   flush(): void;
 }
 
 /**
- * Gathers lines, because each write is a call of the system, which is a twentieth of a review. What warns or fails is written
- * at once, with all before it: of a process that is killed it tells why.
+ * Gathers lines, because each write is a system call, which takes a twentieth of the time of a review. Warnings and errors are written
+ * at once, with all lines before them: they must not be lost when the process is killed.
  */
 export function gatherLines(write: (text: string) => void): GatheredLines {
   let held = "";

@@ -24,22 +24,22 @@ import type { PeerPod } from "../peers/peer-pod.ts";
 import { remembered } from "./remembered.ts";
 import type { ToldIdentity } from "./told-identity.ts";
 
-/** What lasts of a client, however often a peer is asked. */
+/** The parts of a client that are kept between questions to a peer. */
 type Reached = Pick<NodeClient, "connection" | "identity">;
 
-/** What peers say of their packages. */
+/** Reads what peers know of their packages. */
 export interface FactsReader {
-  /** Not older than two seconds. A peer that cannot be asked is no failure: its facts are not known, and why. */
+  /** Facts of the last two seconds. Does not throw for a peer that cannot be asked: its facts are unknown, with the reason. */
   of(peer: PeerPod, signal: AbortSignal): Promise<PeerFacts>;
-  /** A package as it was installed. Throws what keeps the peer from giving it. */
+  /** A package's bytes as they were installed; undefined when the peer does not have it. Throws when the peer cannot be asked. */
   package(peer: PeerPod, packageId: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
   close(): Promise<void>;
 }
 
 const freshFor = 2000; // milliseconds
-/** A silent peer is not asked again: what is its stays, and every question would take its time. */
+/** A peer that could not be asked is not asked again: each attempt takes time, and its things are kept anyway. */
 const freshness = ({ known }: PeerFacts): number => (known ? freshFor : Infinity);
-/** A peer that is in trouble must not hold up all the others. */
+/** A peer that does not answer must not delay the others for longer. */
 const patience = 20_000; // milliseconds
 
 export function newFactsReader(
@@ -87,7 +87,7 @@ async function factsOf(peer: PeerPod, reach: () => Promise<NodeClient>, signal: 
   }
 }
 
-/** Without what differs each time: how long grpc-js waited at what, when, and our end of a forwarded port. */
+/** A message without the parts that differ each time: grpc-js's waiting times, times of day, and local ports of forwards. */
 export function steady(message: string): string {
   return message
     .replaceAll(/(Deadline exceeded) after [^\n]*/g, "$1")
@@ -110,8 +110,8 @@ async function readPackages(client: NodeClient) {
 }
 
 /**
- * Fabric 2.5 tells of one sequence at a time, and of a chaincode by its name only: approvals of a name that was never committed are
- * not seen. From the newest down, until every package that no definition runs has been met.
+ * Fabric 2.5 answers for one name and one sequence only, so approvals of a name that was never committed are not seen. Reads from
+ * the newest sequence down, until every package that no definition runs was found.
  */
 async function approvedBefore31(
   client: NodeClient,
@@ -121,7 +121,7 @@ async function approvedBefore31(
   const open = new Set(installed.filter(({ references }) => references.length === 0).map(({ packageId }) => packageId));
   const found: ChannelFacts["approved"][number][] = [];
   for (const { name, sequence: newest } of committed) {
-    // Without a sequence: the one that comes next, where it is approved already.
+    // Undefined asks for the next sequence, if it is approved already.
     for (const sequence of [undefined, ...descending(newest)]) {
       const approved = await approvedDefinition(client, channel, { name, sequence });
       if (approved) found.push(approved);
@@ -134,7 +134,7 @@ async function approvedBefore31(
 
 const descending = (newest: number): readonly number[] => Array.from({ length: newest }, (_, index) => newest - index);
 
-/** Identities that the user told come first; our own networks keep theirs in Secrets. */
+/** Connects to a peer, with an identity that the user gave, else with one of our network's Secrets. */
 async function reachAny(
   cluster: Cluster,
   networks: readonly OpenNetwork[],

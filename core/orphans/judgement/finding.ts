@@ -1,8 +1,8 @@
-/** Where chaincode leaves something behind. */
+/** The kinds of places where chaincode leaves things behind. */
 export const sources = ["dind", "host-docker", "builder-k8s", "service"] as const;
 export type Source = (typeof sources)[number];
 
-/** What the facts say of a thing: only an orphan is ever removed. */
+/** The judgement of a thing. Only orphans are removed. */
 export type Verdict =
   | "orphan" // proved: nothing that is committed, approved or running needs it
   | "needed"
@@ -14,7 +14,7 @@ export interface Judgement {
   readonly because: string;
 }
 
-/** What a thing is and where it is. */
+/** A thing that chaincode may have left, and its place. */
 export interface Thing {
   readonly source: Source;
   readonly kind:
@@ -23,7 +23,7 @@ export interface Thing {
   readonly place: string;
   /** Unique within its place and kind. */
   readonly name: string;
-  /** What tells it from another of the same name made later: a container's id, an object's uid. */
+  /** Identifies it among later things of the same name: a container's id, an object's uid. */
   readonly id?: string | undefined;
   /** Bytes that its removal frees, where that is known. */
   readonly bytes?: number | undefined;
@@ -36,7 +36,7 @@ export interface Thing {
 
 export interface Finding extends Thing, Judgement {}
 
-/** The same thing at another look. */
+/** The key of a thing, equal in every survey. */
 export function findingKey({ source, place, kind, name }: Thing): string {
   return `${source}/${place}/${kind}/${name}`;
 }

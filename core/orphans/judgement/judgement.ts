@@ -3,23 +3,23 @@ import type { Judgement, Verdict } from "./finding.ts";
 import { inOrder } from "./order.ts";
 import type { PackageState } from "./package-state.ts";
 
-/** What is known of a peer. */
+/** What a peer knows of its packages, or why that is unknown. */
 export type PeerFacts =
   | { readonly known: true; readonly packages: ReadonlyMap<string, PackageState> }
-  /** Unreachable, or nobody told us an identity that it listens to. */
+  /** The peer is unreachable, or we have no identity that it accepts. */
   | { readonly known: false; readonly because: string; readonly code: ErrorCode; readonly hint?: string | undefined };
 
-/** How old a thing has to be. */
+/** The age that an orphan must have. */
 export interface AgeLimit {
   readonly now: Date;
-  /** Seconds, as the user wants; undefined: only what might be of a deployment under way has to be older than `grace`. */
+  /** Seconds, given by the user. Undefined: only things that may belong to a running deployment must be older than `grace`. */
   readonly olderThan: number | undefined;
 }
 
-/** Seconds for which something that no definition speaks of may be part of a deployment or build that is under way. */
+/** Seconds for which a thing without a definition may belong to a deployment or build that is running. */
 export const grace = 600;
 
-/** What becomes of a thing that a peer made, or that was made for it, to run a package. */
+/** Judges a thing that a peer made, or that was made for it, to run a package. */
 export function judgePackage(packageId: string, facts: PeerFacts, since: Date | undefined, age: AgeLimit): Judgement {
   if (!facts.known) return { verdict: "kept", because: facts.because };
   const found = facts.packages.get(packageId);
@@ -35,14 +35,14 @@ export function judgePackage(packageId: string, facts: PeerFacts, since: Date | 
   }
 }
 
-/** What no definition speaks of, such as the containers of a build that is over. */
+/** Judges a thing that belongs to no definition, such as the container of a build that has ended. */
 export function judgeLeftover(because: string, since: Date | undefined, age: AgeLimit): Judgement {
   return oldEnough({ verdict: "orphan", because }, since, age, grace);
 }
 
 /**
- * The same package asked of several peers: needed by one is needed; unknown to one is kept; an orphan only when all agree.
- * Nobody asked is nothing proved. Of several reasons for the same the first by its words.
+ * One judgement from those of several peers: needed if one peer needs the thing, else kept if one is not sure; an orphan only when
+ * all agree. Without any judgement it is kept, because of `nobody`. Of several equal ones, the first reason in alphabetical order.
  */
 export function agreed(judgements: readonly Judgement[], nobody: string): Judgement {
   const [found] = inOrder(

@@ -1,6 +1,6 @@
 /**
- * Sorted by texts, of which the first that differs counts; by code units, as on any machine. Peers, Docker and the API server tell the
- * same things in another order each time: whoever takes the first reason of several takes it from here.
+ * Sorts by texts, the first differing text decides; by code units, so equal on any machine. Peers, Docker and the API server answer
+ * in another order each time: code that takes the first of several reasons has to sort them by this.
  */
 export function inOrder<Item>(
   items: readonly Item[],
@@ -15,7 +15,7 @@ export function inOrder<Item>(
   });
 }
 
-/** The first failure in the order of the promises, not of the clock. */
+/** As Promise.all, but throws the first failure in the order of the promises, not in time. */
 export async function allInOrder<Values extends readonly unknown[]>(promises: {
   readonly [Index in keyof Values]: Promise<Values[Index]>;
 }): Promise<Values> {

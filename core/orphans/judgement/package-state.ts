@@ -2,26 +2,26 @@ import type { ApprovedDefinition, InstalledChaincode } from "../../fabric/chainc
 import type { ChaincodeDefinition } from "../../fabric/chaincode/chaincode-definition.ts";
 import { inOrder } from "./order.ts";
 
-/** What a peer and its organization have to do with a package. */
+/** How a peer and its organization use a package. */
 export type PackageState =
-  /** A definition that is committed runs it, or one that is approved is going to. */
+  /** A committed definition runs it, or an approved one will. */
   | { readonly state: "needed"; readonly because: string }
-  /** A definition ran it; a later one took its place. */
+  /** An earlier sequence of a definition ran it; a later sequence has replaced it. */
   | { readonly state: "superseded"; readonly because: string }
-  /** On the peer, and no definition was ever seen to name it: it may be on its way. */
+  /** It is on the peer, but in no definition that we see: its deployment may be running. */
   | { readonly state: "uncommitted" };
 
-/** What a peer says of one channel. */
+/** A peer's facts about one channel. */
 export interface ChannelFacts {
   readonly channel: string;
   readonly committed: readonly Pick<ChaincodeDefinition, "name" | "sequence">[];
-  /** What the peer's organization has approved, old sequences included. */
+  /** The approvals of the peer's organization, also of old sequences. */
   readonly approved: readonly Pick<ApprovedDefinition, "name" | "sequence" | "packageId">[];
 }
 
 /**
- * Every package that a peer has or its organization has approved. A peer's own references count first; an approval counts as needed
- * from the committed sequence on: whoever has approved is about to commit, or to catch up.
+ * The state of every package that a peer has or its organization has approved. The peer's own references decide first. An approval of
+ * the committed sequence or a later one makes a package needed: the organization is about to commit, or the peer to catch up.
  */
 export function packageStates(
   installed: readonly InstalledChaincode[],
@@ -36,7 +36,7 @@ export function packageStates(
       ({ sequence }) => String(sequence).padStart(20, "0"),
       ({ packageId = "" }) => packageId,
     );
-    // The last one counts: of several sequences the newest.
+    // In this order the newest sequence comes last, and decides.
     for (const { name, sequence, packageId } of bySequence) {
       if (packageId === undefined) continue;
       const current = committed.find((definition) => definition.name === name)?.sequence ?? 0;

@@ -1,6 +1,6 @@
 /**
- * Asks once for all who ask at the same time, and again only when the answer has become too old: `goodFor` says how many milliseconds
- * it may be used from when it came. What failed is asked again.
+ * Calls `ask` once for callers at the same time, and again only when the answer is too old: `goodFor` gives the milliseconds for which
+ * an answer may be used. A failure is not kept.
  */
 export function remembered<Argument, Answer>(
   ask: (argument: Argument) => Promise<Answer>,

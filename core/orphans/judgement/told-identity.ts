@@ -4,7 +4,7 @@ import { FabricError, givenByUser } from "../../error.ts";
 import { checkMspId } from "../../fabric/identity/msp.ts";
 import { newSigningIdentity, type SigningIdentity } from "../../fabric/identity/signing-identity.ts";
 
-/** An administrator whose keys the user has in a folder: how peers that we did not deploy are asked. */
+/** An administrator's identity from a folder of the user's, for peers that we did not deploy. */
 export interface ToldIdentity {
   readonly identity: SigningIdentity;
   /** Of the organization's TLS authorities, PEM; empty when the folder has none. */
@@ -13,7 +13,7 @@ export interface ToldIdentity {
 
 /**
  * Reads `MSPID=FOLDER`, an MSP folder in Fabric's own layout (msp/configbuilder.go): signcerts, keystore, tlscacerts.
- * Throws `usage` when it is written otherwise, or the folder is not such a one.
+ * Throws `usage` for any other text, or when the folder is not an MSP folder.
  */
 export async function readToldIdentity(told: string): Promise<ToldIdentity> {
   const [, mspId, folder] = /^([^=]+)=(.+)$/.exec(told) ?? [];

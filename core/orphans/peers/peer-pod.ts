@@ -6,35 +6,35 @@ import type { V1Container, V1Pod } from "../../kubernetes/client-node.ts";
 import { networkLabel, nodeLabel, organizationLabel } from "../../network/resources/labels.ts";
 import type { PodEnvironment } from "./pod-environment.ts";
 
-/** A peer as its Pod shows it, whoever deployed it. */
+/** A peer as its Pod shows it; kubectl-fabric need not have deployed it. */
 export interface PeerPod {
-  /** For people and for `--peer`: "peer0.org1" for ours, "namespace/pod" otherwise. */
+  /** For people and for `--peer`: "peer0.org1" for a peer of our networks, "namespace/pod" for others. */
   readonly name: string;
   readonly namespace: string;
   readonly pod: string;
   readonly running: boolean;
-  /** The one that runs the peer. */
+  /** The container that runs the peer. */
   readonly container?: string | undefined;
-  /** Why there is no Pod to speak of. */
+  /** Why the peer has no Pod. */
   readonly absence?: string | undefined;
   readonly nodeName?: string | undefined;
-  /** Whose Docker its chaincode is in: its own sidecar's, its node's, or none that we know a way to. */
+  /** The Docker of its chaincode: its sidecar's, its node's, or one that we cannot reach. */
   readonly docker: "sidecar" | "node" | "other";
-  /** Undefined when the Pod does not say CORE_PEER_ID in a way that we may read. */
+  /** Undefined when CORE_PEER_ID or CORE_PEER_NETWORKID cannot be read from the Pod. */
   readonly owner?: ContainerOwner | undefined;
   readonly mspId?: string | undefined;
   /** CORE_PEER_ADDRESS */
   readonly address?: string | undefined;
-  /** Of CORE_PEER_LISTENADDRESS: a Service may offer another. */
+  /** The port of CORE_PEER_LISTENADDRESS, in the Pod; the Service's may differ. */
   readonly port?: number | undefined;
   readonly tls: boolean;
-  /** What our labels say. */
+  /** From our labels, as the two below. */
   readonly network?: string | undefined;
   readonly organization?: string | undefined;
   readonly node?: string | undefined;
 }
 
-/** The container that runs the peer; undefined when the Pod is no peer's. */
+/** The container that runs the peer; undefined when the Pod has none, or several. */
 export function peerContainerOf(pod: V1Pod): V1Container | undefined {
   try {
     return findPeerContainer(pod, undefined).container;
@@ -69,7 +69,7 @@ export function peerPod(pod: V1Pod, container: string, environment: PodEnvironme
   };
 }
 
-/** A Pod that has ended counts only while nothing has taken its place: evicted Pods are left lying about. */
+/** The peers without ended Pods that another Pod has replaced: Kubernetes does not delete evicted Pods. */
 export function withoutReplaced(peers: readonly (PeerPod & { readonly ended: boolean })[]): readonly PeerPod[] {
   const key = ({ namespace, owner }: PeerPod) => `${namespace}/${owner?.networkId}/${owner?.peerId}`;
   const alive = new Set(peers.filter(({ ended }) => !ended).map(key));

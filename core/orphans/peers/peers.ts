@@ -9,17 +9,17 @@ import { podEnvironment, type ConfigMapReader } from "./pod-environment.ts";
 
 export interface FoundPeers {
   readonly peers: readonly PeerPod[];
-  /** Whether every namespace was looked into: only then is a peer that is not here nowhere in the cluster. */
+  /** Whether all namespaces were read: only then the list has every peer of the cluster. */
   readonly everywhere: boolean;
-  /** Those that were. */
+  /** Namespaces that were read: our networks' ones, the context's, and those of the peers found. */
   readonly namespaces: readonly string[];
-  /** Those of our networks that were not. */
+  /** Namespaces that could not be read. */
   readonly hidden: readonly string[];
 }
 
 /**
- * Every peer of the cluster, whoever deployed it: Pods are read page by page and forgotten, but for what tells a peer. Who may not
- * read Pods everywhere sees those of the networks' namespaces and of the context's own.
+ * Every peer of the cluster, whoever deployed it. Pods are read page by page, and only the peers are kept. A user who may not
+ * list Pods in all namespaces gets those in the networks' namespaces and in the context's own.
  */
 export async function findPeers(
   cluster: Cluster,
@@ -85,7 +85,7 @@ async function readConfigMap(
   return found?.data;
 }
 
-/** Peers that a network has and that no Pod runs now: what they need is not known. */
+/** Peers of a network that have no Pod now: their needs are unknown. */
 function missing(
   networks: readonly FabricNetwork[],
   found: readonly PeerPod[],

@@ -1,8 +1,8 @@
 import type { V1ConfigMap, V1Container, V1EnvVar, V1ObjectMeta } from "../../kubernetes/client-node.ts";
 
-/** The environment of a container as far as it can be known from outside. */
+/** The environment of a container, as far as its Pod and ConfigMaps show it. */
 export interface PodEnvironment {
-  /** Undefined: not set; null: set, or perhaps set, by something that is not ours to read. */
+  /** Undefined: not set; null: set, or perhaps set, by a source that we cannot read. */
   readonly value: (name: string) => string | undefined | null;
 }
 
@@ -10,8 +10,8 @@ export interface PodEnvironment {
 export type ConfigMapReader = (name: string) => Promise<V1ConfigMap["data"] | undefined>;
 
 /**
- * What Kubernetes would make of env and envFrom: literals with their $(references), fields of the Pod, ConfigMaps. Secrets are not read:
- * what they may say is not known.
+ * The result of env and envFrom, as Kubernetes computes it: literals with their $(references), fields of the Pod, ConfigMaps. Secrets
+ * are not read: variables that may come from them are unknown.
  */
 export async function podEnvironment(
   { env = [], envFrom = [] }: V1Container,
@@ -43,7 +43,7 @@ async function valueOf(
   return null;
 }
 
-/** $(NAME) of a variable that came before; $$ is a dollar; any other stays as it is written. */
+/** Replaces $(NAME) of an earlier variable, and $$ by a dollar; other references stay. Null when an earlier variable is unknown. */
 function expanded(text: string, before: ReadonlyMap<string, string | null>): string | null {
   let known = true;
   const result = text.replaceAll(/\$(\$|\(([^)]+)\))/g, (whole, sign: string, name: string) => {

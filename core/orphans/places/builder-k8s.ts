@@ -7,7 +7,7 @@ import { agreed, judgeLeftover, judgePackage, type AgeLimit, type PeerFacts } fr
 import type { PeerPod } from "../peers/peer-pod.ts";
 import type { Place } from "./place.ts";
 
-/** What hyperledgendary/fabric-builder-k8s writes on all that it makes (internal/util/k8s.go). */
+/** Label and annotations of all objects of hyperledgendary/fabric-builder-k8s (internal/util/k8s.go). */
 const selector = { "app.kubernetes.io/created-by": "fabric-builder-k8s" } as const;
 const annotations = {
   packageId: "fabric-builder-k8s-ccid",
@@ -21,11 +21,11 @@ export interface BuilderContext {
   readonly cluster: Cluster;
   readonly peers: readonly PeerPod[];
   readonly facts: FactsReader;
-  /** CORE_PEER_IDs of peers that are gone for good, as the user says. */
+  /** CORE_PEER_IDs of peers that, says the user, are gone for good; some with "network/" before. */
   readonly gonePeers: readonly string[];
 }
 
-/** Jobs, Pods and Secrets of the Kubernetes builder, which nobody removes when a definition moves on. */
+/** Jobs, Pods and Secrets of the Kubernetes builder. The builder does not remove them when a definition changes. */
 export function builderPlace(context: BuilderContext, namespace: string | undefined): Place {
   const { cluster } = context;
   return {
@@ -36,7 +36,7 @@ export function builderPlace(context: BuilderContext, namespace: string | undefi
       for (const kind of kinds) {
         for await (const { items } of listPages(cluster, { kind, namespace, labels: selector }, { signal })) {
           for (const object of items) {
-            // A Pod of a Job goes with it.
+            // A Job's Pod is deleted with the Job.
             if (kind === "Pod" && object.metadata?.ownerReferences?.length) continue;
             findings.push(await judgeObject(context, kind, object, age, signal));
           }
@@ -73,7 +73,7 @@ async function judgeObject(
   };
 }
 
-/** What the builder's annotations say that an object was made for. */
+/** The package and the peer that an object was made for, by the builder's annotations. */
 interface Made {
   readonly packageId?: string | undefined;
   readonly mspId?: string | undefined;
@@ -89,7 +89,7 @@ function madeFor({ metadata }: KubernetesObject): Made {
   };
 }
 
-/** By the facts of every peer that answers to the name: two clusters' worth of `peer0` are no proof. Pure. */
+/** Judges an object by the facts of all peers of its MSP and peer ID: several peers may have the same. Pure. */
 export function judgeMade(
   { packageId, mspId, peerId }: Made,
   facts: readonly PeerFacts[],

@@ -1,18 +1,18 @@
 /**
- * What a peer's custodian is at. "through": it waits for work, or starts what channels run. Both come after everything that it builds
- * at the peer's start, for it takes one thing after another, and builds each package once in a peer's life
+ * What a peer's custodian does. "through": it waits for work, or starts chaincode of channels. Both come after the builds of the
+ * peer's start, for the custodian works in order, and builds each package once in a peer's life
  * (Fabric core/chaincode/lifecycle/custodian.go and cache.go, InitializeLocalChaincodes; core/container/build_registry.go).
  */
 export type CustodianState = "through" | "building";
 
-/** As the Go runtime writes a goroutine: its head, then the functions that it is in, the innermost first. Seen in 2.5.16 and 3.1.5. */
+/** A goroutine as the Go runtime writes it: a head, then its functions, the innermost first. Seen in 2.5.16 and 3.1.5. */
 const head = /^goroutine \d+ /;
 const custodian = "/lifecycle.(*ChaincodeCustodian).Work(";
 const throughIn = ["sync.(*Cond).Wait(", "/chaincode.(*RuntimeLauncher).Launch("];
 
 /**
- * What the custodian was at in each report of goroutines that a peer's log has, oldest first. A peer writes one when it gets SIGUSR1
- * (common/diag/goroutine.go), in lines of its log, or in one line where the log is in JSON.
+ * The custodian's state in each report of goroutines in a peer's log, oldest first. A peer writes a report when it gets SIGUSR1
+ * (common/diag/goroutine.go): in several lines of its log, or in one line when the log is JSON.
  */
 export async function custodianStates(
   lines: AsyncIterable<string> | Iterable<string>,

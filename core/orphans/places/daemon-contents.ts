@@ -17,7 +17,7 @@ export interface DaemonUser {
   readonly name: string;
   readonly owner: ContainerOwner;
   readonly facts: PeerFacts;
-  /** Set when nothing of this peer can be needed in this daemon, and why: the peer uses another one. */
+  /** Why this peer needs nothing in this daemon: it uses another one, or is gone. Undefined when it may need things here. */
   readonly elsewhere?: string | undefined;
 }
 
@@ -26,13 +26,13 @@ export interface DaemonContents {
   readonly place: string;
   readonly usage: DiskUsage;
   readonly users: readonly DaemonUser[];
-  /** Whether only these peers use it: what their builds left is then theirs, whatever its name. */
+  /** Whether only these peers use the daemon: then all that builds left there is theirs, whatever its name. */
   readonly own: boolean;
-  /** Image ID -> when it came, of those of which that is known. */
+  /** Image ID -> when the image came into the daemon; only images whose time is known. */
   readonly arrivals: ReadonlyMap<string, Date>;
 }
 
-/** Judges all that a daemon keeps for chaincode. What has nothing to do with chaincode is not spoken of. Pure. */
+/** Judges all things of chaincode in a daemon. Other things get no finding. Pure. */
 export function judgeDaemon(contents: DaemonContents, age: AgeLimit): readonly Finding[] {
   const containers = contents.usage.containers.flatMap((container) => judgeContainer(contents, container, age));
   const staying = contents.usage.containers.filter(({ Id }) =>
@@ -46,7 +46,7 @@ export function judgeDaemon(contents: DaemonContents, age: AgeLimit): readonly F
   ];
 }
 
-/** Image ID -> the names by which containers that stay were made from it; an ID, once its name has gone to a rebuilt image. */
+/** Image ID -> the image names in the containers that stay. Docker shows an ID instead, once the name belongs to a rebuilt image. */
 type NamesInUse = ReadonlyMap<string, ReadonlySet<string>>;
 
 function namesInUse(containers: DiskUsage["containers"]): NamesInUse {
@@ -54,7 +54,7 @@ function namesInUse(containers: DiskUsage["containers"]): NamesInUse {
   return new Map([...grouped].map(([id, some]) => [id, new Set(some.map(({ Image }) => repositoryOf(Image)))]));
 }
 
-/** Of several names of one image only that counts by which a container was made: without the others the image stays. */
+/** Whether a container that stays needs this name of an image. Of several names only the one that the container was made by counts. */
 function isInUse(used: NamesInUse, id: string, repository: string, repositories: readonly string[]): boolean {
   const names = used.get(id);
   if (!names) return false;
@@ -84,8 +84,9 @@ function judgeContainer(
 const nobodys: Judgement = { verdict: "kept", because: "it is named after no peer that is known here" };
 
 /**
- * What a build passes through. A peer's Dockerfile (core/chaincode/platforms) leaves a container for each of its instructions,
- * made and never started, because the peer does not ask for their removal; a peer that died leaves the one that compiled.
+ * Judges a container of a build; undefined for others. A peer's Dockerfile (core/chaincode/platforms) leaves a container for each
+ * instruction, created and never started, because the peer does not ask Docker to remove them. A peer that died leaves the container
+ * that compiled.
  */
 function judgeBuildContainer(
   { State, Command }: DiskUsage["containers"][number],
@@ -109,7 +110,7 @@ function judgeImage(
 ): readonly Finding[] {
   const since = arrivals.get(image.Id);
   const tags = (image.RepoTags ?? []).filter((tag) => tag !== "<none>:<none>");
-  // What its layers share with other images stays; so does all of it while it has another name.
+  // Shared layers stay on the disk, and all layers while the image has another name.
   const bytes = tags.length > 1 ? 0 : image.Size - Math.max(0, image.SharedSize);
   const inUse: Judgement = { verdict: "needed", because: "a container that stays was made from it" };
   if (tags.length === 0) {
@@ -135,7 +136,7 @@ function judgeImage(
 
 const repositoryOf = (tag: string): string => tag.replace(/:latest$/, "");
 
-/** Two hashes at the end: no other image is called so. */
+/** Two hashes at the end: only a peer's chaincode images have such names. */
 const isImageName = (repository: string): boolean => /.-[0-9a-f]{64}-[0-9a-f]{64}$/.test(repository);
 
 function judgeBuildCache({ source, place, usage, users }: DaemonContents, age: AgeLimit): readonly Finding[] {
@@ -154,7 +155,7 @@ interface Owned {
   readonly packageId: string;
 }
 
-/** Peers of one name: a thing is an orphan when it is for each of them. */
+/** Judges a thing of several peers with the same name: an orphan only when it is one for each of them. */
 function judgeOwned(owned: readonly Owned[], since: Date | undefined, age: AgeLimit): Judgement {
   return agreed(
     owned.map(({ user, packageId }) =>
@@ -167,8 +168,8 @@ function judgeOwned(owned: readonly Owned[], since: Date | undefined, age: AgeLi
 }
 
 /**
- * Whose a name is: `net-peer0` and `net-peer0-a` may both begin it, for labels have dashes, too. A known package that is called just
- * so decides, else the longer name; it may be that of several peers.
+ * The peers that a name belongs to. It may begin with `net-peer0` and with `net-peer0-a`, for labels have dashes, too: a known
+ * package with exactly this name decides, else the longer prefix. Several peers may have the same IDs.
  */
 function ownersOf(
   users: readonly DaemonUser[],
@@ -190,7 +191,7 @@ function isAlike(one: ContainerOwner, other: ContainerOwner): boolean {
   return one.networkId === other.networkId && one.peerId === other.peerId;
 }
 
-/** A known package's own name, which says its label in full; else what the name says. */
+/** The package of a name: a known package with exactly this name, else the ID parsed from the name. */
 function installedUnder(
   { owner, facts }: DaemonUser,
   name: string,

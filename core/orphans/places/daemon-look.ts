@@ -6,11 +6,11 @@ import type { Finding } from "../judgement/finding.ts";
 import type { AgeLimit } from "../judgement/judgement.ts";
 
 export interface DaemonPlace extends Pick<DaemonContents, "source" | "place" | "own"> {
-  /** Asked last: what was deployed in between is then needed, not lost. */
+  /** Called after the daemon was read, so that a thing deployed in between is seen as needed. */
   readonly users: () => Promise<readonly DaemonUser[]>;
 }
 
-/** Everything in a daemon that has to do with chaincode, judged by the facts of now. */
+/** All things of chaincode in a daemon, judged by the present facts. */
 export async function lookIntoDaemon(
   engine: Engine,
   { users, ...place }: DaemonPlace,
@@ -20,7 +20,7 @@ export async function lookIntoDaemon(
   const usage = await diskUsage(engine, signal);
   const arrivals = new Map<string, Date>();
   const judged = async (limit: AgeLimit) => judgeDaemon({ ...place, usage, arrivals, users: await users() }, limit);
-  // The age of a few images counts, and each has to be asked for.
+  // Only images that may be orphans need their age, which takes a request for each.
   const names = new Set((await judged({ ...age, olderThan: 0 })).flatMap(dated));
   const asked = usage.images.filter((image) => [image.Id, ...(image.RepoTags ?? [])].some((name) => names.has(name)));
   for (const [id, time] of await imageArrivals(engine, asked, signal)) arrivals.set(id, time);

@@ -5,7 +5,7 @@ import { removeImage } from "../../docker/images.ts";
 import type { Finding } from "../judgement/finding.ts";
 import { grace, type AgeLimit } from "../judgement/judgement.ts";
 
-/** Removes what was found in a daemon; false when it was gone. An image that a container uses after all is refused with `conflict`. */
+/** Removes a thing from a daemon; false when it was gone already. Throws `conflict` for an image that a container uses. */
 export async function removeFromDaemon(
   engine: Engine,
   { kind, name, id }: Finding,

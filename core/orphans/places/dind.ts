@@ -7,7 +7,7 @@ import type { FactsReader } from "../judgement/facts.ts";
 import type { PeerPod } from "../peers/peer-pod.ts";
 import type { Place } from "./place.ts";
 
-/** The daemon in the sidecar of each peer that runs: nobody but this peer uses it. */
+/** The daemons in the sidecars of running peers. Each is used by its peer alone. */
 export function dindPlaces(cluster: Cluster, peers: readonly PeerPod[], facts: FactsReader): readonly Place[] {
   return peers
     .filter(({ docker, running }) => docker === "sidecar" && running)

@@ -20,7 +20,7 @@ import type { Place } from "./place.ts";
 
 export interface HostDockerContext {
   readonly cluster: Cluster;
-  /** The same cluster by a connection that Ctrl-C does not end: what we made there has to go all the same. */
+  /** The same cluster, by a connection that Ctrl-C does not end: to remove our Pods then, too. */
   readonly lasting: Cluster;
   readonly access: NodeAccess;
   readonly peers: readonly PeerPod[];
@@ -29,16 +29,16 @@ export interface HostDockerContext {
   readonly gonePeers: readonly string[];
 }
 
-/** The Docker of every node, each by a Pod of ours that lives as long as this is open. */
+/** The Docker of every node, reached through a Pod on each, until `close`. */
 export interface HostDocker {
   readonly places: readonly Place[];
-  /** Removes the Pods, and those that an earlier run was killed over. */
+  /** Removes the Pods, and those of an earlier run that was killed. */
   close(): Promise<void>;
 }
 
 /**
- * Milliseconds in which a node has to start the Pod, whose image may have to be pulled. A node that is down never does, nor says so: it is
- * told as one that could not be looked at, and keeps nobody from the others.
+ * Milliseconds for a node to start the Pod, whose image it may have to pull. A node that is down never starts it, and reports nothing:
+ * it becomes a blindness, and the other nodes are still looked at.
  */
 const started = 120_000;
 
@@ -94,7 +94,7 @@ async function openNode(
   return newEngine(cluster, { namespace, pod: name, container: nodePodContainer, host }, signal);
 }
 
-/** Most nodes have no Docker: nothing to look at, and no failure. */
+/** The findings of a node; none when the node has no Docker, as most nodes have none. */
 async function orNothing(look: Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {
     return await look;
@@ -106,12 +106,12 @@ async function orNothing(look: Promise<readonly Finding[]>): Promise<readonly Fi
   }
 }
 
-/** Whoever has the name by now is another: ours is gone. */
+/** A conflict is no failure: another Pod has the name by now, so ours is gone. */
 function unlessAnother(error: unknown): void {
   if (!isConflict(error)) throw error;
 }
 
-/** Ours, and those that the kubelet has ended because nobody came back. */
+/** Removes the Pods of this run, and those that the kubelet has ended after their deadline. */
 async function removePods({ lasting, access: { namespace } }: HostDockerContext, run: string): Promise<void> {
   const pods = await list(lasting, { kind: "Pod", namespace, labels: nodePodLabels });
   const over = pods.filter(
@@ -138,8 +138,8 @@ async function usersOf(
 }
 
 /**
- * What a peer has to do with a node's Docker: nothing any more, when it has a daemon of its own by now or runs on another node, provided
- * that no peer out of sight is called the same. Pure.
+ * A peer as a user of a node's Docker. It needs nothing there when it has a daemon of its own now, or runs on another node; unless we
+ * cannot see all namespaces, where a peer may have the same IDs. Undefined when its IDs are unknown. Pure.
  */
 export function nodeUser(peer: PeerPod, node: string, everywhere: boolean, facts: PeerFacts): DaemonUser | undefined {
   const { name, owner, running, docker, nodeName } = peer;
@@ -163,7 +163,7 @@ export function nodeUser(peer: PeerPod, node: string, everywhere: boolean, facts
   };
 }
 
-/** "network/peer", or a peer of the network "dev". */
+/** A gone peer as a user: "network/peer", or a peer of the network "dev". Undefined when it has a Pod. */
 function goneUser(told: string, peers: readonly PeerPod[]): DaemonUser | undefined {
   const [peerId = "", networkId = "dev"] = told.split("/").toReversed();
   if (peers.some(({ owner }) => owner?.peerId === peerId && owner.networkId === networkId)) return undefined;

@@ -2,9 +2,9 @@ import { annotationPrefix } from "../../injection/annotations.ts";
 import type { V1Pod } from "../../kubernetes/client-node.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 
-/** How a node's Docker is reached, where the user asks for it. */
+/** How to reach the nodes' Docker. */
 export interface NodeAccess {
-  /** Where the short-lived Pods are made: a namespace whose Pod Security level lets a Pod see a node's files. */
+  /** The namespace of the short-lived Pods. Its Pod Security level has to allow hostPath volumes. */
   readonly namespace: string;
   /** An image with the docker command. */
   readonly image: string;
@@ -17,15 +17,15 @@ export const nodeAccessDefaults = { image: "docker.io/library/docker:28-dind", s
 export const nodePodLabels = { ...managedBy, "app.kubernetes.io/component": "cleanup" } as const;
 export const nodePodContainer = "docker";
 
-/** Which run of ours made it. */
+/** The label with the run of `cleanup` that made a Pod. */
 export const runLabel = `${annotationPrefix}cleanup-run`;
 
-/** Seconds after which the kubelet ends the Pod, whatever became of us. */
+/** Seconds after which the kubelet ends the Pod, even when our process was killed. */
 const lifetime = 900;
 
 /**
- * A Pod on one node that sees the directory of the daemon's socket, and does nothing by itself. It runs as root without any capability
- * and is not privileged: the socket's owner may open it. What it may do through the socket is everything, as with any docker.sock.
+ * A Pod on one node that mounts the directory of the daemon's socket, and does nothing by itself. It runs as root, the socket's owner,
+ * without capabilities and not privileged. Through the socket it can do anything, as with any docker.sock.
  */
 export function nodePod({ namespace, image, socket }: NodeAccess, nodeName: string, run: string): V1Pod {
   return {
@@ -53,7 +53,7 @@ export function nodePod({ namespace, image, socket }: NodeAccess, nodeName: stri
             seccompProfile: { type: "RuntimeDefault" },
           },
           resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "128Mi" } },
-          // The directory: a socket that is not there would be made as a folder.
+          // The directory and not the socket: a missing socket would be created as a folder.
           volumeMounts: [{ name: "run", mountPath, readOnly: true }],
         },
       ],
@@ -64,7 +64,7 @@ export function nodePod({ namespace, image, socket }: NodeAccess, nodeName: stri
 
 const mountPath = "/node";
 
-/** The daemon as the Pod sees it. */
+/** The daemon's socket inside the Pod. */
 export function mountedSocket(socket: string): string {
   return `unix://${mountPath}${socket.slice(socket.lastIndexOf("/"))}`;
 }

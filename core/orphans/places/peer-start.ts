@@ -12,30 +12,30 @@ import type { PeerFacts } from "../judgement/judgement.ts";
 import type { PeerPod } from "../peers/peer-pod.ts";
 
 /**
- * A peer that has superseded packages. When it starts it builds each of them whose image is missing, so that what is removed before it
- * has come by is there again. It does not say when it is through; a report of its goroutines shows it.
+ * A peer that has superseded packages. At its start it builds each of them whose image is missing: an image that is removed before
+ * that comes back. The peer does not say when these builds have ended; a report of its goroutines shows it.
  */
 export interface PeerStart {
   readonly peer: string;
-  /** What it would build again. */
+  /** IDs of the packages that it would build again. */
   readonly superseded: ReadonlySet<string>;
-  /** The peer is through with it, or nothing shows whether it is. Waits while it is seen to build. */
+  /** So when the builds of the peer's start have ended, or cannot be seen. Waits while the peer builds. */
   readonly step: Step;
-  /** Whether it was seen to build: what it built was not there to be found before. */
+  /** Whether the peer was seen building: the first look cannot have found its images. */
   built(): boolean;
-  /** Why it may build something again; undefined when the process that runs now has shown that it does not. */
+  /** Why the peer may still build; undefined when its present process has shown that it does not. */
   doubt(signal: AbortSignal): Promise<string | undefined>;
 }
 
-/** What can be seen of a peer's process. */
+/** The process of a peer, as far as we can see it. */
 export interface PeerProcess {
-  /** What its log shows of its custodian, oldest first, from its start on. */
+  /** The custodian's states in the process's log, oldest first. */
   states(signal: AbortSignal): Promise<readonly CustodianState[]>;
-  /** Has it write what its goroutines are at. Throws why nothing can. */
+  /** Makes the process write a report of its goroutines. Throws `not-found` when no peer in the container takes SIGUSR1. */
   askForReport(signal: AbortSignal): Promise<void>;
 }
 
-/** Milliseconds; rejects with the signal's reason. */
+/** Waits; rejects with the signal's reason. */
 export type Pause = (milliseconds: number, signal: AbortSignal) => Promise<void>;
 
 const realPause: Pause = async (milliseconds, signal) => {
@@ -43,15 +43,15 @@ const realPause: Pause = async (milliseconds, signal) => {
   signal.throwIfAborted();
 };
 
-/** Between two looks for an answer, and how many of them: a peer answers at once, but its log comes by way of its node. */
+/** Milliseconds between two looks for a report, and their number: the peer answers at once, but the log passes through its node. */
 const look = { pause: 500, atMost: 40 };
-/** Before a peer that builds is asked again: every answer is some 100 kB in its log. */
+/** The pause before a building peer is asked again: every report takes some 100 kB of its log. */
 const betweenQuestions = 5000; // milliseconds
 
-/** A Pod that does not answer must not hold up all the others. */
+/** A Pod that does not answer must not delay the others for longer. */
 const patience = 60_000; // milliseconds
 
-/** Undefined when the peer has nothing superseded, or nobody knows. */
+/** Undefined when the peer has no superseded package, or its facts are unknown. */
 export function peerStart(
   name: string,
   facts: PeerFacts,
@@ -71,7 +71,7 @@ export function peerStart(
       id: `start/${name}`,
       title: `${name} is through with the packages that it found at its start`,
       after: [],
-      // All of it here: a report in the peer's log is no change, and does not count as one.
+      // `observe` does everything: a report in the peer's log does not count as a change.
       async observe({ signal, progress }) {
         const building = () => {
           built = true;
@@ -107,7 +107,7 @@ interface Waiting {
   readonly building: () => void;
 }
 
-/** Until the peer shows that its custodian is through. Throws `not-ready` when it shows nothing, or what keeps it from being asked. */
+/** Waits until the peer's custodian is through. Throws `not-ready` when its log shows no report, or the error of asking for one. */
 async function whenThrough(process: PeerProcess, { signal, pause, building }: Waiting): Promise<void> {
   let known = await process.states(signal);
   while (!known.includes("through")) {
@@ -133,12 +133,12 @@ async function answer(
 }
 
 /**
- * Signals every `peer node start` that the container sees and that handles SIGUSR1: another process would end of it. A Fabric peer
- * does from the moment it says that it has started (internal/peer/node/signals.go). SIGUSR1 is 10, so bit 9 of the mask in proc(5).
+ * Signals every `peer node start` in the container that handles SIGUSR1: the signal would end a process that does not. A Fabric peer
+ * handles it once it logs that it has started (internal/peer/node/signals.go). SIGUSR1 is 10, so bit 9 of the mask in proc(5).
  */
 export const reportScript = readFileSync(new URL("./ask-for-report.sh", import.meta.url), "utf8");
 
-/** The process in a peer's Pod: its log is that of its container since that was started last. */
+/** The process in a peer's Pod. Its log is the container's since the last start. */
 export function peerProcess(cluster: Cluster, { namespace, pod, container = "" }: PeerPod): PeerProcess {
   const within = (signal: AbortSignal) => anySignal(signal, AbortSignal.timeout(patience));
   return {

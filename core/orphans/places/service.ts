@@ -17,7 +17,7 @@ import { podEnvironment } from "../peers/pod-environment.ts";
 export interface ServiceContext {
   readonly cluster: Cluster;
   readonly peers: readonly PeerPod[];
-  /** Whether these are all peers of the cluster. */
+  /** Whether `peers` are all peers of the cluster. */
   readonly everywhere: boolean;
   readonly facts: FactsReader;
 }
@@ -41,11 +41,11 @@ export function servicePlace(context: ServiceContext, namespace: string | undefi
 
 interface ChaincodeServer {
   readonly deployment: V1Deployment;
-  /** Null: said in a way that is not ours to read. */
+  /** Null: in a source that we cannot read. */
   readonly packageId: string | null;
 }
 
-/** What fabric-chaincode-go and -node read it from: docs, cc_service.md; fabric-samples use the first, ours and Java the second. */
+/** The variables of the package ID (docs, cc_service.md): fabric-samples use the first, ours and Java's the second. */
 const variables = ["CHAINCODE_ID", "CORE_CHAINCODE_ID_NAME"] as const;
 
 async function chaincodeServers(
@@ -65,7 +65,7 @@ async function chaincodeServers(
 
 async function packageOf(cluster: Cluster, { metadata, spec }: V1Deployment, signal: AbortSignal) {
   const containers = spec?.template.spec?.containers ?? [];
-  // Only what names one of them itself: every other Deployment of the cluster would have its ConfigMaps read.
+  // Only containers whose `env` names a variable: else the ConfigMaps of every Deployment in the cluster would be read.
   const named = containers.find(({ env }) => env?.some(({ name }) => variables.some((variable) => variable === name)));
   if (!named) return undefined;
   const namespace = metadata?.namespace;
@@ -103,7 +103,7 @@ async function judgeServer(
   };
 }
 
-/** Of what we made: the peers of no other organization have to do with it. */
+/** The organization of an object of ours, whose peers alone use it; undefined for other objects. */
 function ownOrganization({ metadata }: KubernetesObject): OwnOrganization | undefined {
   const labels = metadata?.labels ?? {};
   const [[name, value]] = Object.entries(managedBy) as [[string, string]];
@@ -121,7 +121,7 @@ const concerns = (
   { network, organization }: Pick<PeerPod, "network" | "organization">,
 ) => own === undefined || (own.network === network && own.organization === organization);
 
-/** By the facts of every peer that might dial it. Pure. */
+/** Judges a server by the facts of all peers that might connect to it. Pure. */
 export function judgeServerBy(
   packageId: string | null,
   facts: readonly PeerFacts[],
@@ -151,7 +151,7 @@ function stateOf(facts: PeerFacts | undefined, packageId: string): string | unde
   return facts?.known ? facts.packages.get(packageId)?.state : undefined;
 }
 
-/** The Services that lead to the servers, and the servers again: one that a needed package still leads to is needed. */
+/** The servers, and the Services that lead to them. A server is needed, too, when a needed package leads to its Service. */
 async function withServices(
   context: ServiceContext,
   servers: readonly JudgedServer[],
@@ -181,15 +181,15 @@ interface JudgedService {
   readonly finding: Finding;
 }
 
-/** What installed packages that are needed say in their connection.json. */
+/** The addresses in connection.json of installed packages, except superseded ones. */
 export interface Dialled {
-  /** "service.namespace" -> the package that leads there. */
+  /** "service.namespace" -> the package with this address. */
   readonly packages: ReadonlyMap<string, string>;
   /** Peers whose packages could not be read. */
   readonly unreadable: readonly (Pick<PeerPod, "network" | "organization"> & { readonly because: string })[];
 }
 
-/** Pure. */
+/** Judges a Service by the packages and the servers that it connects. Pure. */
 export function judgeService(
   service: V1Service,
   servers: readonly (Finding & { readonly deployment: V1Deployment })[],
@@ -244,7 +244,7 @@ function selects({ metadata, spec }: V1Service, { metadata: other, spec: deploym
   return wanted.every(([name, value]) => labels[name] === value);
 }
 
-/** A Pod behind the Service that is of none of the servers. */
+/** A Pod of the Service that belongs to none of the servers. */
 async function strangers(
   { cluster }: ServiceContext,
   { metadata, spec }: V1Service,
@@ -265,7 +265,7 @@ function runs({ spec }: V1Deployment, { metadata }: V1Pod): boolean {
   return wanted.length > 0 && wanted.every(([name, value]) => metadata?.labels?.[name] === value);
 }
 
-/** A peer that cannot be asked may dial anything. */
+/** The addresses of all peers' packages. A peer or package that cannot be read may have any address. */
 async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortSignal): Promise<Dialled> {
   const packages = new Map<string, string>();
   const unreadable: Dialled["unreadable"][number][] = [];
@@ -295,13 +295,13 @@ async function dialledAddresses({ peers, facts }: ServiceContext, signal: AbortS
   return { packages, unreadable };
 }
 
-/** Of several packages that lead to the same address one stands for all. */
+/** Of several packages with the same address, keeps the first by its ID. */
 function lead(packages: Map<string, string>, address: string, packageId: string): void {
   const before = packages.get(address);
   if (before === undefined || packageId < before) packages.set(address, packageId);
 }
 
-/** "asset.org1.svc:9999" as seen from a namespace: "asset.org1". */
+/** "asset.org1" for the address "asset.org1.svc:9999"; an address without namespace is in the given one. */
 export function hostKey(address: string, namespace: string): string {
   const [service = "", where = namespace] = address.replace(/:\d+$/, "").split(".");
   return `${service}.${where}`;
