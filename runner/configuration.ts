@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { isolations, type Isolation } from "./confinement/kernel.ts";
 
-/** How one runner is to run: its command line. Sizes are bytes. */
+/** The configuration of one runner, from its command line. Sizes are in bytes. */
 export interface Configuration {
   /** Path of the unix socket: there is no TCP port for the Engine API. */
   readonly socket: string;
@@ -73,7 +73,7 @@ function wholeNumber(flag: string, text: string, most: number): number {
 
 const byteUnits: Readonly<Record<string, number>> = { "": 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
 
-/** As Kubernetes writes quantities of memory. */
+/** Reads a size, in Kubernetes' form of memory quantities. */
 function bytes(flag: string, text: string): number {
   const [, digits = "", unit = ""] = /^(\d{1,12})(Ki|Mi|Gi|Ti)?$/.exec(text) ?? [];
   const factor = byteUnits[unit];

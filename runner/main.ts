@@ -25,11 +25,11 @@ import { version } from "../core/process/version.ts";
 
 const now = (): Date => new Date();
 
-/** What builds inherit of this environment; nothing reaches chaincode. */
+/** Variables of this environment that builds inherit; chaincode inherits none. */
 const buildVariables =
   /^(npm_config_.*|GO(PROXY|SUMDB|PRIVATE|NOPROXY|NOSUMDB|FLAGS|INSECURE)|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|MAVEN_(OPTS|ARGS)|GRADLE_OPTS)$/i;
 
-/** The owner, and the group that peers have. */
+/** For the owner, and for the group, which peers have. */
 const socketMode = 0o660;
 
 /** Runs until a signal ends the process. */

@@ -1,12 +1,12 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Container } from "./containers/container.ts";
 
-/** What is told to Prometheus. Times are seconds, sizes bytes. */
+/** The metrics for Prometheus. Times are in seconds, sizes in bytes. */
 export interface Metrics {
   started(kind: Container["kind"]): void;
   ended(kind: Container["kind"], success: boolean, seconds: number): void;
   measured(containers: readonly Container[], images: number, imageBytes: number, preparedBytes: number): void;
-  /** The kernel rules that are missing. */
+  /** Sets the number of missing kernel rules. */
   unconfined(missing: number): void;
   text(): Promise<string>;
   readonly contentType: string;

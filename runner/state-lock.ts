@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import type { Log } from "../core/process/log.ts";
 
-/** The state's directory is ours alone. */
+/** A lock of the state's directory against other runners. */
 export interface StateLock {
   release(): void;
 }
@@ -17,10 +17,10 @@ export interface LockSettings {
 }
 
 /**
- * Waits until no other runner has the state: that of a Pod deleted by force may still be there when the next Pod mounts its claim, and
- * each would clear away what the other one has. A child has the lock (`confine lock`: Node.js has no flock), and ends with us, however we
- * end. The lock is the directory's own: it leaves no file, and chaincode can open no directory but its own (Landlock). Where the file
- * system has no such locks it is said, and done without. Undefined when the signal comes first.
+ * Waits until no other runner has the state. After a Pod was deleted by force, its runner may still run when the next Pod mounts its
+ * claim, and each would remove the other's files. A child process holds the lock (`confine lock`: Node.js has no flock) and ends with us,
+ * however we end. The lock is on the directory itself: it needs no file, and chaincode can open no directory but its own (Landlock). On
+ * a file system without such locks it logs a warning and goes on. Undefined when the signal is aborted first.
  */
 export async function lockState(
   { confine, state, log }: LockSettings,
@@ -38,7 +38,7 @@ export async function lockState(
   if (signal.aborted) return undefined;
   if (said !== "") log.warn("the state cannot be locked: another runner on it would not be noticed", { reason: said });
   else child.once("exit", () => signal.aborted || log.warn("the state's lock is lost", { state }));
-  // It must not keep a runner that cannot go on.
+  // The child must not keep the runner's process alive.
   child.unref();
   for (const stream of [child.stdin, child.stdout, child.stderr]) (stream as Socket).unref();
   return { release };

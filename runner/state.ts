@@ -5,8 +5,8 @@ import { join } from "node:path";
 const storePrefix = "store-";
 
 /**
- * The directory of the images below the state's: its name cannot be guessed. Chaincode runs as our own user, and Landlock does not see
- * who asks about a file, or changes its mode, by a name that is known.
+ * The directory of the images below the state's, with a name that cannot be guessed: chaincode runs as our own user, and Landlock does
+ * not restrict `stat` and `chmod` of a known name.
  */
 export async function openStoreDirectory(state: string): Promise<string> {
   await mkdir(state, { recursive: true });

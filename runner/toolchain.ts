@@ -5,25 +5,25 @@ import { ApiError } from "./api-error.ts";
 import { isRecord, labels, parseJson, strings } from "./images/image-config.ts";
 import { baseName, imageName } from "./images/image-name.ts";
 
-/** What stands for one of Fabric's builder and runtime images: programs of this container, and a few files that commands look for. */
+/** A replacement for one of Fabric's builder and runtime images: programs of this container, and a few files that commands need. */
 export interface Toolchain {
-  /** Of its directory. */
+  /** The name of its directory. */
   readonly name: string;
-  /** Last parts of the image names that it stands for, whatever their registry and tag: "fabric-nodeenv". */
+  /** Last parts of the image names that it replaces, for any registry and tag: "fabric-nodeenv". */
   readonly images: readonly string[];
-  /** As in the label org.hyperledger.fabric.chaincode.type: NODE, GOLANG, JAVA. */
+  /** Values of the label org.hyperledger.fabric.chaincode.type: NODE, GOLANG, JAVA. */
   readonly types: readonly string[];
   /** Directories with programs, put before the runner's own PATH. */
   readonly path: readonly string[];
-  /** What else its programs read. */
+  /** Further paths that its programs read. */
   readonly read: readonly string[];
   /** {root} is the container's directory, {memory} its limit in bytes. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Where commands start, below the container's directory. */
+  /** The working directory of commands, below the container's directory. */
   readonly workingDirectory: string;
-  /** A directory whose content each container gets; undefined when it needs none. */
+  /** A directory whose content each container gets. It need not exist. */
   readonly files: string;
-  /** Hex, as of an image: of everything said above. */
+  /** Hex, like an image's ID: a hash of the name and the settings. */
   readonly id: string;
 }
 
@@ -34,13 +34,13 @@ export interface Toolchains {
   find(image: string): Toolchain | undefined;
   /** By a chaincode image's label. */
   ofType(type: string | undefined): Toolchain | undefined;
-  /** Throws ApiError 404, in the words that a peer looks for. */
+  /** Throws ApiError 404, with the text that a peer recognises. */
   get(image: string): Toolchain;
 }
 
 const settingsFile = "toolchain.json";
 
-/** Reads `<directory>/<name>/toolchain.json` and the files beside it. Throws when a file is not what it should be. */
+/** Reads every `<directory>/<name>/toolchain.json`. Throws when one is missing or invalid, or there is none. */
 export async function readToolchains(directory: string): Promise<Toolchains> {
   const all: Toolchain[] = [];
   for (const name of (await readdir(directory)).sort()) {

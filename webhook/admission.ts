@@ -16,13 +16,13 @@ import {
   type AdmissionReview,
 } from "./review.ts";
 
-/** Where the API server sends reviews. */
+/** The path to which the API server sends reviews. */
 export const injectPath = "/inject";
 
-/** What an answer depends on, asked for anew with each review. */
+/** The inputs of an answer besides the review. Functions are called for each review. */
 export interface AdmissionDependencies {
   readonly settings: () => InjectionSettings;
-  /** Facts about the cluster and the Pod's namespace, as far as they can be had in good time. */
+  /** Facts about the cluster and the Pod's namespace, as far as they can be read in time. */
   readonly cluster: (namespace: string) => Promise<ClusterFacts>;
   /** Seconds, of any epoch. */
   readonly seconds: () => number;
@@ -57,7 +57,7 @@ async function admit(
   const review = parseReview(body);
   const { result, reason, reply, outcome } = await decide(review, dependencies);
   send(response, 200, reply);
-  // The caller has its answer: what follows costs nobody's time.
+  // After the answer was sent, so that the caller does not wait for it.
   metrics.admitted(result, reason, seconds() - begin);
   if (outcome !== undefined) report(log, review, outcome);
 }
@@ -66,7 +66,7 @@ interface Decision {
   readonly result: string;
   readonly reason: string;
   readonly reply: AdmissionReview;
-  /** Of a Pod's creation. */
+  /** Set for the creation of a Pod. */
   readonly outcome?: Outcome;
 }
 
@@ -88,7 +88,7 @@ async function outcomeOf({ pod, namespace }: AdmissionRequest, dependencies: Adm
   return inject(pod, { settings: settings(), cluster: await dependencies.cluster(namespace), version });
 }
 
-/** Who was decided on: a Pod from a controller has no name yet. */
+/** Logs the outcome for a Pod. A controller's Pod has no name yet, only generateName. */
 function report(log: Log, { uid, namespace, pod }: AdmissionRequest, outcome: Outcome): void {
   const { name, generateName } = pod.metadata ?? {};
   const who = { uid, namespace, pod: name ?? `${generateName ?? ""}*` };
@@ -103,7 +103,7 @@ function report(log: Log, { uid, namespace, pod }: AdmissionRequest, outcome: Ou
     });
 }
 
-/** What the metrics call them. */
+/** The metrics' reasons for HTTP statuses. */
 const refusals: Readonly<Record<number, string>> = { 413: "too-large", 500: "internal", 503: "busy" };
 
 function failure({ metrics, log }: AdmissionDependencies): ErrorRequestHandler {
@@ -113,9 +113,9 @@ function failure({ metrics, log }: AdmissionDependencies): ErrorRequestHandler {
     const reason = refusals[status] ?? "malformed";
     metrics.admitted("invalid", reason, 0);
     log.warn("not answered", { status, reason: reasonOf(thrown) });
-    // What is still to come is not taken in.
+    // The rest of the body is not read.
     if (status === 503) response.setHeader("Connection", "close");
-    // What went wrong inside stays in the log.
+    // Details of an internal error are only in the log.
     refuse(response, status, status === 500 ? "internal error" : reasonOf(thrown));
   };
 }

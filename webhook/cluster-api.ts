@@ -11,8 +11,8 @@ import type {
 import { webhookObjects } from "../core/injection/webhook-objects.ts";
 
 /**
- * The few calls of the Kubernetes API that the webhook makes. Over client-node's credentials, but not its typed API: that costs
- * 700 models and undici, which were two thirds of the time to the first answer and a third of the memory.
+ * The few calls of the Kubernetes API that the webhook makes. With client-node's credentials, but not its typed API: that loads
+ * 700 models and undici, which took two thirds of the time to the first answer and a third of the memory.
  */
 export interface ClusterApi {
   getCode(): Promise<Pick<VersionInfo, "gitVersion">>;
@@ -30,7 +30,7 @@ interface NamespacedName {
   readonly namespace: string;
 }
 
-/** The API server refused. */
+/** The API server refused a request. */
 export class ClusterApiError extends Error {
   override readonly name = "ClusterApiError";
   /** HTTP status. */
@@ -42,7 +42,7 @@ export class ClusterApiError extends Error {
   }
 }
 
-/** A connection on which nothing comes is given up: an API server that is killed does not always say goodbye. */
+/** A connection without data for this time is given up: an API server that is killed does not always close it. */
 const answerMs = 10_000;
 
 const configurationsPath = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
@@ -76,7 +76,7 @@ function newCaller(config: KubeConfig): Call {
   let identity: string | undefined;
   return async (method, path, contentType, body) => {
     const options: RequestOptions = {};
-    // Each time: a service account's token changes.
+    // For each call, because a service account's token changes.
     await config.applyToHTTPSOptions(options);
     const { ca, cert, key, servername } = options;
     const found = [ca, cert, key, servername].map(String).join("\n");
@@ -95,7 +95,7 @@ function newCaller(config: KubeConfig): Call {
       ...(payload && { "content-type": contentType, "content-length": Buffer.byteLength(payload) }),
     };
     const sent = () => exchange(new URL(server + path), { method, headers, agent, timeout: answerMs }, payload);
-    // Reads are safe to repeat: an idle connection may have been closed just as it was taken.
+    // Reads may be repeated: the server may have closed an idle connection just when it was used.
     return method === "GET" ? sent().catch((thrown: unknown) => again(thrown, sent)) : sent();
   };
 }
@@ -124,7 +124,7 @@ function read(path: string, status: number, body: string): unknown {
   throw new ClusterApiError(status, `${path}: ${status} ${messageIn(body)}`.trimEnd());
 }
 
-/** The sentence of a Status object. Nothing else of an answer is repeated: it would be logged. */
+/** The message of a Status object. Nothing else of an answer goes into the error, because errors are logged. */
 function messageIn(body: string): string {
   try {
     const { kind, message } = JSON.parse(body) as { kind?: unknown; message?: unknown };

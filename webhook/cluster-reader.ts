@@ -4,28 +4,28 @@ import type { ClusterFacts, NamespaceFacts } from "../core/injection/cluster.ts"
 import { compareVersions, parseVersion, type Version } from "../core/injection/version.ts";
 import { reasonOf, type Log } from "../core/process/log.ts";
 
-/** Versions change with an upgrade of the cluster. */
+/** For how long versions are kept: they change only with an upgrade of the cluster. */
 const versionsMs = 5 * 60_000;
 
-/** Facts have to be there within the API server's patience, which is 5 s by our manifests. */
+/** The limit for reading facts. The API server waits 5 s for an answer, by our manifests. */
 const patienceMs = 1500;
 
-/** A review is asked twice where another mutation follows ours (reinvocation): one reading of the namespace does for both. */
+/** The API server sends a review twice when another mutation follows ours (reinvocation): one read of the namespace serves both. */
 const namespaceKeptMs = 1000;
 
 const pageNodes = 250;
 
 export interface ClusterReaderDependencies {
   readonly api: Pick<ClusterApi, "getCode" | "listNode" | "readNamespace">;
-  /** Bytes: of our own Pod's eth0, which the cluster's network gave the same as every other Pod's. */
+  /** Bytes: the MTU of our own Pod's eth0. The cluster's network gives all Pods the same. */
   readonly mtu: number | undefined;
   readonly now: () => Date;
   readonly log: Log;
 }
 
-/** Reads what the injection has to know of the cluster. What cannot be read is left out. */
+/** Reads the facts about the cluster for the injection. Facts that cannot be read are undefined. */
 export interface ClusterReader {
-  /** Reads what is not of a namespace ahead of the first review. */
+  /** Reads the versions before the first review. */
   begin(): void;
   facts(namespace: string): Promise<ClusterFacts>;
 }
@@ -37,7 +37,7 @@ export function newClusterReader(dependencies: ClusterReaderDependencies): Clust
   const namespaces = kept(namespaceKeptMs, now, (name) => readNamespace(name, api));
   return {
     begin: () => {
-      // A failure is told to the review that needs the facts, and is read again for it.
+      // A failure here is ignored: the first review reads again.
       apiServers("").promise.catch(() => {});
       kubelets("").promise.catch(() => {});
     },
@@ -52,14 +52,14 @@ export function newClusterReader(dependencies: ClusterReaderDependencies): Clust
   };
 }
 
-/** What was asked for, and what came of it as soon as it is there: a value that is there need not be waited for. */
+/** A read, and its value as soon as there is one, which needs no waiting. */
 interface Reading<T> {
   readonly at: number;
   readonly promise: Promise<T>;
   settled?: { readonly value: T };
 }
 
-/** Remembers what was read for a while; who asks meanwhile gets the same reading, finished or not. A failure is not remembered. */
+/** Keeps each read for a while: later callers share it, finished or not. A failed read is not kept. */
 function kept<T>(
   milliseconds: number,
   now: () => Date,
@@ -81,7 +81,7 @@ function kept<T>(
   };
 }
 
-/** What is read in time; otherwise nothing, and a late answer counts for the next one who asks. */
+/** The value if it is read in time, else undefined. A late value serves the next caller. */
 async function inTime<T>(what: string, { settled, promise }: Reading<T>, log: Log): Promise<T | undefined> {
   if (settled !== undefined) return settled.value;
   const { promise: late, reject } = Promise.withResolvers<never>();
@@ -110,7 +110,7 @@ async function readOldestKubelet(api: ClusterReaderDependencies["api"]): Promise
   return oldest;
 }
 
-/** A virtual kubelet runs no such Pod, and tells the version of something else: "v1.0.0-vk-aci". */
+/** A virtual kubelet runs no such Pod, and reports another program's version: "v1.0.0-vk-aci". */
 const isVirtual = ({ metadata }: V1Node): boolean => metadata?.labels?.["type"] === "virtual-kubelet";
 
 function kubeletVersion({ status }: V1Node): Version | undefined {

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { webhookObjects } from "../core/injection/webhook-objects.ts";
 
-/** How one process is to run: from its command line, and the namespace from its environment. */
+/** The configuration of one process, from its command line; the namespace may come from its environment. */
 export interface Configuration {
   /** HTTPS, for the API server. */
   readonly port: number;
@@ -17,7 +17,7 @@ export interface Configuration {
   readonly certificates: string | undefined;
   /** File with the operator's settings. */
   readonly settings: string | undefined;
-  /** How long the Service's endpoints may take to forget a process that ends, in milliseconds. */
+  /** Milliseconds that the Service's endpoints may take to remove a process that ends. */
   readonly drainMs: number;
 }
 

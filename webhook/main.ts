@@ -70,7 +70,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   log.info("ended");
 }
 
-/** Issued by ourselves, unless a directory is given. */
+/** Our own certificates, unless a directory of mounted ones is given. */
 function newCertificates(
   configuration: Configuration,
   api: ClusterApi,
@@ -90,7 +90,7 @@ function endingSignal(): Promise<string> {
   return promise;
 }
 
-/** Bytes, where this machine has an eth0: that is so in every Pod. */
+/** The MTU of eth0 in bytes. Every Pod has one; undefined on a machine without. */
 async function readMtu(): Promise<number | undefined> {
   const text = await readFile("/sys/class/net/eth0/mtu", "utf8").catch(() => "");
   return /^\d+\s*$/.test(text) ? Number(text) : undefined;

@@ -1,8 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 
-/** What is told to Prometheus. Times are seconds. */
+/** The metrics for Prometheus. Times are in seconds. */
 export interface Metrics {
-  /** One review: what came of it (injected, untouched, denied, passed, invalid), why, and how long it took. */
+  /** Counts one review: its result (injected, untouched, denied, passed, invalid), the reason, and its duration. */
   admitted(result: string, reason: string, seconds: number): void;
   /** When the certificates end. */
   certificatesEnd(authority: Date, leaf: Date): void;

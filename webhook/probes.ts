@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import express, { type Express } from "express";
 import type { Metrics } from "./metrics.ts";
 
-/** What keeps the process from answering reviews; nothing when it can. */
+/** Reasons why the process cannot answer reviews; empty when it can. */
 export type Readiness = () => readonly string[];
 
 /** The express application for the kubelet and for Prometheus: plain HTTP, on a port of its own. */
@@ -24,7 +24,7 @@ export function newProbesApp(readiness: Readiness, metrics: Metrics): Express {
   return app;
 }
 
-/** By Node's own method, as reviews are answered. */
+/** By Node's own method, as in the answers to reviews. */
 function send(response: ServerResponse, status: number, text: string, type = "text/plain; charset=utf-8"): void {
   response.writeHead(status, { "Content-Type": type }).end(text);
 }

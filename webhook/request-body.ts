@@ -1,15 +1,15 @@
 import type { IncomingMessage } from "node:http";
 
-/** An object of 3 MiB, etcd's limit with room, may come twice in a review (object and oldObject). */
+/** A review may contain an object twice (object and oldObject), each of 3 MiB: etcd's limit with room. */
 const mostBodyBytes = 7 * 1024 * 1024;
 
-/** Of all reviews together that have no answer yet: what is made of a body takes several times its size. */
+/** The limit for all reviews together that have no answer yet: a parsed body takes several times its size. */
 export const mostBodiesBytes = 32 * 1024 * 1024;
 
-/** The API server, which waits for five seconds, sends a body in one go. */
+/** The limit for receiving a body. The API server sends a body at once, and waits five seconds for the answer. */
 const bodyMs = 5000;
 
-/** What was sent cannot be read as a body; `status` is the HTTP status to refuse it with. */
+/** A body that cannot be read; `status` is the HTTP status of the refusal. */
 export class InvalidBody extends Error {
   override readonly name = "InvalidBody";
   readonly status: 400 | 413 | 415 | 503;
@@ -20,7 +20,7 @@ export class InvalidBody extends Error {
   }
 }
 
-/** What the bodies of several requests may take together, by what has come of them and not by what is announced. */
+/** A limit for the bodies of all requests together. Received bytes count, not announced ones. */
 export class BodyBudget {
   #left: number;
 
@@ -47,15 +47,15 @@ export class BodyBudget {
 }
 
 export interface BodyShare {
-  /** Whether there is room for so many bytes more. */
+  /** Takes bytes of the budget; false when it has not so many left. */
   take(bytes: number): boolean;
-  /** Gives back what was taken. */
+  /** Returns all taken bytes to the budget. */
   close(): void;
 }
 
 /**
- * Reads a JSON body as text: what express.raw does, without the encodings that the API server never uses (a tenth of a review).
- * Throws InvalidBody when it is not JSON by its type, too large, or cut short, or when there is no room for it.
+ * Reads a JSON body as text, like express.raw, but without the encodings that the API server never uses, which take a tenth of the time of
+ * a review. Throws InvalidBody when its type is not JSON, when it is too large or cut short, or when the budget has no room for it.
  */
 export async function readJsonBody(request: IncomingMessage, share: BodyShare): Promise<string> {
   const { "content-type": type = "", "content-encoding": encoding, "content-length": announced } = request.headers;
@@ -83,7 +83,7 @@ function received(request: IncomingMessage, share: BodyShare): Promise<Buffer> {
   const refuse = (reason: InvalidBody): void => {
     chunks.length = 0;
     share.close();
-    // The rest is let through, so that the answer is read.
+    // The rest is received and dropped, so that the client reads the answer.
     request.off("data", take).resume();
     reject(reason);
   };
@@ -93,7 +93,7 @@ function received(request: IncomingMessage, share: BodyShare): Promise<Buffer> {
   return promise;
 }
 
-/** Ends the connection of a body that does not come, whether or not it was answered. */
+/** Ends the connection when its body does not come in time, whether or not it was answered. */
 export function endLate(request: IncomingMessage): void {
   const late = setTimeout(() => request.destroy(), bodyMs);
   const inTime = (): void => clearTimeout(late);

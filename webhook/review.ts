@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { cut, type Outcome } from "../core/injection/outcome.ts";
 
-/** The part of an AdmissionRequest (admission.k8s.io/v1) that decides. */
+/** The fields of an AdmissionRequest (admission.k8s.io/v1) that we use. */
 export interface AdmissionRequest {
   readonly uid: string;
   readonly operation: string;
@@ -11,7 +11,7 @@ export interface AdmissionRequest {
   readonly pod: V1Pod;
 }
 
-/** An AdmissionReview as it is sent back. */
+/** An AdmissionReview with an answer. */
 export interface AdmissionReview {
   readonly apiVersion: "admission.k8s.io/v1";
   readonly kind: "AdmissionReview";
@@ -29,12 +29,12 @@ interface AdmissionResponse {
   readonly status?: { readonly code: number; readonly message: string; readonly reason: string };
 }
 
-/** What was sent is not an AdmissionReview that can be answered. */
+/** The body is not an AdmissionReview that can be answered. */
 export class InvalidReview extends Error {
   override readonly name = "InvalidReview";
 }
 
-/** A UUID has 36. */
+/** A UUID has 36 characters. */
 const longestUid = 100;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -47,7 +47,7 @@ function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-/** Reads an AdmissionReview. Throws InvalidReview when it is no JSON, no review of v1, or has no uid of a usual length. */
+/** Reads an AdmissionReview. Throws InvalidReview when it is not JSON, not a review of v1, or its uid is missing or too long. */
 export function parseReview(body: string): AdmissionRequest {
   const review = fieldsOf(parseJson(body));
   if (review["apiVersion"] !== "admission.k8s.io/v1" || review["kind"] !== "AdmissionReview") {
@@ -78,7 +78,7 @@ function parseJson(body: string): unknown {
   }
 }
 
-/** Whether there is a Pod to decide on: updates, deletions and subresources pass as they are. */
+/** Whether a review is about a new Pod: updates, deletions and subresources pass unchanged. */
 export function isPodCreation({ operation, resource, subResource }: AdmissionRequest): boolean {
   return operation === "CREATE" && resource === "pods" && subResource === "";
 }

@@ -13,24 +13,24 @@ export interface ServingCertificate {
 export interface RunningServer {
   readonly port: number;
   /**
-   * Goes on answering until `gone` is settled, but asks each caller to come back elsewhere; then ends idle connections, waits
-   * for the busy ones, and is closed.
+   * Goes on answering until `gone` is settled, but tells each caller to close its connection. Then ends idle connections, waits
+   * for the busy ones, and closes.
    */
   drain(gone: Promise<unknown>): Promise<void>;
 }
 
-/** As a RunningServer, with a certificate that can be changed under open connections. */
+/** A RunningServer whose certificate can be changed while connections are open. */
 export interface RunningTlsServer extends RunningServer {
   use(certificate: ServingCertificate): void;
 }
 
-/** The API server keeps idle connections to a webhook for 90 s (client-go); it must never find one closed by us. */
+/** Longer than the API server keeps idle connections to a webhook, which is 90 s (client-go): we must not close one that it uses. */
 const keepAliveMs = 120_000;
 
-/** Three API servers with 200 requests each that change something, the most they take by default, keep no more open. */
+/** Enough for three API servers: each handles at most 200 mutating requests at a time by default. */
 const mostConnections = 600;
 
-/** How often Node looks for connections that wait too long. */
+/** How often Node checks for connections that have reached their time limits. */
 const checkIntervalMs = 5000;
 
 /** Serves HTTPS, TLS 1.2 or later. */
@@ -47,7 +47,7 @@ export async function serveTls(
   const running = await listen(server, app, port);
   return {
     ...running,
-    // Node: new connections get the new certificate, open ones go on.
+    // New connections get the new certificate, open ones keep theirs.
     use: (next) => server.setSecureContext({ ...next, minVersion: "TLSv1.2" }),
   };
 }
@@ -59,9 +59,10 @@ export function serve(app: RequestListener, port: number): Promise<RunningServer
 
 async function listen(server: Server, app: RequestListener, port: number): Promise<RunningServer> {
   server.keepAliveTimeout = keepAliveMs;
-  // From a connection's beginning, and Go keeps one that it has dialled for nothing: to end that sooner would meet its next request.
+  // This time counts from the connection's beginning. Go keeps connections that it dialled and did not need: a shorter time could end
+  // one just when Go uses it.
   server.headersTimeout = keepAliveMs + 5000;
-  // It would end such a connection, too; a body has a time of its own (request-body.ts).
+  // Off, for it would end such a connection, too. A body has a time limit of its own (request-body.ts).
   server.requestTimeout = 0;
   server.maxConnections = mostConnections;
   const draining = new AbortController();
@@ -78,7 +79,7 @@ async function drain(server: Server, draining: AbortController, gone: Promise<un
   draining.abort();
   await gone;
   const closed = once(server, "close");
-  // Ends the idle connections as well (Node 19); a busy one ends after its answer, which says "Connection: close".
+  // Ends idle connections as well (Node 19). A busy one ends after its answer, which has "Connection: close".
   server.close();
   await closed;
 }

@@ -8,10 +8,10 @@ import { reasonOf, type Log } from "../core/process/log.ts";
 /** A mounted ConfigMap changes by a swap of links, which no watch of a file sees on every system: it is read again instead. */
 const readMs = 5000;
 
-/** The operator's settings as last read well. */
+/** The operator's settings, from the last valid read. */
 export interface SettingsFile {
   settings(): InjectionSettings;
-  /** Reads the file again and again until the signal is aborted; a bad one is reported and changes nothing. */
+  /** Reads the file repeatedly until the signal is aborted. Bad settings are reported and change nothing. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -21,7 +21,7 @@ export interface SettingsFileDependencies {
   readonly readMs?: number;
 }
 
-/** Reads settings from a file, or takes the defaults where there is none to read. Throws Error when a value is bad; the message names every one. */
+/** Reads settings from a file; the defaults without a path. Throws Error when the file cannot be read, or naming every bad value. */
 export async function openSettings(
   path: string | undefined,
   dependencies: SettingsFileDependencies,

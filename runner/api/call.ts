@@ -8,22 +8,22 @@ export interface Call {
   /** Without version: "/images/json". */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** What the route's pattern found. */
+  /** The group `name` of the route's pattern. */
   readonly name: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
 
-/** A route: what it gives is answered as JSON, unless it has answered itself. */
+/** A route: the result of `answer` is sent as JSON, unless `answer` has sent a response itself. */
 export interface Route {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
-  /** A group `name` is the object that is meant. */
+  /** Its group `name` matches the name or ID of the container or image. */
   readonly pattern: RegExp;
   readonly status?: number;
   readonly answer: (call: Call) => unknown;
 }
 
-/** Path and query of a request, without the version that clients put before: "/v1.44/info". Undefined when it is no URL. */
+/** Path and query of a request, without a leading API version: "/info" for "/v1.44/info". Undefined for an invalid URL. */
 export function parseTarget(url: string): { readonly path: string; readonly query: URLSearchParams } | undefined {
   if (!URL.canParse(url, "http://docker")) return undefined;
   const { pathname, searchParams } = new URL(url, "http://docker");
@@ -34,12 +34,12 @@ export function parseTarget(url: string): { readonly path: string; readonly quer
   }
 }
 
-/** As Docker reads it (moby api/server/httputils, BoolValue): everything but these words is true. */
+/** Whether a query parameter is true, as in Docker (moby api/server/httputils, BoolValue): everything but these words. */
 export function isTrue(query: URLSearchParams, key: string): boolean {
   return !["", "0", "no", "false", "none"].includes((query.get(key) ?? "").trim().toLowerCase());
 }
 
-/** Values of one filter: `{"name":["a"]}`, or with versions before 1.22 `{"name":{"a":true}}`. */
+/** Values of one filter: `{"name":["a"]}`, or in API versions before 1.22 `{"name":{"a":true}}`. */
 export function filterValues(query: URLSearchParams, key: string): readonly string[] {
   const filters = parseJson(query.get("filters") ?? "{}");
   if (!isRecord(filters)) throw new ApiError(400, "expected filters to be a JSON object");

@@ -19,7 +19,7 @@ export interface ContainerRouteSettings {
   readonly now: () => Date;
 }
 
-/** Of output without a terminal, since API 1.42. */
+/** The media type of output without a terminal, since API 1.42. */
 export const multiplexedStream = "application/vnd.docker.multiplexed-stream";
 
 /** Containers: create, start, wait, stop, kill, remove, list, inspect, logs, archives. Attach is an upgrade of the connection. */
@@ -82,7 +82,7 @@ export function containerRoutes(settings: ContainerRouteSettings): readonly Rout
   ];
 }
 
-/** Docker's default; a negative number waits for ever there, and as long as that here. */
+/** Seconds before a stop uses force. The default is Docker's, and used for a negative number, too, which means no limit in Docker. */
 function seconds(text: string | null): number {
   const given = Number(text ?? 10);
   return Number.isInteger(given) && given >= 0 ? given : 10;
@@ -152,7 +152,7 @@ export function listContainers(query: URLSearchParams, containers: Containers, n
     }));
 }
 
-/** Docker matches a regular expression against the name with and without its slash. A bad one matches as text. */
+/** Docker's pattern is a regular expression, for the name with or without its slash. Here only "^" and "$" count; the rest is text. */
 function nameMatches(name: string, pattern: string): boolean {
   const plain = pattern.replace(/^\^?\/?/, "").replace(/\$$/, "");
   const [fromStart, toEnd] = [pattern.startsWith("^"), pattern.endsWith("$")];
@@ -259,7 +259,7 @@ async function putArchive(
 ): Promise<void> {
   const container = containers.get(name);
   if (container.state.status === "running") {
-    // What runs could swap a directory for a link meanwhile.
+    // A running process could replace a directory by a link meanwhile.
     throw new ApiError(409, `cannot copy into ${container.name} while it runs`);
   }
   await unpack(request, container.root, query.get("path") ?? "/", limits);
@@ -288,7 +288,7 @@ async function getArchive({ query, response, method }: Call, container: Containe
   else await pipeline(packTree(path, topName(asked)), response);
 }
 
-/** The file that a path within a container means; undefined when it is not there, or links lead out of it. */
+/** The file of a path within a container; undefined when it does not exist, or links lead out of the container. */
 async function within(root: string, asked: string): Promise<string | undefined> {
   const path = join(root, entryPath(asked));
   if (path === root) return root;

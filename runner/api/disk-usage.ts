@@ -12,7 +12,7 @@ export interface DiskUsageSettings {
   readonly now: () => Date;
 }
 
-/** /system/df: all images and containers, from which a clean-up judges. Builds leave no cache here, and there are no volumes. */
+/** /system/df: all images and containers, for `kubectl fabric cleanup`. Here builds leave no cache, and there are no volumes. */
 export function diskUsageRoutes(settings: DiskUsageSettings): readonly Route[] {
   const all = new URLSearchParams({ all: "1" });
   return [

@@ -94,7 +94,7 @@ function inspect(reference: string, { store, toolchains, architecture }: ImageRo
   };
 }
 
-/** Says of an image that it is part of the runner: nothing to load, nothing to remove. */
+/** The label of an image that is part of the runner: it need not be loaded, and cannot be removed. */
 const builtInLabel = "kubectl-fabric.io/built-in";
 
 const namesOf = ({ images }: Toolchain): readonly string[] => images.map((name) => `hyperledger/${name}:latest`);
@@ -152,7 +152,7 @@ export function listImages(
   return [...built, ...own].filter(({ RepoTags }) => RepoTags.length > 0);
 }
 
-/** There is no registry: an image is ours or does not exist. Answered as progress, which is what clients read. */
+/** There is no registry: an image is a toolchain or does not exist. Clients expect the answer as progress messages. */
 function pull(query: URLSearchParams, response: Call["response"], toolchains: Toolchains): void {
   const image = query.get("fromImage") ?? "";
   const tag = query.get("tag");
@@ -161,7 +161,7 @@ function pull(query: URLSearchParams, response: Call["response"], toolchains: To
   response.end(`${JSON.stringify({ status: `${image} is built in, as the toolchain ${name}` })}\n`);
 }
 
-/** The answer begins when all is done, so that a failure has a status: peers do not read the progress (dockercontroller.go, buildImage). */
+/** Answers after the build, so that a failure has a status: peers do not read the progress (dockercontroller.go, buildImage). */
 async function build({ query, request, response }: Call, settings: ImageRouteSettings): Promise<void> {
   const names = query.getAll("t");
   if (names.length === 0) throw new ApiError(400, "expected a name for the image (t), found none");

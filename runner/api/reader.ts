@@ -5,8 +5,8 @@ import { frame, type OutputChunk } from "../containers/output.ts";
 const mostUnreadBytes = 1024 * 1024;
 
 /**
- * Writes what a container puts out to somebody who follows it. What one that does not read would keep in our memory is left out for that
- * reader, who is told when it reads on: chaincode is not stopped by whoever looks at it, nor the runner by chaincode that writes without end.
+ * Writes a container's output to a client that follows it. For a client that does not read, output is left out instead of filling our
+ * memory; the client gets a note when it reads on. So a slow client does not stop chaincode, and endless output does not stop the runner.
  */
 export function newReader(stream: Writable): Reader {
   let omitted = 0;
@@ -34,6 +34,6 @@ export function newReader(stream: Writable): Reader {
 
 export interface Reader {
   read(chunk: OutputChunk): void;
-  /** Tells what was left out last, and ends the stream. */
+  /** Writes the note about bytes left out, if there are any, and ends the stream. */
   end(): void;
 }

@@ -14,7 +14,7 @@ export interface ApiServerSettings {
   readonly log: Log;
 }
 
-/** The Engine API as far as peers and this project's plugin use it; every other call is answered 501. */
+/** The calls of the Engine API that peers and this project's plugin use; the answer to others is 501. */
 export function newApiServer({ routes, containers, log }: ApiServerSettings): Server {
   const options = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 0 };
   const server = createServer(options, (request, response) => {

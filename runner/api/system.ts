@@ -4,7 +4,7 @@ import type { ImageStore } from "../images/image-store.ts";
 import type { Toolchains } from "../toolchain.ts";
 import type { Route } from "./call.ts";
 
-/** The versions of the Engine API between which clients may choose; the newest is that of Docker 28. */
+/** The newest and the oldest version of the Engine API that clients may choose; the newest is Docker 28's. */
 const apiVersion = "1.51";
 const oldestApiVersion = "1.24";
 

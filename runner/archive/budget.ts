@@ -1,13 +1,13 @@
 import { ApiError } from "../api-error.ts";
 
-/** What one archive may bring. */
+/** Limits of one archive. */
 export interface ArchiveLimits {
   /** Uncompressed, in bytes. */
   readonly bytes: number;
   readonly entries: number;
 }
 
-/** Counts what an archive brings, so that a small file cannot become a huge one. */
+/** Counts an archive's entries and bytes, so that a small file cannot become a huge one. */
 export interface Budget {
   entry(): void;
   bytes(count: number): void;

@@ -1,6 +1,6 @@
 import { ApiError } from "../api-error.ts";
 
-/** What is wanted of a tar entry's header (POSIX.1-2017, pax). */
+/** The fields of a tar entry's header that are used here (POSIX.1-2017, pax). */
 export interface EntryHeader {
   readonly name: string;
   readonly type?: string | null | undefined;
@@ -31,7 +31,7 @@ export function entryPath(name: string): string {
 
 export type EntryKind = "file" | "directory" | "symlink";
 
-/** What an entry is to become. Throws ApiError 400 for hard links, devices, FIFOs and links that lead out of the directory. */
+/** The kind of an entry. Throws ApiError 400 for hard links, devices, FIFOs and links that lead out of the directory. */
 export function entryKind(header: EntryHeader): EntryKind {
   switch (header.type) {
     case "file":
@@ -48,7 +48,7 @@ export function entryKind(header: EntryHeader): EntryKind {
   }
 }
 
-/** Up first, then down: what is behind a name may be a link itself, and ".." after it leads from there. */
+/** Allows ".." only at the beginning of a target: a name may be a link itself, and ".." after it would start from its target. */
 function checkTarget(name: string, target: string): void {
   if (target.startsWith("/")) throw refused(name, `a relative link, not one to ${JSON.stringify(target)}`);
   const parts = target.split("/").filter((part) => part !== "" && part !== ".");
@@ -60,7 +60,7 @@ function checkTarget(name: string, target: string): void {
     throw refused(name, `a link that stays within the archive, not one to ${JSON.stringify(target)}`);
 }
 
-/** Readable and, where it was, executable by its owner; never setuid, setgid or for everyone to write. */
+/** A mode that its owner can read and write; execute bits stay, but not setuid, setgid and writing by others. */
 export function entryMode(mode: number | undefined): number {
   return ((mode ?? 0o644) & 0o755) | 0o600;
 }

@@ -33,10 +33,10 @@ async function add(archive: Pack, path: string, name: string): Promise<void> {
   }
 }
 
-/** For small files the way through the thread pool takes longer than the reading. */
+/** For small files, a thread-pool call takes longer than the reading. */
 const smallBytes = 256 * 1024;
 
-/** Opened without following, so that nobody swaps a link in between. */
+/** Does not follow a link that replaced the file since `lstat`. */
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 async function addFile(archive: Pack, path: string, header: Header, size: number): Promise<void> {
@@ -49,27 +49,27 @@ async function addFile(archive: Pack, path: string, header: Header, size: number
     );
 }
 
-/** An entry without content. */
+/** Adds an entry without content. */
 export function addHeader(archive: Pack, header: Header): Promise<void> {
   return new Promise((resolve, reject) => {
     archive.entry(header, (error) => (error ? reject(error) : resolve()));
   });
 }
 
-/** An entry with its whole content. */
+/** Adds an entry with its whole content. */
 export function addBytes(archive: Pack, header: Header, content: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     archive.entry(header, content, (error) => (error ? reject(error) : resolve()));
   });
 }
 
-/** An entry with as many bytes of content as its header says. */
+/** Adds an entry whose content has the size of its header. */
 export async function addContent(archive: Pack, header: Header, content: AsyncIterable<unknown>): Promise<void> {
   const entry = archive.entry(header);
   await pipeline(content, entry as unknown as Writable);
 }
 
-/** How Docker names the top entry of what was asked for: "output/." gives the content without a directory of its own. */
+/** Docker's name of the top entry for a requested path: "output/." gives the content without the directory `output`. */
 export function topName(path: string): string {
   return /(^|\/)\.$/.test(path) ? "." : basename(path) || ".";
 }

@@ -8,7 +8,7 @@ import type { Budget } from "./budget.ts";
 /** One entry: its header, and its content to be read. */
 export type Entry = ReturnType<typeof extract> extends AsyncIterable<infer Found> ? Found : never;
 
-/** The content of a small entry. stream/consumers would make a Blob of each, and of thousands of files that is a third of the time. */
+/** The content of a small entry. stream/consumers makes a Blob of each: a third of the time, for thousands of files. */
 export async function entryBytes(entry: Entry): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of entry as AsyncIterable<Buffer>) chunks.push(chunk);
@@ -34,7 +34,7 @@ export async function readArchive(
     }
   })();
   const fed = feed(source, tar as unknown as Writable).catch((error: unknown) => {
-    // Nothing more comes: the entries must not wait for it.
+    // The source has ended: the entries must not wait for more.
     tar.destroy();
     throw error;
   });
@@ -44,14 +44,14 @@ export async function readArchive(
   if (whole.status === "rejected") throw asRefusal(whole.reason);
 }
 
-/** Anything that is wrong with the bytes is the sender's; what the file system says is ours. */
+/** Errors of the archive become ApiError 400, for they are the sender's. Errors of our file system stay. */
 function asRefusal(reason: unknown): unknown {
   if (reason instanceof ApiError || !(reason instanceof Error)) return reason;
   const ours = "syscall" in reason;
   return ours ? reason : new ApiError(400, `archive refused: expected a tar archive, found: ${reason.message}`);
 }
 
-/** Leaves the source open when the archive is refused. */
+/** Feeds the source into the tar reader. Leaves the source open when the archive is refused. */
 async function feed(source: Readable, tar: Writable): Promise<void> {
   const chunks = source.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
   let first = await chunks.next();

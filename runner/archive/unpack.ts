@@ -8,8 +8,8 @@ import { entryKind, entryMode, entryPath } from "./entry.ts";
 import { entryBytes, readArchive } from "./read.ts";
 
 /**
- * Unpacks an archive into `target` ("chaincode/input") below a root directory. No link is ever followed, whether the archive brings
- * it or it was there before; nothing is written outside of the root. Throws ApiError 400 for what no archive of Fabric holds.
+ * Unpacks an archive into `target` ("chaincode/input") below a root directory. Follows no link, neither of the archive nor an existing
+ * one, and writes nothing outside of the root. Throws ApiError 400 for entries that no archive of Fabric has.
  */
 export async function unpack(source: Readable, root: string, target: string, limits: ArchiveLimits): Promise<void> {
   const known = new Set<string>();
@@ -54,17 +54,17 @@ function parentOf(path: string): string {
   return parent === "." ? "" : parent;
 }
 
-/** Chaincode has thousands of small files: for them the way through the thread pool takes longer than the writing. */
+/** Chaincode has thousands of small files: for each, a thread-pool call takes longer than the writing. */
 const smallBytes = 256 * 1024;
 
-/** A later entry takes the place of an earlier one, but not of a directory. */
+/** Removes the file of an earlier entry, so that a later one replaces it. Throws ApiError 400 for a directory. */
 function clear(file: string, path: string, known: ReadonlySet<string>): void {
   if (known.has(path))
     throw new ApiError(400, `archive refused: expected one entry of the name ${path}, found two kinds`);
   rmSync(file, { force: true });
 }
 
-/** Each directory on the way must be one: a link would lead elsewhere. */
+/** Makes a directory and its parents. Throws ApiError 400 when one exists and is no directory: a link would lead elsewhere. */
 function makeDirectory(root: string, path: string, known: Set<string>): void {
   if (path === "" || known.has(path)) return;
   makeDirectory(root, parentOf(path), known);

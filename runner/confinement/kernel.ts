@@ -2,20 +2,20 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { isRecord, parseJson, strings } from "../images/image-config.ts";
 
-/** Whether chaincode is refused where the kernel cannot deny all that it should, or run with what there is. */
+/** What to do when the kernel lacks rules of isolation: refuse to run chaincode, or run it with the rules that there are. */
 export const isolations = ["required", "best-effort"] as const;
 export type Isolation = (typeof isolations)[number];
 
-/** Which rules the kernel has (runner/confine/check.go). */
+/** The kernel's rules of isolation (runner/confine/check.go). */
 export interface Kernel {
-  /** ABI; 0 without. */
+  /** Landlock's ABI version; 0 without Landlock. */
   readonly landlock: number;
   readonly seccomp: boolean;
-  /** Sentences: what nothing would deny. */
+  /** Sentences about things that the kernel would not deny. */
   readonly missing: readonly string[];
 }
 
-/** Asks the kernel, by the program that will confine. Throws when that cannot be run. */
+/** Asks the kernel through `confine check`. Throws when that cannot be run. */
 export async function readKernel(confine: string): Promise<Kernel> {
   const { stdout } = await promisify(execFile)(confine, ["check"], { timeout: 10_000 });
   const said = parseJson(stdout);

@@ -16,14 +16,14 @@ export interface Policy {
 export interface ProcessLimits {
   readonly dataBytes: number;
   readonly fileBytes: number;
-  /** Of the user on the node, not of the container: a last resort. */
+  /** Counted for the user on the whole node, not for the container: a last resort. */
   readonly tasks: number;
   readonly openFiles: number;
-  /** 0 is none. */
+  /** 0: no limit. */
   readonly cpuSeconds: number;
 }
 
-/** The system's programs, and what languages ask the kernel about the machine. Nothing of /proc that tells of other processes. */
+/** The system's programs, and files about the machine that language runtimes read. No file of /proc about other processes. */
 const systemPaths = [
   "/bin",
   "/etc",
@@ -48,12 +48,12 @@ export interface PolicyRequest {
   readonly isolation: Isolation;
   /** The container's directory. */
   readonly root: string;
-  /** What the toolchain reads besides the system. */
+  /** Paths that the toolchain reads besides the system's. */
   readonly read: readonly string[];
   readonly limits: ProcessLimits;
 }
 
-/** Running chaincode: its own directory, and the peer's chaincode port; no port at all when its command names none. */
+/** The policy of running chaincode: its own directory, and the peer's chaincode port; no port when its command names none. */
 export function chaincodePolicy(request: PolicyRequest, port: number | undefined): Policy {
   return {
     required: request.isolation === "required",
@@ -67,7 +67,7 @@ export function chaincodePolicy(request: PolicyRequest, port: number | undefined
   };
 }
 
-/** A build: its own directory, and the ports of package registries; names are looked up by UDP. */
+/** The policy of a build: its own directory, the ports of package registries, and UDP for name lookups. */
 export function buildPolicy(request: PolicyRequest, ports: readonly number[]): Policy {
   return {
     required: request.isolation === "required",
@@ -75,21 +75,24 @@ export function buildPolicy(request: PolicyRequest, ports: readonly number[]): P
     write: [request.root],
     ports,
     datagrams: true,
-    // Package managers unpack: they set modes and times.
+    // Package managers set modes and times when they unpack.
     attributes: true,
     nice: 5,
     limits: request.limits,
   };
 }
 
-/** The port that chaincode is told to dial: "--peer.address localhost:7052", "-peer.address=...", "--peerAddress ..." (dockercontroller.go, GetArgs). */
+/**
+ * The port in the command by which chaincode connects to the peer: "--peer.address localhost:7052", "-peer.address=...",
+ * "--peerAddress ..." (dockercontroller.go, GetArgs). Undefined without one.
+ */
 export function chaincodePort(command: readonly string[]): number | undefined {
   const found = /--?peer\.?[aA]ddress[= ]\S*?:(\d{1,5})(?!\S)/.exec(command.join(" "))?.[1];
   const port = Number(found);
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
 }
 
-/** Ports that builds may connect to: those given, and those of the registries and proxies that the environment names. */
+/** Ports that builds may connect to: the given ones, and those of registries and proxies in the environment. */
 export function registryPorts(
   given: readonly number[],
   environment: Readonly<Record<string, string>>,
@@ -97,7 +100,7 @@ export function registryPorts(
   const named = Object.values(environment).flatMap((value) =>
     value.split(/[,|\s]/).flatMap((part) => portOf(part) ?? []),
   );
-  // 53: names whose answers do not fit a datagram.
+  // 53: name lookups by TCP, for answers that do not fit a datagram.
   return [...new Set([53, ...given, ...named])];
 }
 

@@ -1,7 +1,7 @@
 import { chmod, opendir } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Makes every directory readable and writable again, so that it can be removed. Links are not followed: only directories are changed. */
+/** Makes every directory readable and writable, so that the tree can be removed. Follows no links and changes only directories. */
 export async function chmodTree(directory: string): Promise<void> {
   const waiting = [directory];
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
@@ -9,7 +9,7 @@ export async function chmodTree(directory: string): Promise<void> {
       await chmod(path, 0o700);
       for await (const entry of await opendir(path)) if (entry.isDirectory()) waiting.push(join(path, entry.name));
     } catch (error) {
-      // A removal that failed elsewhere may still be going on here.
+      // Another removal of this tree may still be running.
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }
   }

@@ -12,22 +12,22 @@ export interface ConfinedCommand {
   readonly output: (stream: OutputStream, data: Buffer) => void;
 }
 
-/** A command with its init, which outlives all that the command starts. */
+/** A command under its init process, which ends after all descendants of the command. */
 export interface ConfinedProcess {
-  /** The init's. */
+  /** The init's process ID. */
   readonly pid: number;
   /** The exit code, when no descendant is left and all output was read. */
   readonly ended: Promise<number>;
-  /** Asks all to end, by SIGTERM. */
+  /** Sends SIGTERM to all processes. */
   ask(): void;
-  /** Ends all. */
+  /** Kills all processes, by SIGKILL. */
   end(): void;
 }
 
-/** File descriptor by which the init is told what to do (runner/confine/supervise.go); its end is the runner's end. */
+/** The file descriptor of orders to the init (runner/confine/supervise.go). When it is closed, the init ends all processes. */
 const controlDescriptor = 3;
 
-/** Starts a command under `confine run`. Throws when even that cannot be started. */
+/** Starts a command under `confine run`. Throws when `confine` itself cannot be started. */
 export async function startConfined(confine: string, wanted: ConfinedCommand): Promise<ConfinedProcess> {
   const child = spawn(confine, ["run", JSON.stringify(wanted.policy), ...wanted.command], {
     cwd: wanted.directory,
@@ -42,7 +42,7 @@ export async function startConfined(confine: string, wanted: ConfinedCommand): P
   child.stdout?.on("data", (data: Buffer) => wanted.output("stdout", data));
   child.stderr?.on("data", (data: Buffer) => wanted.output("stderr", data));
   const control = child.stdio[controlDescriptor] as Writable;
-  // The init has ended before it read what it was told.
+  // The init may have ended before it read an order.
   control.on("error", () => undefined);
   return {
     pid: child.pid ?? 0,
@@ -52,7 +52,7 @@ export async function startConfined(confine: string, wanted: ConfinedCommand): P
   };
 }
 
-/** As a shell gives it: 128 and the signal's number. The init itself is killed only when memory ends. */
+/** The exit code as in a shell: 128 and the signal's number. Only a lack of memory kills the init itself. */
 function exitCode({ exitCode: code, signalCode }: ChildProcess): number {
   return code ?? (signalCode === "SIGKILL" ? 137 : 143);
 }

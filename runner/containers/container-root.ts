@@ -7,16 +7,16 @@ import { unpack } from "../archive/unpack.ts";
 import type { Toolchain } from "../toolchain.ts";
 import { chmodTree } from "./chmod-tree.ts";
 
-/** What a directory in the state is: a container's, one made before it is needed, or one that is on its way out. */
+/** The kinds of directories in the state: of a container, prepared for the next container, or to be removed. */
 const rootKinds = ["container", "spare", "gone"] as const;
 type Kind = (typeof rootKinds)[number];
 
-/** A path that nothing has, and nobody can guess: chaincode runs as our own user, and Landlock does not see who asks about a name. */
+/** A new path that cannot be guessed: chaincode runs as our own user, and Landlock does not restrict `stat` of a known name. */
 export function newRoot(directory: string, kind: Kind): string {
   return join(directory, `${kind}-${randomBytes(16).toString("hex")}`);
 }
 
-/** Clears away all of them. */
+/** Removes all these directories. */
 export async function removeRoots(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (rootKinds.some((kind) => name.startsWith(`${kind}-`))) await removeTree(join(directory, name));
@@ -31,7 +31,7 @@ export interface RootContents {
   readonly signal?: AbortSignal;
 }
 
-/** Everything that is in a container before the peer puts anything into it. */
+/** Makes a container's directory, with the toolchain's files and the image's layers. */
 export async function furnishRoot(root: string, { toolchain, layers, limits, signal }: RootContents): Promise<void> {
   await mkdir(root, { mode: 0o700 });
   for (const path of ["tmp", "chaincode/input", "chaincode/output", "usr/local/bin", "usr/local/src", "etc"]) {
@@ -45,7 +45,7 @@ export async function furnishRoot(root: string, { toolchain, layers, limits, sig
   }
 }
 
-/** Takes a directory out of everybody's sight at once: gives the path that it has until it is removed. */
+/** Renames a directory, so that its old path is gone at once; returns the path where it stays until it is removed. */
 export async function discardRoot(root: string): Promise<string> {
   const gone = newRoot(dirname(root), "gone");
   try {
@@ -56,7 +56,7 @@ export async function discardRoot(root: string): Promise<string> {
   }
 }
 
-/** Also what a program has made unreadable for us, who are its owner. */
+/** Removes a directory tree, also one with directories that a program has made unreadable. */
 export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });

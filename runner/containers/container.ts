@@ -3,14 +3,14 @@ import type { ConfinedProcess } from "./confined-process.ts";
 import type { Toolchain } from "../toolchain.ts";
 import type { Usage } from "./process-table.ts";
 
-/** What a client asked for at creation (Engine API, ContainerCreate). */
+/** A client's request to create a container (Engine API, ContainerCreate). */
 export interface ContainerRequest {
   readonly name: string | undefined;
   readonly image: string;
   readonly command: readonly string[];
   readonly environment: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  /** HostConfig.NetworkMode and Memory in bytes, 0 for no limit; the rest has no meaning here. */
+  /** HostConfig.NetworkMode, and below Memory in bytes, 0 for no limit; other fields of HostConfig are ignored. */
   readonly networkMode: string;
   readonly memory: number;
 }
@@ -23,18 +23,18 @@ export type ContainerState =
       readonly code: number;
       readonly started: Date;
       readonly finished: Date;
-      /** Why the runner ended it. */
+      /** Why the runner ended it; empty when it ended by itself, or by a client's request. */
       readonly error: string;
     };
 
-/** A process, or what is to become one, with a directory of its own. */
+/** A container: a command with a directory of its own, started or not. */
 export interface Container {
   readonly id: string;
   readonly name: string;
   readonly request: ContainerRequest;
-  /** Hex; of a toolchain or of a built image. */
+  /** Hex: the ID of a toolchain or of an image. */
   readonly imageId: string;
-  /** Builds run in a toolchain, chaincode in an image that was built. */
+  /** Builds run in a toolchain, chaincode in an image. */
   readonly kind: "build" | "chaincode";
   readonly toolchain: Toolchain;
   /** Variables of the image, before the request's own. */
@@ -43,18 +43,18 @@ export interface Container {
   readonly root: string;
   readonly created: Date;
   readonly output: Output;
-  /** Bytes that all of its processes may have in memory. */
+  /** Bytes of memory for all of its processes together. */
   readonly memoryLimit: number;
   state: ContainerState;
   usage: Usage;
-  /** Resolves with the exit code of the next end. */
+  /** Resolves with the exit code when the container ends. */
   readonly exit: PromiseWithResolvers<number>;
   readonly removed: PromiseWithResolvers<void>;
-  /** Set by the runner when it ends the container for a reason of its own. */
+  /** Why the runner ends the container; empty until it does. */
   verdict: string;
 }
 
-/** Seconds in words as Docker's "Up 5 seconds". */
+/** A state in words, as Docker's "Up 5 seconds". */
 export function statusText(state: ContainerState, now: Date): string {
   if (state.status === "created") return "Created";
   const since = state.status === "running" ? state.started : state.finished;

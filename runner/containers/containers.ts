@@ -47,11 +47,11 @@ export interface ContainerLimits {
   readonly archive: ArchiveLimits;
   /** Bytes of output that are kept. */
   readonly output: number;
-  /** Bytes of disk for all images, what is made of them for their next starts included. */
+  /** Bytes of disk for all images, including the directories prepared from them. */
   readonly images: number;
 }
 
-/** The containers of one runner: none of them outlives it. */
+/** The containers of one runner. They end with it. */
 export interface Containers {
   list(): readonly Container[];
   /** By name, ID or the beginning of an ID. Throws ApiError 404. */
@@ -59,16 +59,16 @@ export interface Containers {
   create(request: ContainerRequest): Promise<Container>;
   /** Throws ApiError 304 when it runs, 400 when it cannot be started. */
   start(container: Container): Promise<void>;
-  /** Ends it, after `seconds` in which it may end itself; waits until nothing of it is left. */
+  /** Sends SIGTERM, kills after `seconds`, and waits until all processes have ended. With 0 seconds it kills at once. */
   stop(container: Container, seconds: number): Promise<void>;
   remove(container: Container): Promise<void>;
-  /** Bytes on disk of what is prepared for the next starts. */
+  /** Bytes on disk of the directories prepared for next starts. */
   prepared(): number;
-  /** Ends all, orderly. No further one is started. */
+  /** Stops all containers, and starts no more. */
   close(): Promise<void>;
 }
 
-/** Milliseconds: a Node.js chaincode has registered by then. */
+/** Milliseconds after which a Node.js chaincode has registered with its peer. */
 const startMs = 2000;
 
 /** Clears away the directories of a runner that was killed: its processes have ended with it. */
@@ -97,12 +97,12 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
     return matching.length === 1 ? matching[0] : undefined;
   };
 
-  /** The peer starts chaincode anew as soon as the last container is gone: the removal of its files is not to slow that down. */
+  /** Removes files later: the peer starts chaincode again as soon as the old container is gone, and the removal would delay that. */
   const removeLater = (root: string): void => {
     const removal = sleep(startMs, undefined, { signal: ending.signal, ref: false })
       .then(
         () => removeTree(root),
-        () => undefined, // the end removes all
+        () => undefined, // `close` removes all directories
       )
       .catch((error: unknown) => log.warn("cannot remove a directory", { reason: reasonOf(error) }))
       .finally(() => removals.delete(removal));
@@ -268,7 +268,7 @@ async function furnish({ root }: Container, { toolchain, image }: Place, { store
   await furnishRoot(root, { toolchain, layers, limits: limits.archive });
 }
 
-/** Bytes that V8 and Java reserve at their start and never use; the kernel counts them. What is used is watched. */
+/** Bytes that V8 and Java reserve at their start and never use, but the kernel counts. The memory in use is watched (watch.ts). */
 const reservedBytes = 2 ** 30;
 
 function commandOf(container: Container, settings: ContainerSettings) {

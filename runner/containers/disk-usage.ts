@@ -2,15 +2,15 @@ import { lstatSync, opendirSync, type Dir, type Dirent } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as pause } from "node:timers/promises";
 
-/** For what is in the kernel's memory the way through the thread pool takes six times as long as the look; others get their turn meanwhile. */
+/** Entries between two pauses for other work. Calls are synchronous: for cached entries a thread-pool call takes six times as long. */
 const entriesATurn = 256;
 
 const blockBytes = 512;
 const leastBytes = 4096;
 
 /**
- * Bytes on disk of a directory with everything in it, no link followed; counting ends beyond `enough`. Each entry counts for at least a
- * block, so that millions of empty files count, too.
+ * Bytes on disk of a directory with everything in it, without following links; stops counting beyond `enough`. Each entry counts as at
+ * least a block, so that millions of empty files count, too.
  */
 export async function diskUsage(directory: string, enough: number): Promise<number> {
   let [bytes, entries] = [0, 0];
@@ -27,7 +27,7 @@ export async function diskUsage(directory: string, enough: number): Promise<numb
   return bytes;
 }
 
-/** One after the other, as there may be millions; none of a directory that is gone or cannot be read. */
+/** Entries one by one, as there may be millions; none for a directory that is gone or cannot be read. */
 function* entriesOf(path: string): Generator<Dirent> {
   const opened = attempt(() => opendirSync(path));
   if (opened === undefined) return;
@@ -42,7 +42,7 @@ const next = (directory: Dir): Dirent | undefined => attempt(() => directory.rea
 
 const blocksOf = (path: string): number => attempt(() => lstatSync(path).blocks) ?? 0;
 
-/** Undefined where chaincode has removed or closed meanwhile what was to be looked at. */
+/** Undefined when chaincode has removed the file meanwhile. */
 function attempt<Result>(look: () => Result): Result | undefined {
   try {
     return look();

@@ -1,6 +1,6 @@
 /**
- * The absolute paths that Fabric's commands and variables name (core/chaincode/platforms, dockercontroller.go). There is no file system
- * of a container's own: they are rewritten into its directory.
+ * The absolute paths in Fabric's commands and variables (core/chaincode/platforms, dockercontroller.go). A container has no file system
+ * of its own here, so the paths are rewritten into its directory.
  */
 const fabricPaths =
   /(?<![\w./-])\/(?:chaincode|usr\/local\/src|etc\/hyperledger\/fabric|root\/chaincode-java)(?![\w-]|\.\w)/g;

@@ -8,14 +8,14 @@ export interface OutputChunk {
   readonly data: Buffer;
 }
 
-/** What a container wrote last, and what it will write. */
+/** A container's output: the last bytes are kept, and later ones can be followed. */
 export interface Output {
   write(stream: OutputStream, data: Buffer): void;
-  /** No more will come. */
+  /** Ends the output. */
   end(): void;
   readonly ended: boolean;
   readonly kept: readonly OutputChunk[];
-  /** Calls for each further chunk, and once at the end. Gives what stops it. */
+  /** Calls `chunk` for each further chunk, and `end` once. Returns a function that stops this. */
   follow(chunk: (chunk: OutputChunk) => void, end: () => void): () => void;
 }
 
@@ -24,10 +24,10 @@ interface Follower {
   readonly end: () => void;
 }
 
-/** One a byte would take far more memory than the bytes. */
+/** A limit, because chunks of one byte would take far more memory than their bytes. */
 const mostChunks = 8192;
 
-/** Keeps the last `most` bytes, of so many chunks at most. */
+/** Keeps the last `most` bytes, in at most `mostChunks` chunks. */
 export function newOutput(most: number, now: () => number): Output {
   const kept: OutputChunk[] = [];
   const followers = new Set<Follower>();
@@ -73,11 +73,11 @@ export interface LogSelection {
   readonly timestamps: boolean;
   /** Milliseconds since 1970. */
   readonly since: number;
-  /** Only so many of the last lines. */
+  /** The number of last lines; undefined for all. */
   readonly tail: number | undefined;
 }
 
-/** Chunks as GET /containers/{id}/logs gives them: chosen, each line with its time when wanted. */
+/** The chunks for GET /containers/{id}/logs: filtered, and each line with its time if wanted. */
 export function selectLog(chunks: readonly OutputChunk[], selection: LogSelection): readonly OutputChunk[] {
   const wanted = chunks.filter((chunk) => selection[chunk.stream] && chunk.time >= selection.since);
   if (selection.tail === undefined && !selection.timestamps) return wanted;

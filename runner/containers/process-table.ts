@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** One line of the machine's processes. */
+/** A process of the machine. */
 export interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
@@ -9,7 +9,7 @@ export interface ProcessEntry {
   readonly resident: number;
 }
 
-/** What a process and all of its descendants have. */
+/** The resources of a process and all of its descendants. */
 export interface Usage {
   readonly processes: number;
   readonly threads: number;
@@ -19,7 +19,7 @@ export interface Usage {
 
 const pageBytes = 4096;
 
-/** Reads /proc/<pid>/stat (proc(5)): "pid (name) state ppid ..."; a name may hold anything, brackets too. */
+/** Reads /proc/<pid>/stat (proc(5)): "pid (name) state ppid ..."; a name may contain any character, also brackets. */
 export function parseStat(text: string): ProcessEntry | undefined {
   const end = text.lastIndexOf(")");
   const fields = text.slice(end + 2).split(" ");
@@ -32,7 +32,7 @@ export function parseStat(text: string): ProcessEntry | undefined {
   return end > 0 && Object.values(entry).every(Number.isInteger) ? entry : undefined;
 }
 
-/** Every process that /proc shows; those that end meanwhile are left out. The kernel answers at once: nothing here waits for a disk. */
+/** Every process in /proc, except those that end meanwhile. Synchronous: the kernel answers without a disk. */
 export function readProcesses(): readonly ProcessEntry[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.flatMap((pid) => parseStat(readStat(pid)) ?? []);
@@ -58,7 +58,7 @@ export function familyOf(root: number, table: readonly ProcessEntry[]): readonly
   return family;
 }
 
-/** What they have together. */
+/** The sum of a family's resources. */
 export function usageOf(family: readonly ProcessEntry[]): Usage {
   return {
     processes: family.length,

@@ -8,16 +8,16 @@ import { furnishRoot, newRoot, removeTree } from "./container-root.ts";
 import { diskUsage } from "./disk-usage.ts";
 
 /**
- * Directories for the next containers of images that were started, made while there is nothing else to do: a peer makes a new container for
- * each start (dockercontroller.go, Start), and unpacking thousands of files is most of the time until chaincode answers. Each is unpacked
- * from the image anew and was in nobody's reach: what a chaincode did to its own files is not in the next one's.
+ * Directories prepared for the next containers of started images. A peer makes a new container for each start (dockercontroller.go,
+ * Start), and unpacking thousands of files is most of the time until chaincode answers. Each directory is unpacked from the image
+ * anew, and no process can reach it before: changes that a chaincode made to its files are not in the next one's.
  */
 export interface SpareRoots {
-  /** Puts the one of an image where `root` says, and tells whether there was one; waits for one that is being made. */
+  /** Moves the directory of an image to `root`; false when there is none. Waits for one that is being made. */
   take(image: Image, root: string): Promise<boolean>;
-  /** Sees to it that there will be one. */
+  /** Prepares a directory for an image, after `delay`. */
   want(image: Image, toolchain: Toolchain): void;
-  /** Removes those whose images are gone, and what the images need room for. */
+  /** Removes directories whose images are gone, and others while the quota is exceeded. */
   trim(): void;
   /** Bytes on disk. */
   used(): number;
@@ -28,9 +28,9 @@ export interface SpareSettings {
   readonly directory: string;
   readonly store: Pick<ImageStore, "find" | "layerFiles">;
   readonly limits: ArchiveLimits;
-  /** Bytes that all of them may have just now. */
+  /** Bytes that all prepared directories may have at this moment. */
   readonly quota: () => number;
-  /** Milliseconds that a chaincode has for its own start before one is made. */
+  /** Milliseconds that a started chaincode gets before the next directory is made. */
   readonly delay: number;
   readonly log: Log;
 }
@@ -47,7 +47,7 @@ export function newSpareRoots(settings: SpareSettings): SpareRoots {
   const ready = new Map<string, Spare>();
   const wanted = new Set<string>();
   const making = new Map<string, Promise<void>>();
-  /** One after the other: there are few processors. */
+  /** The last of the preparations, which run one after the other, as there are few processors. */
   let last: Promise<void> = Promise.resolve();
   const removals = new Set<Promise<void>>();
 
@@ -70,7 +70,7 @@ export function newSpareRoots(settings: SpareSettings): SpareRoots {
     try {
       await furnishRoot(root, { toolchain, layers: store.layerFiles(image), limits, signal });
       const bytes = await diskUsage(root, Infinity);
-      // Without waiting: what is ready is either here or removed by `trim`.
+      // No await from here on: `trim` may not run between the check and the entry.
       if (!signal.aborted && store.find(image.id) !== undefined && bytes <= quota() - used()) {
         ready.set(image.id, { root, bytes });
         return;

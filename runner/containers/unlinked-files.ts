@@ -3,12 +3,12 @@ import { setImmediate as pause } from "node:timers/promises";
 
 const blockBytes = 512;
 const filesATurn = 256;
-/** Of one container in one look: whoever has more open is not looked at further. */
+/** The limit of files for one container and look: further ones are not counted. */
 const mostFiles = 100_000;
 
 /**
- * Bytes on disk of files that processes have open and no name leads to any more; counting ends beyond `enough`. Not seen: those of a process that
- * shows its descriptors to nobody (prctl PR_SET_DUMPABLE), what is mapped and closed, and what comes after very many.
+ * Bytes on disk of files without a name that processes have open; stops counting beyond `enough`. Not seen: files of a process that hides
+ * its descriptors (prctl PR_SET_DUMPABLE), files that are mapped but closed, and files beyond `mostFiles`.
  */
 export async function unlinkedBytes(pids: readonly number[], enough: number): Promise<number> {
   const seen = new Set<string>();
@@ -27,7 +27,7 @@ export async function unlinkedBytes(pids: readonly number[], enough: number): Pr
   return bytes;
 }
 
-/** One after the other: a process may have tens of thousands, and there may be hundreds of processes. */
+/** Descriptors one by one: a process may have tens of thousands, and there may be hundreds of processes. */
 function* descriptorsOf(pid: number): Generator<string> {
   const path = `/proc/${pid}/fd`;
   const opened = attempt(() => opendirSync(path));

@@ -6,7 +6,7 @@ import { diskUsage } from "./disk-usage.ts";
 import { familyOf, readProcesses, usageOf, type ProcessEntry, type Usage } from "./process-table.ts";
 import { unlinkedBytes } from "./unlinked-files.ts";
 
-/** The kernel gives an unprivileged container no groups of processes with limits of their own: what it cannot bound is watched. */
+/** An unprivileged container gets no cgroups with limits of their own from the kernel, so the runner watches its containers itself. */
 export interface WatchSettings {
   readonly containers: () => readonly Container[];
   readonly limits: ContainerLimits;
@@ -16,10 +16,10 @@ export interface WatchSettings {
 }
 
 const secondMs = 1000;
-/** Walking a directory takes longer than reading /proc. */
+/** Rounds between two measurements of disks, which take longer than reading /proc. */
 const roundsAWalk = 5;
 
-/** Ends containers that have more than their share of memory, threads or disk, within seconds; runs until the signal. */
+/** Ends containers that exceed their limits of memory, threads or disk, within seconds. Runs until the signal is aborted. */
 export async function watchContainers(settings: WatchSettings, signal: AbortSignal): Promise<void> {
   for (let round = 0; !signal.aborted; round += 1) {
     try {
@@ -49,14 +49,14 @@ async function measure({ containers, limits, log, measured }: WatchSettings, wal
   measured(containers());
 }
 
-/** What has a name, and what has none any more. */
+/** Bytes of a container's files, also of open ones without a name. */
 async function diskOf({ root }: Container, family: readonly ProcessEntry[], enough: number): Promise<number> {
   const named = await diskUsage(root, enough);
   const pids = family.map(({ pid }) => pid);
   return named > enough ? named : named + (await unlinkedBytes(pids, enough - named));
 }
 
-/** What there is too much of, in words; undefined when nothing is. */
+/** The exceeded limit, in words; undefined when there is none. */
 export function excess(
   usage: Usage,
   disk: number,

@@ -21,7 +21,7 @@ export interface BuildSettings {
 
 const largestDockerfile = 64 * 1024;
 
-/** Builds an image as a peer asks for it: one layer, added to a toolchain. Throws ApiError; then there is no image. */
+/** Builds an image for a peer: one layer on a toolchain. When it throws ApiError, there is no image. */
 export async function buildImage(context: Readable, names: readonly string[], settings: BuildSettings): Promise<Image> {
   const files = new Map<string, string>();
   try {
@@ -50,7 +50,7 @@ export async function buildImage(context: Readable, names: readonly string[], se
   }
 }
 
-/** Gives the Dockerfile; puts the other files where `files` says. Their order is the peer's: a map's, that is any. */
+/** Returns the Dockerfile, and writes the other files to paths noted in `files`. Entries come in any order, that of a map in the peer. */
 async function readContext(
   context: Readable,
   files: Map<string, string>,

@@ -1,6 +1,6 @@
 import { ApiError } from "../api-error.ts";
 
-/** What the Dockerfile of a peer says (core/chaincode/platforms/platforms.go, GenerateDockerfile). */
+/** The contents of a peer's Dockerfile (core/chaincode/platforms/platforms.go, GenerateDockerfile). */
 export interface Dockerfile {
   readonly from: string;
   readonly adds: readonly Addition[];

@@ -1,7 +1,7 @@
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Puts a whole file in place: whoever is killed meanwhile leaves the old content, or none, never a part. */
+/** Writes a file as a whole: a kill meanwhile leaves the old content or none, never a part. */
 export async function writeDurable(file: string, content: string | Uint8Array, unfinished: string): Promise<void> {
   const handle = await open(unfinished, "w", 0o600);
   try {
@@ -13,7 +13,7 @@ export async function writeDurable(file: string, content: string | Uint8Array, u
   await publish(unfinished, file);
 }
 
-/** Gives a finished file its name, and waits until the disk knows. */
+/** Renames a finished file, and waits until the name is on the disk. */
 export async function publish(unfinished: string, file: string): Promise<void> {
   await rename(unfinished, file);
   const directory = await open(dirname(file), "r");

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** An image's configuration, as far as it is read here (OCI image specification, config.md). Written once, never changed. */
+/** The fields of an image's configuration that are used here (OCI image specification, config.md). Written once, never changed. */
 export interface ImageConfig {
   readonly architecture: string;
   readonly os: string;
@@ -14,18 +14,18 @@ export interface ImageConfig {
   readonly rootfs: { readonly type: "layers"; readonly diff_ids: readonly string[] };
 }
 
-/** The bytes that are kept, and the image's ID: their SHA-256, as Docker has it. */
+/** The configuration's bytes, and the image's ID: their SHA-256, as in Docker. */
 export function encodeConfig(config: ImageConfig): { readonly bytes: string; readonly id: string } {
   const bytes = JSON.stringify(config);
   return { bytes, id: createHash("sha256").update(bytes).digest("hex") };
 }
 
-/** Layers by the digests of their archives, in hex. */
+/** The digests of the layers' archives, in hex. */
 export function layersOf({ rootfs }: ImageConfig): readonly string[] {
   return rootfs.diff_ids.map((digest) => digest.replace(/^sha256:/, ""));
 }
 
-/** Reads what a file or an archive says of an image; what is missing is empty. Undefined when it is no configuration. */
+/** Reads a configuration; missing fields are empty. Undefined for another text. */
 export function parseConfig(text: string): ImageConfig | undefined {
   const found = parseJson(text);
   if (!isRecord(found)) return undefined;

@@ -1,6 +1,6 @@
 import { ApiError } from "../api-error.ts";
 
-/** Docker Hub is what a name without a registry means (distribution/reference, familiar names). */
+/** Docker Hub's prefix, which a name may leave out (distribution/reference, familiar names). */
 const hubPrefix = /^(?:docker\.io\/|index\.docker\.io\/)(?:library\/)?/;
 
 const repositoryPattern = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?::\d+)?(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*$/;
@@ -19,7 +19,7 @@ export function imageName(reference: string): string {
   return `${repository}:${tag}`;
 }
 
-/** The repository's last part, which says what a toolchain is, whoever's mirror it came from: "fabric-nodeenv". */
+/** The repository's last part, which identifies a toolchain in any registry: "fabric-nodeenv". */
 export function baseName(reference: string): string {
   return imageName(reference)
     .replace(/:[^:]*$/, "")
@@ -31,7 +31,7 @@ export function imageId(reference: string): string | undefined {
   return /^(?:sha256:)?([0-9a-f]{12,64})$/.exec(reference)?.[1];
 }
 
-/** Whether a name is what a filter asks for: "dev-*" stands for any end but never for a slash (moby, daemon/images). */
+/** Whether a name matches a filter: "*" and "?" stand for any characters but a slash (moby, daemon/images). */
 export function matches(name: string, pattern: string): boolean {
   const wanted = pattern.replace(hubPrefix, "");
   const subject = wanted.includes(":") ? name : name.replace(/:[^:]*$/, "");

@@ -15,33 +15,33 @@ export interface Image {
   readonly config: ImageConfig;
   /** Bytes of its layers. */
   readonly size: number;
-  /** When it came, or got another name. */
+  /** When the image came, or got another name. */
   readonly named: Date;
 }
 
-/** Images that were built or loaded, on disk. A kill at any moment leaves each image whole or not there. */
+/** Images that were built or loaded, on disk. After a kill at any moment each image is complete or does not exist. */
 export interface ImageStore {
   list(): readonly Image[];
   /** By name, ID or the beginning of an ID. */
   find(reference: string): Image | undefined;
   /** The tar files of an image's layers, the lowest first. */
   layerFiles(image: Image): readonly string[];
-  /** Makes an image of one layer. The name is taken from whoever had it; an image without a name is gone. */
+  /** Makes an image of one layer. Other images lose these names; an image without names is removed. */
   add(
     sources: readonly LayerSource[],
     describe: (layer: string) => ImageConfig,
     names: readonly string[],
   ): Promise<Image>;
-  /** Makes an image of a layer that is in a file already, which must be one of `unfinished` and on disk. */
+  /** Makes an image of a layer that is in a file already: a path of `unfinished`, flushed to the disk. */
   adopt(file: string, layer: WrittenLayer, config: ImageConfig, names: readonly string[]): Promise<Image>;
   tag(image: Image, name: string): Promise<void>;
-  /** Takes a name away, or with an ID all of them. Gives the names that went, and the ID when the image went with them. */
+  /** Removes a name; for an ID, all names of the image. Returns the removed names, and the ID when the image is removed with them. */
   remove(reference: string): Promise<{ readonly untagged: readonly string[]; readonly deleted?: string }>;
   /** Bytes on disk. */
   used(): number;
   /** Calls the listener after each change. */
   changed(listener: () => void): void;
-  /** A path for something unfinished: gone after the next start. */
+  /** A new path for an unfinished file. The next start removes it. */
   unfinished(): string;
 }
 
@@ -51,7 +51,7 @@ export interface ImageStoreSettings {
   readonly quota: () => number;
 }
 
-/** Opens the images of a directory, and clears away what a kill has left. */
+/** Opens the images of a directory, and removes unfinished files that a kill has left. */
 export async function openImageStore(directory: string, settings: ImageStoreSettings): Promise<ImageStore> {
   const folders = {
     layers: join(directory, "layers"),
@@ -67,7 +67,7 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
   const layerFile = (digest: string) => join(folders.layers, `${digest}.tar`);
   const imageFile = (id: string) => join(folders.images, `${id}.json`);
   const unfinished = () => join(folders.work, randomBytes(8).toString("hex"));
-  // A configuration's file is as old as the image is here: what it says itself is the age of where it came from.
+  // The time of a configuration's file is when the image came here; `created` inside is when it was built anywhere.
   const times = new Map<string, Date>();
   const readTime = async (id: string) => times.set(id, (await stat(imageFile(id))).mtime);
 
@@ -93,7 +93,7 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
     return id === undefined ? undefined : imageOf(id);
   };
 
-  /** Removes images that nobody can name, and layers that no image has. */
+  /** Removes images without names, and layers of no image. */
   const sweep = async (): Promise<void> => {
     const named = new Set(names.values());
     for (const id of [...configs.keys()].filter((one) => !named.has(one))) {
@@ -110,7 +110,7 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
 
   const listeners: (() => void)[] = [];
   let last: Promise<unknown> = Promise.resolve();
-  /** One change after the other. */
+  /** Runs changes one after the other. */
   const inTurn = <Result>(change: () => Promise<Result>): Promise<Result> => {
     const result = last.then(change, change);
     last = result.catch(() => undefined).then(() => listeners.forEach((listener) => listener()));
@@ -164,7 +164,7 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
     },
     tag: (image, name) =>
       inTurn(async () => {
-        // Removed since it was found.
+        // The image may have been removed since it was found.
         if (!configs.has(image.id)) throw new ApiError(404, `No such image: sha256:${image.id}`);
         const now = new Date();
         await utimes(imageFile(image.id), now, now);

@@ -12,14 +12,14 @@ import { entryKind, entryMode, entryPath } from "../archive/entry.ts";
 import { addBytes, addContent, addHeader } from "../archive/pack.ts";
 import { entryBytes, readArchive } from "../archive/read.ts";
 
-/** Where Fabric's Dockerfiles put chaincode (platforms/golang, node, java: GenerateDockerfile); nothing else of an image can run here. */
+/** Paths of chaincode in Fabric's Dockerfiles (platforms/golang, node, java: GenerateDockerfile). Other files of an image are not used. */
 const chaincodeEntry = /^(usr\/local\/src(\/|$)|usr\/local\/bin\/chaincode$|root\/chaincode-java\/chaincode(\/|$))/;
 
-/** What goes into a layer: an archive, and the directory that its entries are put into. */
+/** A part of a layer: an archive, and the directory for its entries. */
 export interface LayerSource {
   readonly archive: Readable;
   readonly directory: string;
-  /** Leave out, rather than take, what is not chaincode: layers of foreign images hold a whole system. */
+  /** Takes only chaincode: layers of foreign images have a whole system. */
   readonly chaincodeOnly?: boolean;
 }
 
@@ -27,7 +27,7 @@ export interface WrittenLayer {
   /** SHA-256 of the archive, in hex: the image specification's diff_id. */
   readonly digest: string;
   readonly size: number;
-  /** How many entries it has. */
+  /** The number of entries. */
   readonly entries: number;
 }
 
@@ -52,7 +52,7 @@ export async function writeLayer(
         yield chunk;
       }
     },
-    // On disk before it is closed: a name is given to it next.
+    // Flushed to the disk, because the file gets its final name next.
     createWriteStream(file, { flags: "wx", mode: 0o600, flush: true }),
   );
   const [filled, stored] = await Promise.allSettled([fill(archive, sources, limits), written]);
@@ -61,7 +61,7 @@ export async function writeLayer(
   return { digest: hash.digest("hex"), size, entries: filled.value };
 }
 
-/** Held in memory on its way. */
+/** Files up to this size are held in memory. */
 const smallBytes = 256 * 1024;
 
 async function fill(archive: Pack, sources: readonly LayerSource[], limits: ArchiveLimits): Promise<number> {
@@ -103,8 +103,8 @@ async function fill(archive: Pack, sources: readonly LayerSource[], limits: Arch
 }
 
 /**
- * Copies a layer, gzipped or not, that holds chaincode and nothing else, as the plugin composes it: it is kept byte for byte, and with it
- * its digest, by which others know it. Undefined for every other one; throws ApiError 400 when it is hostile.
+ * Copies a layer, gzipped or not, that has only chaincode, as the plugin composes it. Its bytes stay, and so its digest, by which other
+ * daemons know it. Undefined for other layers. Throws ApiError 400 for a hostile one.
  */
 export async function copyLayer(
   file: string,
@@ -119,7 +119,7 @@ export async function copyLayer(
       for await (const chunk of await plainBytes(file)) {
         hash.update(chunk);
         layer.size += chunk.length;
-        // What follows the last entry counts for no entry.
+        // The budget does not count bytes after the last entry.
         if (layer.size > 2 * limits.bytes + 2 ** 20)
           throw new ApiError(400, "archive refused: expected less after its end");
         await copy.appendFile(chunk);
@@ -156,10 +156,10 @@ async function plainBytes(file: string): Promise<AsyncIterable<Buffer>> {
 /** RFC 1952. */
 const gzipMagic = Buffer.of(0x1f, 0x8b);
 
-/** Directories on the way there. */
+/** Parent directories of chaincode. */
 const parentEntry = /^(usr(\/local(\/bin)?)?|root(\/chaincode-java)?)\/?$/;
 
-/** Undefined for what a foreign image holds besides chaincode: such names are never used, so they need not be good. */
+/** The path of chaincode; undefined for other files, whose names are not used and so not checked. */
 function chaincodePath(name: string): string | undefined {
   const plain = name.replace(/^(\.?\/)+/, "").replace(/\/+$/, "");
   return chaincodeEntry.test(plain) ? entryPath(name) : undefined;

@@ -14,8 +14,8 @@ import type { Image, ImageStore } from "./image-store.ts";
 import { copyLayer } from "./layer.ts";
 
 /**
- * Images as a docker-archive, which any Docker can load (moby image/spec/v1.2), its files named by their digests as Docker 25 and later
- * do: so who knows the image knows where they are. The layers of the toolchain are not among them.
+ * Images as a docker-archive, which any Docker can load (moby image/spec/v1.2). Its files are named by their digests, as in Docker 25 and
+ * later, so that a client that knows the image knows their names. The toolchain's layers are not in it.
  */
 export function saveImages(images: readonly Image[], store: ImageStore): Readable {
   const archive = pack();
@@ -64,11 +64,11 @@ interface ManifestEntry {
 export interface LoadSettings {
   readonly store: ImageStore;
   readonly limits: ArchiveLimits;
-  /** Whether a name is one of ours, whose content is in this container already. */
+  /** Whether a name is a toolchain's, whose content is in the runner already. */
   readonly isToolchain: (name: string) => boolean;
 }
 
-/** What came of an archive: images, and names of toolchains whose archived content was left aside. */
+/** The loaded images' names, and the names of toolchains, whose content in the archive was ignored. */
 export interface Loaded {
   readonly names: readonly string[];
   readonly builtIn: readonly string[];
@@ -77,8 +77,8 @@ export interface Loaded {
 const smallBytes = 1024 * 1024;
 
 /**
- * Loads a docker-archive. Of each image only what Fabric adds to a toolchain is kept: usr/local/src, usr/local/bin/chaincode,
- * root/chaincode-java/chaincode. Layers may be left out. Throws ApiError 400 when an image holds no chaincode.
+ * Loads a docker-archive. Of each image only the files that Fabric adds to a toolchain are kept: usr/local/src, usr/local/bin/chaincode,
+ * root/chaincode-java/chaincode. The archive may lack layers. Throws ApiError 400 when an image has no chaincode.
  */
 export async function loadImages(source: Readable, { store, limits, isToolchain }: LoadSettings): Promise<Loaded> {
   const small = new Map<string, string>();
@@ -140,7 +140,7 @@ async function addLoaded(
   limits: ArchiveLimits,
 ): Promise<void> {
   if (await adopt(store, about, names, layers, limits)) return;
-  // An image of ours comes back as it went, under the same ID.
+  // An image that a runner saved keeps its configuration, and so its ID.
   const describe = (layer: string): ImageConfig =>
     layersOf(about).length === 1 && about.rootfs.diff_ids[0] === layer
       ? about
@@ -149,7 +149,7 @@ async function addLoaded(
   await store.add(sources, describe, names);
 }
 
-/** Whether the image was one layer of chaincode, and is there now as it was. */
+/** Adds an image of one chaincode layer unchanged; false for other images. */
 async function adopt(
   store: ImageStore,
   about: ImageConfig,

@@ -6,7 +6,7 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** Reads a PEM certificate; undefined when it is none. */
+/** Reads a PEM certificate; undefined for another text. */
 export function readCertificate(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem);

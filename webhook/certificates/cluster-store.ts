@@ -3,7 +3,7 @@ import { ClusterApiError, type ClusterApi } from "../cluster-api.ts";
 import { splitBundle, type KeyPair } from "./certificate.ts";
 import type { CertificateStore, Versioned, Written } from "./store.ts";
 
-/** Names of the objects that hold our certificates. They are made with the manifests: we may change them, not create them. */
+/** Names of the objects with our certificates. The manifests create them: our rights are to change them, not to create them. */
 export interface CertificateObjects {
   readonly namespace: string;
   readonly authoritySecret: string;
@@ -21,7 +21,7 @@ export function newClusterStore(api: ClusterApi, names: CertificateObjects): Cer
 
   const readSecret = (name: string): Promise<V1Secret> => api.readNamespacedSecret({ name, namespace });
 
-  /** Writes data into a Secret as it was read, so that labels and owners stay. */
+  /** Replaces a Secret's data and keeps its labels and owners. */
   const writeSecret = async (
     name: string,
     data: Readonly<Record<string, string>>,
@@ -68,7 +68,7 @@ export function newClusterStore(api: ClusterApi, names: CertificateObjects): Cer
     writeTrusted: async (bundle, resourceVersion) => {
       const found = await api.readMutatingWebhookConfiguration({ name: configuration });
       const caBundle = Buffer.from(bundle.join("")).toString("base64");
-      // A strategic merge finds each webhook by its name and touches nothing else of it; the version makes it fail when late.
+      // A strategic merge finds each webhook by its name and changes nothing else of it. With the version it fails after another write.
       const webhooks = (found.webhooks ?? []).map(({ name }) => ({ name, clientConfig: { caBundle } }));
       const body = { metadata: { resourceVersion }, webhooks };
       return written(api.patchMutatingWebhookConfiguration({ name: configuration, body }));

@@ -8,19 +8,19 @@ const dayMs = 24 * 60 * minuteMs;
 export const authorityDays = 365;
 export const leafDays = 150;
 
-/** Certificates begin a little earlier: clocks of a cluster differ. */
+/** Certificates begin earlier, because the clocks of a cluster's machines differ. */
 const backdatedMs = 5 * minuteMs;
 
-/** selfsigned signs with SHA-1 and RSA unless told otherwise. */
+/** selfsigned's defaults are SHA-1 and RSA. */
 const keyAlgorithm = { algorithm: "sha256", keyType: "ec", curve: "P-256" } as const;
 
-/** Loaded when a certificate is made, which is twice a year: it is a third of what a start would load. */
+/** Loads selfsigned only when a certificate is made, which is twice a year: it would be a third of the code loaded at a start. */
 async function newCertificate(...args: Parameters<typeof generate>): ReturnType<typeof generate> {
   const selfsigned = await import("selfsigned");
   return selfsigned.generate(...args);
 }
 
-/** Makes certificates: the one place that has randomness. */
+/** Makes certificates. Only this code uses randomness. */
 export interface Issuer {
   authority(now: Date): Promise<KeyPair>;
   /** A server's certificate for DNS names, signed by an authority, that does not outlive it. */
@@ -29,7 +29,7 @@ export interface Issuer {
 
 export const issuer: Issuer = {
   async authority(now) {
-    // The name tells one CA from the next: verifiers look for an issuer by its name, and these have no key identifiers.
+    // Each CA has a name of its own: verifiers find an issuer by its name, and our certificates have no key identifiers.
     const pem = await newCertificate([{ name: "commonName", value: `kubectl-fabric webhook CA ${now.getTime()}` }], {
       ...keyAlgorithm,
       ...validity(now, authorityDays),

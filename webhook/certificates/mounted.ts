@@ -7,7 +7,7 @@ import type { Renewal } from "./renewal.ts";
 import { isServable, type Reconciled } from "./rotation.ts";
 import type { CertificateStore } from "./store.ts";
 
-/** Somebody else renews and publishes: it is enough to see it before the old leaf ends. */
+/** Another program renews and publishes: we only have to notice that before the old leaf ends. */
 const checkIntervalMs = 10_000;
 
 export interface MountedDependencies {

@@ -4,8 +4,8 @@ import { readCertificate, type KeyPair } from "./certificate.ts";
 import { reconcile, type Reconciled, type RotationDependencies } from "./rotation.ts";
 
 /**
- * How often certificates are looked at: three small reads. Expiry alone would do with every 12 h; a webhook configuration that
- * somebody replaced, and with it the CA, keeps every peer from starting until it is mended.
+ * How often certificates are checked, by three small reads. For expiry alone every 12 h would be enough. But when somebody replaces
+ * the webhook configuration, and with it the CA, no peer can start until it is repaired.
  */
 const checkIntervalMs = 60_000;
 
@@ -22,13 +22,13 @@ export interface RenewalDependencies extends RotationDependencies {
 
 /** Keeps certificates valid and published for as long as the process runs. */
 export interface Renewal {
-  /** What is missing for the API server to reach us; nothing when all is there. */
+  /** Reasons why the API server cannot reach us; empty when it can. */
   missing(now: Date): readonly string[];
   /** Runs until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** A renewal that has not begun. */
+/** A renewal of our own certificates; `run` begins it. */
 export function newRenewal(dependencies: RenewalDependencies): Renewal {
   const { serve, renewed, log, checkMs = checkIntervalMs } = dependencies;
   let current: Reconciled | undefined;
@@ -66,6 +66,6 @@ export function newRenewal(dependencies: RenewalDependencies): Renewal {
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  // Aborted: the caller sees the signal.
+  // The caller checks the signal itself.
   await sleep(milliseconds, undefined, { signal }).catch(() => {});
 }

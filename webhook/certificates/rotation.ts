@@ -5,33 +5,33 @@ import type { Authority, CertificateStore, Versioned, Written } from "./store.ts
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
-/** How often every replica must look at its certificates; it does so more often, to mend what others overwrote. */
+/** How often every replica has to check its certificates at least. It does so more often, to repair what others overwrote. */
 const checkIntervalMs = 12 * hourMs;
 
-/** A CA is followed by the next, and a leaf by the next, when so much of it is left. */
+/** A CA, or a leaf, is replaced when this much of its time is left. */
 export const authorityRenewalMs = 60 * dayMs;
 export const leafRenewalMs = 30 * dayMs;
 
-/** Every API server has read a bundle by then: only then may a leaf of its new CA be served. */
+/** The time after which every API server has read a new bundle: only then a leaf of the new CA may be served. */
 export const settlingMs = hourMs;
 
-/** Every replica serves a new leaf by then: only then may the CA of the old one go. */
+/** The time after which every replica serves a new leaf: only then the old leaf's CA may be removed. */
 export const pruningMs = 2 * checkIntervalMs + hourMs;
 
-/** All that decides, as it was read. */
+/** The certificates as they were read. */
 export interface CertificateState {
   readonly authority: Authority;
   readonly leaf: KeyPair;
   readonly trusted: readonly (readonly string[])[];
 }
 
-/** The next thing to do: each is safe while the others are undone, in whatever order replicas come by. */
+/** The next step. Each step is safe by itself, in whatever order the replicas take them. */
 export type RotationStep =
   | { readonly kind: "issue-authority"; readonly keep: readonly string[] }
   | { readonly kind: "publish"; readonly bundle: readonly string[] }
   | { readonly kind: "issue-leaf" }
   | { readonly kind: "prune" }
-  /** Somebody's clock is wrong, and it may be ours: to replace what another replica made would go on in turns. */
+  /** A clock is wrong, perhaps ours. Nothing is replaced, or the replicas would replace each other's certificates in turns. */
   | { readonly kind: "wait"; readonly what: string; readonly until: Date }
   | { readonly kind: "done" };
 
@@ -57,14 +57,14 @@ export function nextStep(
   return changeOver({ authority, leaf }, now);
 }
 
-/** Two CAs are trusted: the leaf follows the new one when that is known everywhere, and then the old one goes. */
+/** While two CAs are trusted: issues a leaf of the new CA when all API servers know that CA, and then removes the old CA. */
 function changeOver({ authority, leaf }: Pick<CertificateState, "authority" | "leaf">, now: Date): RotationStep {
   if (ageMs(authority.cert, now) < settlingMs) return { kind: "done" };
   if (!signedBy(leaf.cert, authority.cert) || leftMs(leaf.cert, now) < leafRenewalMs) return { kind: "issue-leaf" };
   return { kind: ageMs(leaf.cert, now) < pruningMs ? "done" : "prune" };
 }
 
-/** When a certificate begins, where that is yet to come. */
+/** When a certificate begins, if that is in the future. */
 function beginsLater({ cert }: KeyPair, now: Date): Date | undefined {
   const from = readCertificate(cert)?.validFromDate;
   return from !== undefined && from > now ? from : undefined;
@@ -104,30 +104,30 @@ function sameCertificates(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((pem) => b.includes(pem));
 }
 
-/** What reconciling depends on. */
+/** The inputs of `reconcile`. */
 export interface RotationDependencies {
   readonly store: CertificateStore;
   readonly issuer: Issuer;
   /** DNS names of the Service. */
   readonly hosts: readonly string[];
   readonly now: () => Date;
-  /** Told about each step taken. */
+  /** Called for each step taken. */
   readonly stepped?: (kind: RotationStep["kind"], written: Written) => void;
 }
 
-/** The outcome of a round of steps. */
+/** The certificates when no step is left. */
 export interface Reconciled {
   readonly leaf: KeyPair;
   readonly authorityEnds: Date;
   readonly leafEnds: Date;
 }
 
-/** More conflicts than replicas could cause: something else writes all the time. */
+/** More rounds than the replicas' conflicts could cause: another program keeps writing. */
 const mostRounds = 50;
 
 /**
- * Takes steps until there is none to take. A step that lost against another replica's is looked at anew.
- * Throws what the store throws, and Error when there is no end to conflicts or what is there begins later.
+ * Takes steps until none is left. After a conflict with another replica it reads again and decides anew.
+ * Throws the store's errors, and Error when the conflicts do not end, or a certificate begins in the future.
  */
 export async function reconcile(dependencies: RotationDependencies): Promise<Reconciled> {
   for (let round = 0; round < mostRounds; round++) {
@@ -138,7 +138,7 @@ export async function reconcile(dependencies: RotationDependencies): Promise<Rec
 }
 
 async function takeStep({ store, issuer, hosts, now, stepped }: RotationDependencies): Promise<Reconciled | undefined> {
-  // What is trusted is read first: a bundle is then never replaced by one of a CA that was read before it.
+  // The trusted CAs are read first, so that their bundle is never replaced by an older one of an authority that was read before.
   const trusted = await store.readTrusted();
   const leaf = await store.readLeaf();
   const authority = await store.readAuthority();

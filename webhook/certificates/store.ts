@@ -1,12 +1,12 @@
 import type { KeyPair } from "./certificate.ts";
 
-/** What was read, with the version that a write of it must name. */
+/** A value that was read, and the version that a write has to name. */
 export interface Versioned<T> {
   readonly value: T;
   readonly resourceVersion: string;
 }
 
-/** The CA that signs, and every CA that is to be trusted: this one first, then those it followed. PEM. */
+/** The signing CA, and the bundle of all CAs to trust: this one first, then earlier ones. PEM. */
 export interface Authority extends KeyPair {
   readonly bundle: readonly string[];
 }
@@ -15,8 +15,8 @@ export interface Authority extends KeyPair {
 export type Written = "written" | "conflict";
 
 /**
- * Where certificates live: two Secrets and a webhook configuration, which all replicas share. Nobody leads: every write names
- * the version it was read at, and of two that name the same one wins.
+ * The certificates' objects, which all replicas share: two Secrets and a webhook configuration. There is no leader: every write
+ * names the version that was read, and of two writes with the same version one succeeds.
  */
 export interface CertificateStore {
   /** An empty Secret has empty values. */
