@@ -17,7 +17,7 @@ const options: BuildOptions = {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
   define: { __VERSION__: JSON.stringify(version), __MANIFESTS__: JSON.stringify(readManifests("manifests/base")) },
-  // For keys in a hardware module, which fabric-gateway loads only when asked for one; native code cannot be bundled.
+  // For keys in a hardware module: fabric-gateway loads it only for such a key, and native code cannot be bundled.
   external: ["pkcs11js"],
   legalComments: "external",
   minifySyntax: true,
@@ -25,7 +25,7 @@ const options: BuildOptions = {
   logLevel: "warning",
 };
 
-/** As one file the plugin would be 5.5 MB, and every `--help` would wait 150 ms for it to be parsed. */
+/** Splits the plugin into chunks: as one file it would be 5.5 MB, and every `--help` would take 150 ms longer to parse it. */
 export async function bundlePlugin(directory: string): Promise<void> {
   await bundle({
     ...options,
@@ -38,12 +38,12 @@ export async function bundlePlugin(directory: string): Promise<void> {
 }
 
 /**
- * What images run is one CommonJS file: `require` reads of Node's own modules what is used, an import all they export, and with it Node's
- * fetch and WebSocket (lib/http.js). The runner takes 60 MiB instead of 65.
+ * The images' programs are one CommonJS file each: `require` reads only the used exports of Node's own modules, an import reads all, and
+ * so loads Node's fetch and WebSocket (lib/http.js). The runner takes 60 MiB instead of 65.
  */
 const oneFile: BuildOptions = { ...options, format: "cjs", banner: {} };
 
-/** Gives the directories of the packages that the file has anything of. */
+/** Returns the directories of the packages that the file contains parts of. */
 export async function bundleWebhook(outfile: string): Promise<readonly string[]> {
   const { metafile } = await bundle({
     ...oneFile,
@@ -60,7 +60,7 @@ export async function bundleRunner(outfile: string): Promise<void> {
   await bundle({ ...oneFile, plugins: [embeddedText], entryPoints: ["runner/main.ts"], outfile });
 }
 
-/** Directories of packages, such as node_modules/express, that files of a bundle come from. */
+/** Directories of the packages, such as node_modules/express, from which a bundle's files come. */
 export function packagesOf(files: readonly string[]): readonly string[] {
   const directories = files.map((file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
   return [...new Set(directories.filter((directory) => directory !== undefined))].toSorted();

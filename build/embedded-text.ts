@@ -3,10 +3,9 @@ import { dirname, join } from "node:path";
 import type { Plugin } from "esbuild";
 
 /**
- * An esbuild plugin that puts texts into a bundle, such as programs for a shell: a module reads the file beside it, in the words of
- * `call`, and in the bundle stands what was read. Not by `import … with { type: "text" }`, for which Node 26 still wants a flag; and a
- * bundle in CommonJS has no import.meta. A module of ours that uses import.meta for anything else ends the build, but for the manifests, which
- * are a constant of the build.
+ * An esbuild plugin that puts texts, such as shell scripts, into a bundle: a module reads a file beside it by the expression `call`, and
+ * the bundle contains the text instead. Not by `import … with { type: "text" }`: Node 26 still needs a flag for it. Any other use of
+ * import.meta fails the build, for a bundle in CommonJS has none; except in the manifests' module, which reads a constant of the build.
  */
 export const embeddedText: Plugin = {
   name: "embedded-text",

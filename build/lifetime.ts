@@ -6,18 +6,18 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * What a piece of work has begun: servers, processes, folders. All of it ends with the work, the last first, whether the work is
+ * The servers, processes and folders that a piece of work has begun. They end with the work, the last first, whether the work is
  * done, fails, or is stopped half-way.
  */
 export interface Lifetime extends AsyncDisposable {
   /** Aborted when the work is to stop. */
   readonly signal: AbortSignal;
   /**
-   * Begins something that `end` ends. What is just being begun when the lifetime ends is waited for, then ended; a `start` that
-   * fails has to have cleared up after itself. Throws the signal's reason when it is aborted, and begins nothing.
+   * Begins something that `end` ends. When the lifetime ends during `start`, it waits for it, then ends it. A `start` that
+   * fails has to clean up by itself. Throws the signal's reason, and begins nothing, when the signal is aborted.
    */
   begin<T>(start: () => Promise<T> | T, end: (begun: T) => Promise<unknown> | void): Promise<T>;
-  /** Gives what the work gives, or throws the signal's reason as soon as it is aborted; what the work then still does is its own. */
+  /** Returns the work's result, or throws the signal's reason as soon as it is aborted. The work itself may then still go on. */
   unlessStopped<T>(work: Promise<T>): Promise<T>;
 }
 
@@ -29,7 +29,7 @@ export function newLifetime(signal: AbortSignal): Lifetime {
       signal.throwIfAborted();
       const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
       let started: (() => Promise<unknown> | void) | undefined;
-      // Before the start: a stop may come during it. A lifetime that is over takes nothing any more: this throws.
+      // Before the start, for a stop may come during it. Throws when the lifetime has ended.
       begun.defer(async () => {
         await settled;
         await started?.();
@@ -51,7 +51,7 @@ export function newLifetime(signal: AbortSignal): Lifetime {
         return await Promise.race([work, stopped.promise]);
       } finally {
         signal.removeEventListener("abort", stop);
-        // Nobody waits for it any more: whatever becomes of it is no failure.
+        // After a stop nobody waits for the work: its failure must not be unhandled.
         work.catch(() => {});
       }
     },
@@ -59,7 +59,7 @@ export function newLifetime(signal: AbortSignal): Lifetime {
   };
 }
 
-/** A folder for what has to be written somewhere; it goes with the lifetime. */
+/** A temporary folder; it is removed when the lifetime ends. */
 export function temporaryFolder(lifetime: Lifetime, prefix: string): Promise<string> {
   return lifetime.begin(
     () => mkdtempSync(join(tmpdir(), prefix)),
@@ -67,7 +67,7 @@ export function temporaryFolder(lifetime: Lifetime, prefix: string): Promise<str
   );
 }
 
-/** Starts a program, which ends with the lifetime. */
+/** Starts a program; it is stopped when the lifetime ends. */
 export function startProgram(
   lifetime: Lifetime,
   [program = "", ...args]: readonly string[],
@@ -81,8 +81,7 @@ export function startProgram(
 }
 
 /**
- * Runs a program to its end, which comes early when the lifetime ends. Gives what it wrote to standard output, where that is a pipe.
- * Throws when the program fails.
+ * Runs a program to its end; the signal stops it. Returns its standard output, if that is a pipe. Throws when the program fails.
  */
 export async function runProgram(
   lifetime: Lifetime,
@@ -98,7 +97,7 @@ export async function runProgram(
   return output;
 }
 
-/** Milliseconds for a program that was asked to end. */
+/** Milliseconds between SIGTERM and SIGKILL. */
 const patience = 10_000;
 
 async function endProgram(child: ChildProcess): Promise<void> {

@@ -1,11 +1,11 @@
-// Bundles the programs into dist/: the webhook and the runner as one file each, the plugin as a small entry and the chunks that its commands load.
+// Bundles the programs into dist/: the webhook and the runner as one file each, the plugin as a small entry and chunks for its commands.
 import { writeFileSync } from "node:fs";
 import { chmod, rm } from "node:fs/promises";
 import { bundlePlugin, bundleRunner, bundleWebhook } from "./bundle.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { runScript, scriptCommand } from "./script.ts";
 
-/** Makes dist/ anew. One that is stopped or fails leaves none, rather than half of one. */
+/** Makes dist/ anew. A build that is stopped or fails leaves no dist/, rather than a part of it. */
 export async function build(lifetime: Lifetime): Promise<void> {
   const remove = (): Promise<void> => rm("dist", { recursive: true, force: true });
   let finished = false;

@@ -1,5 +1,5 @@
-// What is in the webhook's image: `npm run sbom` writes dist/webhook.cdx.json (CycloneDX), made by npm of the lock file and cut to
-// the packages that the bundle contains.
+// The contents of the webhook's image: `npm run sbom` writes dist/webhook.cdx.json (CycloneDX). npm makes it from the lock file, and it
+// is cut to the packages that the bundle contains.
 import { readFileSync, writeFileSync } from "node:fs";
 import { build } from "./main.ts";
 import { runProgram, type Lifetime } from "./lifetime.ts";
@@ -27,7 +27,7 @@ export function cutTo<T extends Sbom>(document: T, packages: readonly string[], 
   };
 }
 
-/** npm's own list of everything: with --omit=dev it leaves out what a tool for development needs as well. */
+/** npm's list of all packages. Not with --omit=dev, which also leaves out packages that a development tool needs as well. */
 export async function npmSbom(lifetime: Lifetime): Promise<Sbom> {
   const args = ["sbom", "--package-lock-only", "--sbom-format=cyclonedx", "--sbom-type=application"];
   return JSON.parse(await runProgram(lifetime, ["npm", ...args], { stdio: ["ignore", "pipe", "ignore"] })) as Sbom;

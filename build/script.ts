@@ -3,15 +3,15 @@ import { FabricError, messageOf } from "../core/error.ts";
 import { exitCodes, exitCodeOf } from "../plugin/terminal/failure.ts";
 import { newLifetime, type Lifetime } from "./lifetime.ts";
 
-/** A script of this project: what `npm run NAME` runs. */
+/** A script of this project, run by `npm run NAME`. */
 export interface Script {
-  /** Its command line, made by `scriptCommand`; actions begin what they need in the lifetime. */
+  /** Its command line, made by `scriptCommand`. Actions begin servers, processes and folders in the lifetime. */
   readonly command: (lifetime: Lifetime) => Command;
-  /** What may be left of a script that was ended at once, and what to type then. Asked for only then. */
+  /** What a script that was ended at once may leave, and what to type then. Called only then. */
   readonly leftovers: () => string;
 }
 
-/** The command line of a script, so far: `run` is what a person types. */
+/** The command line of a script, without its options and action. `run` is what a person types. */
 export function scriptCommand(run: string): Command {
   return new Command(run)
     .helpOption("-h, --help", "show this help")
@@ -25,11 +25,11 @@ export function scriptCommand(run: string): Command {
 }
 
 /**
- * A terminal sends Ctrl-C to npm and to the script, and npm passes it on: a second signal within so many milliseconds is the first.
+ * A terminal sends Ctrl-C to npm and to the script, and npm passes it on: a second signal within so many milliseconds is ignored.
  */
 const sameStop = 500;
 
-/** Runs a script, to the exit of this process. SIGINT, SIGTERM and SIGHUP stop it in order; a second one ends it at once. */
+/** Runs a script until this process ends. SIGINT, SIGTERM and SIGHUP stop it with cleanup; a second one ends it at once. */
 export async function runScript({ command, leftovers }: Script): Promise<void> {
   const stop = new AbortController();
   let stopped: number | undefined;
@@ -46,20 +46,20 @@ export async function runScript({ command, leftovers }: Script): Promise<void> {
     });
   }
   let over = false;
-  // Nobody waits for what failed: all the same it is a failure, after which things have to end in order. After a stop it is none.
+  // A failure outside of the awaited work stops the script too, with cleanup. After a stop it is ignored.
   process.on("uncaughtException", (error) => {
     if (over) process.exitCode = report(error, stop.signal);
     else stop.abort(error);
   });
   try {
     await live(command, stop.signal);
-    // Also what came while things were being ended.
+    // A failure or a signal may have come during the cleanup.
     stop.signal.throwIfAborted();
   } catch (thrown) {
     process.exitCode = report(thrown, stop.signal);
   }
   over = true;
-  // Work that was given up may still wait for something.
+  // Abandoned work may still keep the process alive.
   if (stop.signal.aborted) process.exit();
 }
 
@@ -70,12 +70,12 @@ async function live(command: Script["command"], signal: AbortSignal): Promise<vo
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** Gives the exit code. */
+/** Writes the failures; returns the exit code. */
 function report(thrown: unknown, { aborted, reason }: AbortSignal): number {
   const [first, ...others] = failuresIn(thrown);
   // Commander has told what is wrong; showing help is no failure.
   if (first instanceof CommanderError) return first.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-  // What fails because it is stopped says so in many ways.
+  // After a stop, work fails with many different errors: only the signal's reason counts.
   const failure: unknown = aborted ? reason : first;
   tell(failure, "");
   for (const other of others) tell(other, "not everything was ended: ");
@@ -88,7 +88,7 @@ function tell(thrown: unknown, where: string): void {
   if (process.env["KUBECTL_FABRIC_DEBUG"] === "1" && thrown instanceof Error) say(thrown.stack ?? "");
 }
 
-/** In the order in which they happened: what fails while things end comes with what was thrown before. */
+/** The failures in their order: a SuppressedError has one of the cleanup, and the one before it. */
 function failuresIn(thrown: unknown): readonly unknown[] {
   if (!(thrown instanceof SuppressedError)) return [thrown];
   return [...failuresIn(thrown.suppressed), ...failuresIn(thrown.error)];

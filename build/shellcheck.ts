@@ -1,16 +1,16 @@
-// Part of `npm run lint`: shellcheck on every program for a shell. No package of npm brings it along that is kept well (one downloads it
-// from GitHub, one in WebAssembly breaks down on its second text), so that here it may be missing; test/integration never lets it be.
+// Part of `npm run lint`: shellcheck on every shell script. No well-kept npm package contains it (one downloads it from GitHub, one in
+// WebAssembly fails on its second text), so it may be missing here; test/integration requires it.
 import { spawnSync } from "node:child_process";
 import { closeSync, globSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 
-/** A program for a shell, and which of them it is for where it has no first line that says so: what is embedded is run by `sh -c`. */
+/** A shell script. `shell` is set when its first line names none: embedded scripts are run by `sh -c`. */
 export interface ShellProgram {
   readonly file: string;
   readonly shell: "sh" | undefined;
 }
 
-/** Programs for a shell in a folder, by the ending or the first line of the file; paths are relative to it. */
+/** The shell scripts in a folder, found by the file's ending or first line; paths are relative to the folder. */
 export function shellPrograms(root: string): readonly ShellProgram[] {
   const exclude = ["**/node_modules", "**/dist", "**/.git"];
   return globSync(["**/*", ".ci/*"], { cwd: root, exclude, withFileTypes: true })
@@ -34,7 +34,7 @@ function firstBytes(file: string): string {
   }
 }
 
-/** What shellcheck says, a line for each finding; undefined where it is not installed. Throws when it cannot read a file. */
+/** shellcheck's findings, one a line; undefined when it is not installed. Throws when it cannot read a file. */
 export function findingsOf(programs: readonly ShellProgram[]): string | undefined {
   let findings = "";
   for (const shell of ["sh", undefined] as const) {
@@ -45,7 +45,7 @@ export function findingsOf(programs: readonly ShellProgram[]): string | undefine
     });
     if (error !== undefined && "code" in error && error.code === "ENOENT") return undefined;
     if (error !== undefined) throw error;
-    // 1: it has found something (shellcheck(1), RETURN VALUES).
+    // 1: there are findings (shellcheck(1), RETURN VALUES).
     if (files.length > 0 && status !== 0 && status !== 1) throw new Error(stderr);
     findings += stdout;
   }

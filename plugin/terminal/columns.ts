@@ -1,8 +1,7 @@
 import type { Terminal } from "./io.ts";
 
 /**
- * How many columns there are for people to read: what COLUMNS says, else the terminal's; undefined in a pipe, where lines may be as
- * long as they are.
+ * The width for people, in columns: COLUMNS, else the terminal's; undefined in a pipe without COLUMNS, where lines are not wrapped.
  */
 export function columnsOf(
   stream: { readonly isTTY?: boolean; readonly columns?: number },
@@ -13,5 +12,5 @@ export function columnsOf(
   return stream.isTTY && stream.columns ? stream.columns : undefined;
 }
 
-/** Where there is no terminal: what is readable everywhere. */
+/** The width of help without a terminal. */
 export const usualColumns = 80;

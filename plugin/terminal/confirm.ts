@@ -3,7 +3,7 @@ import { FabricError } from "../../core/error.ts";
 import type { Terminal } from "./io.ts";
 import { visible } from "./visible.ts";
 
-/** Asks for the word before something that cannot be undone. Throws `usage` where nobody can answer, `interrupted` at any other answer. */
+/** Asks the user to type a word before an action that cannot be undone. Throws `usage` without a terminal, `interrupted` otherwise. */
 export async function confirm(terminal: Terminal, question: string, word: string): Promise<void> {
   if (!terminal.stdin.isTTY || !terminal.stderr.isTTY) {
     throw new FabricError("usage", `expected a confirmation: ${question}`, {

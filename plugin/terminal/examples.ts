@@ -1,8 +1,8 @@
 import { wrap } from "./wrap.ts";
 
 /**
- * Examples as wide as the terminal. A line is a command, and behind three blanks or more what it is for; where not all of a block
- * fit, that stands above, and a command that is too long goes on below as in a shell. Other lines are text.
+ * Examples, fitted to the terminal's width. A line has a command and, after three blanks or more, its purpose. When a line of a block is
+ * too long, the block's purposes are put above the commands, and long commands are continued as in a shell. Other lines are text.
  */
 export function fittedExamples(text: string, width: number): string {
   return blocksOf(text.split("\n"))
@@ -12,7 +12,7 @@ export function fittedExamples(text: string, width: number): string {
     .join("\n");
 }
 
-/** Lines of one kind that stand together. */
+/** Blocks of adjacent examples; every other line is a block of its own. */
 function blocksOf(lines: readonly string[]): readonly (readonly string[])[] {
   const blocks: string[][] = [];
   for (const line of lines) {
@@ -32,13 +32,13 @@ function fit(line: string, width: number): readonly string[] {
   return [...above, ...commandLines(command, width)];
 }
 
-/** Broken between words of a shell: what is quoted stays together, and so does an option with its value. */
+/** Breaks a command between shell words. Quoted text stays together, and so does an option with its value. */
 function commandLines(command: string, width: number): readonly string[] {
   const lines: string[] = [];
   let line = " ";
   for (const word of partsOf(command)) {
     const longer = `${line} ${word}`;
-    // Room for what says that it goes on.
+    // Leaves room for " \".
     if (longer.length <= width - 2 || line.trim() === "") {
       line = longer;
       continue;

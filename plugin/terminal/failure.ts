@@ -7,7 +7,7 @@ import { visible } from "./visible.ts";
 export const exitCodes = { done: 0, failed: 1, usage: 2, notReady: 3, interrupted: 130 } as const;
 
 export function exitCodeOf(thrown: unknown): number {
-  // What the command line itself is wrong about; asked for help it is not.
+  // Commander's exit code is 0 after --help, else the command line is wrong.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   if (!(thrown instanceof FabricError)) return exitCodes.failed;
   switch (thrown.code) {
@@ -22,27 +22,27 @@ export function exitCodeOf(thrown: unknown): number {
   }
 }
 
-/** What nobody was there to catch, whatever it is: a defect of ours, told in one line. What it was stays its cause. */
+/** The error for a defect: anything thrown that no code caught. Its first line is the message; the thrown value stays as the cause. */
 export function defectOf(thrown: unknown): FabricError {
   const [first = ""] = messageOf(thrown).split("\n");
   return new FabricError("internal", first, { cause: thrown });
 }
 
-/** A failure as scripts read it. */
+/** A failure in the JSON output. */
 export interface FailureData {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint?: string | undefined;
 }
 
-/** `typed`: how its hint is to be typed. What is no FabricError is a defect, `internal`. */
+/** A failure as data. `typed` adapts the hint to how this program was called. An error that is no FabricError is a defect: `internal`. */
 export function failureData(thrown: unknown, typed = (hint: string): string => hint): FailureData {
   if (!(thrown instanceof FabricError)) return { code: "internal", message: messageOf(thrown) };
   const { code, message, hint } = thrown;
   return { code, message, hint: hint === undefined ? undefined : typed(hint) };
 }
 
-/** Two lines: `error:` and, when there is something to type next, `hint:`, as `typed` has it; as JSON for scripts that asked for it. */
+/** A failure as text: a line `error:` and, if there is a hint, `hint:`, adapted by `typed`. As JSON when `format` is "json". */
 export function formatFailure(
   thrown: unknown,
   format: OutputFormat | undefined,

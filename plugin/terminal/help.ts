@@ -22,7 +22,7 @@ export function newFittedProgram(name: string, terminal: Terminal): Command {
     .configureHelp(fitted);
 }
 
-/** Commander leaves what stands after its own help as it is. */
+/** A command that also wraps its examples: commander does not wrap text after its own help. */
 class FittedCommand extends Command {
   readonly #terminal: Terminal;
 
@@ -42,11 +42,11 @@ class FittedCommand extends Command {
   }
 }
 
-/** Next to its term a description has at least so much room, or stands below it. */
+/** A description with less room beside its term is put below it. */
 const narrowest = 28; // columns
 
 const fitted: HelpConfiguration & Partial<Help> = {
-  // Its arguments are its own help's: they would leave no room for what it does.
+  // Without arguments, which are in the subcommand's own help: they would leave no room for its description.
   subcommandTerm: (command) => command.name(),
   commandDescription: (command) => paragraphs(command.description()),
   optionDescription: (option) => paragraphs(describedOption(option)),
@@ -63,10 +63,10 @@ const fitted: HelpConfiguration & Partial<Help> = {
   },
 };
 
-/** A line break in a text of ours is the source's; an empty line is the reader's. */
+/** Joins lines: a single line break in our texts only wraps the source. An empty line separates paragraphs. */
 const paragraphs = (text: string): string => text.replaceAll(/(?<!\n)\n(?!\n)/g, " ");
 
-/** As commander says it, without a default that says nothing. */
+/** Commander's description of an option, without the default `false`. */
 function describedOption({ description, argChoices, defaultValue, defaultValueDescription }: Option): string {
   const said = [
     ...(argChoices ? [`choices: ${argChoices.join(", ")}`] : []),

@@ -3,16 +3,16 @@ import { visible } from "./visible.ts";
 
 type Stderr = Terminal["stderr"];
 
-/** Where lines at the end are redrawn: who writes a line above them. */
+/** Streams on which progress is redrawn, with the function that writes a line above it. */
 const redrawn = new WeakMap<Stderr, (line: string) => void>();
 
-/** Until the function that it gives is called, notices on this stream are written by `line`. */
+/** Notices on this stream are written by `line`, until the returned function is called. */
 export function noticesBy(stderr: Stderr, line: (text: string) => void): () => void {
   redrawn.set(stderr, line);
   return () => void redrawn.delete(stderr);
 }
 
-/** What a command passes over or does unasked, told beside its progress. */
+/** Writes notices: about things that a command ignores, or does without being asked. */
 export const noticeOn =
   ({ stderr }: Pick<Terminal, "stderr">) =>
   (text: string): void => {

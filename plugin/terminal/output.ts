@@ -5,15 +5,15 @@ import { visible } from "./visible.ts";
 export const outputFormats = ["table", "json", "yaml", "name"] as const;
 export type OutputFormat = (typeof outputFormats)[number];
 
-/** One result in all the forms that a user may ask for. */
+/** One result in every output format. */
 export interface Result {
-  /** What json and yaml print. */
+  /** For json and yaml. */
   readonly data: unknown;
-  /** For people; ends with a newline when not empty. As wide as it comes without a width. */
+  /** For people; ends with a newline when not empty. Without a width, lines are not wrapped. */
   readonly table: (width: number | undefined) => string;
-  /** What `table` gives has colours: what others wrote in it has been made visible before. */
+  /** Set when `table` has colours. Then it has already applied `visible` to foreign text. */
   readonly painted?: true;
-  /** One name a line, for xargs; absent where the command refuses this form. */
+  /** One name a line, for xargs; absent when the command refuses this format. */
   readonly names?: () => readonly string[];
 }
 

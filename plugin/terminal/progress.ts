@@ -11,7 +11,7 @@ import { visible } from "./visible.ts";
 
 export interface Progress {
   readonly onEvent: (event: StepEvent) => void;
-  /** Leaves the terminal as a shell expects it. */
+  /** Removes the redrawn lines, so that the shell's prompt follows. */
   readonly close: () => void;
 }
 
@@ -24,9 +24,9 @@ const redrawEvery = 100; // milliseconds
 export function newProgress({ stderr, env }: Terminal, { verbose = false } = {}): Progress {
   const paint = painter(stderr, env);
   const running = new Map<string, { readonly title: string; readonly started: number; text: string }>();
-  /** Reason -> of which step it was told. */
+  /** Reason -> title of the step for which it was shown. */
   const told = new Map<string, string>();
-  /** Of a heading below which nothing has been shown yet. */
+  /** A heading that was not written yet. */
   let above: string | undefined;
   const live = stderr.isTTY ? createLogUpdate(stderr, { showCursor: true }) : undefined;
 
@@ -47,7 +47,7 @@ export function newProgress({ stderr, env }: Terminal, { verbose = false } = {})
     above = undefined;
     stderr.write(`${text}\n`);
   };
-  /** A reason that was told before is not told again: seven nodes may lack one image, and say so at length. */
+  /** Replaces a reason that was shown before by a reference to that step: seven nodes may lack the same image, with long messages. */
   const once = (title: string, outcome: Outcome): Outcome => {
     if (outcome.result !== "failed" && outcome.result !== "required") return outcome;
     const reason = sharedReason(firstLine(outcome.error));

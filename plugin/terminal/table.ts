@@ -3,9 +3,9 @@ const gap = "   ";
 const longestWord = 20;
 
 /**
- * Left-aligned columns, three spaces apart, headings in capitals: the look of kubectl's tables. What is wider than `width` takes the
- * room from its widest columns, whose cells go on in lines of their own: nothing is cut off. Where there is no room for words side by side
- * each row becomes a block, a line for each cell. One line a row without a width.
+ * Left-aligned columns, three spaces apart, headings in capitals, like kubectl's tables. When a table is wider than `width`, its widest
+ * columns become narrower and their cells are wrapped: nothing is cut off. When there is no room even for words, each row becomes a block
+ * with a line for each cell. Without a width, each row is one line.
  */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[], width?: number): string {
   const capitals = headings.map((heading) => heading.toUpperCase());
@@ -15,7 +15,7 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** As wide as there is room; undefined where there is none. */
+/** The columns' widths; undefined when there is no room for the columns. */
 function fitted(all: readonly (readonly string[])[], width: number | undefined): readonly number[] | undefined {
   const columns = all[0] ?? [];
   const most = (length: (cell: string) => number) =>
@@ -28,7 +28,7 @@ function fitted(all: readonly (readonly string[])[], width: number | undefined):
 
 const lengthOf = (word: string): number => word.trimEnd().length;
 
-/** The widest column that may become narrower does, until there is room for all; undefined where none may any more. */
+/** Narrows the widest column that is above its least width, until all fit; undefined when none can be narrowed. */
 function narrowed(wanted: readonly number[], least: readonly number[], room: number): readonly number[] | undefined {
   const widths = [...wanted];
   let excess = widths.reduce((sum, one) => sum + one, 0) - room;
@@ -41,7 +41,7 @@ function narrowed(wanted: readonly number[], least: readonly number[], room: num
   return widths;
 }
 
-/** A block a row, an empty line between two, the headings on the left. */
+/** A block for each row, with the headings on the left; an empty line between blocks. */
 function blocks(headings: readonly string[], rows: readonly (readonly string[])[], width: number): readonly string[] {
   const label = Math.max(...headings.map(({ length }) => length));
   const room = Math.max(1, width - label - gap.length);
@@ -63,10 +63,10 @@ function linesOf(row: readonly string[], widths: readonly number[]): readonly st
   );
 }
 
-/** What a line may break behind: blanks, and the signs within lists, paths and names. */
+/** The parts between which a line may break: after blanks, commas, slashes and colons. */
 const wordsOf = (text: string): readonly string[] => text.split(/(?<=[,/:])(?=[^\s,/:])|(?<=\s)(?=\S)/);
 
-/** Lines of a cell: broken between words, within one only where it is longer than a line. */
+/** Lines of a cell, broken between words; a word is broken only when it is longer than a line. */
 function broken(text: string, width: number): readonly string[] {
   if (text.length <= width) return [text];
   const lines: string[] = [];

@@ -1,9 +1,9 @@
-/** Control characters (C0, DEL, C1) but tab and line feed, and what turns the direction of text round (Unicode TR 36). */
+/** Control characters (C0, DEL, C1) except tab and line feed, and characters that change the direction of text (Unicode TR 36). */
 const commands = /[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 /**
- * Text that others wrote (names, messages of Pods and daemons, what chaincode says), for a terminal: what it would obey instead of showing
- * is shown, as kubectl does since CVE-2021-25743. "^[" is escape; what has no letter is "\u009b".
+ * Foreign text (names, messages of Pods and daemons, chaincode's output) for a terminal: control characters are shown instead of
+ * executed, as in kubectl since CVE-2021-25743. Escape becomes "^[", characters without a letter become "\u009b".
  */
 export function visible(text: string): string {
   return text.replaceAll(commands, (sign) => {

@@ -3,7 +3,7 @@ import { Help } from "commander";
 const help = new Help();
 help.minWidthToWrap = 1;
 
-/** Text in lines of a width, broken at blanks; a longer word stands in a line of its own. Line breaks stay. */
+/** Breaks text into lines of a width, at blanks; a longer word gets a line of its own. Line breaks stay. */
 export function wrap(text: string, width: number): readonly string[] {
   return help.boxWrap(text, Math.max(1, width)).split("\n");
 }

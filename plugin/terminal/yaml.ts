@@ -1,2 +1,2 @@
-// A file of ours, to be loaded when it is needed: of a CommonJS package itself, a bundle's `import()` has the default export only.
+// For loading on demand: in the bundle, `import()` of the CommonJS package itself would have only the default export.
 export { stringify } from "yaml";

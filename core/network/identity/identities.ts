@@ -21,7 +21,7 @@ export interface Authorities {
 }
 
 export const authoritiesSecretName = "certificate-authorities";
-/** The public half of an organization: what others need to know of it. */
+/** The ConfigMap with an organization's public certificates, for other organizations. */
 export const mspConfigMapName = "msp";
 
 export async function newAuthorities({ name, namespace }: Organization, now: Date): Promise<Authorities> {
@@ -84,13 +84,13 @@ export function mspConfigMap(
   };
 }
 
-/** Whom an identity is for. */
+/** A request for an identity: its owner, and the names in its certificates. */
 export interface IdentityRequest {
   /** "peer0", "admin": the Secret's name begins with it. */
   readonly name: string;
   readonly commonName: string;
   readonly role: NodeRole;
-  /** What its TLS certificate is good for; none for a client. */
+  /** DNS names and IP addresses of its TLS certificate; empty for a client. */
   readonly hosts: readonly string[];
 }
 
@@ -128,7 +128,7 @@ export async function issueIdentity(
   };
 }
 
-/** Why an existing identity cannot be used as what is asked for; undefined when it can. */
+/** Why an existing identity does not satisfy a request; undefined when it does. */
 export function identityDefect(
   identity: IdentityData,
   { enrolment, tls }: Authorities,
@@ -149,5 +149,5 @@ export function identityDefect(
   return undefined;
 }
 
-/** Of such a defect: a backup would have it, too. */
+/** Whether a backup would have the same defect. */
 export const isOutdated = (defect: string): boolean => /^it has expired$|^its TLS certificate lacks /.test(defect);

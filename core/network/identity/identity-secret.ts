@@ -2,13 +2,13 @@ import type { V1Secret, V1Volume } from "../../kubernetes/client-node.ts";
 import { organizationLabels } from "../resources/labels.ts";
 import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
-/** Where an orderer or peer finds its identity. */
+/** The folder of an orderer's or peer's identity in its container. */
 export const identityFolder = "/etc/hyperledger/identity";
 export const mspFolder = `${identityFolder}/msp`;
 export const tlsFolder = `${identityFolder}/tls`;
 
 export const identitySecretName = (name: string): string => `${name}-identity`;
-/** The organization's administrator: signs what its policies ask an admin for. */
+/** The organization's administrator, who signs where its policies require an admin. */
 export const adminIdentityName = "admin";
 
 /** Key within the Secret -> path below the identity's folder: Fabric's MSP layout (docs, "MSP structure"). */
@@ -26,7 +26,7 @@ const paths = {
 export type IdentityData = Readonly<Record<keyof typeof paths, string>>;
 const keys = Object.keys(paths) as (keyof typeof paths)[];
 
-/** The Secret as Fabric's folder layout. World-readable within the one container that mounts it, which is not root. */
+/** The Secret in Fabric's folder layout. Its files are world-readable, because the only container that mounts them is not root. */
 export function identityVolume(secretName: string): V1Volume {
   return {
     name: "identity",

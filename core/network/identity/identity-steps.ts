@@ -26,10 +26,10 @@ import { appliedStep } from "../../kubernetes/steps/object-steps.ts";
 import { nodesOf, type FabricNode } from "../resources/nodes.ts";
 import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
-/** The clock that certificates are dated by. */
+/** The clock for the certificates' dates. */
 export type Clock = () => Date;
 
-/** Who an organization is: its authorities, its public half, its administrator and its nodes. Nothing that exists is made anew. */
+/** Steps that make an organization's authorities, public certificates, and identities of its administrator and nodes, if missing. */
 export function identitySteps(
   cluster: Cluster,
   network: FabricNetwork,
@@ -70,7 +70,7 @@ function authoritiesStep(
       return { is: "so" };
     },
     async act({ signal }) {
-      // Created, never applied: who comes second finds the first one's keys and uses those.
+      // Created, never applied: the second of two commands uses the keys of the first.
       await createOrGet(cluster, authoritiesSecret(network, organization, await newAuthorities(organization, now())), {
         signal,
       });
@@ -78,7 +78,7 @@ function authoritiesStep(
   };
 }
 
-/** Reads the organization's authorities. Throws `invalid` when the Secret is not what we make. */
+/** Reads the organization's authorities. Throws `invalid` when the Secret is missing or incomplete. */
 export async function authoritiesOf(
   cluster: Cluster,
   { namespace }: Organization,
@@ -115,7 +115,7 @@ function mspStep(cluster: Cluster, network: FabricNetwork, organization: Organiz
   };
 }
 
-/** Whether these are the authorities of the organization's administrator. */
+/** Whether these authorities have issued the administrator's certificate. */
 async function haveIssued(
   cluster: Cluster,
   namespace: string,
@@ -130,7 +130,7 @@ async function haveIssued(
   );
 }
 
-/** Never applied over those of other authorities: they may be what channels know. */
+/** Throws `conflict` when the ConfigMap has certificates of other authorities: channels may know those. */
 async function checkMsp(
   cluster: Cluster,
   { name, namespace }: Organization,

@@ -11,8 +11,8 @@ import { nodesOf } from "../resources/nodes.ts";
 import { organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
 
 /**
- * No organization has lost the keys of its authorities while what they issued is still there: new ones would be another
- * organization to every channel. Throws `conflict` before anything is written. Who may not look goes on unchecked.
+ * A check that no organization has lost the keys of its authorities while certificates of them exist: with new authorities it would
+ * be another organization for every channel. Throws `conflict` before anything is written. Does not check what the user may not read.
  */
 export function keysStep(cluster: Cluster, network: FabricNetwork, after: Step): Step {
   return {
@@ -47,7 +47,7 @@ async function checkKeys(
   );
 }
 
-/** What the authorities of an organization have issued, where they are gone; as far as one may see. */
+/** Objects that an organization's missing authorities have issued; empty when the authorities exist, or may not be read. */
 async function leftWithout(
   cluster: Cluster,
   network: FabricNetwork,
@@ -56,7 +56,7 @@ async function leftWithout(
 ): Promise<readonly string[]> {
   const { namespace } = organization;
   const home = await ifAllowed(get(cluster, { kind: "Namespace", name: namespace }, signal));
-  // What is still in one that is being removed goes, too.
+  // A namespace that is being removed takes these objects with it.
   if (home?.metadata?.deletionTimestamp !== undefined) return [];
   const authorities = { kind: "Secret", namespace, name: authoritiesSecretName } as const;
   if ((await ifAllowed(get(cluster, authorities, signal), "not to be seen")) !== undefined) return [];
@@ -65,10 +65,10 @@ async function leftWithout(
     ...names.map((name) => ({ kind: "Secret", namespace, name })),
     { kind: "ConfigMap", namespace, name: mspConfigMapName },
   ];
-  // One by one: who may not list them may still be allowed to get, and to create.
+  // One by one, because a user may have the rights to get and create, but not to list.
   const found = await Promise.all(refs.map((ref) => ifAllowed(get(cluster, ref, signal))));
   const labels = organizationLabels(network, organization);
-  // What was restored from a backup may have lost its labels; only we call a Secret so, but many call a ConfigMap "msp".
+  // Restored Secrets may have lost their labels, but only we use their names. A ConfigMap "msp" may be somebody else's.
   return refs
     .filter((ref, index) => (ref.kind === "Secret" ? found[index] : hasLabels(found[index], labels)))
     .map(describeRef);

@@ -9,27 +9,27 @@ import { networkConfigMapKey, networkConfigMapName } from "./namespace.ts";
 import { parseYaml } from "./spec-file.ts";
 import { organizations, parseNetwork, type FabricNetwork } from "./spec.ts";
 
-/** The definition of a network, as the namespace of one of its organizations has it. */
+/** The copy of a network's definition in the namespace of one of its organizations. */
 export interface Copy {
   readonly namespace: string;
   readonly definition: FabricNetwork;
 }
 
-/** Networks by name, each with the copies that count; and what was passed over, a sentence each. */
+/** Networks by name, each with its valid copies; and a sentence about each ignored one. */
 export interface Copies {
   readonly networks: ReadonlyMap<string, readonly Copy[]>;
   readonly passedOver: readonly string[];
-  /** Networks whose namespaces have a copy that cannot be read: it may be of a later version. */
+  /** Networks with a copy that cannot be read, perhaps one of a later version. */
   readonly unread: ReadonlySet<string>;
 }
 
 type Labels = Readonly<Record<string, string>>;
 
 /**
- * Whoever may write into a namespace can write such a ConfigMap: it counts only for a network that names this namespace as an
- * organization's, and only where the namespace itself, which its tenants cannot label, says the same. One that cannot be read is passed
- * over, for it must not end commands about others. `labels` of a namespace; "unseen" where they may not be seen, "believed" where they
- * are not asked for. Pure.
+ * Every user of a namespace can write such a ConfigMap. So a copy counts only when its network has an organization in this namespace, and
+ * the labels of the namespace, which its users cannot change, say the same. A copy that cannot be read is ignored: it must not stop
+ * commands about other networks. `labels` gives a namespace's labels; "unseen" when the user may not read them, "believed" when the copy
+ * counts without them. Pure.
  */
 export function countedCopies(
   configMaps: readonly V1ConfigMap[],
@@ -59,7 +59,7 @@ export function countedCopies(
   return { networks, passedOver, unread };
 }
 
-/** Anybody may have written it, and at any length. */
+/** One line of at most 200 characters: the text may be somebody else's, and very long. */
 const brief = (message: string): string => {
   const line = message.replaceAll(/\s+/g, " ");
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
@@ -80,7 +80,7 @@ function whyNotCounted(
   return `namespace ${namespace} is not labelled as that of ${own.name} in network ${name}`;
 }
 
-/** The one that all copies tell. Throws `conflict` with the difference where they do not. */
+/** The definition, if all copies are equal. Throws `conflict` with the difference when they are not. */
 export function agreedDefinition(name: string, copies: readonly Copy[]): FabricNetwork {
   const [first, ...rest] = copies;
   if (!first) throw new FabricError("not-found", `expected a copy of network ${name}, found none`);
@@ -99,7 +99,7 @@ export function agreedDefinition(name: string, copies: readonly Copy[]): FabricN
   );
 }
 
-/** Of a difference. */
+/** Lines of a difference that are shown. */
 const mostLines = 40;
 
 function difference(one: Copy, other: Copy): string {

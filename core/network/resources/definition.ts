@@ -12,12 +12,12 @@ import { networkFor, type NetworkRequest } from "./network-request.ts";
 import { removals } from "./nodes.ts";
 import { fabricImage, type FabricNetwork } from "./spec.ts";
 
-/** Told what was passed over. */
+/** Called with a sentence about each thing that was ignored. */
 export type Notice = (line: string) => void;
 
 /**
- * The networks of a cluster, by name. Whoever may not look into every namespace sees those that have an organization in
- * the context's own.
+ * The networks of a cluster, by name. A user who may not list all namespaces gets those with an organization in the context's own
+ * namespace.
  */
 export async function findNetworks(cluster: Cluster, notice: Notice, signal: AbortSignal): Promise<Copies["networks"]> {
   return (await findCopies(cluster, notice, signal)).networks;
@@ -34,7 +34,7 @@ async function findCopies(cluster: Cluster, notice: Notice, signal: AbortSignal)
   return copies;
 }
 
-/** Whoever has rights in one organization only has to have named its namespace. */
+/** The hint for a user with rights in one organization only: the context has to name its namespace. */
 const ownNamespaceAnother =
   ({ context }: Cluster) =>
   (error: unknown): never => {
@@ -45,7 +45,7 @@ const ownNamespaceAnother =
     });
   };
 
-/** Who may not see a namespace believes what is in the one that the context names, and nothing elsewhere. */
+/** Labels of namespaces. Of those that the user may not read, the context's own is "believed", others are "unseen". */
 async function namespaceLabels(
   cluster: Cluster,
   names: readonly string[],
@@ -64,7 +64,7 @@ async function namespaceLabels(
   return (name) => labels.get(name) ?? (all === undefined ? unlisted(name) : {});
 }
 
-/** Of those whose copies agree; of the others the notice says why they are left out. */
+/** The networks whose copies agree. For each other one, a notice says why it is left out. */
 export async function agreedNetworks(
   cluster: Cluster,
   notice: Notice,
@@ -81,7 +81,10 @@ export async function agreedNetworks(
   });
 }
 
-/** The network that a command is about: the named one, or the only one. Throws `not-found` without any, `usage` when another one has to be named. */
+/**
+ * The network of a command: the named one, or the only one. Throws `not-found` when there is none, `usage` when there is none of the name,
+ * or none is named of several; `conflict` when its copies differ or cannot be read.
+ */
 export async function findNetwork(
   cluster: Cluster,
   name: string | undefined,
@@ -93,7 +96,7 @@ export async function findNetwork(
     if (!told.has(line)) notice(line);
     told.add(line);
   };
-  // While copies differ an `init` may be writing them just now.
+  // Copies may differ while an `init` is writing them.
   const choose = async () => chosenNetwork(cluster, await findCopies(cluster, once, signal), name);
   return eventually(choose, { signal, within: 2000, retry: ["conflict"] });
 }
@@ -123,9 +126,10 @@ function several(names: readonly string[], choice: string): FabricError {
 }
 
 /**
- * What `init` is to bring about: a whole definition from a file, or options on top of the existing network. Throws `usage` when that
- * would take a node away, weaken peers without a word, or may mean several networks; `conflict` when the existing one cannot be read, or
- * its copies disagree about what has not been said now: an `init` that was stopped while it wrote them goes on when it is typed again.
+ * The definition that `init` has to make real: from a file as a whole, or the existing network changed by options. Throws `usage` when it
+ * would remove a node, weaken the peers' isolation by leaving it out, or could mean several networks; `conflict` when the existing
+ * definition cannot be read, or its copies differ in a part that is not given now. So an `init` that was stopped while it wrote the copies
+ * goes on when it is typed again.
  */
 export async function definitionFor(
   cluster: Cluster,
@@ -139,7 +143,7 @@ export async function definitionFor(
   if (asked === undefined && known.length > 1) throw several(known, "or give a new name for another one");
   const name = asked ?? known[0] ?? "fabric";
   const copies = networks.get(name) ?? [];
-  // Options change what is there, and what that is nobody knows.
+  // Options change the existing definition, which cannot be read.
   if (!("spec" in wanted) && copies.length === 0 && unread.has(name)) throw notRead(name);
   const definitionOn = (existing: FabricNetwork | undefined): FabricNetwork =>
     "spec" in wanted ? wanted : networkFor({ ...wanted, name }, existing);
@@ -171,10 +175,10 @@ function notRead(name: string): FabricError {
   });
 }
 
-/** What isolates peers the least; where a network says nothing, the webhook's settings decide. */
+/** The profile with the least isolation. Without a profile in the definition, the webhook's settings decide. */
 const weakest: ProfileName = "privileged";
 
-/** What a file changes that nobody may have meant. Throws `usage` where it leaves out how peers are isolated: it is the whole definition. */
+/** Notices about changes by a file. Throws `usage` when it lacks the profile of an isolated network: a file is the whole definition. */
 function changesByFile({ spec: before }: FabricNetwork, { metadata, spec }: FabricNetwork): readonly string[] {
   const [one = "the webhook's default", other = "the webhook's default"] = [before.profile, spec.profile];
   if (spec.profile === undefined && (before.profile ?? weakest) !== weakest) {
@@ -196,7 +200,7 @@ function noteStorageClass(existing: FabricNetwork, { spec: { storage } }: Fabric
   notice(`storage class ${wanted} is for claims that have no volume yet; those that have one keep theirs`);
 }
 
-/** A version that is asked for changes no image that was named by itself. */
+/** Notices about images that were set by themselves, and which a new version does not change. */
 function noteImages(asked: NetworkRequest, { spec: { images, fabricVersion } }: FabricNetwork, notice: Notice): void {
   if (asked.fabricVersion === undefined) return;
   const named = { peer: asked.peerImage, orderer: asked.ordererImage };

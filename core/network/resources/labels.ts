@@ -6,10 +6,10 @@ import type { FabricNetwork, Organization } from "./spec.ts";
 export const networkLabel = `${annotationPrefix}network`;
 export const organizationLabel = `${annotationPrefix}org`;
 export const nodeLabel = `${annotationPrefix}node`;
-/** On a namespace, set by an administrator: its Pods may read the metrics of nodes. */
+/** The label, set by an administrator, of a namespace whose Pods may read the nodes' metrics. */
 export const metricsReaderLabel = `${annotationPrefix}metrics-reader`;
 
-/** What else to do where a name is taken that follows from an organization's. */
+/** Advice when the name of an organization's namespace or object is taken. */
 export const otherOrganizations = "choose other organizations with --peer-orgs and --orderer-org";
 
 export function organizationLabels(network: FabricNetwork, organization: Organization): Record<string, string> {
@@ -24,12 +24,12 @@ export function nodeLabels(network: FabricNetwork, node: FabricNode): Record<str
   };
 }
 
-/** What selects the Pod of one node within its namespace. */
+/** The labels that select the Pod of one node within its namespace. */
 export function nodeSelector(node: FabricNode): Record<string, string> {
   return { "app.kubernetes.io/component": node.component, [nodeLabel]: node.name };
 }
 
-/** What selects the Pods of all nodes of an organization within its namespace. */
+/** The labels that select the Pods of all nodes of an organization within its namespace. */
 export function nodesSelector({ name, ...organization }: Organization): Record<string, string> {
   const component: FabricNode["component"] = "orderers" in organization ? "orderer" : "peer";
   return { "app.kubernetes.io/component": component, [organizationLabel]: name };

@@ -5,8 +5,8 @@ import { organizationLabels } from "./labels.ts";
 import { peerSecurity, type FabricNetwork, type Organization } from "./spec.ts";
 
 /**
- * The namespace of one organization. Peers get a sidecar, so theirs must allow it (Pod Security admission);
- * orderers need nothing, so theirs allows nothing.
+ * The namespace of one organization. A peer organization's has to admit the sidecars (Pod Security admission); that of the orderers
+ * is "restricted".
  */
 export function namespaceOf(network: FabricNetwork, organization: Organization): V1Namespace {
   const level = "peers" in organization ? peerSecurity(network) : "restricted";
@@ -27,7 +27,7 @@ export function namespaceOf(network: FabricNetwork, organization: Organization):
 export const networkConfigMapName = "fabric-network";
 export const networkConfigMapKey = "network.yaml";
 
-/** Each organization's namespace carries the network's definition: whoever may read one namespace can find the rest. */
+/** The copy of the network's definition in an organization's namespace: a user of one namespace can find the others by it. */
 export function networkConfigMap(network: FabricNetwork, organization: Organization): V1ConfigMap {
   return {
     apiVersion: "v1",

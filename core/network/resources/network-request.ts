@@ -8,7 +8,7 @@ import {
   type PeerOrganization,
 } from "./spec.ts";
 
-/** What `init` takes from the command line; everything has a default. */
+/** The options of `init`; all have defaults. */
 export interface NetworkRequest {
   readonly name?: string | undefined;
   readonly fabricVersion?: string | undefined;
@@ -18,7 +18,7 @@ export interface NetworkRequest {
   readonly peers?: number | undefined;
   readonly storageClass?: string | undefined;
   readonly profile?: ProfileName | undefined;
-  /** `false`: chaincode runs on. */
+  /** `false`: idle chaincode is not stopped. */
   readonly chaincodeIdle?: string | false | undefined;
   readonly peerImage?: string | undefined;
   readonly ordererImage?: string | undefined;
@@ -27,8 +27,8 @@ export interface NetworkRequest {
 }
 
 /**
- * The definition that the command line asks for. What it does not say stays as it is in the `existing` network, or else
- * is one orderer organization with three Raft orderers and two organizations with a peer each. Throws `usage`.
+ * The definition that the command line asks for. Parts that it leaves out stay as in the `existing` network; for a new network the
+ * default is one orderer organization with three Raft orderers, and two organizations with a peer each. Throws `usage`.
  */
 export function networkFor(request: NetworkRequest, existing?: FabricNetwork): FabricNetwork {
   const before = existing?.spec;
@@ -85,7 +85,7 @@ function peerOrganizations(request: NetworkRequest, before: FabricNetwork["spec"
   });
 }
 
-/** Org1MSP of org1, as in the field's samples. */
+/** MSP ID and namespace of an organization: Org1MSP for org1, as in fabric-samples. */
 function named(name: string): { name: string; mspId: string; namespace: string } {
   return { name, mspId: `${name.charAt(0).toUpperCase()}${name.slice(1)}MSP`, namespace: name };
 }

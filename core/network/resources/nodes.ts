@@ -1,6 +1,6 @@
 import { organizations, type FabricNetwork, type NodeComponent, type Organization } from "./spec.ts";
 
-/** A running orderer or peer: its name is that of its Service, StatefulSet and identity. */
+/** An orderer or peer of a network. Its Service, StatefulSet and identity have its name. */
 export interface FabricNode {
   readonly component: NodeComponent;
   readonly name: string;
@@ -18,7 +18,7 @@ export function nodesOf(organization: Organization): readonly FabricNode[] {
 export const ordererNodes = ({ spec }: FabricNetwork): readonly FabricNode[] => nodesOf(spec.ordererOrganization);
 export const peerNodes = ({ spec }: FabricNetwork): readonly FabricNode[] => spec.peerOrganizations.flatMap(nodesOf);
 
-/** Service name and namespace: it resolves in every namespace of the cluster, whatever the cluster's domain. */
+/** Service name and namespace: a host name that resolves in every namespace, with any cluster domain. */
 export function hostOf({ name, organization }: FabricNode): string {
   return `${name}.${organization.namespace}`;
 }
@@ -32,13 +32,13 @@ export const ports = {
   ordererOperations: 8443,
 } as const;
 
-/** What clients and other nodes call, by the names that the ports have in Kubernetes. */
+/** Ports for clients and other nodes, by their names in Kubernetes. */
 export const clientPorts = {
   peer: { grpc: ports.peer },
   orderer: { grpc: ports.orderer, admin: ports.ordererAdmin },
 } as const;
 
-/** What `wanted` no longer has of `existing`: `init` adds and changes, it never takes away a ledger. */
+/** Nodes of `existing` that `wanted` lacks. `init` refuses them, for it never removes a ledger. */
 export function removals(existing: FabricNetwork, wanted: FabricNetwork): readonly string[] {
   const remaining = new Set(organizations(wanted).flatMap(nodesOf).map(hostOf));
   return organizations(existing)

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { FabricError, givenByUser, messageOf } from "../../error.ts";
 import { parseNetwork, type FabricNetwork } from "./spec.ts";
 
-/** Reads a FabricNetwork from a YAML file, or from `stdin` for "-". Throws `usage`, also where it is not that of the name. */
+/** Reads a FabricNetwork from a YAML file, or from `stdin` for "-". Throws `usage`, also when it is of another name than `name`. */
 export async function readNetworkFile(
   file: string,
   stdin: NodeJS.ReadableStream,
@@ -27,10 +27,10 @@ async function read(file: string): Promise<string> {
   }
 }
 
-/** Throws `invalid` for whatever is wrong: also for aliases without end, and what is nested deeper than there is room for. */
+/** Throws `invalid` for every mistake, also for endless aliases and for nesting too deep for the stack. */
 export function parseYaml(content: string, source: string): unknown {
   try {
-    // Warnings would show the content on standard error as it is.
+    // Warnings would print the content to standard error without escaping.
     return parse(content, { logLevel: "error" });
   } catch (cause) {
     throw new FabricError("invalid", `${source} is not YAML: ${messageOf(cause)}`, { cause });

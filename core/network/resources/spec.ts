@@ -3,7 +3,7 @@ import { profileNames, profiles, type PodSecurityLevel } from "../../injection/p
 import { quantity as sizeOfQuantity } from "../../injection/quantity.ts";
 import { FabricError } from "../../error.ts";
 
-/** RFC 1123 label: what Kubernetes takes as the name of a namespace or Service. */
+/** RFC 1123 label, for names of namespaces and Services in Kubernetes. */
 const dnsLabel = z
   .string()
   .regex(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/, "expected a DNS label (lower case letters, digits, -)");
@@ -24,14 +24,14 @@ const networkSchema = z.strictObject({
     fabricVersion: version,
     images: z.strictObject({ peer: imageReference, orderer: imageReference }),
     storage: z.strictObject({ className: z.string().optional(), ledger: quantity, docker: quantity }),
-    // How the peers' sidecars are isolated; what networks of older versions say nothing about.
+    // The isolation of the peers' sidecars. Networks of older versions do not have it.
     profile: z.enum(profileNames).optional(),
-    /** Chaincode that nobody has called for so long is stopped; it runs on unless told. */
+    /** Chaincode without a call for this time is stopped. Unset: never. */
     chaincodeIdle: z
       .string()
       .regex(/^(?!0+[smh]$)(?!0*[1-4]s$)[0-9]{1,5}[smh]$/, "expected a time from 5s, like 30s, 10m or 1h")
       .optional(),
-    /** What a node may use at most; the sidecar's is the webhook's. */
+    /** Memory limits of nodes. The webhook sets the sidecar's. */
     memory: z.strictObject({ peer: quantity.optional(), orderer: quantity.optional() }).optional(),
     ordererOrganization: z.strictObject({ ...organization, orderers: z.int().min(1).max(99) }),
     peerOrganizations: z.array(z.strictObject({ ...organization, peers: z.int().min(1).max(99) })).min(1),
@@ -45,7 +45,7 @@ export type OrdererOrganization = FabricNetwork["spec"]["ordererOrganization"];
 export type Organization = PeerOrganization | OrdererOrganization;
 export type NodeComponent = "orderer" | "peer";
 
-/** Checks what was read from a file or the cluster. Throws `invalid` that names each wrong field by its path. */
+/** Checks a value from a file or the cluster. Throws `invalid`, which names each wrong field by its path. */
 export function parseNetwork(value: unknown, source: string): FabricNetwork {
   const parsed = networkSchema.safeParse(value);
   if (!parsed.success) {
@@ -71,7 +71,7 @@ function checkUnique(network: FabricNetwork, source: string): void {
   }
 }
 
-/** Else the webhook would refuse the peers' Pods, which is seen late. */
+/** Checked here, because otherwise the webhook would deny the peers' Pods later. */
 function checkIdle({ spec: { profile, chaincodeIdle } }: FabricNetwork, source: string): void {
   if (profile !== "restricted" || chaincodeIdle === undefined) return;
   throw new FabricError("invalid", `${source}: chaincodeIdle needs Docker, which profile restricted has not`, {
@@ -79,7 +79,7 @@ function checkIdle({ spec: { profile, chaincodeIdle } }: FabricNetwork, source: 
   });
 }
 
-/** Else the API server would refuse the nodes, after the definition has been written. */
+/** Checked here, because otherwise the API server would refuse the nodes after the definition was written. */
 function checkMemory({ spec: { memory = {} } }: FabricNetwork, source: string): void {
   for (const component of ["peer", "orderer"] as const) {
     const [limit, least] = [memory[component], memoryRequests[component]];
@@ -96,7 +96,7 @@ function checkMemory({ spec: { memory = {} } }: FabricNetwork, source: string): 
 
 const sizeOf = (text: string): number => sizeOfQuantity(text) ?? Number.NaN;
 
-/** The image that a version of Fabric comes with. */
+/** The official image of a version of Fabric. */
 export const fabricImage = (component: NodeComponent, fabricVersion: string): string =>
   `docker.io/hyperledger/fabric-${component}:${fabricVersion}`;
 
@@ -109,11 +109,11 @@ export function organizations({ spec }: FabricNetwork): readonly Organization[] 
   return [spec.ordererOrganization, ...spec.peerOrganizations];
 }
 
-/** What a node is promised; a small one uses no more. */
+/** Memory requests: a small node uses no more. */
 export const memoryRequests = { peer: "256Mi", orderer: "128Mi" } as const;
 
 const usualMemory = { peer: "4Gi", orderer: "2Gi" } as const;
 
-/** What a node may use at most: "4Gi". */
+/** The memory limit of a node: "4Gi". */
 export const memoryLimitOf = ({ spec: { memory } }: FabricNetwork, component: NodeComponent): string =>
   memory?.[component] ?? usualMemory[component];

@@ -11,22 +11,22 @@ import { otherOrganizations } from "../resources/labels.ts";
 export const isClaim = (object: KubernetesObject): object is V1PersistentVolumeClaim =>
   object.kind === "PersistentVolumeClaim";
 
-/** Then it may hold data. */
+/** Whether a claim has a volume, and so may hold data. */
 export const hasVolume = (claim: V1PersistentVolumeClaim | undefined): boolean => Boolean(claim?.spec?.volumeName);
 
-/** What applying a claim would do. */
+/** The changes that applying a claim would make. */
 export interface ClaimLook {
   readonly change: DryRun<unknown>["change"];
   readonly fields: readonly string[];
-  /** What is to be applied. */
+  /** The claim to apply. */
   readonly object: V1PersistentVolumeClaim;
-  /** The one that has to go before: it waits for a volume, and cannot be changed. */
+  /** The existing claim to remove before: it has no volume yet, and cannot be changed. */
   readonly obsolete?: V1PersistentVolumeClaim;
 }
 
 /**
- * A claim's class cannot be changed: one that has its volume keeps it, one that still waits for a volume is made anew. Throws `conflict`
- * for one of somebody else.
+ * Compares a claim with the wanted one. A claim's storage class cannot be changed: a claim with a volume keeps its class, a claim
+ * without one is made anew. Throws `conflict` for a claim of somebody else.
  */
 export async function lookAtClaim(
   cluster: Cluster,

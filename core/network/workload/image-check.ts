@@ -13,12 +13,12 @@ import { podOf } from "./node-steps.ts";
 import { nodesOf, type FabricNode } from "../resources/nodes.ts";
 import { organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
 
-/** Seconds after which Kubernetes ends the Pod of a command that was killed. */
+/** Seconds after which Kubernetes ends the Pod, if the command was killed. */
 const longest = 3600;
 
 /**
- * Before nodes that run are stopped for another image, and before it is written anywhere that they should be: the cluster has it, or can
- * pull it. Who may not look at an organization's Pods, or make one, goes on unchecked.
+ * A check that the cluster has, or can pull, the new images of running nodes, before the definition is written and the nodes are
+ * stopped. It is left out for a user who may not read an organization's Pods, or not create one.
  */
 export function imagesStep(cluster: Cluster, network: FabricNetwork, after: Step): Step {
   const checked = new Set<string>();
@@ -59,7 +59,7 @@ interface NewImage {
   readonly node: FabricNode;
 }
 
-/** What an organization's nodes are to run instead of what they run. */
+/** The new images of an organization's ready nodes. */
 async function newImages(
   cluster: Cluster,
   { spec: { images } }: FabricNetwork,
@@ -118,7 +118,7 @@ async function pulled(
 
 const checkLabels = { ...managedBy, "app.kubernetes.io/component": "image-check" } as const;
 
-/** Of a run that was killed. */
+/** Removes Pods of a command that was killed. */
 async function removeLeftovers(cluster: Cluster, namespace: string, signal: AbortSignal): Promise<void> {
   const pods = await list(cluster, { kind: "Pod", namespace, labels: checkLabels }, signal);
   for (const { metadata } of pods) {
@@ -127,7 +127,7 @@ async function removeLeftovers(cluster: Cluster, namespace: string, signal: Abor
   }
 }
 
-/** Does nothing but be started: `peer version` and `orderer version` need no configuration. */
+/** A Pod that only has to start: `peer version` and `orderer version` need no configuration. */
 function checkPod(namespace: string, image: string, component: FabricNode["component"]): V1Pod {
   return {
     apiVersion: "v1",
@@ -153,7 +153,7 @@ function checkPod(namespace: string, image: string, component: FabricNode["compo
   };
 }
 
-/** What becomes of the container does not matter: once the kubelet makes it, the image is there. */
+/** Once the kubelet makes the container, it has the image. It does not matter how the container ends. */
 const hasImage: Condition<V1Pod> = (pod) => {
   const [container] = pod?.status?.containerStatuses ?? [];
   const { running, terminated, waiting } = container?.state ?? {};

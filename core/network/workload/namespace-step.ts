@@ -12,9 +12,8 @@ import { appliedStep } from "../../kubernetes/steps/object-steps.ts";
 import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
 /**
- * An organization's namespace, with the network's definition in it. One that is being removed is waited for and made anew: what
- * is still in it goes, too, however complete it looks. Throws `conflict` for one of another network or of somebody else, which is not
- * taken over.
+ * A step that makes an organization's namespace, with the network's definition in it. A namespace that is being removed is waited for and
+ * made anew, for all objects in it will be removed. Throws `conflict` for a namespace of another network or of somebody else.
  */
 export function namespaceStep(
   cluster: Cluster,

@@ -17,18 +17,18 @@ import type { FabricNetwork, Organization } from "../resources/spec.ts";
 /** The user that orderers and peers run as; any but root will do. */
 export const fabricUser = 10001;
 
-/** What distinguishes an orderer's Pod from a peer's. */
+/** The parts in which an orderer's and a peer's objects differ. */
 export interface NodeDesign {
   readonly image: string;
   readonly command?: string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Those that others call. */
+  /** Ports for clients and other nodes. */
   readonly ports: Readonly<Record<string, number>>;
-  /** Of those, the one that it listens on last when it starts; operations come before all of them. */
+  /** The port that the node opens last at its start. It opens the operations port first. */
   readonly lastPort: number;
-  /** Without TLS, and whoever reaches it may change what is logged (`PUT /logspec`): for the kubelet and for who reads metrics. */
+  /** For the kubelet and for metrics. Without TLS, and every client that reaches it may change the log level (`PUT /logspec`). */
   readonly operationsPort: number;
-  /** Where the ledger's claim is mounted. */
+  /** The mount path of the ledger's claim. */
   readonly dataPath: string;
   readonly podAnnotations?: Record<string, string>;
   readonly podSecurityContext?: V1PodSpec["securityContext"];
@@ -64,7 +64,7 @@ export function claimOf(network: FabricNetwork, node: FabricNode, name: string, 
 
 export const ledgerClaimName = (node: FabricNode): string => `${node.name}-ledger`;
 
-/** A StatefulSet of one: never two Pods on one ledger, not even while rolling. */
+/** A StatefulSet of one Pod, so that two Pods never use one ledger, not even during a rollout. */
 export function statefulSetOf(network: FabricNetwork, node: FabricNode, design: NodeDesign): V1StatefulSet {
   return {
     apiVersion: "apps/v1",
@@ -113,10 +113,10 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
           containerPort,
           protocol: "TCP",
         })),
-        // Until then it is sent no calls, and neither of the others asks. Days: opening its channels may take an orderer hours, and would
-        // begin anew if it were killed.
+        // Until the last port is open, the node gets no calls, and the other probes do not run. The limit is days: an orderer may need hours
+        // to open its channels, and would begin again if it were killed.
         startupProbe: { tcpSocket: { port: design.lastPort }, periodSeconds: 1, failureThreshold: 1_000_000 },
-        // /healthz also asks what Fabric depends on (a peer: its Docker daemon): a reason not to be called, none to be killed.
+        // /healthz also checks what Fabric depends on (a peer: its Docker daemon). A failure there is no reason to kill the node.
         readinessProbe: { httpGet: { path: "/healthz", port: "operations" }, periodSeconds: 2, timeoutSeconds: 5 },
         livenessProbe: {
           tcpSocket: { port: design.operationsPort },
@@ -125,7 +125,7 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
           timeoutSeconds: 10,
           failureThreshold: 6,
         },
-        // No limit of processor time: a node that is held back is a slow one, and an orderer then loses its leader.
+        // No CPU limit: it would slow a node down, and an orderer could lose its leader.
         resources: {
           requests: { cpu: "50m", memory: design.memory.request },
           limits: { memory: design.memory.limit },
@@ -138,13 +138,13 @@ function podSpecOf(node: FabricNode, design: NodeDesign): V1PodSpec {
   };
 }
 
-/** On another node of the cluster than the others of its organization, where there is one with room. */
+/** Prefers a node of the cluster without another node of the organization. */
 function apartFrom(organization: Organization): V1WeightedPodAffinityTerm {
   const labelSelector = { matchLabels: nodesSelector(organization) };
   return { weight: 100, podAffinityTerm: { labelSelector, topologyKey: "kubernetes.io/hostname" } };
 }
 
-/** All that the Pod Security level "restricted" asks of a container. */
+/** All that the Pod Security level "restricted" requires of a container. */
 export const restrictedContainer: NonNullable<V1Container["securityContext"]> = {
   runAsNonRoot: true,
   runAsUser: fabricUser,

@@ -14,7 +14,7 @@ import { rolledOutStep } from "../../kubernetes/steps/rollout.ts";
 import { hostOf, nodesOf, type FabricNode } from "../resources/nodes.ts";
 import { fabricImage, type FabricNetwork } from "../resources/spec.ts";
 
-/** Waits until a node that was restarted has what the others have; tells how it went. */
+/** Waits until a restarted node has the others' blocks; returns the result in words. */
 export type CaughtUp = (node: FabricNode, context: StepContext) => Promise<string>;
 
 /** A node is there as wanted, and ready. One that runs and has to be restarted for it waits for its turn, and for the others to be ready. */
@@ -142,7 +142,7 @@ function failedRestart(network: FabricNetwork, node: FabricNode, cause: FabricEr
 const joinedHints = (hints: readonly (string | undefined)[]): string =>
   hints.filter((hint) => hint !== undefined).join("; ");
 
-/** The option that holds what may be wrong with a node: an image that was named by itself stays whatever the version. Pure. */
+/** The option of `init` that may repair a node. An image that was set by itself does not follow --fabric-version. Pure. */
 export function whatToChange(
   { spec }: FabricNetwork,
   { component }: Pick<FabricNode, "component">,
@@ -156,11 +156,11 @@ export function whatToChange(
   return `the definition names the image ${image}; another: kubectl fabric init ${option}`;
 }
 
-/** All of a node but its identity. */
+/** All objects of a node except its identity. */
 export const nodeObjects = (network: FabricNetwork, node: FabricNode): readonly KubernetesObject[] =>
   node.component === "orderer" ? ordererObjects(network, node) : peerObjects(network, node);
 
-/** What applying one object would do. */
+/** The changes that applying one object would make. */
 interface ObjectLook extends Pick<DryRun<KubernetesObject>, "change" | "fields"> {
   readonly object: KubernetesObject;
   readonly obsolete?: V1PersistentVolumeClaim;
@@ -168,7 +168,7 @@ interface ObjectLook extends Pick<DryRun<KubernetesObject>, "change" | "fields">
 
 interface Look {
   readonly looks: readonly ObjectLook[];
-  /** Its Pod is ready, and would be replaced. */
+  /** Whether the node's Pod is ready, and would be replaced. */
   readonly isRestart: boolean;
 }
 
@@ -191,7 +191,7 @@ async function look(
   return { looks, isRestart: isReplaced && podReady(await get(cluster, podOf(node), signal)).so === true };
 }
 
-/** What is not as wanted, in a few words; nothing when all is. */
+/** The differing objects, in a few words; empty when there are none. */
 function changeOf(looks: readonly ObjectLook[]): string {
   const changed = looks.filter(({ change }) => change !== "none");
   const [anew, others] = [true, false].map((isAnew) =>
@@ -234,7 +234,7 @@ async function othersReady(cluster: Cluster, node: FabricNode, signal: AbortSign
   );
 }
 
-/** How many of an organization's nodes may be down at a time, the one that is restarted among them: orderers keep a quorum, BFT's too. */
+/** How many of an organization's nodes may be down at a time, including the restarted one: orderers keep a quorum, also for BFT. */
 export function mayBeDown(component: FabricNode["component"], count: number): number {
   return component === "orderer" ? Math.max(1, Math.floor((count - 1) / 3)) : 1;
 }

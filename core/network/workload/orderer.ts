@@ -6,7 +6,7 @@ import { memoryLimitOf, memoryRequests, type FabricNetwork } from "../resources/
 
 const dataPath = "/var/hyperledger/production/orderer";
 
-/** Everything of one orderer but its identity. Settings are those of Fabric's sampleconfig/orderer.yaml, by environment. */
+/** All objects of one orderer except its identity. Variables set the options of Fabric's sampleconfig/orderer.yaml. */
 export function ordererObjects(network: FabricNetwork, node: FabricNode): KubernetesObject[] {
   const design = ordererDesign(network, node);
   return [
@@ -22,7 +22,7 @@ function ordererDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
     memory: { request: memoryRequests.orderer, limit: memoryLimitOf(network, "orderer") },
     ports: clientPorts.orderer,
     operationsPort: ports.ordererOperations,
-    lastPort: ports.ordererAdmin, // orderer/common/server/main.go: once all channels are open
+    lastPort: ports.ordererAdmin, // orderer/common/server/main.go: opened after all channels
     dataPath,
     podSecurityContext: restrictedPod,
     env: {

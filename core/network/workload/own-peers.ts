@@ -11,7 +11,7 @@ export interface OwnPeer {
   readonly network: string;
 }
 
-/** Those of some workloads that `init` made as peers, and that are still to have their daemon. */
+/** Of some workloads, the peers that `init` made and that still ask for injection. */
 export async function ownPeers(
   cluster: Cluster,
   refs: readonly ObjectRef[],

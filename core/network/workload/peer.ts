@@ -18,8 +18,8 @@ const dataPath = "/var/hyperledger/production";
 const dockerClaimName = (node: FabricNode): string => `${node.name}-docker`;
 
 /**
- * Everything of one peer but its identity. Settings are those of Fabric's sampleconfig/core.yaml, by environment; all
- * that has to do with Docker and the chaincode address is left to the webhook.
+ * All objects of one peer except its identity. Variables set the options of Fabric's sampleconfig/core.yaml, except those of
+ * Docker and the chaincode address, which the webhook sets.
  */
 export function peerObjects(network: FabricNetwork, node: FabricNode): KubernetesObject[] {
   const design = peerDesign(network, node);
@@ -31,7 +31,7 @@ export function peerObjects(network: FabricNetwork, node: FabricNode): Kubernete
   ];
 }
 
-/** What a peer fills into the address of a chaincode as a service (ccaas_builder/cmd/build; core.yaml hands the variable to the builder). */
+/** The value that a peer fills into the address of chaincode as a service (ccaas_builder/cmd/build; core.yaml passes the variable on). */
 export function builderSettings({ name }: FabricNode): { readonly name: string; readonly value: string } {
   return { name: "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG", value: JSON.stringify({ peername: name }) };
 }
@@ -45,7 +45,7 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
     memory: { request: memoryRequests.peer, limit: memoryLimitOf(network, "peer") },
     ports: clientPorts.peer,
     operationsPort: ports.peerOperations,
-    lastPort: ports.peer, // internal/peer/node/start.go: before its channels' ledgers are open, so that a call may wait for them
+    lastPort: ports.peer, // internal/peer/node/start.go: opened before the channels' ledgers, for which a call may have to wait
     dataPath,
     podAnnotations: {
       [annotationKeys.inject]: "true",
@@ -78,15 +78,15 @@ function peerDesign(network: FabricNetwork, node: FabricNode): NodeDesign {
   };
 }
 
-/** Root is not to be had under Pod Security "restricted"; but there the other volume is ours, too: no Docker keeps images in it. */
+/** How the ledger's volume gets the peer's user as owner. "restricted" refuses root, but allows fsGroup, for there is no Docker graph. */
 function ownerOfLedger(network: FabricNetwork): Pick<NodeDesign, "initContainers" | "podSecurityContext"> {
   if (peerSecurity(network) === "restricted") return { podSecurityContext: restrictedPod };
   return { initContainers: [ledgerOwner(network)] };
 }
 
 /**
- * Gives the empty ledger volume to the peer's user. Not by fsGroup: kubelet would also change the group of every file
- * in the Docker graph, which holds other people's images, and hostPath and many NFS volumes ignore it.
+ * Gives the empty ledger volume to the peer's user. Not by fsGroup: the kubelet would also change the group of every file
+ * in the Docker graph, which has foreign images, and hostPath and many NFS volumes ignore fsGroup.
  */
 function ledgerOwner(network: FabricNetwork): V1Container {
   return {

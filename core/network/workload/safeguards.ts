@@ -10,8 +10,8 @@ import { clientPorts, ports } from "../resources/nodes.ts";
 import type { FabricNetwork, Organization } from "../resources/spec.ts";
 
 /**
- * What stands beside an organization's nodes: who may connect to them, and how many of them may be taken away at a time. Policies add
- * up: where somebody has made some, ours would open to everybody what those leave to a few, so that none is made.
+ * A step that makes the NetworkPolicy and the PodDisruptionBudget of an organization's nodes. Policies add up: beside policies of somebody
+ * else, ours would open ports that those restrict, so it is not made then.
  */
 export function safeguardsStep(
   cluster: Cluster,
@@ -54,8 +54,8 @@ const metadataOf = (network: FabricNetwork, organization: Organization) => ({
 });
 
 /**
- * Everybody may call what asks for certificates. The operations port does not: who reads metrics has a label on their namespace. A kubelet
- * that asks how a node is comes in whatever a policy says, and so does a port-forward.
+ * Every Pod may call the ports with TLS. The operations port has no TLS: only labelled namespaces may read metrics there. The kubelet's
+ * probes and port-forwards pass any policy.
  */
 function networkPolicy(network: FabricNetwork, organization: Organization): V1NetworkPolicy {
   const [called, operations] =
@@ -81,7 +81,7 @@ function networkPolicy(network: FabricNetwork, organization: Organization): V1Ne
   };
 }
 
-/** A drained node of the cluster takes one after the other; what is broken already is not held (KEP-3017). */
+/** A drained node of the cluster evicts one node at a time; unhealthy Pods may always be evicted (KEP-3017). */
 function disruptionBudget(network: FabricNetwork, organization: Organization): V1PodDisruptionBudget {
   return {
     apiVersion: "policy/v1",

@@ -10,8 +10,8 @@ import { nodesOf } from "../resources/nodes.ts";
 import { organizations, type FabricNetwork, type Organization } from "../resources/spec.ts";
 
 /**
- * Before it is written anywhere that claims should be of a storage class: the cluster has it. Throws `usage` with those that it has.
- * It is not asked for where all claims have volumes of it already, nor of who may not list storage classes.
+ * A check that the cluster has a storage class, before the definition is written. Throws `usage` with the existing classes.
+ * It is left out when all claims have volumes of this class already, or the user may not list storage classes.
  */
 export function storageClassStep(cluster: Cluster, network: FabricNetwork, className: string, after: Step): Step {
   return {
@@ -27,7 +27,7 @@ export function storageClassStep(cluster: Cluster, network: FabricNetwork, class
   };
 }
 
-/** A claim of the organization is to be made of it, or has a volume of another one. */
+/** Whether a claim of the organization does not have a volume of this class yet. */
 async function isNeeded(
   cluster: Cluster,
   network: FabricNetwork,
