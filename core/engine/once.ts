@@ -1,12 +1,29 @@
-/** Does a thing once for each key, however many ask for it, now or later; what failed may be tried again. */
-export function onceEach<Value>(): (key: string, make: () => Promise<Value>) => Promise<Value> {
-  const kept = new Map<string, Promise<Value>>();
+interface Keeping<Value> {
+  /** Milliseconds that a value may be used from when it came; for ever unless told. */
+  readonly keptFor?: ((value: Value) => number) | undefined;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now?: (() => number) | undefined;
+}
+
+/**
+ * Does a thing once for each key, however many ask for it, now or later, and again only when what came of it has become too old.
+ * What failed may be tried again.
+ */
+export function onceEach<Value>({ keptFor = () => Infinity, now = () => performance.now() }: Keeping<Value> = {}): (
+  key: string,
+  make: () => Promise<Value>,
+) => Promise<Value> {
+  const kept = new Map<string, { readonly made: Promise<Value>; until: number }>();
   return (key, make) => {
     const before = kept.get(key);
-    if (before) return before;
-    const made = make();
-    kept.set(key, made);
-    made.catch(() => kept.delete(key));
-    return made;
+    if (before && now() < before.until) return before.made;
+    // Under way it has no age: however long it takes, nobody begins a second one.
+    const mine = { made: make(), until: Infinity };
+    kept.set(key, mine);
+    mine.made.then(
+      (value) => (mine.until = now() + keptFor(value)),
+      () => kept.delete(key),
+    );
+    return mine.made;
   };
 }

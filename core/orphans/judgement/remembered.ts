@@ -1,3 +1,5 @@
+import { onceEach } from "../../engine/once.ts";
+
 /**
  * Calls `ask` once for callers at the same time, and again only when the answer is too old: `goodFor` gives the milliseconds for which
  * an answer may be used. A failure is not kept.
@@ -5,17 +7,8 @@
 export function remembered<Argument, Answer>(
   ask: (argument: Argument) => Promise<Answer>,
   goodFor: (answer: Answer) => number,
-  now: () => number = () => performance.now(),
+  now?: () => number,
 ): (argument: Argument) => Promise<Answer> {
-  let last: { readonly answer: Promise<Answer>; until: number } | undefined;
-  return (argument) => {
-    if (last && now() < last.until) return last.answer;
-    const mine = { answer: ask(argument), until: Infinity };
-    last = mine;
-    mine.answer.then(
-      (answer) => (mine.until = now() + goodFor(answer)),
-      () => (mine.until = 0),
-    );
-    return mine.answer;
-  };
+  const once = onceEach<Answer>({ keptFor: goodFor, now });
+  return (argument) => once("", () => ask(argument));
 }

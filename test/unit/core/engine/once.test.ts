@@ -18,3 +18,29 @@ test("what failed fails for all who waited for it, and is tried again by the nex
   ]);
   expect(await once("a", () => Promise.resolve("here"))).toBe("here");
 });
+
+test("what is kept for a time is made again after it, counted from when it came, and never twice side by side", async () => {
+  let now = 0;
+  const open: PromiseWithResolvers<string>[] = [];
+  const once = onceEach<string>({ keptFor: (value) => value.length, now: () => now });
+  const make = () => {
+    const one = Promise.withResolvers<string>();
+    open.push(one);
+    return one.promise;
+  };
+  const waiting = [once("a", make)];
+  now = 1000;
+  waiting.push(once("a", make));
+  open[0]?.resolve("abc");
+  expect(await Promise.all(waiting)).toEqual(["abc", "abc"]);
+  now = 1002;
+  expect(await once("a", make)).toBe("abc");
+  now = 1003;
+  const failing = once("a", make);
+  open[1]?.reject(new Error("away"));
+  await expect(failing).rejects.toThrow("away");
+  const again = once("a", make);
+  open[2]?.resolve("d");
+  expect(await again).toBe("d");
+  expect(open).toHaveLength(3);
+});
