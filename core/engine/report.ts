@@ -23,6 +23,13 @@ export type Outcome =
   /** Not finished: one that it comes after is not so, or the run was interrupted. */
   | { readonly result: "skipped"; readonly because: string; readonly failure?: unknown };
 
+export type StepEvent =
+  | { readonly type: "started"; readonly step: Step }
+  | { readonly type: "progress"; readonly step: Step; readonly text: string }
+  /** A connection was lost on the way: the step is looked at again, and acts again if it has to. */
+  | { readonly type: "again"; readonly step: Step; readonly because: string }
+  | { readonly type: "ended"; readonly step: Step; readonly outcome: Outcome; readonly milliseconds: number };
+
 export interface RunReport {
   /** All steps, in the order of the plan; those that others have brought stand behind these. */
   readonly steps: readonly Step[];

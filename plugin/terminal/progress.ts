@@ -1,8 +1,7 @@
 import { createLogUpdate } from "log-update";
 import { messageOf } from "../../core/error.ts";
 import { sharedReason } from "../../core/engine/reasons.ts";
-import type { Outcome } from "../../core/engine/report.ts";
-import type { StepEvent } from "../../core/engine/run.ts";
+import type { Outcome, StepEvent } from "../../core/engine/report.ts";
 import { painter } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 import type { Terminal } from "./io.ts";

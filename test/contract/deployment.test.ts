@@ -12,7 +12,7 @@ import {
 import { printEndorsementPolicy } from "../../core/fabric/policy/endorsement-policy.ts";
 import { reachGateway } from "../../core/network/session/reach.ts";
 import { hostOf, peerNodes, type FabricNode } from "../../core/network/resources/nodes.ts";
-import type { StepEvent } from "../../core/engine/run.ts";
+import type { StepEvent } from "../../core/engine/report.ts";
 import { runToEnd } from "../run-to-end.ts";
 import type { FabricError } from "../../core/error.ts";
 import type { StepContext } from "../../core/engine/step.ts";

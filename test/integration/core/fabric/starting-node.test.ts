@@ -17,7 +17,7 @@ import { connectNode } from "../../../../core/fabric/node/node-connection.ts";
 import { installedPackage } from "../../../../core/fabric/chaincode/lifecycle.ts";
 import { peerChannels } from "../../../../core/fabric/channel/peer-channels.ts";
 import { newSigningIdentity, type SigningIdentity } from "../../../../core/fabric/identity/signing-identity.ts";
-import type { StepEvent } from "../../../../core/engine/run.ts";
+import type { StepEvent } from "../../../../core/engine/report.ts";
 import { runToEnd } from "../../../run-to-end.ts";
 
 /** A node that answers every call with UNIMPLEMENTED: whoever hears that has reached it. */

@@ -78,7 +78,7 @@ async function doneWhere(plan: readonly Step[], fails?: RegExp): Promise<readonl
       },
     });
   }
-  const end = await runToEnd(plan, { signal, consent: true }).then(
+  const end = await runToEnd(plan, { signal }).then(
     () => "done",
     ({ message }: Error) => message,
   );

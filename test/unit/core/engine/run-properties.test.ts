@@ -3,8 +3,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { FabricError, LostConnection, messageOf } from "../../../../core/error.ts";
-import type { Outcome, RunReport } from "../../../../core/engine/report.ts";
-import { converge, pass, type StepEvent } from "../../../../core/engine/run.ts";
+import type { Outcome, RunReport, StepEvent } from "../../../../core/engine/report.ts";
+import { converge, pass } from "../../../../core/engine/run.ts";
 import type { Step, Waiting } from "../../../../core/engine/step.ts";
 
 /** What comes of a call. After the last that a step is given all are fine. */

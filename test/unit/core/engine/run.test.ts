@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { FabricError, LostConnection, type ErrorCode } from "../../../../core/error.ts";
-import { converge, type StepEvent } from "../../../../core/engine/run.ts";
+import type { StepEvent } from "../../../../core/engine/report.ts";
+import { converge } from "../../../../core/engine/run.ts";
 import type { ActingStep, Step } from "../../../../core/engine/step.ts";
 
 /** A world of facts; each step makes one true. Each comes after some that stand before it; `adjusted` has another one made of it. */

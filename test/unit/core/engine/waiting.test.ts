@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { FabricError } from "../../../../core/error.ts";
-import { converge, pass, type RunOptions, type StepEvent } from "../../../../core/engine/run.ts";
+import type { StepEvent } from "../../../../core/engine/report.ts";
+import { converge, pass, type RunOptions } from "../../../../core/engine/run.ts";
 import { inTurn, scoped } from "../../../../core/engine/section.ts";
 import type { Observation, Step } from "../../../../core/engine/step.ts";
 

@@ -7,7 +7,7 @@ import type { OpenNetwork } from "../../../../../core/network/session/open-netwo
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { hostOf, nodesOf, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
 import type { PeerOrganization } from "../../../../../core/network/resources/spec.ts";
-import type { StepEvent } from "../../../../../core/engine/run.ts";
+import type { StepEvent } from "../../../../../core/engine/report.ts";
 import { runToEnd } from "../../../../run-to-end.ts";
 import type { Step } from "../../../../../core/engine/step.ts";
 

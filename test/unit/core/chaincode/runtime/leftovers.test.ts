@@ -51,7 +51,7 @@ async function move(pkg: PackageToDeploy, chosen: boolean): Promise<void> {
   const request = { chaincode: "asset", channel: "mychannel", label: "asset", organizations: [organization] };
   const runtime = newDindRuntime(network, { ...request, chosen, prepare }, "dind", undefined);
   const target: Target = { organization, peers: [], late: [], gateway, pkg };
-  await runToEnd(runtime.afterwards(target, []), { consent: true });
+  await runToEnd(runtime.afterwards(target, []));
 }
 
 /** Of which only the ID is known until it is asked for. */

@@ -39,7 +39,7 @@ const deletedNamespaces = (cluster: ScriptedCluster, since: number): readonly st
 async function down(cluster: ScriptedCluster, name?: string, options: RunOptions = {}): Promise<RunReport> {
   const client = cluster.connect();
   const { namespaces } = await networkNamespaces(client, name, signal);
-  return runToEnd(downSteps(client, namespaces), { consent: true, ...options });
+  return runToEnd(downSteps(client, namespaces), options);
 }
 
 const namespace = (name: string, labels: Readonly<Record<string, string>> = {}): WireObject => ({
@@ -144,7 +144,7 @@ describe("down", () => {
     cluster.erase("Namespace", "org1");
     const theirs = cluster.put(namespace("org1"));
     const count = cluster.writes.length;
-    expect(await runToEnd(downSteps(client, namespaces), { consent: true })).toMatchObject({
+    expect(await runToEnd(downSteps(client, namespaces))).toMatchObject({
       changed: 1,
       unchanged: 1,
     });
@@ -163,7 +163,7 @@ describe("down", () => {
     const { namespaces } = await networkNamespaces(client, undefined, signal);
     relabel(cluster, label, value);
     const count = cluster.writes.length;
-    await expect(runToEnd(downSteps(client, namespaces), { consent: true })).rejects.toMatchObject({
+    await expect(runToEnd(downSteps(client, namespaces))).rejects.toMatchObject({
       code: "conflict",
       message: `expected Namespace org1 to have the label ${label}=${fabric[label]}, as before, found ${found}`,
       hint: "it was not deleted; whose it is by now: kubectl get namespace org1 --show-labels",

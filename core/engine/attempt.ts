@@ -1,0 +1,210 @@
+import { FabricError } from "../error.ts";
+import { isCutOff, type Sleep } from "./eventually.ts";
+import type { Lanes } from "./lanes.ts";
+import { growingPauses, newPersistence, type Persistence } from "./persistence.ts";
+import { isSo, type Outcome, type StepEvent } from "./report.ts";
+import type { Slots } from "./slots.ts";
+import type { Differs, Step, StepContext, Waiting } from "./step.ts";
+
+/** What the steps of a run share. */
+export interface Run {
+  readonly dryRun: boolean;
+  readonly oneRound: boolean;
+  readonly consent: boolean;
+  readonly signal: AbortSignal;
+  readonly slots: Slots;
+  readonly lanes: Lanes;
+  readonly now: () => number;
+  readonly sleep: Sleep;
+  readonly emit: (event: StepEvent) => void;
+}
+
+/** A step under way. */
+interface Work {
+  readonly step: Step;
+  readonly context: StepContext;
+  /** What it was about to change when it acted; undefined when it has not. */
+  acted?: { readonly change: string | undefined };
+  /** It was seen to be not so yet. */
+  waited?: true;
+  /** What it waited for at last: says more than that it was cut off. */
+  missing?: FabricError;
+}
+
+export interface Attempt {
+  readonly outcome: Outcome;
+  /** What it has brought. */
+  readonly brought?: readonly Step[];
+}
+
+/** A step from its first look to its end. What it waits for it waits for without a slot. */
+export async function attempt(
+  step: Step,
+  run: Run,
+  begun: () => void,
+  bring: (steps: readonly Step[]) => void,
+): Promise<Attempt> {
+  const { signal, slots, emit } = run;
+  const context: StepContext = {
+    signal,
+    progress: (text) => emit({ type: "progress", step, text }),
+    again: (because) => emit({ type: "again", step, because }),
+  };
+  const work: Work = { step, context };
+  const persistence = newPersistence(step.patience, run.now);
+  let isBegun = false;
+  for (const looks = growingPauses(); ;) {
+    let next: Attempt | Waiting | { readonly pause: number };
+    await slots.take();
+    try {
+      if (signal.aborted) return { outcome: isBegun ? cutShort(signal.reason, work) : interrupted };
+      if (!isBegun) begun();
+      isBegun = true;
+      next = await inSlot(work, run, bring);
+      persistence.worked();
+    } catch (error) {
+      next = afterFailure(error, work, run, persistence);
+    } finally {
+      slots.leave();
+    }
+    if ("outcome" in next) return next;
+    if ("is" in next) {
+      if (run.dryRun) return { outcome: { result: "would-change", detail: next.change ?? next.missing } };
+      if (run.oneRound)
+        return { outcome: { result: "waiting", missing: next.missing, acted: work.acted !== undefined } };
+      next = await waited(next, looks, work).catch((error: unknown) => afterFailure(error, work, run, persistence));
+      if ("outcome" in next) return next;
+    }
+    if (next.pause > 0) await run.sleep(next.pause, signal);
+  }
+}
+
+/** Waits for what is watched; gives the pause until the step is looked at again. */
+async function waited(
+  { missing, hint, until }: Waiting,
+  looks: () => number,
+  work: Work,
+): Promise<{ readonly pause: number }> {
+  const isAgain = work.waited === true;
+  const { context } = work;
+  work.waited = true;
+  work.missing = new FabricError("not-ready", missing, { hint });
+  if (!until) {
+    context.progress(missing);
+    return { pause: looks() };
+  }
+  try {
+    await until(context);
+  } catch (error) {
+    // Who watches knows better what is missing.
+    if (error !== context.signal.reason) delete work.missing;
+    throw error;
+  }
+  // A watch that says too soon that it is worth looking again must not have the step look without end.
+  return { pause: isAgain ? looks() : 0 };
+}
+
+/** One that may pass by itself is a pause, any other ends the step. */
+function afterFailure(
+  error: unknown,
+  work: Work,
+  { signal, oneRound }: Run,
+  persistence: Persistence,
+): Attempt | { readonly pause: number } {
+  const further = signal.aborted || oneRound ? undefined : persistence.after(error, work.acted !== undefined);
+  if (!further) return { outcome: cutShort(error, work) };
+  const { message } = error as FabricError;
+  if (further.isLost) {
+    work.context.again?.(message);
+  } else {
+    work.context.progress(message);
+    work.missing = error as FabricError;
+  }
+  return { pause: further.pause };
+}
+
+/** How a step ends by a failure. */
+function cutShort(error: unknown, { context: { signal }, missing }: Work): Outcome {
+  const { aborted, reason } = signal as { readonly aborted: boolean; readonly reason: unknown };
+  if (!aborted) return { result: "failed", error };
+  // Whatever a call says when it is cut off by Ctrl-C, nothing has failed. A deadline is another thing: what it cut off tells why.
+  if (reason instanceof FabricError && reason.code === "interrupted") return interrupted;
+  return { result: "failed", error: missing && (error === reason || isCutOff(error)) ? missing : error };
+}
+
+const interrupted: Outcome = { result: "skipped", because: "interrupted" };
+
+/** A round of one step, and what it brings where it is so. */
+async function inSlot(work: Work, run: Run, bring: (steps: readonly Step[]) => void): Promise<Attempt | Waiting> {
+  const { step, context } = work;
+  const found = await round(work, run);
+  if ("is" in found) return found;
+  const isThere = isSo(found) || (found.result === "would-change" && found.isThere === true);
+  if (!step.expand || !isThere) return { outcome: found };
+  const brought = await step.expand(context);
+  bring(brought);
+  return { outcome: found, brought };
+}
+
+/** A look, and where it differs an act. */
+async function round(work: Work, run: Run): Promise<Outcome | Waiting> {
+  const { step, context, acted, waited } = work;
+  const observation = await step.observe(context);
+  switch (observation.is) {
+    case "so":
+      // What was done before it waited, or before the connection was lost, was done by us; what was waited for has come in this run.
+      return {
+        result: (acted || waited) && !step.isCheck && !observation.byOthers ? "changed" : "unchanged",
+        detail: observation.detail ?? acted?.change,
+      };
+    case "waiting":
+      return observation;
+    case "required":
+      // What others have to do keeps nobody from looking.
+      if (run.dryRun) return { result: "would-change", detail: observation.failure.message, isThere: true };
+      return { result: "required", of: observation.of, error: observation.failure };
+    case "differs":
+      return run.dryRun ? wouldChange(step, observation) : change(work, observation, run);
+  }
+}
+
+function wouldChange({ isCheck }: Step, { change: detail, isThere = false }: Differs): Outcome {
+  if (isCheck) return { result: "unchanged", detail };
+  return { result: "would-change", detail, ...(isThere ? { isThere } : {}) };
+}
+
+async function change(
+  work: Work,
+  { change: wanted, interrupts = false }: Differs,
+  run: Run,
+): Promise<Outcome | Waiting> {
+  const { step, context } = work;
+  if (step.removes && !run.consent) return { result: "kept", detail: wanted };
+  if (!step.act) throw new FabricError("internal", `${step.id} differs, and has no way to act`);
+  if (interrupts) {
+    const instead = await turn(work, run);
+    if (instead) return instead;
+  } else {
+    run.lanes.pass(step);
+  }
+  work.acted = { change: wanted };
+  const said = await step.act(context);
+  if (typeof said === "object" && "is" in said) return said;
+  if (typeof said === "object") return { result: "unchanged", detail: said.unchanged };
+  return { result: step.isCheck ? "unchanged" : "changed", detail: said ?? wanted };
+}
+
+/** Waits for a step's turn, without a slot; what comes of that other than that it acts. */
+async function turn(work: Work, run: Run): Promise<Outcome | Waiting | undefined> {
+  const { lanes, slots, signal } = run;
+  slots.leave();
+  const given = await lanes.take(work.step);
+  await slots.take();
+  if (given.is === "given") {
+    signal.throwIfAborted();
+    return given.waited ? round(work, run) : undefined;
+  }
+  const { by, how } = given;
+  if (how === "failed") return { result: "skipped", because: `${by.title} failed` };
+  return { result: "waiting", missing: `the turn of ${by.title} is not over`, acted: false };
+}
