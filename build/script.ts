@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { FabricError, messageOf } from "../core/error.ts";
 import { exitCodes, exitCodeOf } from "../plugin/terminal/failure.ts";
+import { typed } from "../plugin/terminal/remedy.ts";
 import { newLifetime, type Lifetime } from "./lifetime.ts";
 
 /** A script of this project, run by `npm run NAME`. */
@@ -84,7 +85,7 @@ function report(thrown: unknown, { aborted, reason }: AbortSignal): number {
 
 function tell(thrown: unknown, where: string): void {
   say(`error: ${where}${messageOf(thrown)}`);
-  if (thrown instanceof FabricError && thrown.hint !== undefined) say(`hint: ${thrown.hint}`);
+  if (thrown instanceof FabricError && thrown.hint !== undefined) say(`hint: ${typed(thrown.hint)}`);
   if (process.env["KUBECTL_FABRIC_DEBUG"] === "1" && thrown instanceof Error) say(thrown.stack ?? "");
 }
 

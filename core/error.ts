@@ -1,3 +1,5 @@
+import type { Remedy } from "./remedy.ts";
+
 /** What went wrong, for scripts: stable, one word for each kind of remedy. */
 export type ErrorCode =
   | "usage" // the command line or an input file is wrong
@@ -16,8 +18,8 @@ export type ErrorCode =
   | "internal";
 
 export interface ErrorDetails {
-  /** What to type, or to look at, next. */
-  readonly hint?: string | undefined;
+  /** What to do, or to look at, next. */
+  readonly hint?: Remedy | undefined;
   readonly cause?: unknown;
 }
 
@@ -25,7 +27,7 @@ export interface ErrorDetails {
 export class FabricError extends Error {
   override readonly name = "FabricError";
   readonly code: ErrorCode;
-  readonly hint: string | undefined;
+  readonly hint: Remedy | undefined;
 
   constructor(code: ErrorCode, message: string, { hint, cause }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
-import { onSameCluster, type GivenCluster } from "./commands/same-cluster.ts";
 import { FabricError } from "../core/error.ts";
 import { checkNodeVersion } from "./node-version.ts";
 import { newProgram } from "./program.ts";
 import { defectOf, exitCodes, exitCodeOf, formatFailure } from "./terminal/failure.ts";
 import type { OutputFormat } from "./terminal/output.ts";
+import type { GivenCluster } from "./terminal/remedy.ts";
 
 const interrupt = new AbortController();
 let interrupts = 0;
@@ -54,7 +54,6 @@ function report(thrown: unknown): number {
   if (thrown instanceof CommanderError) return exitCodeOf(thrown);
   if (unread && thrown instanceof FabricError && thrown.code === "interrupted") return exitCodes.done;
   const { output, ...given } = program.opts<{ output?: OutputFormat } & GivenCluster>();
-  const typed = (hint: string) => onSameCluster(hint, given);
-  stderr.write(formatFailure(thrown, output, env["KUBECTL_FABRIC_DEBUG"] === "1", typed));
+  stderr.write(formatFailure(thrown, output, env["KUBECTL_FABRIC_DEBUG"] === "1", given));
   return interrupt.signal.aborted ? exitCodes.interrupted : exitCodeOf(thrown);
 }

@@ -3,6 +3,7 @@ import type { Duplex, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { callbackify } from "node:util";
 import { FabricError, LostConnection, messageOf } from "../error.ts";
+import type { KubernetesCommand } from "../remedy.ts";
 import { abortError, anySignal } from "../kubernetes/abort.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { execStream, type ExecStream } from "../kubernetes/exec.ts";
@@ -124,7 +125,7 @@ class ExecEngine implements Engine {
     const where = describe(this.target);
     if (isExit(exit) && exit.code !== 0) return noDaemon(where, exit.stderr, this.target);
     return new LostConnection(`Docker in ${where} did not answer: ${messageOf(error)}`, {
-      hint: `kubectl logs -n ${this.target.namespace} ${this.target.pod} -c ${this.target.container}`,
+      hint: logOf(this.target),
       cause: error,
     });
   }
@@ -215,9 +216,13 @@ function daemonMessage(body: string): string {
   }
 }
 
-function noDaemon(where: string, stderr: string, { namespace, pod, container }: EngineTarget): FabricError {
+const logOf = ({ namespace, pod, container }: EngineTarget): KubernetesCommand => ({
+  kubectl: ["logs", "-n", namespace, pod, "-c", container],
+});
+
+function noDaemon(where: string, stderr: string, target: EngineTarget): FabricError {
   return new FabricError("not-ready", `expected a Docker daemon in ${where}, got: ${stderr.trim() || "no answer"}`, {
-    hint: `is the daemon starting? kubectl logs -n ${namespace} ${pod} -c ${container}`,
+    hint: ["is the daemon starting? ", logOf(target)],
   });
 }
 

@@ -5,6 +5,7 @@ import type { V1Node, V1StorageClass } from "../kubernetes/client-node.ts";
 import type { WebhookStatus } from "../installation/webhook.ts";
 import type { ClusterReading } from "./facts.ts";
 import { unknown, type Finding, type Known } from "./finding.ts";
+import type { Remedy } from "../remedy.ts";
 
 /** The oldest version in docs/injection.md. */
 const oldestKubernetes = "1.27";
@@ -66,7 +67,7 @@ function nodeFindings(nodes: Known<readonly V1Node[]>): readonly Finding[] {
             level: "problem",
             about: "nodes",
             text: "expected a Linux node, found none",
-            hint: "kubectl get nodes -o wide",
+            hint: { kubectl: ["get", "nodes", "-o", "wide"] },
           } as const,
         ]
       : []),
@@ -89,7 +90,7 @@ function unreadyFinding(unready: readonly string[], all: number): Finding {
     level: unready.length === all ? "problem" : "warning",
     about: "nodes",
     text: `${unready.length} of ${all} not ready: ${some}`,
-    hint: `kubectl describe node ${unready[0]}`,
+    hint: { kubectl: ["describe", "node", unready[0] ?? ""] },
   };
 }
 
@@ -97,7 +98,7 @@ function webhookFindings(webhook: Known<WebhookStatus>): readonly Finding[] {
   const about = "webhook";
   if (!webhook.known) return [unknown(about, "whether it is installed", webhook.because)];
   const { value } = webhook;
-  const hint = "kubectl fabric webhook install";
+  const hint = { operation: "webhook install" } as const;
   if (!value.installed)
     return [{ level: "problem", about, text: "it is not installed: annotated peers start without Docker", hint }];
   const { ready, wanted } = value.replicas;
@@ -106,7 +107,7 @@ function webhookFindings(webhook: Known<WebhookStatus>): readonly Finding[] {
   const text =
     `${ready} of ${wanted} Pods ready, ${value.trusted ? `registered with CA ${authority ?? "?"}` : "its CA is not registered"}, ` +
     `certificate ${days === undefined ? "not readable" : `for ${days} days`}`;
-  const look = "kubectl fabric webhook status";
+  const look = { operation: "webhook status" } as const;
   if (!value.ready && (ready === 0 || !value.trusted)) return [{ level: "problem", about, text, hint: look }];
   const well = value.ready && (days === undefined || days >= fewDays);
   return [well ? { level: "ok", about, text } : { level: "warning", about, text, hint: look }];
@@ -123,10 +124,11 @@ function storageFindings(classes: Known<readonly V1StorageClass[]>): readonly Fi
     return [
       { level: "ok", about, text: `default storage class ${marked.map(({ metadata }) => metadata?.name).join(", ")}` },
     ];
-  const hint =
-    names.length === 0
+  const [first] = names;
+  const hint: Remedy =
+    first === undefined
       ? "install a provisioner, or make PersistentVolumes; peers with dind-storage: emptyDir need none"
-      : `kubectl fabric init --storage-class ${names[0]}`;
+      : { operation: "init", with: { storageClass: first } };
   const found = names.length === 0 ? "none at all" : names.join(", ");
   return [
     { level: "warning", about, text: `expected a default storage class, found ${found}: claims stay Pending`, hint },

@@ -30,7 +30,8 @@ export async function examine(
   signal: AbortSignal,
 ): Promise<DoctorReport> {
   const passedOver: Finding[] = [];
-  const notice = (text: string) => void passedOver.push({ level: "warning", about: "networks", text });
+  const notice: Notice = (text, hint) =>
+    void passedOver.push({ level: "warning", about: "networks", text, ...(hint === undefined ? {} : { hint }) });
   const [reading, networks] = await Promise.all([
     readCluster(cluster, signal),
     networksToLookAt(cluster, network, notice, signal),

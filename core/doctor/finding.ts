@@ -1,3 +1,5 @@
+import type { Remedy } from "../remedy.ts";
+
 export const levels = ["ok", "warning", "problem", "unknown"] as const;
 /** unknown: it could not be looked at; the text says why. */
 export type Level = (typeof levels)[number];
@@ -8,8 +10,8 @@ export interface Finding {
   /** What it is about: "cluster", "webhook", "storage", "namespace org1". */
   readonly about: string;
   readonly text: string;
-  /** What to type, or to look at, next. */
-  readonly hint?: string;
+  /** What to do, or to look at, next. */
+  readonly hint?: Remedy;
 }
 
 /** A fact, or why it is not known. */

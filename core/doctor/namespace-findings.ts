@@ -9,6 +9,7 @@ import { peerContainerOf } from "../orphans/peers/peer-pod.ts";
 import type { ClusterReading, NamespaceReading } from "./facts.ts";
 import { unknown, type Finding } from "./finding.ts";
 import { profileVerdicts, recommended, type ProfileVerdict } from "./profile-verdict.ts";
+import { joined, type KubernetesCommand, type Remedy } from "../remedy.ts";
 
 /** The profiles of one namespace, and findings about it. */
 export interface NamespaceReport {
@@ -39,12 +40,11 @@ export function namespaceReport(cluster: ClusterReading, namespace: NamespaceRea
 }
 
 function missingFinding(name: string): Finding {
-  const hint = `kubectl fabric init makes those of a network; else kubectl create namespace ${name}`;
   return {
     level: "problem",
     about: `namespace ${name}`,
     text: `expected the namespace ${name}, found none`,
-    hint,
+    hint: [{ operation: "init" }, " makes those of a network; else ", { kubectl: ["create", "namespace", name] }],
   };
 }
 
@@ -52,9 +52,13 @@ function existence({ name, labels }: NamespaceReading): readonly Finding[] {
   const about = `namespace ${name}`;
   if (!labels.known) return [unknown(about, "its labels", labels.because)];
   if (labels.value[namespaceLabel] === "enabled") return [];
-  const hint = `kubectl label namespace ${name} ${namespaceLabel}=enabled`;
-  return [{ level: "warning", about, text: "not opted in: the webhook is not asked about its Pods", hint }];
+  const text = "not opted in: the webhook is not asked about its Pods";
+  return [{ level: "warning", about, text, hint: optIn(name) }];
 }
+
+const optIn = (namespace: string): KubernetesCommand => ({
+  kubectl: ["label", "namespace", namespace, `${namespaceLabel}=enabled`],
+});
 
 function profileFinding(
   name: string,
@@ -79,8 +83,15 @@ function profileFinding(
   const can = profiles.filter(({ allowed, possible }) => allowed && possible === "yes");
   const text = `can have ${can.map(({ profile }) => profile).join(", ")}; use ${best}${more}`;
   if (best === byDefault) return { level: "ok", about, text };
-  const hint = `annotate Pod templates ${annotationKeys.profile}: ${best}, or kubectl fabric init --profile ${best}`;
-  return { level: "warning", about, text: `${text}, for the default ${byDefault} cannot run here`, hint };
+  return {
+    level: "warning",
+    about,
+    text: `${text}, for the default ${byDefault} cannot run here`,
+    hint: [
+      `annotate Pod templates ${annotationKeys.profile}: ${best}, or `,
+      { operation: "init", with: { profile: best } },
+    ],
+  };
 }
 
 const profileDocs = "docs/injection.md#profile";
@@ -95,16 +106,20 @@ function verdictFinding(name: string, { profile, possible, because, caution }: P
   return caution === undefined ? [] : [{ level: "warning", about, text: `profile ${profile}: ${caution}` }];
 }
 
-/** Recognises texts of the admission plug-ins PodSecurity, ResourceQuota and LimitRanger. */
-function hintFor(name: string, because: string): { readonly hint?: string } {
+/** By the words of the admission plug-ins: PodSecurity, ResourceQuota, LimitRanger. */
+function hintFor(name: string, because: string): { readonly hint?: Remedy } {
   if (/PodSecurity|Pod Security/.test(because))
     return {
-      hint: `to allow it: kubectl label namespace ${name} pod-security.kubernetes.io/enforce=privileged --overwrite`,
+      hint: [
+        "to allow it: ",
+        { kubectl: ["label", "namespace", name, "pod-security.kubernetes.io/enforce=privileged", "--overwrite"] },
+      ],
     };
   if (because.includes("exceeded quota") || because.includes("failed quota"))
-    return { hint: `kubectl -n ${name} describe resourcequota` };
-  if (/usage per (Container|Pod)|ratio per/.test(because)) return { hint: `kubectl -n ${name} describe limitrange` };
-  if (because.includes("needs Linux")) return { hint: "kubectl get nodes -o wide" };
+    return { hint: { kubectl: ["-n", name, "describe", "resourcequota"] } };
+  if (/usage per (Container|Pod)|ratio per/.test(because))
+    return { hint: { kubectl: ["-n", name, "describe", "limitrange"] } };
+  if (because.includes("needs Linux")) return { hint: { kubectl: ["get", "nodes", "-o", "wide"] } };
   return {};
 }
 
@@ -114,13 +129,12 @@ function rightsFindings({ name, missingRights }: NamespaceReading): readonly Fin
   const missing = missingRights.value;
   if (missing.length === 0)
     return [{ level: "ok", about, text: "you have the rights that init, deploy-cc and cleanup need" }];
-  const hint = `kubectl -n ${name} auth can-i --list`;
   return [
     {
       level: "warning",
       about,
       text: `rights that init, deploy-cc or cleanup need and you lack: ${missing.join(", ")}`,
-      hint,
+      hint: { kubectl: ["-n", name, "auth", "can-i", "--list"] },
     },
   ];
 }
@@ -146,16 +160,19 @@ function peerFinding(about: string, pod: V1Pod, optedIn: boolean): readonly Find
   const wished = skipReason(pod) === undefined;
   if (wished && annotations[annotationKeys.injected] === undefined && !hasSidecar(pod)) {
     const text = `peer ${name} asks for injection and has none: it was made while nobody was asked`;
-    // Data in an emptyDir, perhaps a ledger, is deleted with the Pod.
-    const remake = ownerReferences.some(({ controller }) => controller === true)
-      ? `kubectl -n ${namespace} delete pod ${name}: its controller makes it anew`
-      : "keep what it has outside of volume claims, and make it anew from its manifest: no controller does, " +
-        `kubectl -n ${namespace} get pod ${name} -o yaml shows it`;
-    const label = `kubectl label namespace ${namespace} ${namespaceLabel}=enabled && `;
-    return [{ level: "problem", about, text, hint: `${optedIn ? "" : label}${remake}` }];
+    // What a Pod has in an emptyDir, a ledger perhaps, goes with it.
+    const remake: Remedy = ownerReferences.some(({ controller }) => controller === true)
+      ? [{ kubectl: ["-n", namespace, "delete", "pod", name] }, ": its controller makes it anew"]
+      : [
+          "keep what it has outside of volume claims, and make it anew from its manifest: no controller does, ",
+          { kubectl: ["-n", namespace, "get", "pod", name, "-o", "yaml"] },
+          " shows it",
+        ];
+    const hint = joined([optedIn ? undefined : optIn(namespace), remake], " && ");
+    return [{ level: "problem", about, text, hint }];
   }
   if (wished || !(pod.spec?.volumes ?? []).some(isNodeSocket)) return [];
   const text = `peer ${name} mounts the node's docker.sock: its chaincode is outside of Kubernetes, and owns the node`;
-  const hint = `annotate its Pod template ${annotationKeys.inject}: "true" (docs/injection.md), or kubectl fabric inject -f FILE`;
-  return [{ level: "warning", about, text, hint }];
+  const hint = `annotate its Pod template ${annotationKeys.inject}: "true" (docs/injection.md), or `;
+  return [{ level: "warning", about, text, hint: [hint, { operation: "inject", with: { file: "FILE" } }] }];
 }

@@ -1,4 +1,5 @@
 import { FabricError, messageOf } from "../error.ts";
+import type { Remedy } from "../remedy.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { podReady } from "../kubernetes/conditions.ts";
 import { get } from "../kubernetes/objects.ts";
@@ -43,26 +44,31 @@ async function nodeFinding(
   const { name, organization } = node;
   const { namespace } = organization;
   const host = hostOf(node);
-  const problem = (text: string, hint: string): Finding => ({ level: "problem", about, text: `${host} ${text}`, hint });
+  const problem = (text: string, hint: Remedy): Finding => ({ level: "problem", about, text: `${host} ${text}`, hint });
   try {
     const verdict = podReady(await get(cluster, podOf(node), signal));
     if (verdict.so === true) return undefined;
     const ref = { kind: "StatefulSet", namespace, name } as const;
     const set = await get(cluster, ref, signal);
-    if (set === undefined) return problem("is not there", "kubectl fabric init makes what is missing");
+    if (set === undefined) return problem("is not there", [{ operation: "init" }, " makes what is missing"]);
     if (set.spec?.replicas === 0) {
-      return problem("is scaled to 0", `kubectl -n ${namespace} scale statefulset ${name} --replicas=1`);
+      return problem("is scaled to 0", {
+        kubectl: ["-n", namespace, "scale", "statefulset", name, "--replicas=1"],
+      });
     }
     const why = await explain(cluster, ref, signal);
     const text = why?.text ?? (verdict.so === "never" ? verdict.because : verdict.progress);
     if (node.component === "peer" && set.spec?.template.metadata?.annotations?.[annotationKeys.inject] !== "true") {
       const ejected = `is not ready: it was ejected, and has no daemon any more: ${text}`;
-      return problem(ejected, "kubectl fabric init gives it back");
+      return problem(ejected, [{ operation: "init" }, " gives it back"]);
     }
     if (why?.missingClaim !== undefined) {
-      return problem(`is not ready: ${text}`, "kubectl fabric init makes what is missing");
+      return problem(`is not ready: ${text}`, [{ operation: "init" }, " makes what is missing"]);
     }
-    return problem(`is not ready: ${text}`, why?.hint ?? `kubectl -n ${namespace} describe pod ${name}-0`);
+    return problem(
+      `is not ready: ${text}`,
+      why?.hint ?? { kubectl: ["-n", namespace, "describe", "pod", `${name}-0`] },
+    );
   } catch (error) {
     if (signal.aborted || !(error instanceof FabricError) || error.code === "cluster-unreachable") throw error;
     return unknown(about, host, messageOf(error));

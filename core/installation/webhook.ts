@@ -54,7 +54,7 @@ export async function checkPolicyServed(cluster: Cluster, signal: AbortSignal): 
   const version = parseVersion(gitVersion);
   if (version === undefined || !isOlder(version, "1.30")) return;
   throw new FabricError("invalid", `--policy: expected Kubernetes 1.30 or newer, found ${gitVersion}`, {
-    hint: "kubectl fabric webhook install, without --policy",
+    hint: [{ operation: "webhook install" }, ", without ", { setting: "policy" }],
   });
 }
 
@@ -200,9 +200,11 @@ async function checkNobodyAsks(cluster: Cluster, signal: AbortSignal): Promise<v
     .flatMap(({ metadata }) => metadata?.name ?? []);
   if (names.length === 0) return;
   throw new FabricError("conflict", `expected no namespace that asks for injection, found ${names.join(", ")}`, {
-    hint:
-      "kubectl fabric down deletes a network with its ledgers and keys; where no peer needs Docker any more: " +
-      `kubectl label namespace ${names.join(" ")} ${namespaceLabel}-`,
+    hint: [
+      { operation: "down" },
+      " deletes a network with its ledgers and keys; where no peer needs Docker any more: ",
+      { kubectl: ["label", "namespace", ...names, `${namespaceLabel}-`] },
+    ],
   });
 }
 
@@ -263,7 +265,7 @@ export function webhookReadyStep(cluster: Cluster): Step {
         throw error;
       }
       const failure = new FabricError("not-ready", "the webhook is not installed: peers would start without Docker", {
-        hint: "kubectl fabric webhook install",
+        hint: { operation: "webhook install" },
       });
       return { is: "required", of: "a cluster administrator", failure };
     },

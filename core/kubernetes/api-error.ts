@@ -1,4 +1,5 @@
 import { FabricError, type ErrorCode } from "../error.ts";
+import type { Remedy } from "../remedy.ts";
 import type { V1Status } from "./client-node.ts";
 
 /** The API server refused a request, with this `status`. */
@@ -51,7 +52,7 @@ function isStatus(value: unknown): value is V1Status {
 interface Reading {
   readonly code: ErrorCode;
   readonly message: string;
-  readonly hint?: string | undefined;
+  readonly hint?: Remedy | undefined;
 }
 
 function readStatus(httpStatus: number, status: V1Status, context: string): Reading {
@@ -61,7 +62,11 @@ function readStatus(httpStatus: number, status: V1Status, context: string): Read
       return {
         code: "forbidden",
         message: `expected valid credentials in context "${context}", the API server answered: ${message}`,
-        hint: "the credentials have expired or are not of this cluster: log in again, then try `kubectl auth whoami`",
+        hint: [
+          "the credentials have expired or are not of this cluster: log in again, then try `",
+          { kubectl: ["auth", "whoami"] },
+          "`",
+        ],
       };
     case 403:
       return { code: "forbidden", message, hint: forbiddenHint(message) };
@@ -87,18 +92,22 @@ function readStatus(httpStatus: number, status: V1Status, context: string): Read
   }
 }
 
-/** What to type after a 403. It comes from RBAC, from Pod Security, or from an admission policy or webhook. */
-function forbiddenHint(message: string): string | undefined {
+/** What to do after a 403: the three that occur are RBAC, Pod Security and an admission policy or webhook. */
+function forbiddenHint(message: string): Remedy | undefined {
   const rbac = /cannot (\S+) resource "([^"]+)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]+)")?/.exec(
     message,
   );
   if (rbac) {
-    const [, verb, resource, group, namespace] = rbac;
-    const where = namespace ? ` -n ${namespace}` : "";
-    return `kubectl auth can-i ${verb} ${resource}${group ? `.${group}` : ""}${where}`;
+    const [, verb = "", resource = "", group, namespace] = rbac;
+    const where = namespace ? ["-n", namespace] : [];
+    return { kubectl: ["auth", "can-i", verb, `${resource}${group ? `.${group}` : ""}`, ...where] };
   }
   if (message.includes("violates PodSecurity")) {
-    return "this namespace's Pod Security level rejects the Pod: see `kubectl get namespace --show-labels`, label pod-security.kubernetes.io/enforce";
+    return [
+      "this namespace's Pod Security level rejects the Pod: see `",
+      { kubectl: ["get", "namespace", "--show-labels"] },
+      "`, label pod-security.kubernetes.io/enforce",
+    ];
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import jsonPatch from "fast-json-patch";
 import { FabricError } from "../error.ts";
+import { joined, type KubernetesCommand, type Remedy } from "../remedy.ts";
 import { type ApiError, isConflict, isNotFound } from "./api-error.ts";
 import type { KubernetesObject } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
@@ -96,20 +97,23 @@ async function readOwn(cluster: Cluster, object: KubernetesObject, signal?: Abor
  * Throws `conflict` for an object that somebody else has made. `instead` is what the hint advises besides asking the owner. The hint never
  * advises to delete the object: it may hold keys, data or others' work, also in objects deleted with it (a StatefulSet's claims).
  */
-export function checkOurs(ref: ObjectRef, { metadata }: Pick<KubernetesObject, "metadata">, instead?: string): void {
+export function checkOurs(ref: ObjectRef, { metadata }: Pick<KubernetesObject, "metadata">, instead?: Remedy): void {
   const owner = metadata?.labels?.[managedByLabel];
   if (owner === fieldManager) return;
-  const namespace = ref.namespace === undefined ? "" : ` -n ${ref.namespace}`;
   throw new FabricError(
     "conflict",
     `expected ${describeRef(ref)} not to exist or to be ours, found one ${owner ? `managed by ${owner}` : "made by somebody else"}`,
     {
-      hint:
-        `${instead === undefined ? "" : `${instead}, or `}ask its owner: ` +
-        `kubectl get ${ref.kind.toLowerCase()} ${ref.name}${namespace} -o yaml --show-managed-fields tells who wrote it`,
+      hint: joined([instead, ["ask its owner: ", writersOf(ref, ref.namespace), " tells who wrote it"]], ", or "),
     },
   );
 }
+
+/** Shows who has written an object. */
+const writersOf = ({ kind, name }: ObjectRef, namespace: string | undefined): KubernetesCommand => {
+  const where = namespace === undefined ? [] : ["-n", namespace];
+  return { kubectl: ["get", kind.toLowerCase(), name, ...where, "-o", "yaml", "--show-managed-fields"] };
+};
 
 async function send(
   cluster: Cluster,
@@ -145,7 +149,7 @@ function ownedByOthers(ref: ObjectRef, error: ApiError): FabricError {
     "conflict",
     `${describeRef(ref)}: ${fields.join(", ")} ${fields.length > 1 ? "belong" : "belongs"} to ${who}`,
     {
-      hint: `undo what ${who} set, or change the spec to agree with it: kubectl get ${ref.kind.toLowerCase()} ${ref.name} -n ${ref.namespace ?? "default"} -o yaml --show-managed-fields`,
+      hint: [`undo what ${who} set, or change the spec to agree with it: `, writersOf(ref, ref.namespace ?? "default")],
       cause: error,
     },
   );

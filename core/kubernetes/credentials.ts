@@ -52,7 +52,8 @@ export class Credentials {
       "forbidden",
       `expected credentials for user "${user}", ${plugin} failed: ${messageOf(cause).trim()}`,
       {
-        hint: typeof command === "string" ? `run ${command} yourself, or log in again` : "kubectl config view",
+        hint:
+          typeof command === "string" ? `run ${command} yourself, or log in again` : { kubectl: ["config", "view"] },
         cause,
       },
     );

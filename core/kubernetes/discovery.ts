@@ -24,7 +24,7 @@ export async function findResource(
   const found = (await resourcesOf(cluster, apiVersion, signal)).find((resource) => resource.kind === kind);
   if (found) return found;
   throw new FabricError("not-found", `expected the cluster to know ${kind} of ${apiVersion}, found no such kind`, {
-    hint: `kubectl api-resources --api-group=${apiVersion.split("/")[0]}`,
+    hint: { kubectl: ["api-resources", `--api-group=${apiVersion.split("/")[0]}`] },
   });
 }
 

@@ -138,6 +138,6 @@ function notStarted({ namespace, pod, container, command }: ExecTarget, message:
   return new FabricError(
     missing ? "not-found" : "connection",
     `expected to run ${command[0] ?? ""} in container ${container} of Pod ${namespace}/${pod}, got: ${message}`,
-    { hint: `kubectl get pod ${pod} -n ${namespace} -o wide` },
+    { hint: { kubectl: ["get", "pod", pod, "-n", namespace, "-o", "wide"] } },
   );
 }

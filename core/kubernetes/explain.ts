@@ -5,13 +5,14 @@ import type {
   V1PersistentVolumeClaim,
   V1Pod,
 } from "./client-node.ts";
+import type { Remedy } from "../remedy.ts";
 
 /** Why a Pod does not run. */
 export interface PodProblem {
   /** One sentence. */
   readonly text: string;
-  readonly hint?: string | undefined;
-  /** True when waiting does not help: somebody has to change something. */
+  readonly hint?: Remedy | undefined;
+  /** No time will cure it: somebody has to change something. */
   readonly final: boolean;
   /** The name of a claim that the Pod needs and that is not there. */
   readonly missingClaim?: string;
@@ -41,14 +42,17 @@ export function explainController(events: readonly CoreV1Event[]): PodProblem | 
     const namespace = refused.involvedObject.namespace ?? "";
     return {
       text: message,
-      hint: `allow it: kubectl label namespace ${namespace} --overwrite pod-security.kubernetes.io/enforce=privileged`,
+      hint: [
+        "allow it: ",
+        { kubectl: ["label", "namespace", namespace, "--overwrite", "pod-security.kubernetes.io/enforce=privileged"] },
+      ],
       final: false,
     };
   }
   if (message.includes("exceeded quota"))
     return {
       text: message,
-      hint: `kubectl describe resourcequota${inNamespace(refused.involvedObject)}`,
+      hint: { kubectl: ["describe", "resourcequota", ...inNamespace(refused.involvedObject)] },
       final: false,
     };
   return { text: message, final: false };
@@ -64,15 +68,20 @@ function unscheduled(pod: V1Pod, claims: readonly V1PersistentVolumeClaim[]): Po
   const where = inNamespace(pod.metadata);
   const missingClaim = /persistentvolumeclaim "([^"]+)" not found/.exec(text)?.[1];
   if (missingClaim !== undefined) {
-    return { text, hint: `kubectl get pvc${where}: the claim has to be made anew`, final: false, missingClaim };
+    const hint = [{ kubectl: ["get", "pvc", ...where] }, ": the claim has to be made anew"];
+    return { text, hint, final: false, missingClaim };
   }
   return pending.length > 0
-    ? { text: `${text}; ${pending.join("; ")}`, hint: `kubectl get storageclass,pvc${where}`, final: false }
-    : { text, hint: "kubectl describe nodes: what is allocated, which taints", final: false };
+    ? {
+        text: `${text}; ${pending.join("; ")}`,
+        hint: { kubectl: ["get", "storageclass,pvc", ...where] },
+        final: false,
+      }
+    : { text, hint: [{ kubectl: ["describe", "nodes"] }, ": what is allocated, which taints"], final: false };
 }
 
-function inNamespace(about: { readonly namespace?: string } | undefined): string {
-  return about?.namespace === undefined ? "" : ` -n ${about.namespace}`;
+function inNamespace(about: { readonly namespace?: string } | undefined): readonly string[] {
+  return about?.namespace === undefined ? [] : ["-n", about.namespace];
 }
 
 function describeClaim({ metadata, spec, status }: V1PersistentVolumeClaim): string {
@@ -134,7 +143,16 @@ function explainContainer(
   const previous = !ended;
   return {
     text: `container ${name} ended ${count === 1 ? "once" : `${count} times`}, ${lastEnd(ended ? state : lastState)}`,
-    hint: `kubectl logs -n ${metadata?.namespace} ${metadata?.name} -c ${name}${previous ? " --previous" : ""}`,
+    hint: {
+      kubectl: [
+        "logs",
+        ...inNamespace(metadata),
+        metadata?.name ?? "",
+        "-c",
+        name,
+        ...(previous ? ["--previous"] : []),
+      ],
+    },
     final: false,
     log: { container: name, previous },
   };

@@ -52,7 +52,7 @@ function kubeconfigFiles(explicit: string | undefined, env: NodeJS.ProcessEnv): 
   if (explicit !== undefined) {
     if (existsSync(explicit)) return [explicit];
     throw new FabricError("usage", `expected a kubeconfig at ${explicit}, found no such file`, {
-      hint: "name an existing file with --kubeconfig",
+      hint: ["name an existing file with ", { setting: "kubeconfig" }],
     });
   }
   if (env.KUBECONFIG) return env.KUBECONFIG.split(delimiter).filter((file) => file !== "" && existsSync(file));
@@ -66,7 +66,7 @@ function readKubeconfig(file: string): KubeConfig {
     config.loadFromFile(file, { onInvalidEntry: "filter" });
   } catch (cause) {
     throw new FabricError("invalid", `expected a kubeconfig in ${file}, got: ${messageOf(cause)}`, {
-      hint: `kubectl config view --kubeconfig ${file}`,
+      hint: { kubectl: ["config", "view", "--kubeconfig", file] },
       cause,
     });
   }
@@ -111,7 +111,13 @@ function inCluster(env: NodeJS.ProcessEnv): KubeConfig {
   }
   const looked = env.KUBECONFIG ? `KUBECONFIG=${env.KUBECONFIG}` : join(env.HOME ?? homedir(), ".kube", "config");
   throw new FabricError("cluster-unreachable", `expected a kubeconfig, found none (${looked})`, {
-    hint: "set KUBECONFIG or name a file with --kubeconfig; `kubectl config get-contexts` must list a cluster",
+    hint: [
+      "set KUBECONFIG or name a file with ",
+      { setting: "kubeconfig" },
+      "; `",
+      { kubectl: ["config", "get-contexts"] },
+      "` must list a cluster",
+    ],
   });
 }
 
@@ -146,15 +152,15 @@ function chosen(config: KubeConfig, files: readonly string[], told: boolean): Om
     const found = name ? `expected a context named "${name}"` : "expected a current context";
     const code = told ? "usage" : "cluster-unreachable";
     throw new FabricError(code, `${found}, found ${known.length ? known.join(", ") : "no context"}`, {
-      hint: known.length
-        ? `choose one with --context, for example --context ${known[0]}`
+      hint: known[0]
+        ? ["choose one with ", { setting: "context" }, ", for example ", { setting: "context", to: known[0] }]
         : `no context in ${files.join(", ")}`,
     });
   }
   const cluster = config.getCurrentCluster();
   if (!cluster) {
     throw new FabricError("invalid", `context "${name}" names the cluster "${context.cluster}", which is not there`, {
-      hint: "kubectl config view",
+      hint: { kubectl: ["config", "view"] },
     });
   }
   return {

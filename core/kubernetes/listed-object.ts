@@ -29,11 +29,11 @@ export async function sameAsListed(
 }
 
 function madeTheirs(ref: ObjectRef, [label, value]: readonly [string, string], now: string | undefined): FabricError {
-  const at = ref.namespace === undefined ? "" : ` -n ${ref.namespace}`;
-  const look = `kubectl get ${ref.kind.toLowerCase()} ${ref.name}${at} --show-labels`;
+  const at = ref.namespace === undefined ? [] : ["-n", ref.namespace];
+  const look = { kubectl: ["get", ref.kind.toLowerCase(), ref.name, ...at, "--show-labels"] };
   return new FabricError(
     "conflict",
     `expected ${describeRef(ref)} to have the label ${label}=${value}, as before, found ${now === undefined ? "none" : `${label}=${now}`}`,
-    { hint: `it was not deleted; whose it is by now: ${look}` },
+    { hint: ["it was not deleted; whose it is by now: ", look] },
   );
 }

@@ -1,4 +1,5 @@
 import { FabricError } from "../error.ts";
+import type { KubernetesCommand } from "../remedy.ts";
 import type { V1SelfSubjectAccessReview } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
 import { findResource } from "./discovery.ts";
@@ -76,15 +77,20 @@ async function describe(cluster: Cluster, permission: Permission): Promise<strin
   return `${permission.verb} ${await resourceName(cluster, permission)}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
 }
 
-async function command(cluster: Cluster, permission: Permission): Promise<string> {
+async function command(cluster: Cluster, permission: Permission): Promise<KubernetesCommand> {
   const { verb, namespace, subresource } = permission;
   const { plural, apiVersion } = await findResource(cluster, permission);
   const group = groupOf(apiVersion);
-  return [
-    `kubectl auth can-i ${verb} ${plural}${group === "" ? "" : `.${group}`}`,
-    ...(subresource === undefined ? [] : [`--subresource=${subresource}`]),
-    ...(namespace === undefined ? [] : [`-n ${namespace}`]),
-  ].join(" ");
+  return {
+    kubectl: [
+      "auth",
+      "can-i",
+      verb,
+      `${plural}${group === "" ? "" : `.${group}`}`,
+      ...(subresource === undefined ? [] : [`--subresource=${subresource}`]),
+      ...(namespace === undefined ? [] : ["-n", namespace]),
+    ],
+  };
 }
 
 async function resourceName(cluster: Cluster, permission: Permission): Promise<string> {

@@ -2,6 +2,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from "node:n
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { FabricError } from "../error.ts";
+import type { Remedy } from "../remedy.ts";
 import { abortError } from "./abort.ts";
 import { ChannelStream, lost, type ChannelProtocol } from "./channel-stream.ts";
 import type { V1Pod } from "./client-node.ts";
@@ -26,8 +27,8 @@ export type ForwardTarget =
       readonly port: number;
       /** The target's name for people: "peer0.org1". */
       readonly called?: string;
-      /** The hint when no Pod runs; `isThere` says whether there is a Pod at all. */
-      readonly remedy?: (isThere: boolean) => string;
+      /** What to do where no Pod runs, by whether there is one at all. */
+      readonly remedy?: (isThere: boolean) => Remedy;
     }
   | {
       readonly namespace: string;
@@ -103,7 +104,7 @@ function refused({ namespace, pod, port }: PodPort, message: string): FabricErro
   const where = `port ${port} of Pod ${namespace}/${pod}`;
   if (message.includes("connection refused")) {
     return new FabricError("connection", `${where}: connection refused`, {
-      hint: `nothing listens on that port: kubectl logs -n ${namespace} ${pod}`,
+      hint: ["nothing listens on that port: ", { kubectl: ["logs", "-n", namespace, pod] }],
       cause: message,
     });
   }
@@ -185,7 +186,7 @@ export async function resolveTarget(cluster: Cluster, target: ForwardTarget, sig
   const found = pods.length === 0 ? "none" : `${pods.length} not running`;
   const remedy = "labels" in target ? target.remedy?.(pods.length > 0) : undefined;
   throw new FabricError("not-ready", `expected a running Pod of ${nameOf(target)}, found ${found}`, {
-    hint: remedy ?? `kubectl get pods -n ${namespace}; once it runs, type the same command again`,
+    hint: remedy ?? [{ kubectl: ["get", "pods", "-n", namespace] }, "; once it runs, type the same command again"],
   });
 }
 
@@ -209,6 +210,6 @@ async function selectorOf(
   const labels = found?.spec?.selector.matchLabels;
   if (labels) return labels;
   throw new FabricError("not-found", `expected ${describeRef({ kind, namespace, name })}, found none`, {
-    hint: `kubectl get ${kind.toLowerCase()} -n ${namespace}`,
+    hint: { kubectl: ["get", kind.toLowerCase(), "-n", namespace] },
   });
 }

@@ -27,7 +27,10 @@ export function unreachable(error: unknown, called: Called, now = new Date()): F
       "cluster-unreachable",
       `${server} shows a certificate that context "${context}" does not trust: ${message}`,
       {
-        hint: `is certificate-authority-data of the kubeconfig this cluster's? Compare: kubectl --context ${context} cluster-info`,
+        hint: [
+          "is certificate-authority-data of the kubeconfig this cluster's? Compare: ",
+          { kubectl: ["--context", context, "cluster-info"] },
+        ],
         cause: error,
       },
     );
@@ -46,7 +49,7 @@ export function unreachable(error: unknown, called: Called, now = new Date()): F
     "cluster-unreachable",
     `expected an answer from ${server} (context "${context}"), got: ${plainly(code, message)}`,
     {
-      hint: `is the cluster running, and the VPN or proxy up? kubectl --context ${context} cluster-info`,
+      hint: ["is the cluster running, and the VPN or proxy up? ", { kubectl: ["--context", context, "cluster-info"] }],
       cause: error,
     },
   );

@@ -229,7 +229,9 @@ async function overdue(cluster: Cluster, ref: ObjectRef, progress: string, after
   const said = problem ? await lastLines(cluster, ref.namespace, problem, signal).catch(() => []) : [];
   const what = [problem?.text ?? progress, ...said.map((line) => `  | ${line}`)].join("\n");
   return new FabricError("timeout", `${describeRef(ref)} was not ready${after}: ${what}`, {
-    hint: problem?.hint ?? `kubectl describe ${ref.kind.toLowerCase()} ${ref.name} -n ${ref.namespace ?? "default"}`,
+    hint: problem?.hint ?? {
+      kubectl: ["describe", ref.kind.toLowerCase(), ref.name, "-n", ref.namespace ?? "default"],
+    },
   });
 }
 

@@ -108,7 +108,7 @@ async function lookAt(looking: Looking, signal: AbortSignal): Promise<Leftovers>
       place: `namespace ${namespace}`,
       code: "forbidden",
       because: "you may not read its Pods",
-      hint: `kubectl auth can-i list pods -n ${namespace}`,
+      hint: { kubectl: ["auth", "can-i", "list", "pods", "-n", namespace] },
     })),
     ...looking.blind,
   ];

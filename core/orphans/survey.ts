@@ -1,4 +1,5 @@
 import { FabricError, type ErrorCode } from "../error.ts";
+import type { Remedy } from "../remedy.ts";
 import { eachBounded } from "../engine/bounded.ts";
 import type { FactsReader } from "./judgement/facts.ts";
 import type { Finding, Source } from "./judgement/finding.ts";
@@ -20,7 +21,7 @@ export interface Blindness {
   readonly place: string;
   readonly code: ErrorCode;
   readonly because: string;
-  readonly hint?: string | undefined;
+  readonly hint?: Remedy | undefined;
 }
 
 export interface Survey {

@@ -6,10 +6,10 @@ import type { Survey } from "../../core/orphans/survey.ts";
 import { version } from "../../core/process/version.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { noticeOn } from "../terminal/notice.ts";
+import { typed } from "../terminal/remedy.ts";
 import { age, collect, cronSchedule, list } from "./arguments.ts";
 import type { CleanupScope, Doubt } from "./cleanup/plans.ts";
 import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
-import { onSameCluster } from "./same-cluster.ts";
 import { conclusion, planOptions, runPlans, type PlansReport } from "./plan-run.ts";
 
 interface CleanupOptions extends PlanOptions, CleanupScope {
@@ -90,7 +90,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     { connect, networkOn },
     { agreedNetworks, findNetwork },
     { openCleanup },
-    { againCommand, cleanupPlans, doubts, isIncomplete, removeCommand, together },
+    { againOperation, cleanupPlans, doubts, isIncomplete, removeOperation, together },
     { readToldIdentity },
     { nodeAccessDefaults },
     { cleanupClosing, cleanupTable },
@@ -125,9 +125,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     let mayComeBack: readonly Doubt[] = [];
     // Both read what is known by then: `found` is another one when the plans have looked again.
     const blindPlaces = () =>
-      found.blind.map(({ hint, ...place }) =>
-        hint === undefined ? place : { ...place, hint: onSameCluster(hint, options) },
-      );
+      found.blind.map(({ hint, ...place }) => (hint === undefined ? place : { ...place, hint: typed(hint, options) }));
     const resultOf = (removed?: PlansReport, mayComeBack?: readonly Doubt[]) => {
       const [orphans, kept] = [withVerdict(found, "orphan"), withVerdict(found, "kept")];
       return {
@@ -144,22 +142,21 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
       if (options.yes && !options.dryRun) {
         const plans = cleanupPlans(opened, (later: Leftovers) => (found = together(opened, later)));
         report = await runPlans(terminal, options, plans, (removed) => resultOf(removed));
-        const again = onSameCluster(againCommand(options), options);
+        const again = typed(againOperation(options), options);
         mayComeBack = await doubts(opened.starts, found.findings, report, again, signal);
       }
     } finally {
       await opened.close();
     }
-    const blind = blindPlaces();
     const orphans = withVerdict(found, "orphan");
     await printResult(terminal, options.output, {
       data: resultOf(report, mayComeBack),
       table: (width) =>
-        cleanupTable({ ...found, blind }, options.verbose, width) +
-        cleanupClosing(found, report, mayComeBack, onSameCluster(removeCommand(options), options)),
+        cleanupTable(found, options.verbose, width, options) +
+        cleanupClosing(found, report, mayComeBack, typed(removeOperation(options), options)),
       names: () => orphans.map(({ source, place, kind, name }) => `${source}/${place}/${kind}/${name}`),
     });
-    if (isIncomplete(blind, mayComeBack)) process.exitCode = exitCodes.notReady;
+    if (isIncomplete(found.blind, mayComeBack)) process.exitCode = exitCodes.notReady;
   } finally {
     await Promise.all(networks.map((network) => network.close()));
     lasting.close();

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Terminal } from "../terminal/io.ts";
 import { FabricError } from "../../core/error.ts";
 import type { OutputFormat } from "../terminal/output.ts";
+import { kubectlFabric } from "../terminal/remedy.ts";
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -71,13 +72,14 @@ const emptyValue = (name: string): FabricError =>
 
 /** Throws `usage` when another form was asked for. `doing`: with which options it has these forms only. */
 export function expectFormat(command: Command, formats: readonly OutputFormat[], doing = ""): void {
-  const { output } = optionsOf(command);
+  const { output, ...given } = optionsOf(command);
   if (formats.includes(output)) return;
   const name = `${nameOf(command)}${doing}`;
+  const again = name.replace(/^kubectl fabric/, () => kubectlFabric(given));
   const [last, ...others] = formats.toReversed();
   const listed = others.length === 0 ? last : `${others.toReversed().join(", ")} or ${last}`;
   throw new FabricError("usage", `expected -o ${listed} of ${name}, found ${output}`, {
-    hint: formats.includes("json") ? `${name} ... -o json` : `leave -o out: ${name}`,
+    hint: formats.includes("json") ? `${again} ... -o json` : `leave -o out: ${again}`,
   });
 }
 

@@ -149,13 +149,15 @@ Examples:
     if (options.build && options.path === undefined) {
       throw new FabricError("usage", "expected --build together with --path only: it builds that folder");
     }
-    const [{ openNetwork }, { deploySteps }, { stateAfter }, { chaincodesTable }, { printResult }] = await Promise.all([
-      import("./connect.ts"),
-      import("../../core/chaincode/rollout/deploy.ts"),
-      import("../../core/chaincode/daily/state.ts"),
-      import("./chaincode/table.ts"),
-      import("../terminal/output.ts"),
-    ]);
+    const [{ openNetwork }, { deploySteps }, { stateAfter }, { chaincodesTable }, { printResult }, { callOf }] =
+      await Promise.all([
+        import("./connect.ts"),
+        import("../../core/chaincode/rollout/deploy.ts"),
+        import("../../core/chaincode/daily/state.ts"),
+        import("./chaincode/table.ts"),
+        import("../terminal/output.ts"),
+        import("./next-command.ts"),
+      ]);
     const network = await openNetwork(options, terminal);
     try {
       const title = `chaincode ${name} on ${options.channel}`;
@@ -169,7 +171,7 @@ Examples:
       const report = await runPlans(terminal, options, [{ title, consent: true, steps }], resultOf);
       const look = () => stateAfter(network, options.channel, name, terminal.signal);
       const state = options.dryRun ? undefined : await lastLook(look(), terminal.signal);
-      const next = `kubectl fabric invoke ${name} FUNCTION [ARGUMENT...] --channel ${options.channel}`;
+      const next = callOf(name, options.channel);
       await printResult(terminal, options.output, {
         data: { ...resultOf(report), ...(state ? { state } : {}) },
         table: (width) => `${state ? chaincodesTable([state], width) : ""}${conclusion(report, next, options)}`,

@@ -1,6 +1,6 @@
 import { list } from "./arguments.ts";
 import { optionsOf, printsOnly, type CommandDefinition } from "./command.ts";
-import { onSameCluster } from "./same-cluster.ts";
+import { typed } from "../terminal/remedy.ts";
 
 export const doctor: CommandDefinition = (program, terminal) => {
   const command = program
@@ -42,15 +42,14 @@ Examples:
       const cluster = await connect(options, terminal);
       const examined = await examine(cluster, options.namespace, options.network, terminal.signal);
       const findings = examined.findings.map(({ hint, ...finding }) =>
-        hint === undefined ? finding : { ...finding, hint: onSameCluster(hint, options) },
+        hint === undefined ? finding : { ...finding, hint: typed(hint, options) },
       );
-      const report = { ...examined, findings };
       await printResult(terminal, options.output, {
-        data: report,
+        data: { ...examined, findings },
         painted: true,
-        table: (width) => doctorText(report, painter(terminal.stdout, terminal.env), width),
+        table: (width) => doctorText(examined, painter(terminal.stdout, terminal.env), width, options),
       });
-      if (!report.healthy) process.exitCode = exitCodes.notReady;
+      if (!examined.healthy) process.exitCode = exitCodes.notReady;
     });
   // Findings have no names.
   printsOnly(command, ["table", "json", "yaml"]);

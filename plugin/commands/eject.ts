@@ -34,7 +34,7 @@ Examples:
     const options = optionsOf<EjectOptions>(command);
     if ((options.file === undefined) === (workloads.length === 0)) {
       throw new FabricError("usage", "expected either -f FILE or workloads", {
-        hint: "kubectl fabric eject deployment/my-peer -n my-org",
+        hint: { operation: "eject", of: "deployment/my-peer", with: { namespace: "my-org" } },
       });
     }
     if (options.diff && options.file === undefined) {

@@ -8,14 +8,15 @@ import { reachOrganization } from "../../core/network/session/reach.ts";
 import { hostOf, nodesOf, type FabricNode } from "../../core/network/resources/nodes.ts";
 import { organizations, type FabricNetwork, type Organization } from "../../core/network/resources/spec.ts";
 import { ifAnswered } from "../../core/engine/if-answered.ts";
+import { joined, type Operation, type Remedy } from "../../core/remedy.ts";
 
-/** What to type after a command, as long as that is still to be done; undefined also where the user may not look. */
-export type NextCommand = Promise<string | undefined>;
+/** What to do after a command, as long as that is still to be done; undefined also where the user may not look. */
+export type NextCommand = Promise<Remedy | undefined>;
 
 /** A network, where there is none. */
 export function afterWebhook(cluster: Cluster, signal: AbortSignal): NextCommand {
   return unlessThere(
-    "kubectl fabric init",
+    { operation: "init" },
     async () => (await findNetworks(cluster, () => {}, signal)).size > 0,
     signal,
   );
@@ -28,30 +29,31 @@ export async function afterInit(
   heightsOf: typeof channelHeights = channelHeights,
 ): NextCommand {
   const { cluster, definition } = network;
-  const commands = async () => {
-    if ((await channelNames(cluster, definition, signal)).length === 0) return ["kubectl fabric join mychannel"];
+  const joins = async (): Promise<readonly Operation[]> => {
+    if ((await channelNames(cluster, definition, signal)).length === 0) return [{ operation: "join", of: "mychannel" }];
     const nodes = organizations(definition).flatMap(nodesOf);
     const heights = await Promise.all(nodes.map((node) => ifAnswered(heightsOf(network, node, signal), signal)));
     return joinsLeft(definition, new Map(nodes.map((node, index) => [hostOf(node), heights[index]])));
   };
-  return (await ifAnswered(commands(), signal))?.join("; ") || undefined;
+  const left = (await ifAnswered(joins(), signal)) ?? [];
+  return left.length === 0 ? undefined : joined(left, "; ");
 }
 
 /** What joins nodes that are in no channel to those of others of their organization; of a node that did not answer nothing is known. Pure. */
 export function joinsLeft(
   network: FabricNetwork,
   heights: ReadonlyMap<string, Heights | undefined>,
-): readonly string[] {
-  const joined = (organization: Organization) =>
+): readonly Operation[] {
+  const channelsOf = (organization: Organization) =>
     new Set(nodesOf(organization).flatMap((node) => [...(heights.get(hostOf(node))?.keys() ?? [])]));
   const isNew = (node: FabricNode) => heights.get(hostOf(node))?.size === 0;
   const withNew = organizations(network).filter((organization) => nodesOf(organization).some(isNew));
-  const channels = new Set(withNew.flatMap((organization) => [...joined(organization)]));
+  const channels = new Set(withNew.flatMap((organization) => [...channelsOf(organization)]));
   return [...channels].toSorted().map((channel) => {
     const all = network.spec.peerOrganizations;
-    const members = all.filter((organization) => joined(organization).has(channel)).map(({ name }) => name);
+    const members = all.filter((organization) => channelsOf(organization).has(channel)).map(({ name }) => name);
     const isPart = members.length > 0 && members.length < all.length;
-    return `kubectl fabric join ${channel}${isPart ? ` --orgs ${members.join(",")}` : ""}`;
+    return { operation: "join", of: channel, ...(isPart ? { with: { organizations: members } } : {}) };
   });
 }
 
@@ -62,9 +64,16 @@ export function afterJoin(network: OpenNetwork, channel: string, signal: AbortSi
     if (!organization) return true;
     return (await committedDefinitions(await reachOrganization(network, organization, signal), channel)).length > 0;
   };
-  return unlessThere(`kubectl fabric deploy-cc NAME --path DIR --channel ${channel}`, there, signal);
+  return unlessThere({ operation: "deploy", of: "NAME", with: { path: "DIR", channel } }, there, signal);
 }
 
-async function unlessThere(command: string, there: () => Promise<boolean>, signal: AbortSignal): NextCommand {
-  return (await ifAnswered(there(), signal)) === false ? command : undefined;
+/** A call of the chaincode that a command has deployed. */
+export const callOf = (chaincode: string, channel: string): Operation => ({
+  operation: "invoke",
+  of: [chaincode, "FUNCTION", "[ARGUMENT...]"],
+  with: { channel },
+});
+
+async function unlessThere(operation: Operation, there: () => Promise<boolean>, signal: AbortSignal): NextCommand {
+  return (await ifAnswered(there(), signal)) === false ? operation : undefined;
 }

@@ -2,11 +2,12 @@ import { Option, type Command } from "commander";
 import { FabricError } from "../../core/error.ts";
 import type { Outcome, RunReport } from "../../core/engine/report.ts";
 import type { Section } from "../../core/engine/section.ts";
+import type { Remedy } from "../../core/remedy.ts";
 import { failureData, type FailureData } from "../terminal/failure.ts";
 import type { Terminal } from "../terminal/io.ts";
+import { typed, type GivenCluster } from "../terminal/remedy.ts";
 import { duration } from "./arguments.ts";
 import type { GlobalOptions, PlanOptions } from "./command.ts";
-import { onSameCluster, type GivenCluster } from "./same-cluster.ts";
 
 /** The options of every command that changes something. */
 export function planOptions(command: Command, defaultTimeout: string): Command {
@@ -78,7 +79,7 @@ export async function runPlans(
     clearTimeout(timer);
     progress.close();
   });
-  const report = summary(ran, (hint) => onSameCluster(hint, options));
+  const report = summary(ran, options);
   const { failure } = ran;
   if (!failure) return report;
   if (options.output === "json" || options.output === "yaml") {
@@ -100,7 +101,7 @@ export async function lastLook<T>(look: Promise<T>, signal: AbortSignal): Promis
 
 function summary(
   { steps: all, outcomes, changed, unchanged, wouldChange, failure }: RunReport,
-  typed: (hint: string) => string,
+  given: GivenCluster,
 ): PlansReport {
   const steps = all.flatMap(({ id, title, expand }): StepReport[] => {
     const outcome = outcomes.get(id);
@@ -108,9 +109,9 @@ function summary(
     const { result } = outcome;
     switch (result) {
       case "failed":
-        return [{ id, title, result, error: failureData(outcome.error, typed) }];
+        return [{ id, title, result, error: failureData(outcome.error, given) }];
       case "required":
-        return [{ id, title, result, of: outcome.of, error: failureData(outcome.error, typed) }];
+        return [{ id, title, result, of: outcome.of, error: failureData(outcome.error, given) }];
       case "skipped":
         return [{ id, title, result, because: outcome.because }];
       case "waiting":
@@ -119,14 +120,14 @@ function summary(
         return [{ id, title, result, detail: outcome.detail }];
     }
   });
-  return { changed, unchanged, wouldChange, failure: failure && failureData(failure, typed), steps };
+  return { changed, unchanged, wouldChange, failure: failure && failureData(failure, given), steps };
 }
 
 /** The last sentence of a plan for people: what came out, and what to type next on the same cluster, if that is known. */
-export function conclusion(report: PlansReport, next: string | undefined, given: GivenCluster = {}): string {
+export function conclusion(report: PlansReport, next: Remedy | undefined, given: GivenCluster = {}): string {
   if (report.wouldChange > 0) return `dry run: ${count(report.wouldChange, "step")} to do; nothing was changed\n`;
   const done = report.changed === 0 ? "nothing to do: all is as wanted" : `done: ${count(report.changed, "step")}`;
-  return `${done}\n${next ? `next: ${onSameCluster(next, given)}\n` : ""}`;
+  return `${done}\n${next ? `next: ${typed(next, given)}\n` : ""}`;
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -64,6 +64,7 @@ Examples:
       { checkBeforehand, deploySteps },
       { installedWebhook, webhookInstallSteps },
       { printResult },
+      { callOf },
     ] = await Promise.all([
       import("./connect.ts"),
       import("../../core/network/resources/definition.ts"),
@@ -73,6 +74,7 @@ Examples:
       import("../../core/chaincode/rollout/deploy.ts"),
       import("../../core/installation/webhook.ts"),
       import("../terminal/output.ts"),
+      import("./next-command.ts"),
     ]);
     // It comes last, and may be wrong from the beginning.
     await checkBeforehand(deployment);
@@ -99,7 +101,7 @@ Examples:
       ];
       const resultOf = (report: PlansReport) => ({ chaincode: deployment.name, channel, ...report });
       const report = await runPlans(terminal, options, plans, resultOf);
-      const next = `kubectl fabric invoke ${deployment.name} FUNCTION [ARGUMENT...] --channel ${channel}`;
+      const next = callOf(deployment.name, channel);
       await printResult(terminal, options.output, {
         data: resultOf(report),
         table: () => conclusion(report, next, options),

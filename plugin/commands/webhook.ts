@@ -1,7 +1,7 @@
 import type { WebhookRequest } from "../../core/installation/webhook.ts";
 import { positiveInteger } from "./arguments.ts";
 import { optionsOf, type CommandDefinition, type PlanOptions } from "./command.ts";
-import { onSameCluster } from "./same-cluster.ts";
+import { typed } from "../terminal/remedy.ts";
 import { conclusion, lastLook, planOptions, runPlans } from "./plan-run.ts";
 
 interface InstallOptions extends PlanOptions {
@@ -163,7 +163,7 @@ Examples:
                   ]),
                   width,
                 )
-              : `the webhook is not installed\nnext: ${onSameCluster("kubectl fabric webhook install", options)}\n`,
+              : `the webhook is not installed\nnext: ${typed({ operation: "webhook install" }, options)}\n`,
           ].join("\n"),
         names: () => found.namespaces,
       });

@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import { FabricError, messageOf, type ErrorCode } from "../../core/error.ts";
 import type { OutputFormat } from "./output.ts";
+import { typed, type GivenCluster } from "./remedy.ts";
 import { visible } from "./visible.ts";
 
 /** Process exit codes, as documented in `kubectl fabric --help`. */
@@ -35,21 +36,21 @@ export interface FailureData {
   readonly hint?: string | undefined;
 }
 
-/** A failure as data. `typed` adapts the hint to how this program was called. An error that is no FabricError is a defect: `internal`. */
-export function failureData(thrown: unknown, typed = (hint: string): string => hint): FailureData {
+/** `given`: what its hint is to be typed with. What is no FabricError is a defect, `internal`. */
+export function failureData(thrown: unknown, given?: GivenCluster): FailureData {
   if (!(thrown instanceof FabricError)) return { code: "internal", message: messageOf(thrown) };
   const { code, message, hint } = thrown;
-  return { code, message, hint: hint === undefined ? undefined : typed(hint) };
+  return { code, message, hint: hint === undefined ? undefined : typed(hint, given) };
 }
 
-/** A failure as text: a line `error:` and, if there is a hint, `hint:`, adapted by `typed`. As JSON when `format` is "json". */
+/** Two lines: `error:` and, when there is something to type next, `hint:`; as JSON for scripts that asked for it. */
 export function formatFailure(
   thrown: unknown,
   format: OutputFormat | undefined,
   debug: boolean,
-  typed = (hint: string): string => hint,
+  given?: GivenCluster,
 ): string {
-  const error = failureData(thrown, typed);
+  const error = failureData(thrown, given);
   if (format === "json") return `${JSON.stringify({ error })}\n`;
   const { code, message, hint } = error;
   const lines = [`error: ${visible(message)}`];

@@ -1,4 +1,6 @@
+import { joined, type Remedy } from "../../core/remedy.ts";
 import type { Terminal } from "./io.ts";
+import { typed } from "./remedy.ts";
 import { visible } from "./visible.ts";
 
 type Stderr = Terminal["stderr"];
@@ -15,8 +17,8 @@ export function noticesBy(stderr: Stderr, line: (text: string) => void): () => v
 /** Writes notices: about things that a command ignores, or does without being asked. */
 export const noticeOn =
   ({ stderr }: Pick<Terminal, "stderr">) =>
-  (text: string): void => {
-    const line = `note: ${visible(text)}`;
+  (text: Remedy, hint?: Remedy): void => {
+    const line = `note: ${visible(typed(hint === undefined ? text : joined([text, "\nhint: ", hint])))}`;
     const write = redrawn.get(stderr);
     if (write === undefined) stderr.write(`${line}\n`);
     else write(line);

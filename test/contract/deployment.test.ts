@@ -24,6 +24,7 @@ import { assetTransfer } from "./chaincode.ts";
 import { columns, startColumn } from "./column.ts";
 import { pluginNetwork, type PluginNetwork } from "./plugin-network.ts";
 import { newStory } from "../story.ts";
+import { typedAs } from "../typed-as.ts";
 
 const { signal } = new AbortController();
 const utf8 = new TextDecoder();
@@ -201,7 +202,7 @@ describe.each(columns)("$name", (column) => {
       // Node's contract API takes no call without a function.
       await expect(deploy({ name: "ready", path: first, initRequired: true })).rejects.toMatchObject({
         code: "chaincode",
-        hint: expect.stringContaining("--init-args") as string,
+        hint: typedAs(expect.stringContaining("--init-args")),
       });
       expect(await committed("ready")).toMatchObject({ initRequired: true });
       expect(await deploy({ name: "ready", path: first, initArguments })).toContain("init");
@@ -232,7 +233,9 @@ describe.each(columns)("$name", (column) => {
       await expect(deploy({ name: "alone", path: first, organizations: ["org1"] })).rejects.toMatchObject({
         code: "not-ready",
         message: expect.stringMatching(/found those of Org1MSP; still to approve: Org2MSP/) as string,
-        hint: `the administrator of org2 types: kubectl fabric deploy-cc alone -C mychannel --path ${first} --org org2`,
+        hint: typedAs(
+          `the administrator of org2 types: kubectl fabric deploy-cc alone -C mychannel --path ${first} --org org2`,
+        ),
       });
       expect(await committed("alone")).toBeUndefined();
     });
@@ -280,9 +283,10 @@ describe.each(columns)("$name", (column) => {
         message:
           "expected one definition of apart at sequence 1 on mychannel, found two: " +
           "org1 has approved collections shared instead of none",
-        hint:
+        hint: typedAs(
           `with its terms: ${command} --collections FILE --org org2\n` +
-          `      or first the administrator of org1 types: ${command} --org org1`,
+            `      or first the administrator of org1 types: ${command} --org org1`,
+        ),
       });
       expect(await approvedBy("peer0.org2")).toBeUndefined();
       const collections = await shared();

@@ -35,6 +35,7 @@ import { missingPermissions } from "../../core/kubernetes/permissions.ts";
 import { forwardPort, openPort } from "../../core/kubernetes/port-forward.ts";
 import { waitFor } from "../../core/kubernetes/wait.ts";
 import { once as stage } from "../once.ts";
+import { typedAs } from "../typed-as.ts";
 
 const namespace = `kube-${process.pid}`;
 const labels = { "app.kubernetes.io/managed-by": "kubectl-fabric" };
@@ -197,7 +198,7 @@ describe("rights", () => {
       const nobody = await connectCluster({ kubeconfig: await asNobody(join(directory, "config")) });
       await expect(list(nobody, { kind: "Pod", namespace })).rejects.toMatchObject({
         code: "forbidden",
-        hint: `kubectl auth can-i list pods -n ${namespace}`,
+        hint: typedAs(`kubectl auth can-i list pods -n ${namespace}`),
       });
       const wanted = { verb: "create", kind: "Pod", subresource: "portforward", namespace } as const;
       expect(await missingPermissions(nobody, [wanted])).toEqual([wanted]);
@@ -303,7 +304,7 @@ describe("waiting, and why it takes long", () => {
     await expect(wait).rejects.toMatchObject({
       code: "timeout",
       message: expect.stringContaining('violates PodSecurity "restricted:latest"') as string,
-      hint: expect.stringContaining(`kubectl label namespace ${restricted}`) as string,
+      hint: typedAs(expect.stringContaining(`kubectl label namespace ${restricted}`)),
     });
     expect(told.some((line) => line.includes("violates PodSecurity"))).toBe(true);
     await remove(cluster, { kind: "Namespace", name: restricted });

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FabricError } from "../../error.ts";
+import { joined, type Remedy } from "../../remedy.ts";
 import { containerLog } from "../../docker/containers.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { hostOf, peerNodes, type FabricNode } from "../../network/resources/nodes.ts";
@@ -72,6 +73,13 @@ export function whereabouts(
   };
 }
 
+const mayBeAway: Remedy = [
+  { operation: "doctor" },
+  " tells what is wrong with a peer, ",
+  { operation: "init" },
+  " brings back what is gone or scaled to 0; ",
+];
+
 function nowhere(
   { name, channel }: Pick<ChaincodeState, "name" | "channel">,
   where: string,
@@ -82,12 +90,12 @@ function nowhere(
     "not-ready",
     `expected a container of ${name} at ${where}, or a Deployment of kubectl fabric that runs it, found ${found}`,
     {
-      hint:
-        (leftOut.length > 0
-          ? "kubectl fabric doctor tells what is wrong with a peer, kubectl fabric init brings back what is gone or scaled to 0; "
-          : "") +
-        `the first call starts a container: kubectl fabric query ${name} FUNCTION -C ${channel}; ` +
-        "of a service that somebody else runs its operator has the log",
+      hint: joined([
+        leftOut.length > 0 ? mayBeAway : undefined,
+        "the first call starts a container: ",
+        { operation: "query", of: [name, "FUNCTION"], on: channel },
+        "; of a service that somebody else runs its operator has the log",
+      ]),
     },
   );
 }

@@ -51,12 +51,16 @@ export async function seedSteps(
         "usage",
         `expected a chaincode that is on a channel, approved with a package, found ${request.name}`,
         {
-          hint: `kubectl fabric chaincode list; kubectl fabric deploy-cc ${request.name} --path DIR --channel CHANNEL`,
+          hint: [
+            { operation: "chaincode list" },
+            "; ",
+            { operation: "deploy", of: request.name, with: { path: "DIR", channel: "CHANNEL" } },
+          ],
         },
       );
     }
     throw new FabricError("not-found", "expected chaincode on a channel, approved with a package, found none", {
-      hint: "kubectl fabric deploy-cc NAME --path DIR --channel CHANNEL",
+      hint: { operation: "deploy", of: "NAME", with: { path: "DIR", channel: "CHANNEL" } },
     });
   }
   return wantedSteps(

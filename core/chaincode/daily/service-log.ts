@@ -59,7 +59,7 @@ export async function serviceLog(
     "not-ready",
     `expected a Pod of Deployment ${namespace}/${name} that has started, found none: ${status}`,
     {
-      hint: `kubectl describe deployment ${name} -n ${namespace}`,
+      hint: { kubectl: ["describe", "deployment", name, "-n", namespace] },
     },
   );
 }

@@ -100,13 +100,13 @@ export async function chaincodeState(
     throw new FabricError(
       "usage",
       `expected a chaincode that is committed on ${where} (${names.join(", ") || "none"}), found ${selected.name}`,
-      { hint: "kubectl fabric chaincode list" },
+      { hint: { operation: "chaincode list" } },
     );
   }
   if (states.length === 1) return first;
   const channels = states.map((state) => state.channel).join(", ");
   throw new FabricError("usage", `expected one ${selected.name}, found it on ${channels}`, {
-    hint: `choose one with --channel, for example --channel ${first.channel}`,
+    hint: ["choose one with ", { setting: "channel" }, ", for example ", { setting: "channel", to: first.channel }],
   });
 }
 
@@ -207,7 +207,7 @@ function nobodyAnswers(surveys: readonly Survey[]): FabricError {
   const reasons = byReason(surveys.map(({ node, problem = "" }) => ({ about: hostOf(node), reason: problem })));
   const problems = reasons.map(({ about, reason }) => `  ${about.join(", ")}: ${reason}`).join("\n");
   return new FabricError("not-ready", `expected a peer that answers, found none:\n${problems}`, {
-    hint: "kubectl fabric status",
+    hint: { operation: "status" },
   });
 }
 

@@ -67,7 +67,7 @@ export async function transact(
 function tooSlow(failure: unknown): unknown {
   if (!(failure instanceof FabricError) || failure.code !== "timeout" || failure.hint !== undefined) return failure;
   return new FabricError("timeout", failure.message, {
-    hint: "--timeout gives it longer, as --timeout 5m",
+    hint: [{ setting: "timeout" }, " gives it longer, as ", { setting: "timeout", to: "5m" }],
     cause: failure,
   });
 }

@@ -28,7 +28,7 @@ function fromJson(file: string, bytes: Uint8Array): Readonly<Record<string, Uint
   const read = readJson(Buffer.from(bytes).toString("utf8"));
   const unexpected = (found: string) =>
     new FabricError("usage", `expected a JSON object of values in ${file}, found ${found}`, {
-      hint: `{"price": "100"}, or --transient-file NAME=FILE for one value`,
+      hint: ['{"price": "100"}, or ', { setting: "transientFile", to: "NAME=FILE" }, " for one value"],
     });
   if ("problem" in read) throw unexpected(`a mistake at ${describePlace(read.problem)}`);
   const parsed = read.value;

@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import { checkChaincodeName, checkChaincodeVersion } from "../../fabric/chaincode/chaincode-definition.ts";
 import { checkChaincodeLabel } from "../../fabric/package/chaincode-label.ts";
 import type { ChaincodeLanguage } from "../../fabric/package/chaincode-source.ts";
@@ -33,7 +34,7 @@ export interface DeployRequest extends Omit<Terms, "collections">, RuntimeOption
   /** Milliseconds for a Pod that goes meanwhile to come back; a minute unless told. */
   readonly patience?: number | undefined;
   /** Told what is worth knowing about the package. */
-  readonly notice?: ((text: string) => void) | undefined;
+  readonly notice?: ((text: Remedy) => void) | undefined;
 }
 
 /** Throws `usage` for what does not go together, or what Fabric takes in no chaincode. */
@@ -50,7 +51,10 @@ export function checkRequest(request: DeployRequest): void {
   }
   if (request.packageId !== undefined && !/^[^:]+:[^:]+$/.test(request.packageId)) {
     throw new FabricError("usage", `expected a package ID, as ${request.name}:0a1b2c…, found ${request.packageId}`, {
-      hint: `kubectl fabric chaincode inspect ${request.name} -C ${request.channel} shows those that were approved`,
+      hint: [
+        { operation: "chaincode inspect", of: request.name, on: request.channel },
+        " shows those that were approved",
+      ],
     });
   }
   if (request.language !== undefined && request.image === undefined) {
@@ -89,6 +93,6 @@ function rejectDaemonOptions(request: DeployRequest): void {
   const given = keys.filter((key) => request[key] !== undefined).map((key) => daemonOptions[key]);
   if (given.length === 0) return;
   throw new FabricError("usage", `expected no ${given.join(", ")} with --runtime service`, {
-    hint: "a service goes back to what it was by its former --image",
+    hint: ["a service goes back to what it was by its former ", { setting: "image" }],
   });
 }

@@ -1,7 +1,7 @@
 import type { ChaincodeDefinition } from "../../fabric/chaincode/chaincode-definition.ts";
 import type { ChaincodePackage } from "../../fabric/package/chaincode-package.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
-import type { OtherTerms } from "./deploy-command.ts";
+import type { DeployOperation, OtherTerms } from "./deploy-operation.ts";
 import type { GivenImage } from "../image/given-image.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import type { PeerOrganization } from "../../network/resources/spec.ts";
@@ -62,8 +62,8 @@ export interface Deployment {
   readonly enough: ((approved: ReadonlySet<string>) => boolean) | undefined;
   /** Milliseconds for a Pod that goes meanwhile to come back; a minute unless told. */
   readonly patience: number | undefined;
-  /** What an organization's administrator has to type to the same end, or under other terms. */
-  readonly commandFor: (organization: string, terms?: OtherTerms) => string;
+  /** What an organization's administrator has to do to the same end, or under other terms. */
+  readonly deploymentBy: (organization: string, terms?: OtherTerms) => DeployOperation;
 }
 
 /** A package whose bytes are at hand. */

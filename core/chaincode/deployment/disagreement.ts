@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import { joined, type Remedy } from "../../remedy.ts";
 import type { ChaincodeDefinition } from "../../fabric/chaincode/chaincode-definition.ts";
 import { readCollectionsBytes } from "../../fabric/chaincode/collections-reading.ts";
 import { printEndorsementPolicy } from "../../fabric/policy/endorsement-policy.ts";
@@ -14,7 +15,7 @@ import type { NodeClient } from "../../fabric/node/node-client.ts";
 import { reachPeer } from "../../network/session/reach.ts";
 import { nodesOf } from "../../network/resources/nodes.ts";
 import type { Deployment } from "./deployment.ts";
-import type { OtherTerms } from "./deploy-command.ts";
+import type { OtherTerms } from "./deploy-operation.ts";
 import type { DeployRequest } from "./deploy-request.ts";
 
 /** What organizations may disagree on in a definition. */
@@ -120,7 +121,7 @@ function isSaid(request: DeployRequest, term: Term): boolean {
  * these would be a mistake, and to ask the other one to follow would be another. What the user says is told and done.
  */
 export function checkAgreed(
-  { definition, channel, commandFor }: Pick<Deployment, "definition" | "channel" | "commandFor">,
+  { definition, channel, deploymentBy }: Pick<Deployment, "definition" | "channel" | "deploymentBy">,
   request: DeployRequest,
   own: string,
   found: readonly Disagreement[],
@@ -134,7 +135,7 @@ export function checkAgreed(
     return;
   }
   throw new FabricError("conflict", `expected one definition of ${what}, found two: ${differs}`, {
-    hint: waysOn(first, own, commandFor),
+    hint: waysOn(first, own, deploymentBy),
   });
 }
 
@@ -142,20 +143,27 @@ export function checkAgreed(
 export function waysOn(
   { organization, terms, approved }: Disagreement,
   own: string,
-  commandFor: Deployment["commandFor"],
-): string {
+  deploymentBy: Deployment["deploymentBy"],
+): Remedy {
+  const said = terms.map((term) => settings[term]);
   const theirs = approved
-    ? `with its terms: ${commandFor(own, termsFrom(approved, terms))}`
-    : `the same command with what ${organization} has said (${terms.map((term) => options[term]).join(", ")})`;
-  return `${theirs}\n      or first the administrator of ${organization} types: ${commandFor(organization)}`;
+    ? (["with its terms: ", deploymentBy(own, termsFrom(approved, terms))] as const)
+    : joined([`the same command with what ${organization} has said (`, joined(said, ", "), ")"]);
+  return joined([theirs, "\n      or first ", asAnother(organization, deploymentBy)]);
 }
 
-const options = {
-  version: "--chaincode-version",
-  init: "--init or --no-init",
-  policy: "--policy",
-  collections: "--collections",
-} as const satisfies Record<Term, string>;
+/** What is for the administrator of another organization to do, with a kubeconfig of their own. */
+export const asAnother = (organization: string, deploymentBy: Deployment["deploymentBy"]): Remedy => [
+  `the administrator of ${organization} types: `,
+  { ...deploymentBy(organization), elsewhere: true },
+];
+
+const settings = {
+  version: { setting: "version" },
+  init: [{ setting: "initRequired" }, " or ", { setting: "initRequired", to: false }],
+  policy: { setting: "policy" },
+  collections: { setting: "collections" },
+} as const satisfies Record<Term, Remedy>;
 
 function termsFrom(approved: ApprovedDefinition, terms: readonly Term[]): OtherTerms {
   return {

@@ -142,8 +142,9 @@ async function caughtUp(
   const lags = () => {
     const found = at === 0 ? "none" : `it at ${at}`;
     const message = `expected ${host} to know ${name} at sequence ${goal}, as other peers of ${channel} do, found ${found}`;
-    const hint = "kubectl fabric status shows how far each peer is; type the same command again when it has caught up";
-    return new FabricError("not-ready", message, { hint });
+    return new FabricError("not-ready", message, {
+      hint: [{ operation: "status" }, " shows how far each peer is; type the same command again when it has caught up"],
+    });
   };
   const knows = at === 0 ? `no ${name}` : `${name} at sequence ${at}`;
   notice?.(`waits for ${host}: it knows ${knows}, other peers of ${channel} at ${goal}`);

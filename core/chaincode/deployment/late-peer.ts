@@ -8,7 +8,11 @@ import { isLate, type Target } from "./deployment.ts";
 export class AbsentPeer extends FabricError {
   constructor(node: FabricNode, problem: string, cause?: unknown) {
     super("not-ready", `${hostOf(node)} is not ready: ${problem}`, {
-      hint: "type the same command again when it is (kubectl fabric doctor says what is wrong): the other peers are not touched",
+      hint: [
+        "type the same command again when it is (",
+        { operation: "doctor" },
+        " says what is wrong): the other peers are not touched",
+      ],
       cause,
     });
   }

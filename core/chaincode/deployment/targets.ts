@@ -38,7 +38,7 @@ export async function chosenPlaces(
   if (places.length === 0) throw refusal;
   const names = places.map(({ organization }) => organization.name);
   throw new FabricError("forbidden", refusal.message, {
-    hint: `you have the rights for ${names.join(", ")} alone: --orgs ${names.join(",")}`,
+    hint: [`you have the rights for ${names.join(", ")} alone: `, { setting: "organizations", to: names }],
     cause: refusal,
   });
 }

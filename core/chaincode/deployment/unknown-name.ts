@@ -65,10 +65,10 @@ export async function notJoined(client: NodeClient, channel: string): Promise<Fa
 /** `which` channels these are: "that peer0.org1 has joined". */
 export function unknownChannel(which: string, channels: readonly string[], channel: string): FabricError {
   const [first] = channels;
-  const join = `kubectl fabric join ${channel}`;
+  const join = { operation: "join", of: channel } as const;
   const message = `expected a channel ${which} (${channels.join(", ") || "none"}), found ${channel}`;
   return new FabricError("usage", message, {
-    hint: first === undefined ? join : `--channel ${first}, or first: ${join}`,
+    hint: first === undefined ? join : [{ setting: "channel", to: first }, ", or first: ", join],
   });
 }
 
@@ -77,7 +77,7 @@ function unknownChaincode(channel: string, names: readonly string[], chaincode: 
   return new FabricError(
     "usage",
     `expected a chaincode that is committed on ${channel} (${names.join(", ") || "none"}), found ${chaincode}`,
-    { hint: `kubectl fabric deploy-cc ${chaincode} --path DIR --channel ${channel}` },
+    { hint: { operation: "deploy", of: chaincode, with: { path: "DIR", channel } } },
   );
 }
 
@@ -95,7 +95,12 @@ function unknownOrganizations(
   return new FabricError(
     "usage",
     `expected organizations of ${channel} (${names.join(", ")}) in --endorsing-orgs, found ${strangers.join(", ")}`,
-    { hint: `--endorsing-orgs ${names.join(",")}, or leave it out: then the endorsement policy decides` },
+    {
+      hint: [
+        { setting: "endorsingOrganizations", to: names },
+        ", or leave it out: then the endorsement policy decides",
+      ],
+    },
   );
 }
 

@@ -117,7 +117,11 @@ async function fromArchive({ reference, label, language }: ImageRequest): Promis
   const type = language ?? labelledLanguage(config?.Labels);
   if (type === undefined) {
     throw new FabricError("usage", `expected ${reference} to say by a label how a peer starts it, found none`, {
-      hint: "say it: --language golang (an executable chaincode on the PATH), node (npm start in /usr/local/src) or java",
+      hint: [
+        "say it: ",
+        { setting: "language", to: "golang" },
+        " (an executable chaincode on the PATH), node (npm start in /usr/local/src) or java",
+      ],
     });
   }
   const content: ImageContent = { id: image.id, config: parts.config, layers };
@@ -225,7 +229,13 @@ async function puller(peers: readonly SeedPeer[], reference: string, signal: Abo
     "not-found",
     `no peer's daemon has ${reference} or can pull it: ${failures.map(messageOf).join("; ")}`,
     {
-      hint: "docker save IMAGE > FILE where it is, then --image FILE; or --load-image FILE beforehand",
+      hint: [
+        "docker save IMAGE > FILE where it is, then ",
+        { setting: "image", to: "FILE" },
+        "; or ",
+        { setting: "loadImage", to: "FILE" },
+        " beforehand",
+      ],
       cause: failures[0],
     },
   );

@@ -46,7 +46,7 @@ export function seedPeer({ cluster }: OpenNetwork, node: FabricNode): SeedPeer {
       const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
       if (!containers.some(({ name }) => name === sidecarName)) {
         throw new FabricError("not-found", `expected a Docker daemon in the Pod of ${host}, found none`, {
-          hint: "kubectl fabric webhook status",
+          hint: { operation: "webhook status" },
         });
       }
       const { namespace } = node.organization;

@@ -107,8 +107,14 @@ function initialized({ network, channel, definition }: Deployment, node: FabricN
 /** What Init wants only the chaincode knows: Node's contract API takes no call without a function, Go's does. */
 function refused(cause: unknown): unknown {
   if (!(cause instanceof FabricError) || cause.code !== "chaincode") return cause;
-  const hint = `say with --init-args what to call, as '{"Args":["InitLedger"]}'; the definition is committed, and waits for it`;
-  return new FabricError(cause.code, cause.message, { hint, cause });
+  return new FabricError(cause.code, cause.message, {
+    hint: [
+      "say with ",
+      { setting: "initArguments" },
+      ` what to call, as '{"Args":["InitLedger"]}'; the definition is committed, and waits for it`,
+    ],
+    cause,
+  });
 }
 
 /** The first call starts the chaincode: core.yaml gives it 5 minutes (chaincode.startuptimeout). */

@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import { readableBuildFailure } from "../../fabric/chaincode/build-log.ts";
 import type { ChaincodeDefinition } from "../../fabric/chaincode/chaincode-definition.ts";
 import { isStateRace } from "../../fabric/node/gateway-error.ts";
@@ -20,7 +21,7 @@ import { aMinute } from "../../engine/eventually.ts";
 import type { ActingStep, Patience, Requirement, Step, Waiting } from "../../engine/step.ts";
 import type { Deployment, Target } from "../deployment/deployment.ts";
 import { checkPunctual, isAbsence } from "../deployment/late-peer.ts";
-import { disagreementOf, otherTerms, termsIn, waysOn } from "../deployment/disagreement.ts";
+import { asAnother, disagreementOf, otherTerms, termsIn, waysOn } from "../deployment/disagreement.ts";
 import { agree, described } from "../deployment/next-definition.ts";
 import { peerStep, speaker } from "./peer-step.ts";
 
@@ -151,7 +152,10 @@ function lackingApprovals(
   const missing = targets.filter(({ organization }) => readiness.approvals.get(organization.mspId) !== true);
   if (missing.length === 0) return undefined;
   const names = missing.map(({ organization }) => organization.name).join(", ");
-  const hint = `kubectl fabric chaincode inspect ${definition.name} --channel ${channel} shows who has approved what`;
+  const hint: Remedy = [
+    { operation: "chaincode inspect", of: definition.name, with: { channel } },
+    " shows who has approved what",
+  ];
   return { is: "waiting", missing: `${connection.name} has no approval of ${names} yet`, hint, change };
 }
 
@@ -173,7 +177,7 @@ async function requiredApprovals(
 const notReceived = (node: FabricNode, definition: ChaincodeDefinition): Waiting => ({
   is: "waiting",
   missing: `${hostOf(node)} has not yet received ${described(definition)}`,
-  hint: "type the same command again when it has: kubectl fabric status shows how far each peer is",
+  hint: ["type the same command again when it has: ", { operation: "status" }, " shows how far each peer is"],
 });
 
 function overtaken(
@@ -203,7 +207,7 @@ function openApprovals({ approvals, mismatches, silent }: CommitReadiness): read
 }
 
 async function tooFew(deployment: Deployment, readiness: CommitReadiness, signal: AbortSignal): Promise<FabricError> {
-  const { network, channel, definition, targets, commandFor } = deployment;
+  const { network, channel, definition, targets, deploymentBy } = deployment;
   const { peerOrganizations } = network.definition.spec;
   const approved = approvedBy(readiness).join(", ") || "none";
   const message =
@@ -215,8 +219,8 @@ async function tooFew(deployment: Deployment, readiness: CommitReadiness, signal
   if (!next) return new FabricError("not-ready", message);
   const other = await disagreementOf(deployment, next.mspId, readiness, signal);
   const hint = other
-    ? waysOn(other, targets[0]?.organization.name ?? next.name, commandFor)
-    : `the administrator of ${next.name} types: ${commandFor(next.name)}`;
+    ? waysOn(other, targets[0]?.organization.name ?? next.name, deploymentBy)
+    : asAnother(next.name, deploymentBy);
   return new FabricError("not-ready", message, { hint });
 }
 
@@ -238,7 +242,7 @@ export function runningStep(
       if (found && agree(found, definition)) return { is: "so" };
       if (found && found.sequence > definition.sequence) throw overtaken(channel, definition, found);
       const missing = `${hostOf(node)} has not yet received the definition`;
-      const hint = "kubectl fabric status shows how far each peer is";
+      const hint: Remedy = [{ operation: "status" }, " shows how far each peer is"];
       return { is: "waiting", missing, change: "wait for the block", hint };
     },
   };

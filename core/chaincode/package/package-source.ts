@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { onceEach } from "../../engine/once.ts";
 import { asUsage, FabricError, LostConnection, messageOf } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import {
   checkPackageContent,
   packChaincode,
@@ -32,7 +33,7 @@ export interface PreparedPackage {
   /** What is in its code. */
   readonly entries: readonly ArchiveEntry[];
   /** In sentences. */
-  readonly notices: readonly string[];
+  readonly notices: readonly Remedy[];
 }
 
 /**
@@ -130,7 +131,7 @@ export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly
     if (lost) throw lost;
     const because = failures.length === 0 ? "none has it" : failures.map(messageOf).join("; ");
     throw new FabricError("not-found", `expected a peer that has the package ${id}: ${because}`, {
-      hint: "name its source with --path",
+      hint: ["name its source with ", { setting: "path" }],
       cause: failures[0],
     });
   };
@@ -161,7 +162,7 @@ export async function checkInstalled(
   throw new FabricError(
     "usage",
     `expected a package that a peer has installed (${listed(ids) || "none"}), found ${id}`,
-    { hint: "name its source with --path" },
+    { hint: ["name its source with ", { setting: "path" }] },
   );
 }
 

@@ -1,7 +1,8 @@
 import { FabricError } from "../../error.ts";
+import { joined } from "../../remedy.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import type { Step } from "../../engine/step.ts";
-import { buildAnew } from "../deployment/deploy-command.ts";
+import { buildAnew } from "../deployment/deploy-operation.ts";
 import { type DeployRequest } from "../deployment/deploy-request.ts";
 import { installations, isLate, type Deployment, type PackageToDeploy, type Target } from "../deployment/deployment.ts";
 import { imageStep } from "../lifecycle/image-step.ts";
@@ -79,7 +80,11 @@ function imageless({ channel, definition }: Deployment, node: FabricNode, { id }
     "not-found",
     `expected a daemon that has the image of ${shortId(id)}, which ${hostOf(node)} is to run, found none`,
     {
-      hint: `${buildAnew(definition.name, channel)}; of Node with its dependencies the base image is enough: --load-image FILE`,
+      hint: joined([
+        buildAnew(definition.name, channel),
+        "; of Node with its dependencies the base image is enough: ",
+        { setting: "loadImage", to: "FILE" },
+      ]),
     },
   );
 }

@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import { joined } from "../../remedy.ts";
 import type { ChaincodeDefinition } from "../../fabric/chaincode/chaincode-definition.ts";
 import { configOf } from "../../fabric/channel/config.ts";
 import { checkDefinition } from "../../fabric/chaincode/definition-check.ts";
@@ -9,7 +10,7 @@ import type { OpenNetwork } from "../../network/session/open-network.ts";
 import type { NodeClient } from "../../fabric/node/node-client.ts";
 import { reachPeer } from "../../network/session/reach.ts";
 import { peerNodes } from "../../network/resources/nodes.ts";
-import { deployCommand } from "../deployment/deploy-command.ts";
+import { deployOperation } from "../deployment/deploy-operation.ts";
 import { checkRequest, type DeployRequest } from "../deployment/deploy-request.ts";
 import {
   packageAtHand,
@@ -96,7 +97,7 @@ export async function deploymentFor(
     runtime,
     enough: enoughApprovals(config),
     patience: request.patience,
-    commandFor: (organization, terms) => deployCommand(request, organization, terms),
+    deploymentBy: (organization, terms) => deployOperation(request, organization, terms),
   };
   if (deployment.isNew) {
     const own = places.map(({ organization }) => organization.mspId);
@@ -138,7 +139,11 @@ function checkInit({ name, channel, initArguments }: DeployRequest, definition: 
     "usage",
     `expected --init with --init-args: ${described(definition)} asks for no call of Init`,
     {
-      hint: `--init makes it ask for one; a function that is no Init: kubectl fabric invoke ${name} FUNCTION -C ${channel}`,
+      hint: [
+        { setting: "initRequired" },
+        " makes it ask for one; a function that is no Init: ",
+        { operation: "invoke", of: [name, "FUNCTION"], on: channel },
+      ],
     },
   );
 }
@@ -208,9 +213,9 @@ async function reachPlace(
     const others = places
       .filter((place) => place.organization !== organization)
       .map((place) => place.organization.name);
-    const without = `for the others: the same command with --orgs ${others.join(",")}`;
+    const without = ["for the others: the same command with ", { setting: "organizations", to: others }] as const;
     throw new FabricError("not-ready", `${name} cannot approve while none of its peers runs: ${error.message}`, {
-      hint: others.length > 0 ? [error.hint, without].join("\n      or ") : error.hint,
+      hint: others.length > 0 ? joined([error.hint, without], "\n      or ") : error.hint,
       cause: error,
     });
   }
@@ -225,13 +230,13 @@ function formerSequence(
     throw new FabricError(
       "usage",
       `expected ${name} to be committed on ${channel} before it can go back, found no definition of it`,
-      { hint: "kubectl fabric chaincode list shows what is committed" },
+      { hint: [{ operation: "chaincode list" }, " shows what is committed"] },
     );
   }
   if (sequence <= committed.sequence) return sequence;
   const those = committed.sequence === 1 ? "sequence 1, the only one" : `a sequence from 1 to ${committed.sequence}`;
   throw new FabricError("usage", `expected ${those}, found ${sequence}`, {
-    hint: `kubectl fabric chaincode inspect ${name} -C ${channel} shows them`,
+    hint: [{ operation: "chaincode inspect", of: name, on: channel }, " shows them"],
   });
 }
 
@@ -241,7 +246,16 @@ function agreedFormer(former: readonly (ApprovedDefinition | undefined)[]): Appr
   const [first] = known;
   if (known.every((definition) => first !== undefined && agree(first, definition))) return first;
   throw new FabricError("conflict", "the organizations approved different definitions at that sequence", {
-    hint: "say what you want: --package-id with --policy, --collections and --chaincode-version",
+    hint: [
+      "say what you want: ",
+      { setting: "packageId" },
+      " with ",
+      { setting: "policy" },
+      ", ",
+      { setting: "collections" },
+      " and ",
+      { setting: "version" },
+    ],
   });
 }
 
@@ -260,14 +274,21 @@ function packageIdFor(request: DeployRequest, { place, approved, former, committ
     throw new FabricError(
       "not-found",
       `expected a package that ${organization} approved at sequence ${request.rollbackTo}, found none`,
-      { hint: `--package-id ID takes one that is installed, --orgs leaves ${organization} out` },
+      {
+        hint: [
+          { setting: "packageId", to: "ID" },
+          " takes one that is installed, ",
+          { setting: "organizations" },
+          ` leaves ${organization} out`,
+        ],
+      },
     );
   }
   const found = committed
     ? `${organization} has approved none for sequence ${committed.sequence}`
     : "nothing committed";
   throw new FabricError("usage", `expected a package for ${request.name}, found ${found}`, {
-    hint: "name the chaincode's folder or package with --path",
+    hint: ["name the chaincode's folder or package with ", { setting: "path" }],
   });
 }
 

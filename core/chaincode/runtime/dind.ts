@@ -58,7 +58,7 @@ function idleStep(network: OpenNetwork, node: FabricNode): Step {
         "not-ready",
         `expected ${annotationKeys.chaincodeIdle} on the Pod of ${hostOf(node)}, found none`,
         {
-          hint: "kubectl fabric init --chaincode-idle 10m sets it, and restarts the peers once",
+          hint: [{ operation: "init", with: { chaincodeIdle: "10m" } }, " sets it, and restarts the peers once"],
         },
       );
     },

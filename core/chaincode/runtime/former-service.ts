@@ -33,7 +33,12 @@ export async function checkServed(
     "usage",
     `expected the service that peers of ${name} are to call, ${service}.${where}, found none`,
     {
-      hint: "--runtime service --image IMAGE runs it again, as a new sequence",
+      hint: [
+        { setting: "runtime", to: "service" },
+        " ",
+        { setting: "image", to: "IMAGE" },
+        " runs it again, as a new sequence",
+      ],
     },
   );
 }

@@ -166,7 +166,12 @@ function peerNameStep(network: OpenNetwork, node: FabricNode): Step {
       const env = set?.spec?.template.spec?.containers.flatMap((container) => container.env ?? []) ?? [];
       if (env.some((each) => each.name === variable && each.value === value)) return { is: "so" };
       throw new FabricError("not-ready", `expected ${variable}=${value} in the Pod of ${hostOf(node)}, found none`, {
-        hint: "kubectl fabric init sets it and restarts the peers; or leave --per peer out",
+        hint: [
+          { operation: "init" },
+          " sets it and restarts the peers; or leave ",
+          { setting: "per", to: "peer" },
+          " out",
+        ],
       });
     },
   };

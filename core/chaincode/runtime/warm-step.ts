@@ -1,11 +1,12 @@
 import { FabricError } from "../../error.ts";
+import { joined } from "../../remedy.ts";
 import { lacksImage, startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
 import { reachPeer } from "../../network/session/reach.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import { aMinute } from "../../engine/eventually.ts";
 import type { ActingStep, Observation, Step } from "../../engine/step.ts";
 import { containerOf, containersOf } from "../daemon/containers.ts";
-import { buildAnew } from "../deployment/deploy-command.ts";
+import { buildAnew } from "../deployment/deploy-operation.ts";
 import type { Deployment, Target } from "../deployment/deployment.ts";
 import { startTimeout } from "../lifecycle/init-step.ts";
 import { isBuiltByDocker } from "../seed/seeding.ts";
@@ -48,8 +49,11 @@ export function warmStep(
       const { state } = await started.catch((error: unknown) => {
         if (!lacksImage(error) || error.hint !== undefined) throw error;
         const { code, message } = error;
-        const seed = `kubectl fabric chaincode seed ${definition.name}`;
-        const hint = `${seed} brings what another peer has; else: ${buildAnew(definition.name, channel)}`;
+        const hint = joined([
+          { operation: "chaincode seed", of: definition.name },
+          " brings what another peer has; else: ",
+          buildAnew(definition.name, channel),
+        ]);
         throw new FabricError(code, message, { hint, cause: error });
       });
       return state === "running" ? "" : "to be initialized";

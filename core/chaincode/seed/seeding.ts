@@ -245,7 +245,7 @@ class PackageSeeding implements Seeding {
     const { image } = await this.#contentOnce(signal);
     if (image === undefined) return;
     throw new FabricError("not-found", `expected a daemon that has the image ${image} of ${this.#pkg.id}, found none`, {
-      hint: "kubectl fabric deploy-cc NAME -C CHANNEL --image REF brings it again",
+      hint: [{ operation: "deploy", of: "NAME", on: "CHANNEL", with: { image: "REF" } }, " brings it again"],
     });
   }
 

@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import { answers } from "../node/answers.ts";
 
 /** Lines of a build's output that are shown. */
@@ -33,7 +34,10 @@ function withoutImage(image: string, because: string, cause: FabricError): Fabri
     "rejected",
     `expected the image ${image} in the peer's Docker daemon, which cannot pull it: ${reason}`,
     {
-      hint: `where there is a registry: docker save ${image} -o ${file}; then the same command with --load-image ${file}`,
+      hint: [
+        `where there is a registry: docker save ${image} -o ${file}; then the same command with `,
+        { setting: "loadImage", to: file },
+      ],
       cause,
     },
   );
@@ -51,11 +55,15 @@ export function relevantLines(output: string): readonly string[] {
   return [...found, "…", ...all.slice(-last)];
 }
 
-function hintFor(output: string): string | undefined {
+function hintFor(output: string): Remedy | undefined {
   if (
     /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|network (is unreachable|timeout)|dial tcp|i\/o timeout|no such host/i.test(output)
   ) {
-    return "the daemon in the peer's Pod reaches no registry: bring all dependencies along (kubectl fabric chaincode package --offline tells what is missing)";
+    return [
+      "the daemon in the peer's Pod reaches no registry: bring all dependencies along (",
+      { operation: "chaincode package", with: { offline: true } },
+      " tells what is missing)",
+    ];
   }
   return undefined;
 }

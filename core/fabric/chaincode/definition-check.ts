@@ -1,5 +1,6 @@
 import { peer, type common } from "@hyperledger/fabric-protos";
 import { FabricError } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import type { ChaincodeDefinition } from "./chaincode-definition.ts";
 import { organizationsOf, type ChannelConfig } from "../channel/config.ts";
 import { mspIdsOf, printSignaturePolicy, readSignaturePolicy, satisfiedWhen } from "../policy/signature-policy.ts";
@@ -48,7 +49,7 @@ function checkOrganizations(
 function checkSatisfiable(envelope: common.SignaturePolicyEnvelope | undefined, what: string): void {
   if (!envelope?.hasRule()) return;
   const policy = readSignaturePolicy(envelope);
-  const hint = "say another one with --policy, or in the collections file";
+  const hint: Remedy = ["say another one with ", { setting: "policy" }, ", or in the collections file"];
   switch (satisfiedWhen(policy)) {
     case "never":
       throw new FabricError(

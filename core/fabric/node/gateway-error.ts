@@ -1,5 +1,6 @@
 import { CommitError, EndorseError, GatewayError, StatusCode } from "@hyperledger/fabric-gateway";
 import { type ErrorCode, FabricError } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import { answers, says } from "./answers.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { grpcDetails, grpcErrorCode, grpcErrorHint, isReset, isUnavailable, resetConnection } from "./grpc-error.ts";
@@ -73,25 +74,37 @@ function codeOf(error: GatewayError, text: string): ErrorCode {
   return grpcErrorCode(error.code);
 }
 
-function hintOf(error: GatewayError, text: string): string | undefined {
+function hintOf(error: GatewayError, text: string): Remedy | undefined {
   if (says(text, ...nobodyEndorses)) {
     return "peers of the endorsing organizations must have the chaincode installed and approved, and find each other by gossip (anchor peers, CORE_PEER_GOSSIP_EXTERNALENDPOINT)";
   }
   if (says(text, answers.notInstalled)) {
-    return "the peer's organization has not approved a package for the committed definition: kubectl fabric deploy-cc";
+    return [
+      "the peer's organization has not approved a package for the committed definition: ",
+      { operation: "deploy" },
+    ];
   }
   if (says(text, answers.noEvaluator)) {
-    return "no such chaincode is committed on the channel, or no peer runs it: kubectl fabric deploy-cc";
+    return ["no such chaincode is committed on the channel, or no peer runs it: ", { operation: "deploy" }];
   }
   if (says(text, ...nobodyOrders)) {
-    return "kubectl fabric status shows which orderers are ready: most of them have to be, and to have elected a leader";
+    return [
+      { operation: "status" },
+      " shows which orderers are ready: most of them have to be, and to have elected a leader",
+    ];
   }
   if (says(text, answers.initUnwanted)) {
-    return "leave --init out: the definition asks for no call of Init";
+    return ["leave ", { setting: "initRequired" }, " out: the definition asks for no call of Init"];
   }
-  if (says(text, answers.initDone)) return "leave --init out: Init has been called";
+  if (says(text, answers.initDone)) return ["leave ", { setting: "initRequired" }, " out: Init has been called"];
   if (says(text, answers.initMissing)) {
-    return "the definition asks for a call of Init before: kubectl fabric invoke with --init, and what Init wants";
+    return [
+      "the definition asks for a call of Init before: ",
+      { operation: "invoke" },
+      " with ",
+      { setting: "initRequired" },
+      ", and what Init wants",
+    ];
   }
   return grpcErrorHint({ code: error.code, details: text });
 }

@@ -1,5 +1,6 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { type ErrorCode, type ErrorDetails, FabricError, LostConnection } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { rejectionHint } from "./rejection.ts";
 
@@ -81,17 +82,21 @@ interface GrpcFailure {
   readonly details: string;
 }
 
-export function grpcErrorHint({ code, details }: GrpcFailure): string | undefined {
+export function grpcErrorHint({ code, details }: GrpcFailure): Remedy | undefined {
   if (code === unavailable) return connectionHint(details);
   if (code === unimplemented)
     return "the node does not offer this service: is it a peer where a peer is expected, with its gateway enabled?";
   return rejectionHint(details);
 }
 
-/** Recognises texts of OpenSSL and of Node's TLS. */
-function connectionHint(details: string): string | undefined {
+/** By the words of OpenSSL and Node's TLS. */
+function connectionHint(details: string): Remedy | undefined {
   if (/self.signed certificate|unable to (verify|get local issuer)|altnames|certificate has expired/i.test(details)) {
-    return "the node's TLS certificate is not what its organization's TLS authority vouches for: kubectl fabric status shows certificates";
+    return [
+      "the node's TLS certificate is not what its organization's TLS authority vouches for: ",
+      { operation: "status" },
+      " shows certificates",
+    ];
   }
   if (/certificate required|bad certificate|handshake failure/i.test(details)) {
     return "the node asks for a client certificate (mutual TLS) and did not like ours";

@@ -87,7 +87,7 @@ function chaincodeId({ chaincode }: Invocation): peer.ChaincodeID {
 function proposalError(what: string, message: string): FabricError {
   if (says(message, answers.channelUnknown)) {
     return new FabricError("not-found", `${what}: ${message}`, {
-      hint: "kubectl fabric join joins the peer to the channel",
+      hint: [{ operation: "join" }, " joins the peer to the channel"],
     });
   }
   return new FabricError("rejected", `${what}: ${message}`, { hint: rejectionHint(message) });

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, posix, relative, resolve, sep } from "node:path";
 import { FabricError } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import { type FolderFile, folderFiles, type PathFilter, readFileIfAny } from "./chaincode-folder.ts";
 import { type ChaincodePackage, packChaincode } from "./chaincode-package.ts";
 import { checkVendored, goModulePath, requiredModules } from "./go-module.ts";
@@ -19,9 +20,9 @@ export interface ChaincodeSource {
   /** The import path of Go chaincode; empty otherwise. */
   readonly path: string;
   readonly files: readonly ArchiveFile[];
-  /** Notices for the user, in sentences. */
-  readonly notices: readonly string[];
-  /** What the peer's build has to download; empty when it needs no network. */
+  /** What is worth knowing, in sentences. */
+  readonly notices: readonly Remedy[];
+  /** What the peer's build has to download; nothing when it can go on without a network. */
   readonly downloads: readonly string[];
 }
 
@@ -97,8 +98,8 @@ async function readManifest(folder: string): Promise<NodeManifest> {
 const ignoredBy = ({ sources }: IgnoreRules): readonly string[] =>
   sources.length === 0 ? [] : [`${sources.join(" and ")} decided what is left out`];
 
-/** A notice when TypeScript was changed after it was compiled: the package would hold the old code. */
-async function staleBuild({ main, scripts }: NodeManifest, files: readonly FolderFile[]): Promise<readonly string[]> {
+/** Whether TypeScript was changed after it was compiled: the package would hold what was before. */
+async function staleBuild({ main, scripts }: NodeManifest, files: readonly FolderFile[]): Promise<readonly Remedy[]> {
   const start = scripts?.["start"];
   const entry = typeof start === "string" ? entryOf(start, main) : undefined;
   const built = files.find(({ path }) => path === entry);
@@ -107,7 +108,9 @@ async function staleBuild({ main, scripts }: NodeManifest, files: readonly Folde
   const { mtimeMs } = await stat(built.file);
   const times = await Promise.all(sources.map(async ({ path, file }) => ({ path, time: (await stat(file)).mtimeMs })));
   const newer = times.filter(({ time }) => time > mtimeMs);
-  return newer.length === 0 ? [] : [`${newer[0]?.path} is newer than ${entry}: npm run build, or --build`];
+  return newer.length === 0
+    ? []
+    : [[`${newer[0]?.path} is newer than ${entry}: npm run build, or `, { setting: "build" }]];
 }
 
 /** core/chaincode/platforms/java/platform.go. */

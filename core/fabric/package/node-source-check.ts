@@ -42,7 +42,7 @@ function entryNotices(
     });
   }
   throw new FabricError("usage", `expected TypeScript to be compiled, found no ${entry} in ${where}`, {
-    hint: "build" in scripts ? "npm run build, or --build" : "npx tsc",
+    hint: "build" in scripts ? ["npm run build, or ", { setting: "build" }] : "npx tsc",
   });
 }
 

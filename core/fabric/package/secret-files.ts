@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import ignore from "ignore";
 import { FabricError } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import type { LinkFilter } from "./chaincode-folder.ts";
 
 /** Names of files with a person's own passwords and keys (npm, yarn, netrc, git, dotenv, OpenSSH): no library needs them. */
@@ -18,8 +19,8 @@ export interface SecretFiles {
   excluding(fetched: RegExp | undefined): LinkFilter;
   /** To be called after all files were filtered. Throws `usage` for a pattern of `include` that let no file in. */
   checkIncluded(): void;
-  /** A sentence that names the files left out; empty when none were. */
-  notices(): readonly string[];
+  /** What was left out, in a sentence; none where nothing was. */
+  notices(): readonly Remedy[];
 }
 
 /**
@@ -56,7 +57,12 @@ export function secretFiles(include: readonly string[] = []): SecretFiles {
       return first === undefined
         ? []
         : [
-            `left out, as they may hold keys or passwords: ${listed(left)}; --include takes them, as --include ${first}`,
+            [
+              `left out, as they may hold keys or passwords: ${listed(left)}; `,
+              { setting: "include" },
+              " takes them, as ",
+              { setting: "include", to: first },
+            ],
           ];
     },
   };

@@ -33,7 +33,7 @@ export function workloadRef(text: string, namespace: string | undefined): Object
     {
       hint: /^po(ds?)?\//i.test(text)
         ? "a Pod cannot be changed: eject what it was made from, or delete it and make it anew without the annotation"
-        : "kubectl fabric eject deployment/my-peer -n my-org",
+        : { operation: "eject", of: "deployment/my-peer", with: { namespace: "my-org" } },
     },
   );
 }
@@ -47,7 +47,7 @@ export function ejectedStep(cluster: Cluster, ref: ObjectRef<WorkloadKind>): Ste
       "usage",
       `expected ${describeRef(ref)}, found none in ${ref.namespace ?? cluster.namespace}`,
       {
-        hint: `kubectl get ${ref.kind.toLowerCase()} -A`,
+        hint: { kubectl: ["get", ref.kind.toLowerCase(), "-A"] },
       },
     );
   };

@@ -152,7 +152,10 @@ function placed(error: YAMLParseError, linesBefore: number): string {
 
 function notYaml(source: string, what: string, cause: unknown): FabricError {
   return new FabricError("invalid", `${source} is not YAML: ${what}`, {
-    hint: "is it a Helm template? Render it first: helm template ... | kubectl fabric inject -f -",
+    hint: [
+      "is it a Helm template? Render it first: helm template ... | ",
+      { operation: "inject", with: { file: "-" } },
+    ],
     cause,
   });
 }

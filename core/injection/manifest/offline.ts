@@ -92,7 +92,11 @@ function injectTemplate({ pod, owner }: PodTemplate, source: string, context: In
   }
   if (outcome.kind === "denied") {
     throw new FabricError("rejected", `${source}: ${owner}: ${outcome.message}`, {
-      hint: "the webhook would refuse this Pod with the same sentence; change the manifest, or --settings if they are yours",
+      hint: [
+        "the webhook would refuse this Pod with the same sentence; change the manifest, or ",
+        { setting: "injectionSettings" },
+        " if they are yours",
+      ],
     });
   }
   const operations = [...outcome.operations, noteOf(before, outcome.operations)];
@@ -140,7 +144,11 @@ function injectedByWebhook(owner: string): FabricError {
     "invalid",
     `${owner} was injected by the webhook, which leaves no note of what was there before`,
     {
-      hint: "eject what the Pod was made from: kubectl fabric eject deployment/NAME, or statefulset/NAME",
+      hint: [
+        "eject what the Pod was made from: ",
+        { operation: "eject", of: "deployment/NAME" },
+        ", or statefulset/NAME",
+      ],
     },
   );
 }

@@ -58,7 +58,7 @@ export function anchorStep(
       return {
         is: "waiting",
         missing: `the peers of ${organization.name} have not yet received its anchor peers`,
-        hint: "kubectl fabric status shows how far each peer is",
+        hint: [{ operation: "status" }, " shows how far each peer is"],
       };
     },
   };

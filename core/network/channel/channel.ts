@@ -110,7 +110,7 @@ async function consenterOf(network: OpenNetwork, node: FabricNode, signal: Abort
       "not-found",
       `expected the identity of ${hostOf(node)} in Secret ${ref.namespace}/${ref.name}`,
       {
-        hint: "kubectl fabric init makes what is missing",
+        hint: [{ operation: "init" }, " makes what is missing"],
       },
     );
   }

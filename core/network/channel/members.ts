@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import { joined, type Remedy } from "../../remedy.ts";
 import { readBlock } from "../../fabric/node/block.ts";
 import { configOf, organizationsOf } from "../../fabric/channel/config.ts";
 import { peerChannels, peerConfigBlock } from "../../fabric/channel/peer-channels.ts";
@@ -44,10 +45,12 @@ export async function checkMembers(
   );
 }
 
-function hintFor({ definition }: OpenNetwork, channel: string, members: readonly string[]): string {
+function hintFor({ definition }: OpenNetwork, channel: string, members: readonly string[]): Remedy {
   const own = definition.spec.peerOrganizations.filter(({ mspId }) => members.includes(mspId)).map(({ name }) => name);
-  const another = "kubectl fabric join ANOTHER makes a channel of all";
-  return own.length === 0 ? another : `kubectl fabric join ${channel} --orgs ${own.join(",")}; ${another}`;
+  const another: Remedy = [{ operation: "join", of: "ANOTHER" }, " makes a channel of all"];
+  return own.length === 0
+    ? another
+    : joined([{ operation: "join", of: channel, with: { organizations: own } }, another], "; ");
 }
 
 /** MSP IDs, as a peer that has joined has them in force, else as the channel began; undefined where there is none. */

@@ -145,7 +145,11 @@ async function checkMsp(
     `${describeRef(ref)} has other certificates than Secret ${authoritiesSecretName}: one of the two is not ${name}'s`,
     {
       hint: (await haveIssued(cluster, namespace, authorities, signal))
-        ? `the Secret has issued the organization's identities: kubectl -n ${namespace} delete configmap ${mspConfigMapName}, which holds no keys, and init writes it again`
+        ? [
+            "the Secret has issued the organization's identities: ",
+            { kubectl: ["-n", namespace, "delete", "configmap", mspConfigMapName] },
+            ", which holds no keys, and init writes it again",
+          ]
         : 'channels know the right one; restore the other from the backup (docs/security.md, "Keys")',
     },
   );
@@ -176,8 +180,12 @@ function identityStep(
       if (defect === undefined) return { is: "so" };
       throw new FabricError("conflict", `Secret ${ref.namespace}/${ref.name} cannot be used as it is: ${defect}`, {
         hint: isOutdated(defect)
-          ? `kubectl -n ${ref.namespace} get secret ${ref.name} -o yaml > ${ref.namespace}-${ref.name}.yaml keeps it; once that file holds it, and it is out of the way, ` +
-            "kubectl fabric init issues it anew, by the same authorities"
+          ? [
+              { kubectl: ["-n", ref.namespace, "get", "secret", ref.name, "-o", "yaml"] },
+              ` > ${ref.namespace}-${ref.name}.yaml keeps it; once that file holds it, and it is out of the way, `,
+              { operation: "init" },
+              " issues it anew, by the same authorities",
+            ]
           : 'restore it from the backup (docs/security.md, "Keys"); only one that is not there is issued anew',
       });
     },

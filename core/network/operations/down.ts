@@ -29,7 +29,7 @@ export async function networkNamespaces(
   const names = [...new Set(all.flatMap(({ metadata }) => networkOf(metadata?.labels) ?? []))].sort();
   if (name === undefined && names.length > 1) {
     throw new FabricError("usage", `expected one network, found ${names.join(", ")}`, {
-      hint: `choose one with --network, for example --network ${names[0]}`,
+      hint: ["choose one with ", { setting: "network" }, ", for example ", { setting: "network", to: names[0] ?? "" }],
     });
   }
   const chosen = name ?? names[0] ?? "fabric";

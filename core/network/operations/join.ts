@@ -155,6 +155,6 @@ async function genesisOf(network: OpenNetwork, channel: string, signal: AbortSig
   const bytes = await readGenesis(network, channel, signal);
   if (bytes) return readBlock(bytes);
   throw new FabricError("not-found", `expected the genesis block of ${channel}, found none`, {
-    hint: `kubectl fabric join ${channel} makes it`,
+    hint: [{ operation: "join", of: channel }, " makes it"],
   });
 }

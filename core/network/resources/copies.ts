@@ -92,9 +92,13 @@ export function agreedDefinition(name: string, copies: readonly Copy[]): FabricN
     `expected one definition of network ${name}, found two that differ, in namespaces ${first.namespace} and ${namespace}:\n` +
       difference(first, other),
     {
-      hint:
-        `after an init that was stopped, type it again; else kubectl delete configmap ${networkConfigMapName} -n NAMESPACE, ` +
-        "where it is the wrong one: it is a copy, and kubectl fabric init writes it again",
+      hint: [
+        "after an init that was stopped, type it again; else ",
+        { kubectl: ["delete", "configmap", networkConfigMapName, "-n", "NAMESPACE"] },
+        ", where it is the wrong one: it is a copy, and ",
+        { operation: "init" },
+        " writes it again",
+      ],
     },
   );
 }

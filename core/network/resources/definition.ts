@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ProfileName } from "../../injection/profile.ts";
 import { FabricError } from "../../error.ts";
+import { joined, type Remedy } from "../../remedy.ts";
 import { ifAllowed } from "../../kubernetes/allowed.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { get, list } from "../../kubernetes/objects.ts";
@@ -12,8 +13,9 @@ import { networkFor, type NetworkRequest } from "./network-request.ts";
 import { removals } from "./nodes.ts";
 import { fabricImage, type FabricNetwork } from "./spec.ts";
 
-/** Called with a sentence about each thing that was ignored. */
-export type Notice = (line: string) => void;
+/** Told what was passed over. */
+/** `hint`: what to do about it. */
+export type Notice = (line: string, hint?: Remedy) => void;
 
 /**
  * The networks of a cluster, by name. A user who may not list all namespaces gets those with an organization in the context's own
@@ -40,7 +42,10 @@ const ownNamespaceAnother =
   (error: unknown): never => {
     if (!(error instanceof FabricError) || error.code !== "forbidden") throw error;
     throw new FabricError("forbidden", error.message, {
-      hint: `name the namespace of your organization: kubectl config set-context ${context} --namespace NAMESPACE`,
+      hint: [
+        "name the namespace of your organization: ",
+        { kubectl: ["config", "set-context", context, "--namespace", "NAMESPACE"] },
+      ],
       cause: error,
     });
   };
@@ -75,7 +80,7 @@ export async function agreedNetworks(
       return [agreedDefinition(name, copies)];
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
-      notice(`network ${name} is left out: ${error.message}\nhint: ${error.hint}`);
+      notice(`network ${name} is left out: ${error.message}`, error.hint);
       return [];
     }
   });
@@ -103,7 +108,8 @@ export async function findNetwork(
 
 function chosenNetwork(cluster: Cluster, { networks, unread }: Copies, name: string | undefined): FabricNetwork {
   const names = [...networks.keys()];
-  if (name === undefined && names.length > 1) throw several(names, `for example --network ${names[0]}`);
+  if (name === undefined && names.length > 1)
+    throw several(names, ["for example ", { setting: "network", to: names[0] ?? "" }]);
   const chosen = name ?? names[0] ?? "";
   const copies = networks.get(chosen);
   if (copies) return agreedDefinition(chosen, copies);
@@ -114,14 +120,14 @@ function chosenNetwork(cluster: Cluster, { networks, unread }: Copies, name: str
     name === undefined ? "not-found" : "usage",
     `expected ${wanted} in context ${cluster.context}, found ${names.join(", ") || "none"}`,
     {
-      hint: "kubectl fabric init makes one; --context chooses another cluster",
+      hint: [{ operation: "init" }, " makes one; ", { setting: "context" }, " chooses another cluster"],
     },
   );
 }
 
-function several(names: readonly string[], choice: string): FabricError {
+function several(names: readonly string[], choice: Remedy): FabricError {
   return new FabricError("usage", `expected one network, found ${names.join(", ")}`, {
-    hint: `choose one with --network, ${choice}`,
+    hint: joined(["choose one with ", { setting: "network" }, ", ", choice]),
   });
 }
 
@@ -159,7 +165,7 @@ export async function definitionFor(
       "usage",
       `network ${network.metadata.name} has ${[...lost].join(", ")}, which the new definition lacks`,
       {
-        hint: "init adds and changes, it never removes; kubectl fabric down deletes a network",
+        hint: ["init adds and changes, it never removes; ", { operation: "down" }, " deletes a network"],
       },
     );
   }
@@ -171,7 +177,10 @@ export async function definitionFor(
 
 function notRead(name: string): FabricError {
   return new FabricError("conflict", `network ${name} is there, but no copy of its definition can be read`, {
-    hint: "use the kubectl-fabric that wrote it, which may be a later one; or give the whole definition: kubectl fabric init -f FILE",
+    hint: [
+      "use the kubectl-fabric that wrote it, which may be a later one; or give the whole definition: ",
+      { operation: "init", with: { file: "FILE" } },
+    ],
   });
 }
 

@@ -2,6 +2,7 @@ import { annotationPrefix } from "../../injection/annotations.ts";
 import { managedBy } from "../../kubernetes/ownership.ts";
 import type { FabricNode } from "./nodes.ts";
 import type { FabricNetwork, Organization } from "./spec.ts";
+import type { Remedy } from "../../remedy.ts";
 
 export const networkLabel = `${annotationPrefix}network`;
 export const organizationLabel = `${annotationPrefix}org`;
@@ -9,8 +10,13 @@ export const nodeLabel = `${annotationPrefix}node`;
 /** The label, set by an administrator, of a namespace whose Pods may read the nodes' metrics. */
 export const metricsReaderLabel = `${annotationPrefix}metrics-reader`;
 
-/** Advice when the name of an organization's namespace or object is taken. */
-export const otherOrganizations = "choose other organizations with --peer-orgs and --orderer-org";
+/** What else to do where a name is taken that follows from an organization's. */
+export const otherOrganizations: Remedy = [
+  "choose other organizations with ",
+  { setting: "peerOrganizations" },
+  " and ",
+  { setting: "ordererOrganization" },
+];
 
 export function organizationLabels(network: FabricNetwork, organization: Organization): Record<string, string> {
   return { ...managedBy, [networkLabel]: network.metadata.name, [organizationLabel]: organization.name };

@@ -15,7 +15,7 @@ export async function readNetworkFile(
   const network = givenByUser(() => parseNetwork(parseYaml(content, source), source));
   if (name === undefined || name === network.metadata.name) return network;
   throw new FabricError("usage", `expected the network ${name} in ${source}, found ${network.metadata.name}`, {
-    hint: "leave --network out, or change metadata.name in the file",
+    hint: ["leave ", { setting: "network" }, " out, or change metadata.name in the file"],
   });
 }
 

@@ -51,7 +51,7 @@ export function parseNetwork(value: unknown, source: string): FabricNetwork {
   if (!parsed.success) {
     const problems = parsed.error.issues.map(({ path, message }) => `  ${path.join(".") || "(whole)"}: ${message}`);
     throw new FabricError("invalid", `${source} is not a FabricNetwork:\n${problems.join("\n")}`, {
-      hint: "kubectl fabric init --dry-run -o yaml prints a complete one",
+      hint: [{ operation: "init", with: { dryRun: true, output: "yaml" } }, " prints a complete one"],
     });
   }
   checkUnique(parsed.data, source);
@@ -75,7 +75,15 @@ function checkUnique(network: FabricNetwork, source: string): void {
 function checkIdle({ spec: { profile, chaincodeIdle } }: FabricNetwork, source: string): void {
   if (profile !== "restricted" || chaincodeIdle === undefined) return;
   throw new FabricError("invalid", `${source}: chaincodeIdle needs Docker, which profile restricted has not`, {
-    hint: "leave one of --profile restricted and --chaincode-idle out; --no-chaincode-idle takes it back",
+    hint: [
+      "leave one of ",
+      { setting: "profile", to: "restricted" },
+      " and ",
+      { setting: "chaincodeIdle" },
+      " out; ",
+      { setting: "chaincodeIdle", to: false },
+      " takes it back",
+    ],
   });
 }
 
@@ -88,7 +96,7 @@ function checkMemory({ spec: { memory = {} } }: FabricNetwork, source: string): 
       "invalid",
       `${source}: expected at least ${least} in spec.memory.${component}, found ${limit}`,
       {
-        hint: `--${component}-memory 2Gi; by default it is ${usualMemory[component]}`,
+        hint: [{ setting: `${component}Memory`, to: "2Gi" }, `; by default it is ${usualMemory[component]}`],
       },
     );
   }

@@ -108,7 +108,11 @@ function isOver(signal: AbortSignal): boolean {
 
 const staysBehind = (node: FabricNode, lacking: string): FabricError =>
   new FabricError("not-ready", `expected ${hostOf(node)} to catch up after its restart, found ${lacking}`, {
-    hint: "no further node is restarted; kubectl fabric status, then the same command again: it goes on where it stopped",
+    hint: [
+      "no further node is restarted; ",
+      { operation: "status" },
+      ", then the same command again: it goes on where it stopped",
+    ],
   });
 
 /** Of those that do not answer nothing is known. */

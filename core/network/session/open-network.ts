@@ -155,7 +155,7 @@ async function readAdministrator(
     "not-found",
     `expected the administrator's identity in Secret ${namespace}/${name}: it ${found}`,
     {
-      hint: "kubectl fabric init makes what is missing",
+      hint: [{ operation: "init" }, " makes what is missing"],
     },
   );
 }
@@ -173,7 +173,7 @@ async function readCertificates(
     "not-found",
     `expected the certificates of ${organization.name} in ConfigMap ${namespace}/${mspConfigMapName}`,
     {
-      hint: "kubectl fabric init makes what is missing",
+      hint: [{ operation: "init" }, " makes what is missing"],
     },
   );
 }

@@ -105,7 +105,15 @@ async function pulled(
   } catch (cause) {
     if (!(cause instanceof FabricError) || cause.code === "interrupted") throw cause;
     throw new FabricError("not-ready", `expected the cluster to have the image ${image}; ${cause.message}`, {
-      hint: "nothing was changed. Is the image's name right (--fabric-version, --peer-image, --orderer-image), and may the cluster pull it?",
+      hint: [
+        "nothing was changed. Is the image's name right (",
+        { setting: "fabricVersion" },
+        ", ",
+        { setting: "peerImage" },
+        ", ",
+        { setting: "ordererImage" },
+        "), and may the cluster pull it?",
+      ],
       cause,
     });
   } finally {

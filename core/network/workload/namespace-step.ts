@@ -1,4 +1,5 @@
 import { FabricError } from "../../error.ts";
+import { joined } from "../../remedy.ts";
 import type { V1Namespace } from "../../kubernetes/client-node.ts";
 import { checkOurs } from "../../kubernetes/apply.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
@@ -54,6 +55,6 @@ function checkNetwork({ metadata }: FabricNetwork, namespace: string, found: V1N
   throw new FabricError(
     "conflict",
     `expected Namespace ${namespace} to be of network ${metadata.name}, found one of network ${owner}`,
-    { hint: `${otherOrganizations}, or --network ${owner}` },
+    { hint: joined([otherOrganizations, ", or ", { setting: "network", to: owner }]) },
   );
 }

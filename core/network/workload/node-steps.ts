@@ -1,4 +1,5 @@
 import { FabricError, LostConnection } from "../../error.ts";
+import { joined, type Remedy } from "../../remedy.ts";
 import { apply, applyDryRun, type DryRun } from "../../kubernetes/apply.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { KubernetesObject, V1PersistentVolumeClaim } from "../../kubernetes/client-node.ts";
@@ -102,7 +103,7 @@ function readyStep(cluster: Cluster, network: FabricNetwork, node: FabricNode, a
   });
   const hinted = (error: FabricError) => {
     if (!["not-ready", "timeout"].includes(error.code)) return error;
-    const hint = joinedHints([error.hint, whatToChange(network, node, error.message)]);
+    const hint = joined([error.hint, whatToChange(network, node, error.message)], "; ");
     return new FabricError(error.code, error.message, { hint, cause: error });
   };
   return {
@@ -134,26 +135,25 @@ function explained(waiting: Waiting, other: (error: FabricError) => FabricError)
 function failedRestart(network: FabricNetwork, node: FabricNode, cause: FabricError): FabricError {
   const goOn = "no further node is restarted; init again with what is right replaces its Pod";
   return new FabricError(cause.code, `${hostOf(node)} did not come up again: ${cause.message}`, {
-    hint: joinedHints([cause.hint, whatToChange(network, node, cause.message), goOn]),
+    hint: joined([cause.hint, whatToChange(network, node, cause.message), goOn], "; "),
     cause,
   });
 }
-
-const joinedHints = (hints: readonly (string | undefined)[]): string =>
-  hints.filter((hint) => hint !== undefined).join("; ");
 
 /** The option of `init` that may repair a node. An image that was set by itself does not follow --fabric-version. Pure. */
 export function whatToChange(
   { spec }: FabricNetwork,
   { component }: Pick<FabricNode, "component">,
   failure: string,
-): string | undefined {
-  if (/claim \S+ is Pending/.test(failure)) return "another storage class: kubectl fabric init --storage-class NAME";
+): Remedy | undefined {
+  if (/claim \S+ is Pending/.test(failure))
+    return ["another storage class: ", { operation: "init", with: { storageClass: "NAME" } }];
   const image = spec.images[component];
   const isNamed = image !== fabricImage(component, spec.fabricVersion);
   if (!isNamed && !failure.includes(image)) return undefined;
-  const option = isNamed ? `--${component}-image IMAGE` : "--fabric-version TAG";
-  return `the definition names the image ${image}; another: kubectl fabric init ${option}`;
+  const named = component === "peer" ? { peerImage: "IMAGE" } : { ordererImage: "IMAGE" };
+  const other = isNamed ? named : { fabricVersion: "TAG" };
+  return [`the definition names the image ${image}; another: `, { operation: "init", with: other }];
 }
 
 /** All objects of a node except its identity. */
@@ -229,7 +229,7 @@ async function othersReady(cluster: Cluster, node: FabricNode, signal: AbortSign
       : new FabricError(
           "not-ready",
           `expected ${hostOf(first)} to be ready before ${hostOf(node)} is restarted: ${cause.message}`,
-          { hint: cause.hint ?? "kubectl fabric status tells what is wrong with it", cause },
+          { hint: cause.hint ?? [{ operation: "status" }, " tells what is wrong with it"], cause },
         ),
   );
 }

@@ -48,10 +48,13 @@ async function checkClass(cluster: Cluster, className: string, signal: AbortSign
   const names = classes?.flatMap(({ metadata }) => metadata?.name ?? []);
   if (names === undefined || names.includes(className)) return;
   const found = names.join(", ") || "none";
+  const [first] = names;
   throw new FabricError("usage", `expected the cluster to have the StorageClass ${className}, found ${found}`, {
-    hint:
-      names.length === 0
-        ? "nothing was changed; kubectl get storageclass shows them once the cluster's administrator has made one"
-        : `nothing was changed; kubectl fabric init --storage-class ${names[0]} (in a file: spec.storage.className)`,
+    hint: [
+      "nothing was changed; ",
+      ...(first === undefined
+        ? [{ kubectl: ["get", "storageclass"] }, " shows them once the cluster's administrator has made one"]
+        : [{ operation: "init", with: { storageClass: first } } as const, " (in a file: spec.storage.className)"]),
+    ],
   });
 }

@@ -164,7 +164,7 @@ async function reachAny(
 
 function untold({ name, mspId = "?" }: PeerPod): FabricError {
   return new FabricError("not-found", `no administrator of ${mspId} was told for ${name}`, {
-    hint: `--msp-dir ${mspId}=FOLDER names the MSP folder of an administrator`,
+    hint: [{ setting: "identities", to: `${mspId}=FOLDER` }, " names the MSP folder of an administrator"],
   });
 }
 

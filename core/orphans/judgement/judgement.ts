@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
 import type { Judgement, Verdict } from "./finding.ts";
 import { inOrder } from "./order.ts";
 import type { PackageState } from "./package-state.ts";
@@ -6,8 +7,8 @@ import type { PackageState } from "./package-state.ts";
 /** What a peer knows of its packages, or why that is unknown. */
 export type PeerFacts =
   | { readonly known: true; readonly packages: ReadonlyMap<string, PackageState> }
-  /** The peer is unreachable, or we have no identity that it accepts. */
-  | { readonly known: false; readonly because: string; readonly code: ErrorCode; readonly hint?: string | undefined };
+  /** Unreachable, or nobody told us an identity that it listens to. */
+  | { readonly known: false; readonly because: string; readonly code: ErrorCode; readonly hint?: Remedy | undefined };
 
 /** The age that an orphan must have. */
 export interface AgeLimit {

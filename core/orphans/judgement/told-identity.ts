@@ -19,7 +19,7 @@ export async function readToldIdentity(told: string): Promise<ToldIdentity> {
   const [, mspId, folder] = /^([^=]+)=(.+)$/.exec(told) ?? [];
   if (mspId === undefined || folder === undefined) {
     throw new FabricError("usage", `expected an MSP ID and its administrator's folder, found "${told}"`, {
-      hint: "--msp-dir Org3MSP=./organizations/org3/users/Admin@org3/msp",
+      hint: { setting: "identities", to: "Org3MSP=./organizations/org3/users/Admin@org3/msp" },
     });
   }
   checkMspId(mspId);

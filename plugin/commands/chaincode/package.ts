@@ -4,6 +4,7 @@ import { FabricError, messageOf } from "../../../core/error.ts";
 import type { PreparationOptions } from "../../../core/chaincode/package/package-source.ts";
 import type { ChaincodePackage } from "../../../core/fabric/package/chaincode-package.ts";
 import { noticeOn } from "../../terminal/notice.ts";
+import { typed } from "../../terminal/remedy.ts";
 import { list } from "../arguments.ts";
 import { optionsOf, type CommandDefinition } from "../command.ts";
 
@@ -64,7 +65,7 @@ Examples:
       const label = options.label ?? labelOf(path);
       const { pkg, entries, notices: found } = await preparePackage(path, label, packageRequest(options));
       const notices = [
-        ...found,
+        ...found.map((notice) => typed(notice)),
         ...(options.label === undefined && !isPackageFile(path) ? [labelNotice(path, pkg)] : []),
       ];
       if (options.file !== undefined) await write(options.file, pkg.bytes);

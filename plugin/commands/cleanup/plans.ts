@@ -1,9 +1,9 @@
-import { shellWord } from "../../../core/chaincode/deployment/deploy-command.ts";
 import type { Cleanup, Leftovers } from "../../../core/orphans/cleanup.ts";
 import { findingKey, type Finding } from "../../../core/orphans/judgement/finding.ts";
 import { startBefore, type PeerStart } from "../../../core/orphans/places/peer-start.ts";
 import type { Survey } from "../../../core/orphans/survey.ts";
 import type { Step } from "../../../core/engine/step.ts";
+import type { Operation } from "../../../core/remedy.ts";
 import { timeOf } from "../arguments.ts";
 import type { Plan, PlansReport } from "../plan-run.ts";
 
@@ -65,26 +65,28 @@ export interface CleanupScope {
   readonly nodeSocket?: string;
 }
 
-/** What to type to remove what was shown, and nothing else. */
-export function removeCommand(scope: CleanupScope): string {
-  const words: readonly (readonly [string, string | undefined])[] = [
-    ["--older-than", scope.olderThan === undefined ? undefined : timeOf(scope.olderThan)],
-    ["--org", scope.org?.join(",")],
-    ["--peer", scope.peer?.join(",")],
-    ["--source", scope.source?.join(",")],
-    ...(scope.mspDir ?? []).map((told) => ["--msp-dir", told] as const),
-    ["--gone-peer", scope.gonePeer?.join(",")],
-    ["--node-namespace", scope.nodeNamespace],
-    ["--node-image", scope.nodeImage],
-    ["--node-socket", scope.nodeSocket],
-  ];
-  const given = words.flatMap(([option, value]) => (value === undefined ? [] : [`${option} ${shellWord(value)}`]));
-  return ["kubectl fabric cleanup --yes", ...given].join(" ");
+/** What removes what was shown, and nothing else. */
+export function removeOperation(scope: CleanupScope): Operation {
+  return {
+    operation: "cleanup",
+    with: {
+      yes: true,
+      olderThan: scope.olderThan === undefined ? undefined : timeOf(scope.olderThan),
+      organizations: scope.org,
+      peers: scope.peer,
+      sources: scope.source,
+      identities: scope.mspDir,
+      gonePeers: scope.gonePeer,
+      nodeNamespace: scope.nodeNamespace,
+      nodeImage: scope.nodeImage,
+      nodeSocket: scope.nodeSocket,
+    },
+  };
 }
 
-/** What to type to remove what came back. Without an age: what is built anew is young. */
-export function againCommand(scope: CleanupScope): string {
-  return removeCommand({ ...scope, olderThan: undefined });
+/** What removes what came back. Without an age: what is built anew is young. */
+export function againOperation(scope: CleanupScope): Operation {
+  return removeOperation({ ...scope, olderThan: undefined });
 }
 
 /** A peer of which images were removed, and which may build them again. */

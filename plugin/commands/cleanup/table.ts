@@ -1,6 +1,7 @@
 import { shortName } from "../../../core/orphans/removal-steps.ts";
 import type { Finding } from "../../../core/orphans/judgement/finding.ts";
 import type { Survey } from "../../../core/orphans/survey.ts";
+import { typed, type GivenCluster } from "../../terminal/remedy.ts";
 import { table } from "../../terminal/table.ts";
 import type { Doubt } from "./plans.ts";
 import { conclusion, type PlansReport } from "../plan-run.ts";
@@ -10,6 +11,7 @@ export function cleanupTable(
   { findings, uncommitted, blind }: Survey,
   verbose: boolean,
   width: number | undefined,
+  given: GivenCluster = {},
 ): string {
   const orphans = findings.filter(({ verdict }) => verdict === "orphan");
   const kept = findings.filter(({ verdict }) => verdict === "kept");
@@ -22,7 +24,7 @@ export function cleanupTable(
     uncommitted.length === 0
       ? ""
       : `\ninstalled and never seen committed (peers cannot uninstall):\n${packages(uncommitted, width)}`,
-    blind.length === 0 ? "" : `\nnot looked at, so all of it is kept:\n${blindTable(blind, width)}`,
+    blind.length === 0 ? "" : `\nnot looked at, so all of it is kept:\n${blindTable(blind, width, given)}`,
     `\n${total(orphans)}, ${kept.length} kept, ${needed} needed\n`,
   ].join("");
 }
@@ -83,8 +85,13 @@ function packages(uncommitted: Survey["uncommitted"], width: number | undefined)
   );
 }
 
-function blindTable(blind: Survey["blind"], width: number | undefined): string {
-  const rows = blind.map(({ source, place, because, hint }) => [source ?? "peer", place, because, hint ?? ""]);
+function blindTable(blind: Survey["blind"], width: number | undefined, given: GivenCluster): string {
+  const rows = blind.map(({ source, place, because, hint }) => [
+    source ?? "peer",
+    place,
+    because,
+    hint === undefined ? "" : typed(hint, given),
+  ]);
   return table(["source", "place", "why", "hint"], rows, width);
 }
 

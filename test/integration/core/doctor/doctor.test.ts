@@ -10,6 +10,7 @@ import type { DoctorReport } from "../../../../core/doctor/examine.ts";
 import { examine } from "../../../../core/doctor/examine.ts";
 import { newProgram } from "../../../../plugin/program.ts";
 import { answerJson, serve, type ScriptedServer } from "../kubernetes/api-server.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 const opened: ScriptedServer[] = [];
 afterEach(async () => {
@@ -133,7 +134,7 @@ describe("kubectl fabric doctor", () => {
         level: "problem",
         about: "namespace org1",
         text: "expected the namespace org1, found none",
-        hint: "kubectl fabric init makes those of a network; else kubectl create namespace org1",
+        hint: typedAs("kubectl fabric init makes those of a network; else kubectl create namespace org1"),
       },
     ]);
     expect(healthy).toBe(false);

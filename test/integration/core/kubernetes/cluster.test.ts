@@ -3,7 +3,6 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { FabricError } from "../../../../core/error.ts";
 import { applyDryRun, apply } from "../../../../core/kubernetes/apply.ts";
 import { newCluster } from "../../../../core/kubernetes/cluster.ts";
 import { loadKubeconfig } from "../../../../core/kubernetes/kubeconfig.ts";
@@ -11,6 +10,7 @@ import { list } from "../../../../core/kubernetes/objects.ts";
 import { requirePermissions } from "../../../../core/kubernetes/permissions.ts";
 import { answerJson, clusterAt, serve, type Script, type ScriptedServer } from "./api-server.ts";
 import { tlsServer } from "./tls-server.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 const opened: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -268,13 +268,12 @@ describe("objects", () => {
       { verb: "create", kind: "Pod", subresource: "portforward", namespace: "org1" },
       { verb: "patch", kind: "StatefulSet", namespace: "org1" },
     ] as const;
-    await expect(requirePermissions(cluster, wanted)).rejects.toEqual(
-      new FabricError(
-        "forbidden",
+    await expect(requirePermissions(cluster, wanted)).rejects.toMatchObject({
+      code: "forbidden",
+      message:
         "expected the right to create pods/portforward in namespace org1; to patch statefulsets in namespace org1",
-        { hint: "kubectl auth can-i create pods --subresource=portforward -n org1" },
-      ),
-    );
+      hint: typedAs("kubectl auth can-i create pods --subresource=portforward -n org1"),
+    });
     await expect(requirePermissions(cluster, wanted.slice(0, 1))).resolves.toBeUndefined();
   });
 });

@@ -60,7 +60,7 @@ async function planOf(runtime: Runtime): Promise<readonly Step[]> {
     runtime,
     enough: undefined,
     patience: undefined,
-    commandFor: () => "",
+    deploymentBy: () => ({ operation: "deploy" }),
   };
   return stepsFor(deployment, {});
 }

@@ -8,6 +8,7 @@ import { namespaceReport } from "../../../../core/doctor/namespace-findings.ts";
 import { trialPod } from "../../../../core/doctor/trial-pod.ts";
 import type { V1Node, V1Pod } from "../../../../core/kubernetes/client-node.ts";
 import type { WebhookStatus } from "../../../../core/installation/webhook.ts";
+import { typedAs, typedHint } from "../../../typed-as.ts";
 
 const known = <T>(value: T): Known<T> => ({ known: true, value });
 const hidden = { known: false, because: "rights are missing (no)" } as const;
@@ -288,8 +289,10 @@ describe("the profiles of a namespace", () => {
   test("the default's refusal is a warning that names what to type", () => {
     const { findings } = namespaceReport(cluster(), namespace({ trials: trials(violates, { restricted: admitted }) }));
     expect(findings.map(({ level }) => level)).toEqual(["warning", "warning", "ok"]);
-    expect(findings[0]?.hint).toContain("--profile restricted");
-    expect(findings[1]?.hint).toContain("kubectl label namespace org1 pod-security.kubernetes.io/enforce=privileged");
+    expect(typedHint(findings[0])).toContain("--profile restricted");
+    expect(typedHint(findings[1])).toContain(
+      "kubectl label namespace org1 pod-security.kubernetes.io/enforce=privileged",
+    );
   });
 
   test.each([
@@ -300,7 +303,7 @@ describe("the profiles of a namespace", () => {
     expect(findings[0]).toMatchObject({ level: "problem" });
     expect(findings[1]).toMatchObject({
       text: `profile privileged is refused: ${message}`,
-      hint: expect.stringContaining(hint) as string,
+      hint: typedAs(expect.stringContaining(hint)),
     });
   });
 });
@@ -333,7 +336,8 @@ describe("a namespace", () => {
     const { findings } = namespaceReport(cluster(), namespace({ pods: known(pods) }));
     // The first two: profiles and rights.
     expect(findings.slice(2).map(({ level }) => level)).toEqual(levels);
-    for (const { hint } of findings.filter(({ level }) => level !== "ok")) expect(hint).toMatch(/kubectl|annotate/);
+    for (const finding of findings.filter(({ level }) => level !== "ok"))
+      expect(typedHint(finding)).toMatch(/kubectl|annotate/);
   });
 
   test("a Pod is told to be deleted only where a controller makes it anew", () => {
@@ -342,7 +346,7 @@ describe("a namespace", () => {
     owned.metadata!.ownerReferences = [owner];
     const hints = [owned, peer("p", wish)].map((pod) => {
       const { findings } = namespaceReport(cluster(), namespace({ pods: known([pod]) }));
-      return findings[2]?.hint;
+      return typedHint(findings[2]);
     });
     expect(hints).toEqual([
       "kubectl -n org1 delete pod p: its controller makes it anew",
@@ -355,7 +359,7 @@ describe("a namespace", () => {
     const reading = namespace({ labels: known({}), missingRights: known(["create Secret"]), pods: hidden });
     const { findings } = namespaceReport(cluster({ settings: hidden }), reading);
     expect(told(findings, "namespace org1")).toEqual(["warning", "ok", "unknown", "warning", "unknown"]);
-    expect(findings[0]?.hint).toBe("kubectl label namespace org1 kubectl-fabric.io/injection=enabled");
+    expect(typedHint(findings[0])).toBe("kubectl label namespace org1 kubectl-fabric.io/injection=enabled");
     expect(findings[3]?.text).toContain("create Secret");
   });
 });

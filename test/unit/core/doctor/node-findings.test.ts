@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { examine } from "../../../../core/doctor/examine.ts";
 import { nodeFindings } from "../../../../core/doctor/node-findings.ts";
 import { clusterWithWebhook, init, small } from "../network/network-cluster.ts";
 import type { ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 let cluster: ScriptedCluster;
 beforeEach(async () => {
@@ -38,7 +40,7 @@ test("a claim that has lost its volume", async () => {
       level: "problem",
       about: "network fabric",
       text: expect.stringMatching(/^peer0\.org1 is not ready: .*claim peer0-ledger is Lost/),
-      hint: "kubectl get storageclass,pvc -n org1",
+      hint: typedAs("kubectl get storageclass,pvc -n org1"),
     },
   ]);
 });
@@ -49,7 +51,7 @@ test("a claim that is not there", async () => {
   const [, problem] = await findings();
   expect(problem).toMatchObject({
     text: expect.stringMatching(/persistentvolumeclaim "peer0-docker" not found$/),
-    hint: "kubectl fabric init makes what is missing",
+    hint: typedAs("kubectl fabric init makes what is missing"),
   });
 });
 
@@ -67,7 +69,7 @@ test("a peer that was ejected", async () => {
     text:
       "peer0.org1 is not ready: it was ejected, and has no daemon any more: " +
       "Pod peer0-0: container peer ended 7 times, last with exit code 1",
-    hint: "kubectl fabric init gives it back",
+    hint: typedAs("kubectl fabric init gives it back"),
   });
 });
 
@@ -81,7 +83,7 @@ test("a container that ends again and again", async () => {
   expect(problem).toMatchObject({
     level: "problem",
     text: "peer0.org1 is not ready: Pod peer0-0: container peer ended 7 times, last with exit code 2",
-    hint: "kubectl logs -n org1 peer0-0 -c peer --previous",
+    hint: typedAs("kubectl logs -n org1 peer0-0 -c peer --previous"),
   });
 });
 
@@ -93,7 +95,7 @@ test("a node that somebody scaled to 0", async () => {
   expect(problem).toMatchObject({
     level: "problem",
     text: "peer0.org1 is scaled to 0",
-    hint: "kubectl -n org1 scale statefulset peer0 --replicas=1",
+    hint: typedAs("kubectl -n org1 scale statefulset peer0 --replicas=1"),
   });
 });
 
@@ -108,4 +110,21 @@ test("what may not be looked at is not known, and the others are told of", async
   cluster.interfere(({ kind, namespace }) => (kind === "Pod" && namespace === "org1" ? "forbidden" : undefined));
   const [, peer] = await findings();
   expect(peer).toMatchObject({ level: "unknown", text: expect.stringMatching(/^peer0\.org1: /) });
+});
+
+test("a network whose copies differ is left out, with what to do about it", async () => {
+  const map = cluster.read("ConfigMap", "fabric-network", "org1");
+  const [[key, text] = ["", ""]] = Object.entries(map["data"] as Readonly<Record<string, string>>);
+  cluster.put({ ...map, data: { [key]: text.replace('fabricVersion: "3.1"', 'fabricVersion: "3.0"') } });
+  const { findings: all } = await examine(cluster.connect(), ["org1"], undefined, signal);
+  expect(all.filter(({ about }) => about === "networks")).toEqual([
+    {
+      level: "warning",
+      about: "networks",
+      text: expect.stringMatching(/^network fabric is left out: expected one definition of network fabric, found two/),
+      hint: typedAs(
+        expect.stringMatching(/^after an init that was stopped, type it again; else kubectl delete configmap/),
+      ),
+    },
+  ]);
 });

@@ -11,6 +11,7 @@ import {
 import { runToEnd } from "../../../run-to-end.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
 import { linesOf } from "../network/network-cluster.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 const opened: ScriptedCluster[] = [];
 afterEach(async () => {
@@ -112,9 +113,10 @@ describe("webhook uninstall", () => {
     await expect(uninstall(cluster)).rejects.toMatchObject({
       code: "conflict",
       message: "expected no namespace that asks for injection, found airline, hotel",
-      hint:
+      hint: typedAs(
         "kubectl fabric down deletes a network with its ledgers and keys; where no peer needs Docker any more: " +
-        "kubectl label namespace airline hotel kubectl-fabric.io/injection-",
+          "kubectl label namespace airline hotel kubectl-fabric.io/injection-",
+      ),
     });
     expect(linesOf(cluster, count)).toEqual([]);
   });

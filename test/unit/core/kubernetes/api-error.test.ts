@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ApiError, isConflict, isNotFound, parseStatus } from "../../../../core/kubernetes/api-error.ts";
+import { typedHint } from "../../../typed-as.ts";
 
 const refusal = (httpStatus: number, message: string) => new ApiError(httpStatus, { message }, "kind");
 
@@ -38,7 +39,7 @@ describe("ApiError", () => {
     const error = refusal(httpStatus, message);
     expect(error).toMatchObject({ code, httpStatus });
     expect(error.message).toContain(message);
-    expect(error.hint ?? "none").toMatch(hint);
+    expect(typedHint(error) || "none").toMatch(hint);
   });
 
   test("tells absence and conflict apart", () => {

@@ -4,6 +4,8 @@ import { parseAllDocuments } from "yaml";
 import type { CoreV1Event, V1PersistentVolumeClaim, V1Pod } from "../../../../core/kubernetes/client-node.ts";
 import { explainController, explainPod, type PodProblem } from "../../../../core/kubernetes/explain.ts";
 import { fromWire } from "../../../../core/kubernetes/serialization.ts";
+import { typedAs, typedHint } from "../../../typed-as.ts";
+import { typed } from "../../../../plugin/terminal/remedy.ts";
 
 interface Case {
   readonly name: string;
@@ -18,7 +20,9 @@ const cases = parseAllDocuments(readFileSync(golden, "utf8")).map((document) => 
 
 describe("explainPod", () => {
   test.each(cases)("$name", ({ pod, events, claims, problem }) => {
-    expect(explainPod(pod, events, claims) ?? null).toEqual(problem);
+    const found = explainPod(pod, events, claims);
+    const hint = found?.hint === undefined ? {} : { hint: typed(found.hint) };
+    expect(found ? { ...found, ...hint } : null).toEqual(problem);
   });
 });
 
@@ -50,7 +54,7 @@ describe("explainController", () => {
     const problem = explainController([
       refused('pods "peer0-0" is forbidden: violates PodSecurity "baseline:latest": privileged'),
     ]);
-    expect(problem?.hint).toBe(
+    expect(typedHint(problem)).toBe(
       "allow it: kubectl label namespace org1 --overwrite pod-security.kubernetes.io/enforce=privileged",
     );
   });
@@ -59,7 +63,7 @@ describe("explainController", () => {
     const message = 'pods "peer0-0" is forbidden: exceeded quota: small, requested: cpu=1';
     expect(explainController([refused(message)])).toMatchObject({
       text: message,
-      hint: "kubectl describe resourcequota -n org1",
+      hint: typedAs("kubectl describe resourcequota -n org1"),
     });
   });
 });

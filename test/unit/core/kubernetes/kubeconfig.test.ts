@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadKubeconfig } from "../../../../core/kubernetes/kubeconfig.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 let home: string;
 const file = (name: string) => join(home, name);
@@ -103,7 +104,7 @@ describe("what can be wrong", () => {
       expect.objectContaining({
         code: "usage",
         message: 'expected a context named "z", found a, shared, b',
-        hint: "choose one with --context, for example --context a",
+        hint: typedAs("choose one with --context, for example --context a"),
       }),
     );
   });

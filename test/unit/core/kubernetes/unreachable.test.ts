@@ -1,6 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import { expect, test } from "vitest";
 import { unreachable } from "../../../../core/kubernetes/unreachable.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 const called = { server: "https://10.0.0.1:6443", context: "kind", user: "ann" };
 const thrown = (code: string, message = code) => Object.assign(new Error(message), { code });
@@ -16,7 +17,7 @@ test.each([
   ["ESOMETHING", "cluster-unreachable", /got: ESOMETHING/],
 ])("%s", (code, expected, message) => {
   const error = unreachable(thrown(code), called);
-  expect(error).toMatchObject({ code: expected, hint: expect.any(String) as string });
+  expect(error).toMatchObject({ code: expected, hint: typedAs(expect.any(String)) });
   expect(error.message).toMatch(message);
 });
 

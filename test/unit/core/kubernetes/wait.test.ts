@@ -3,6 +3,7 @@ import { FabricError } from "../../../../core/error.ts";
 import { rolledOut } from "../../../../core/kubernetes/conditions.ts";
 import { waitFor } from "../../../../core/kubernetes/wait.ts";
 import { scriptedCluster, type ScriptedCluster } from "../scripted-cluster/scripted-cluster.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 let cluster: ScriptedCluster;
 beforeEach(async () => {
@@ -76,7 +77,7 @@ describe("when the command's time is over before a workload is ready", () => {
         "Deployment org1/cc-asset was not ready: Pod cc-asset-1: container chaincode ended 3 times, last with exit code 1",
         ...Array.from({ length: 10 }, (_, index) => `  | line ${index + 20}`),
       ].join("\n"),
-      hint: "kubectl logs -n org1 cc-asset-1 -c chaincode --previous",
+      hint: typedAs("kubectl logs -n org1 cc-asset-1 -c chaincode --previous"),
     });
   });
 
@@ -161,7 +162,7 @@ describe("a wait for what needs nothing that is still to come", () => {
     expect(await failure).toMatchObject({
       code: "not-ready",
       message: "Pod cc-asset-1: container chaincode ended 3 times, last with exit code 0\n  | no --peer.address",
-      hint: "kubectl logs -n org1 cc-asset-1 -c chaincode --previous",
+      hint: typedAs("kubectl logs -n org1 cc-asset-1 -c chaincode --previous"),
     });
   });
 

@@ -8,6 +8,7 @@ import { waitFor } from "../../../../core/kubernetes/wait.ts";
 import { held, namespaceController, usualControllersBut } from "./controllers.ts";
 import { scriptedCluster, type ScriptedCluster } from "./scripted-cluster.ts";
 import { mergeApplied, ownersAfterWrite, type Owners, type Tree } from "./server-side-apply.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 const labels = { "app.kubernetes.io/managed-by": "kubectl-fabric" };
 const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "a", labels } };
@@ -195,7 +196,7 @@ describe("the API server", () => {
     scripted.interfere(({ name }) => (name === "x" ? "forbidden" : undefined));
     await expect(apply(cluster, config("x", {}))).rejects.toMatchObject({
       code: "forbidden",
-      hint: "kubectl auth can-i get configmaps -n a",
+      hint: typedAs("kubectl auth can-i get configmaps -n a"),
     });
     scripted.interfere(({ name }) => (name === "y" ? "lost" : undefined));
     await expect(create(cluster, config("y", {}))).rejects.toMatchObject({ code: "cluster-unreachable" });

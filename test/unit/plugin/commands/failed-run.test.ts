@@ -9,6 +9,7 @@ import { exitCodeOf } from "../../../../plugin/terminal/failure.ts";
 import { clusterWithWebhook, init, small } from "../../core/network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 let cluster: ScriptedCluster;
 let session: CommandSession;
@@ -35,7 +36,7 @@ describe("init into a namespace of somebody else", () => {
   const conflict = {
     code: "conflict",
     message: "expected Namespace org1 not to exist or to be ours, found one managed by Helm",
-    hint: expect.stringMatching(/^choose other organizations/),
+    hint: typedAs(expect.stringMatching(/^choose other organizations/)),
   };
 
   test.each([

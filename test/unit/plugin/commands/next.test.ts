@@ -9,6 +9,8 @@ import { hostOf, type FabricNode } from "../../../../core/network/resources/node
 import { init, small } from "../../core/network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
+import { typedAs } from "../../../typed-as.ts";
+import { typed } from "../../../../plugin/terminal/remedy.ts";
 
 let cluster: ScriptedCluster;
 let session: CommandSession;
@@ -63,22 +65,24 @@ describe("after init with more nodes", () => {
   const none = new Map<string, number>();
   const hosts = ["orderer0.orderer", "orderer1.orderer", "peer0.org1", "peer1.org1", "peer0.org2", "peer1.org2"];
   const all = new Map<string, Heights>(hosts.map((host) => [host, one]));
+  const joins = (heights: ReadonlyMap<string, Heights | undefined>) =>
+    joinsLeft(network, heights).map((operation) => typed(operation));
 
   test("comes the channel that others of their organization have joined", () => {
-    expect(joinsLeft(network, all)).toEqual([]);
-    expect(joinsLeft(network, new Map([...all, ["peer1.org2", none]]))).toEqual(["kubectl fabric join trade"]);
-    expect(joinsLeft(network, new Map([...all, ["orderer1.orderer", none]]))).toEqual(["kubectl fabric join trade"]);
+    expect(joins(all)).toEqual([]);
+    expect(joins(new Map([...all, ["peer1.org2", none]]))).toEqual(["kubectl fabric join trade"]);
+    expect(joins(new Map([...all, ["orderer1.orderer", none]]))).toEqual(["kubectl fabric join trade"]);
   });
 
   test("come all of them, and only for the organizations that are members", () => {
     const two = new Map([...one, ["art", 3]]);
     const heights = new Map([...all, ["peer0.org1", two], ["peer1.org1", none]]);
-    expect(joinsLeft(network, heights)).toEqual(["kubectl fabric join art --orgs org1", "kubectl fabric join trade"]);
+    expect(joins(heights)).toEqual(["kubectl fabric join art --orgs org1", "kubectl fabric join trade"]);
   });
 
   test("comes nothing for an organization that is in no channel, nor for a node that does not answer", () => {
-    expect(joinsLeft(network, new Map([...all, ["peer0.org2", none], ["peer1.org2", none]]))).toEqual([]);
-    expect(joinsLeft(network, new Map([...all, ["peer1.org2", undefined]]))).toEqual([]);
+    expect(joins(new Map([...all, ["peer0.org2", none], ["peer1.org2", none]]))).toEqual([]);
+    expect(joins(new Map([...all, ["peer1.org2", undefined]]))).toEqual([]);
   });
 
   test("the nodes are asked only where there is a channel, and those that do not answer are passed over", async () => {
@@ -89,7 +93,7 @@ describe("after init with more nodes", () => {
       asked.push(hostOf(node));
       return Promise.reject(new FabricError("not-ready", "no answer"));
     };
-    expect(await afterInit(opened, signal, heightsOf)).toBe("kubectl fabric join mychannel");
+    expect(await afterInit(opened, signal, heightsOf)).toEqual(typedAs("kubectl fabric join mychannel"));
     expect(asked).toEqual([]);
     await session.run("webhook", "install");
     await init(cluster, small, { now: new Date() });

@@ -2,6 +2,7 @@ import { Readable, Writable } from "node:stream";
 import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { newProgram } from "../../../../plugin/program.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 /** A terminal that remembers what was written to it. */
 function terminal() {
@@ -87,7 +88,7 @@ describe("the command line", () => {
     expect(error).toMatchObject({
       code: "usage",
       message: "expected a kubeconfig at /no/such/file, found no such file",
-      hint: expect.stringContaining("--kubeconfig"),
+      hint: typedAs(expect.stringContaining("--kubeconfig")),
     });
   });
 });

@@ -7,6 +7,7 @@ import { networkFor } from "../../../../core/network/resources/network-request.t
 import { entry, init, linesOf } from "../../core/network/network-cluster.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../core/scripted-cluster/scripted-cluster.ts";
 import { commandSession, type CommandSession } from "./command-session.ts";
+import { typedAs } from "../../../typed-as.ts";
 
 /** The folder of a chaincode. */
 let asset: string;
@@ -156,7 +157,7 @@ describe("up", () => {
     const { error, stderr } = await session.run("up", "--chaincode", asset);
     expect(error).toMatchObject({
       code: "forbidden",
-      hint: "kubectl auth can-i get deployments.apps -n kubectl-fabric-system",
+      hint: typedAs("kubectl auth can-i get deployments.apps -n kubectl-fabric-system"),
     });
     expect(stderr).not.toContain("network fabric");
     expect(cluster.find("Namespace", "org1")).toBeUndefined();

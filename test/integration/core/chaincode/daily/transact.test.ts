@@ -10,6 +10,7 @@ import { newStory } from "../../../../story.ts";
 import { deploy, joinAll } from "../../../emulator/network/actions.ts";
 import { startNetwork, type Network } from "../../../emulator/network/network.ts";
 import type { NodeProcess } from "../../../emulator/network/processes.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const { signal } = new AbortController();
 const timeout = 30_000;
@@ -44,7 +45,7 @@ describe("a name that is none", () => {
       await expect(transact(network, kind, read, timeout, signal)).rejects.toMatchObject({
         code: "usage",
         message: "expected a channel that localhost has joined (none), found mychannel",
-        hint: "kubectl fabric join mychannel",
+        hint: typedAs("kubectl fabric join mychannel"),
       });
     }
   });
@@ -53,7 +54,7 @@ describe("a name that is none", () => {
     expect(await afterJoin(network, "mychannel", signal)).toBeUndefined(); // nobody can tell
     await joinAll(nodes);
     const next = "kubectl fabric deploy-cc NAME --path DIR --channel mychannel";
-    expect(await afterJoin(network, "mychannel", signal)).toBe(next);
+    expect(await afterJoin(network, "mychannel", signal)).toEqual(typedAs(next));
     service = await deploy(nodes, { name: "assets", version: "1.0", sequence: 1 });
     // That the other organization's peer runs it is known to ours a moment later.
     const created = () => transact(network, "invoke", create("a1"), timeout, signal).then(() => "committed", String);
@@ -68,7 +69,7 @@ describe("a name that is none", () => {
       await expect(transact(network, kind, request, timeout, signal)).rejects.toMatchObject({
         code: "usage",
         message: "expected a channel that localhost has joined (mychannel), found nochan",
-        hint: "--channel mychannel, or first: kubectl fabric join nochan",
+        hint: typedAs("--channel mychannel, or first: kubectl fabric join nochan"),
       });
     });
 
@@ -78,7 +79,7 @@ describe("a name that is none", () => {
       await expect(transact(network, kind, request, timeout, signal)).rejects.toMatchObject({
         code: "usage",
         message: "expected a chaincode that is committed on mychannel (assets), found nosuch",
-        hint: "kubectl fabric deploy-cc nosuch --path DIR --channel mychannel",
+        hint: typedAs("kubectl fabric deploy-cc nosuch --path DIR --channel mychannel"),
       });
     });
 
@@ -87,7 +88,7 @@ describe("a name that is none", () => {
     await expect(transact(network, "invoke", request, timeout, signal)).rejects.toMatchObject({
       code: "usage",
       message: "expected organizations of mychannel (org1, org2) in --endorsing-orgs, found org9",
-      hint: "--endorsing-orgs org1,org2, or leave it out: then the endorsement policy decides",
+      hint: typedAs("--endorsing-orgs org1,org2, or leave it out: then the endorsement policy decides"),
     });
   });
 
@@ -114,7 +115,7 @@ describe("a name that is none", () => {
     await expect(state("assets", "nochan")).rejects.toMatchObject({
       code: "usage",
       message: "expected a channel of a peer that answers (mychannel), found nochan",
-      hint: "--channel mychannel, or first: kubectl fabric join nochan",
+      hint: typedAs("--channel mychannel, or first: kubectl fabric join nochan"),
     });
     for (const on of [undefined, "mychannel"]) {
       await expect(state("nosuch", on)).rejects.toMatchObject({

@@ -19,6 +19,7 @@ import { EngineError, type Engine } from "../../../../../core/docker/engine.ts";
 import { newLayerStore } from "../../../../../core/docker/layer-store.ts";
 import { FabricError } from "../../../../../core/error.ts";
 import { chaincodeFiles } from "../../../../../core/fabric/package/chaincode-package.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const { signal } = new AbortController();
 const context = { signal, progress: () => {} };
@@ -250,7 +251,7 @@ describe("an image from a file", () => {
   test("an image that nobody has", async () => {
     await expect(findImage([], { reference: "registry/a:1", label: "a" }, signal)).rejects.toMatchObject({
       code: "not-found",
-      hint: expect.stringContaining("docker save") as string,
+      hint: typedAs(expect.stringContaining("docker save")),
     });
   });
 });

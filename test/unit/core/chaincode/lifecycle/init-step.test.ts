@@ -30,7 +30,7 @@ function initOf(script: LifecycleScript) {
     runtime: {} as Deployment["runtime"],
     enough: undefined,
     patience: undefined,
-    commandFor: () => "",
+    deploymentBy: () => ({ operation: "deploy" }),
   };
   return { step: initStep(deployment, ["CreateAsset", "i1"], []), asked };
 }

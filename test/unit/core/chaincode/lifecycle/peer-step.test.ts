@@ -10,6 +10,7 @@ import type { PeerOrganization } from "../../../../../core/network/resources/spe
 import type { StepEvent } from "../../../../../core/engine/report.ts";
 import { runToEnd } from "../../../../run-to-end.ts";
 import type { Step } from "../../../../../core/engine/step.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const { signal } = new AbortController();
 const definition = networkFor({ peerOrganizations: ["org1"], peers: 2 });
@@ -171,7 +172,7 @@ describe("a step at a peer", () => {
     expect(end).toMatchObject({
       code: "not-ready",
       message: "peer0.org1 is not ready: no Pod yet",
-      hint: expect.stringContaining("type the same command again") as string,
+      hint: typedAs(expect.stringContaining("type the same command again")),
     });
   });
 

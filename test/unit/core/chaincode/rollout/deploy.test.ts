@@ -7,9 +7,12 @@ import type { DeployRequest } from "../../../../../core/chaincode/deployment/dep
 import { collectionsBytes } from "../../../../../core/fabric/chaincode/collections.ts";
 import { parseEndorsementPolicy } from "../../../../../core/fabric/policy/endorsement-policy.ts";
 import { FabricError } from "../../../../../core/error.ts";
+import type { Remedy } from "../../../../../core/remedy.ts";
+import { typed } from "../../../../../plugin/terminal/remedy.ts";
 import type { ApprovedDefinition } from "../../../../../core/fabric/chaincode/lifecycle.ts";
 import { hostOf } from "../../../../../core/network/resources/nodes.ts";
 import { assetDefinition, scriptedPeers, withRightsIn, type LifecycleScript } from "../scripted-peers.ts";
+import { typedAs, typedHint } from "../../../../typed-as.ts";
 
 const { signal } = new AbortController();
 const request = { name: "asset", channel: "mychannel" };
@@ -50,7 +53,7 @@ test("rights in one organization only: the other one is told how to be left out"
   await expect(deploymentFor(withRightsIn(network, "org1"), request, signal)).rejects.toMatchObject({
     code: "forbidden",
     message: "no right",
-    hint: "you have the rights for org1 alone: --orgs org1",
+    hint: typedAs("you have the rights for org1 alone: --orgs org1"),
   });
   // Nothing that they could choose.
   await expect(deploymentFor(withRightsIn(network, "nobody"), request, signal)).rejects.toMatchObject({
@@ -66,7 +69,7 @@ test("a channel that the peer has not joined is refused, with those that it has"
   await expect(deploymentFor(network, { ...request, channel: "nochan" }, signal)).rejects.toMatchObject({
     code: "usage",
     message: "expected a channel that peer0.org1 has joined (mychannel, second), found nochan",
-    hint: "--channel mychannel, or first: kubectl fabric join nochan",
+    hint: typedAs("--channel mychannel, or first: kubectl fabric join nochan"),
   });
   await expect(deploymentFor(network, request, signal)).rejects.toThrow("access denied");
 });
@@ -79,7 +82,7 @@ describe("an organization none of whose peers runs", () => {
     await expect(deploymentFor(network, request, signal)).rejects.toMatchObject({
       code: "not-ready",
       message: "org2 cannot approve while none of its peers runs: expected a running Pod of peer0.org2, found none",
-      hint: "kubectl fabric init\n      or for the others: the same command with --orgs org1",
+      hint: typedAs("kubectl fabric init\n      or for the others: the same command with --orgs org1"),
     });
   });
 
@@ -144,14 +147,14 @@ describe("an organization alone", () => {
         code: "conflict",
         message: `expected one definition of asset at sequence 1 on mychannel, found two: org1 has approved ${differs}`,
       });
-      expect((failure as FabricError).hint).toContain(hint);
-      expect((failure as FabricError).hint).toContain(`\n      or ${first} --org org1`);
+      expect(typedHint(failure)).toContain(hint);
+      expect(typedHint(failure)).toContain(`\n      or ${first} --org org1`);
     },
   );
 
   test("is told of it, and goes on, where it says itself what differs", async () => {
     const { network } = scriptedPeers({ ...theirs({ endorsementPolicy: anybody }), readiness: told("ValidationInfo") });
-    const notices: string[] = [];
+    const notices: Remedy[] = [];
     const policy = "AND('Org1MSP.peer', 'Org2MSP.peer')";
     await deploymentFor(network, { ...own, policy, notice: (text) => notices.push(text) }, signal);
     expect(notices).toEqual([
@@ -192,8 +195,8 @@ describe("a next sequence that another organization has approved", () => {
     ["wants other terms, as that other does, for the package that it has", { policy: "OR('Org1MSP.peer')" }],
   ])("is approved by one that %s", async (_, terms) => {
     const { network } = scriptedPeers({ committed, approved: { org2: [approved] }, readiness: pending("Org1MSP") });
-    const notices: string[] = [];
-    const told = { ...own, ...terms, notice: (text: string) => notices.push(text) };
+    const notices: Remedy[] = [];
+    const told = { ...own, ...terms, notice: (text: Remedy) => notices.push(text) };
     const { definition, targets } = await deploymentFor(network, told, signal);
     expect(definition).toMatchObject({ version: "4", sequence: 4 });
     expect(targets.map(({ pkg }) => pkg.id)).toEqual(["asset:3"]);
@@ -223,7 +226,7 @@ describe("a package that peers have", () => {
     await expect(deploymentFor(network, own, signal)).rejects.toMatchObject({
       code: "usage",
       message: "expected a package that a peer has installed (asset:1, token:1), found asset:2",
-      hint: "name its source with --path",
+      hint: typedAs("name its source with --path"),
     });
   });
 
@@ -249,7 +252,9 @@ describe("arguments of Init", () => {
     await expect(deploymentFor(network, { ...request, initArguments }, signal)).rejects.toMatchObject({
       code: "usage",
       message: "expected --init with --init-args: asset 3, sequence 3 asks for no call of Init",
-      hint: "--init makes it ask for one; a function that is no Init: kubectl fabric invoke asset FUNCTION -C mychannel",
+      hint: typedAs(
+        "--init makes it ask for one; a function that is no Init: kubectl fabric invoke asset FUNCTION -C mychannel",
+      ),
     });
   });
 
@@ -285,14 +290,17 @@ describe("packages of organizations", () => {
   async function noticesWith(packageId: string, script: LifecycleScript = {}, asked: Partial<DeployRequest> = {}) {
     const other = { ...committed, packageId };
     const { network } = scriptedPeers({ committed, approved: { org1: [other] }, ...script });
-    const notices: string[] = [];
-    const notice = (text: string) => notices.push(text);
+    const notices: Remedy[] = [];
+    const notice = (text: Remedy) => notices.push(text);
     const { targets } = await deploymentFor(
       network,
       { ...request, path: folder, organizations: ["org2"], ...asked, notice },
       signal,
     );
-    return { notices: notices.filter((text) => text.includes("packages")), id: targets[0]?.pkg.id ?? "" };
+    return {
+      notices: notices.map((notice) => typed(notice)).filter((text) => text.includes("packages")),
+      id: targets[0]?.pkg.id ?? "",
+    };
   }
 
   test("are told of where they differ", async () => {
@@ -330,8 +338,8 @@ describe("what is committed", () => {
       ...script,
       lags: (host) => (host.endsWith("org1") && (asked += 1) < 5 ? 2 : undefined),
     });
-    const notices: string[] = [];
-    const told = { ...request, organizations: ["org1"], notice: (text: string) => notices.push(text) };
+    const notices: Remedy[] = [];
+    const told = { ...request, organizations: ["org1"], notice: (text: Remedy) => notices.push(text) };
     const { definition, targets } = await deploymentFor(network, told, signal);
     expect(definition).toMatchObject({ version: "3", sequence: 3 });
     expect(targets.map(({ pkg }) => pkg.id)).toEqual(["asset:3"]);
@@ -345,7 +353,9 @@ describe("what is committed", () => {
     await expect(deploymentFor(network, { ...request, notice: give }, deadline.signal)).rejects.toMatchObject({
       code: "not-ready",
       message: "expected peer0.org1 to know asset at sequence 3, as other peers of mychannel do, found it at 2",
-      hint: "kubectl fabric status shows how far each peer is; type the same command again when it has caught up",
+      hint: typedAs(
+        "kubectl fabric status shows how far each peer is; type the same command again when it has caught up",
+      ),
     });
   });
 

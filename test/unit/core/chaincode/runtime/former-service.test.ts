@@ -5,6 +5,7 @@ import { type ChaincodePackage, packChaincode } from "../../../../../core/fabric
 import { packServiceChaincode } from "../../../../../core/fabric/package/service-chaincode.ts";
 import type { Cluster } from "../../../../../core/kubernetes/cluster.ts";
 import type { PeerOrganization } from "../../../../../core/network/resources/spec.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const { signal } = new AbortController();
 const organization = { name: "org1", namespace: "airline" } as PeerOrganization;
@@ -45,7 +46,7 @@ describe("a package from before, that peers dial,", () => {
     await expect(check(await at(host), ["cc-asset-2e"])).rejects.toMatchObject({
       code: "usage",
       message: `expected the service that peers of org1 are to call, ${told}, found none`,
-      hint: "--runtime service --image IMAGE runs it again, as a new sequence",
+      hint: typedAs("--runtime service --image IMAGE runs it again, as a new sequence"),
     });
   });
 

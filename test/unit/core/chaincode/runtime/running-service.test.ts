@@ -18,6 +18,7 @@ import { hostOf, nodesOf, peerNodes } from "../../../../../core/network/resource
 import { runToEnd } from "../../../../run-to-end.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import { deploymentController, usualControllersBut } from "../../scripted-cluster/controllers.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const { signal } = new AbortController();
 const definition = networkFor({ peers: 2, orderers: 1 });
@@ -217,7 +218,7 @@ describe("what is said of it", () => {
         message:
           "expected a container of asset at peer1.org2, or a Deployment of kubectl fabric that runs it, " +
           "found none; left out: peer1.org2 (no Pod yet)",
-        hint: expect.stringMatching(/^kubectl fabric doctor .*kubectl fabric init/),
+        hint: typedAs(expect.stringMatching(/^kubectl fabric doctor .*kubectl fabric init/)),
       }) as Error,
     );
     expect(() => find(peers, "peer9.org9")).toThrow("expected a peer (peer0.org1, peer1.org1, peer0.org2, peer1.org2)");

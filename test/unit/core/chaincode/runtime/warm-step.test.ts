@@ -3,6 +3,7 @@ import type { Deployment } from "../../../../../core/chaincode/deployment/deploy
 import { warmStep } from "../../../../../core/chaincode/runtime/warm-step.ts";
 import { nodesOf, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
 import { assetDefinition, scriptedPeers } from "../scripted-peers.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const context = { signal: new AbortController().signal, progress: () => {} };
 
@@ -24,7 +25,7 @@ async function failureOf(called: string): Promise<unknown> {
     runtime: {} as Deployment["runtime"],
     enough: undefined,
     patience: undefined,
-    commandFor: () => "",
+    deploymentBy: () => ({ operation: "deploy" }),
   };
   return Promise.resolve(warmStep(deployment, target, node, []).act(context)).catch((error: unknown) => error);
 }
@@ -39,9 +40,10 @@ test.each([
   expect(await failureOf(launch + reason)).toMatchObject({
     code: "rejected",
     message: expect.stringContaining(reason) as string,
-    hint:
+    hint: typedAs(
       "kubectl fabric chaincode seed asset brings what another peer has; else: " +
-      "kubectl fabric deploy-cc asset -C mychannel --path DIR --label LABEL builds its source as another package",
+        "kubectl fabric deploy-cc asset -C mychannel --path DIR --label LABEL builds its source as another package",
+    ),
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { FabricError } from "../../../../../core/error.ts";
 import { readableBuildFailure, relevantLines } from "../../../../../core/fabric/chaincode/build-log.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const failure = (output: string) =>
   new FabricError(
@@ -23,7 +24,7 @@ describe("a failed build", () => {
       message: expect.stringMatching(
         /docker image build failed: the build ended with 1:\n {2}npm ERR! code ENOTFOUND\n {2}npm ERR! request/,
       ) as string,
-      hint: expect.stringContaining("chaincode package --offline") as string,
+      hint: typedAs(expect.stringContaining("chaincode package --offline")),
     });
     expect((readable as Error).message).not.toContain("notice");
   });
@@ -54,7 +55,9 @@ describe("a failed build", () => {
     expect(readableBuildFailure(new FabricError("rejected", `${at}platform builder failed: ${said}`))).toMatchObject({
       code: "rejected",
       message,
-      hint: `where there is a registry: ${hint}; then the same command with --load-image ${hint.split(" ").at(-1)}`,
+      hint: typedAs(
+        `where there is a registry: ${hint}; then the same command with --load-image ${hint.split(" ").at(-1)}`,
+      ),
     });
   });
 

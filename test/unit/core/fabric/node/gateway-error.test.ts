@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { FabricError } from "../../../../../core/error.ts";
 import { gatewayFailure, isStateRace } from "../../../../../core/fabric/node/gateway-error.ts";
 import { grpcError } from "../../../../../core/fabric/node/grpc-error.ts";
+import { typedHint } from "../../../../typed-as.ts";
 
 function serviceError(code: status, details: string): ServiceError {
   return Object.assign(new Error(`${code} ${details}`), { code, details, metadata: new Metadata() });
@@ -68,7 +69,7 @@ describe("a failed transaction", () => {
   ])("%i %s is %s", (code, text, expected, hint) => {
     const failure = gatewayFailure("it", gatewayError(code, text));
     expect(failure).toMatchObject({ code: expected });
-    expect(failure instanceof FabricError ? (failure.hint ?? "") : "").toMatch(hint ?? /^$/);
+    expect(typedHint(failure)).toMatch(hint ?? /^$/);
   });
 
   test("for want of a quorum says that nobody orders, and what each orderer said", () => {
@@ -173,6 +174,6 @@ describe("a failed call", () => {
     ["Hostname/IP does not match certificate's altnames", /TLS authority vouches for/],
     ["tlsv13 alert certificate required", /asks for a client certificate/],
   ])("by %s says what to look at", (details, hint) => {
-    expect(grpcError("asking", serviceError(status.UNAVAILABLE, details)).hint).toMatch(hint);
+    expect(typedHint(grpcError("asking", serviceError(status.UNAVAILABLE, details)))).toMatch(hint);
   });
 });

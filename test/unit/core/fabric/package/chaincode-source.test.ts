@@ -6,6 +6,8 @@ import { checkPackageContent, packChaincode } from "../../../../../core/fabric/p
 import { readChaincodeSource } from "../../../../../core/fabric/package/chaincode-source.ts";
 import { requiredModules } from "../../../../../core/fabric/package/go-module.ts";
 import { entryOf } from "../../../../../core/fabric/package/node-source-check.ts";
+import { typedAs } from "../../../../typed-as.ts";
+import { typed } from "../../../../../plugin/terminal/remedy.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -41,7 +43,10 @@ describe("files that may hold keys or passwords", () => {
   };
   const withIncluded = async (...include: readonly string[]) => {
     const { files, notices } = await readChaincodeSource(folder, { include });
-    return { names: files.map(({ name }) => name.replace(/^src\//, "")), notices };
+    return {
+      names: files.map(({ name }) => name.replace(/^src\//, "")),
+      notices: notices.map((notice) => typed(notice)),
+    };
   };
 
   test("are left out, which is said; what only sounds like one, and what came from a registry, is not", async () => {
@@ -204,12 +209,12 @@ describe("Node chaincode", () => {
     await expect(readChaincodeSource(folder)).rejects.toMatchObject({
       code: "usage",
       message: expect.stringContaining("expected TypeScript to be compiled, found no dist/index.js") as string,
-      hint: "npm run build, or --build",
+      hint: typedAs("npm run build, or --build"),
     });
     await write({ "dist/index.js": "" });
     await utimes(join(folder, "dist/index.js"), new Date(0), new Date(0));
     expect((await readChaincodeSource(folder)).notices).toEqual([
-      "src/index.ts is newer than dist/index.js: npm run build, or --build",
+      typedAs("src/index.ts is newer than dist/index.js: npm run build, or --build"),
     ]);
   });
 

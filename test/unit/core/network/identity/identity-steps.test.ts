@@ -11,6 +11,7 @@ import { organizations, type FabricNetwork } from "../../../../../core/network/r
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import type { WireObject } from "../../scripted-cluster/stored-objects.ts";
 import { clusterWithWebhook, entry, init, linesOf, nameOf, small, today } from "../network-cluster.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const opened: ScriptedCluster[] = [];
 afterEach(async () => {
@@ -284,7 +285,9 @@ describe("a Secret that cannot be used", () => {
     await expect(init(cluster, small, { now: days(366) })).rejects.toMatchObject({
       message: expect.stringContaining("Secret org1/peer0-identity cannot be used as it is: it has expired"),
       // A backup would hold the same. Of two organizations' peer0 neither's copy overwrites the other's.
-      hint: expect.stringMatching(/-n (\S+) get secret (\S+) -o yaml > \1-\2\.yaml keeps it; .*issues it anew/),
+      hint: typedAs(
+        expect.stringMatching(/-n (\S+) get secret (\S+) -o yaml > \1-\2\.yaml keeps it; .*issues it anew/),
+      ),
     });
     expect(linesOf(cluster, count)).toEqual([]);
   });
@@ -300,7 +303,7 @@ describe("a Secret that cannot be used", () => {
       code: "conflict",
       message: expect.stringMatching(/^ConfigMap org1\/msp has other certificates than Secret certificate-authorities/),
       // Who issued the organization's identities is who it is.
-      hint: expect.stringContaining("kubectl -n org1 delete configmap msp"),
+      hint: typedAs(expect.stringContaining("kubectl -n org1 delete configmap msp")),
     });
     expect(linesOf(cluster, count)).toEqual([]);
     expect(cluster.read("ConfigMap", "msp", "org1")).toEqual(before);

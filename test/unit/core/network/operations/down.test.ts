@@ -14,6 +14,7 @@ import {
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import type { WireObject } from "../../scripted-cluster/stored-objects.ts";
 import { clusterWithWebhook, init, linesOf, nameOf, small } from "../network-cluster.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const opened: ScriptedCluster[] = [];
 afterEach(async () => {
@@ -166,7 +167,7 @@ describe("down", () => {
     await expect(runToEnd(downSteps(client, namespaces))).rejects.toMatchObject({
       code: "conflict",
       message: `expected Namespace org1 to have the label ${label}=${fabric[label]}, as before, found ${found}`,
-      hint: "it was not deleted; whose it is by now: kubectl get namespace org1 --show-labels",
+      hint: typedAs("it was not deleted; whose it is by now: kubectl get namespace org1 --show-labels"),
     });
     expect(linesOf(cluster, count).filter((line) => line.includes("org1"))).toEqual([]);
     expect(deletedNamespaces(cluster, count)).toEqual(["delete Namespace orderer"]);
@@ -252,7 +253,7 @@ describe("down", () => {
     await expect(down(cluster)).rejects.toMatchObject({
       code: "usage",
       message: "expected one network, found fabric, trade",
-      hint: "choose one with --network, for example --network fabric",
+      hint: typedAs("choose one with --network, for example --network fabric"),
     });
     expect(linesOf(cluster, count)).toEqual([]);
     await down(cluster, "trade");
@@ -264,7 +265,7 @@ describe("down", () => {
     cluster.interfere(({ verb, name }) => (verb === "delete" && name === "org1" ? "forbidden" : undefined));
     await expect(down(cluster)).rejects.toMatchObject({
       code: "forbidden",
-      hint: "kubectl auth can-i delete namespaces",
+      hint: typedAs("kubectl auth can-i delete namespaces"),
     });
     expect(cluster.find("Namespace", "orderer")).toBeUndefined();
     expect(cluster.find("Secret", "certificate-authorities", "org1")).toBeDefined();

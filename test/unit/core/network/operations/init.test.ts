@@ -16,6 +16,7 @@ import {
 } from "../../scripted-cluster/controllers.ts";
 import { scriptedCluster, type ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import { clusterWithWebhook, comparable, entry, init, linesOf, nameOf, small, today } from "../network-cluster.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const opened: ScriptedCluster[] = [];
 afterEach(async () => {
@@ -196,7 +197,7 @@ describe("init", () => {
     await expect(init(cluster, small)).rejects.toMatchObject({
       code: "not-ready",
       message: "the webhook is not installed: peers would start without Docker",
-      hint: "kubectl fabric webhook install",
+      hint: typedAs("kubectl fabric webhook install"),
     });
     expect(linesOf(cluster)).toEqual([]);
   });
@@ -288,7 +289,9 @@ describe("what stands in init's way", () => {
     await expect(init(cluster, small)).rejects.toMatchObject({
       code: "conflict",
       message: "expected Namespace org1 not to exist or to be ours, found one managed by Helm",
-      hint: expect.stringMatching(/^choose other organizations with --peer-orgs and --orderer-org, or ask its owner/),
+      hint: typedAs(
+        expect.stringMatching(/^choose other organizations with --peer-orgs and --orderer-org, or ask its owner/),
+      ),
     });
     expect(cluster.objects("org1")).toEqual([theirs]);
     expect(linesOf(cluster).toSorted()).toEqual(ordererLines.toSorted());
@@ -304,7 +307,9 @@ describe("what stands in init's way", () => {
       code: "conflict",
       message:
         "expected PersistentVolumeClaim org1/peer0-ledger not to exist or to be ours, found one made by somebody else",
-      hint: expect.stringMatching(/^choose other organizations with --peer-orgs and --orderer-org, or ask its owner/),
+      hint: typedAs(
+        expect.stringMatching(/^choose other organizations with --peer-orgs and --orderer-org, or ask its owner/),
+      ),
     });
     expect(cluster.read("PersistentVolumeClaim", "peer0-ledger", "org1")).toEqual(theirs);
   });
@@ -317,7 +322,7 @@ describe("what stands in init's way", () => {
     await expect(init(cluster, other)).rejects.toMatchObject({
       code: "conflict",
       message: "expected Namespace org1 to be of network trade, found one of network fabric",
-      hint: expect.stringContaining("--peer-orgs"),
+      hint: typedAs(expect.stringContaining("--peer-orgs")),
     });
     expect(linesOf(cluster, count).filter((line) => line.includes("org1"))).toEqual([]);
     expect(cluster.objects("org1")).toEqual(
@@ -338,9 +343,10 @@ describe("what stands in init's way", () => {
     await expect(init(cluster, small)).rejects.toMatchObject({
       code: "conflict",
       message: `expected ${kind} org1/${name} not to exist or to be ours, found one made by somebody else`,
-      hint:
+      hint: typedAs(
         "ask its owner: " +
-        `kubectl get ${kind.toLowerCase()} ${name} -n org1 -o yaml --show-managed-fields tells who wrote it`,
+          `kubectl get ${kind.toLowerCase()} ${name} -n org1 -o yaml --show-managed-fields tells who wrote it`,
+      ),
     });
     expect(cluster.read(kind, name, "org1")).toMatchObject({
       metadata: { uid: theirs.metadata.uid },
@@ -360,7 +366,7 @@ describe("what stands in init's way", () => {
     await expect(init(cluster, small)).rejects.toMatchObject({
       code: "conflict",
       message: "StatefulSet org1/peer0: .spec.replicas belongs to kubectl-edit",
-      hint: expect.stringContaining("undo what kubectl-edit set"),
+      hint: typedAs(expect.stringContaining("undo what kubectl-edit set")),
     });
     expect(linesOf(cluster, count)).toEqual([]);
   });
@@ -395,7 +401,7 @@ describe("what stands in init's way", () => {
       const failure: unknown = await init(cluster, small).catch((error: unknown) => error);
       expect(failure).toBeInstanceOf(FabricError);
       expect(String(failure)).toContain(`User "ann" cannot`);
-      expect(failure).toMatchObject({ hint });
+      expect(failure).toMatchObject({ hint: typedAs(hint) });
       expect(linesOf(cluster)).toEqual(expect.arrayContaining(ordererLines));
       expect(linesOf(cluster)).not.toContain("apply StatefulSet org1/peer0");
       cluster.interfere(undefined);

@@ -18,6 +18,7 @@ import type { Step } from "../../../../../core/engine/step.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import type { WireObject } from "../../scripted-cluster/stored-objects.ts";
 import { clusterWithWebhook, entry, init, linesOf, small, today } from "../network-cluster.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const opened: ScriptedCluster[] = [];
 afterEach(async () => {
@@ -160,7 +161,7 @@ describe("the genesis block", () => {
     await expect(join(cluster, { only: genesisOnly })).rejects.toMatchObject({
       code: "not-found",
       message: "expected the certificates of org1 in ConfigMap org1/msp",
-      hint: "kubectl fabric init makes what is missing",
+      hint: typedAs("kubectl fabric init makes what is missing"),
     });
     await init(cluster, small);
     cluster.erase("Secret", "orderer0-identity", "orderer");
@@ -197,7 +198,7 @@ describe("a channel that is there", () => {
         code: "conflict",
         message:
           "expected members of mychannel (Org1MSP), found org3: a channel that is there takes no further organization yet",
-        hint: "kubectl fabric join mychannel --orgs org1; kubectl fabric join ANOTHER makes a channel of all",
+        hint: typedAs("kubectl fabric join mychannel --orgs org1; kubectl fabric join ANOTHER makes a channel of all"),
       });
     }
     expect(linesOf(cluster, count)).toEqual([]);
@@ -255,7 +256,7 @@ describe("join without nodes", () => {
       message: expect.stringMatching(
         /orderer0\.orderer has joined: expected a running Pod of orderer0\.orderer, found none\n.*peer0\.org1 has joined: expected a running Pod of peer0\.org1, found 1 not running/,
       ),
-      hint: "kubectl fabric init brings back what is gone or scaled to 0; then type the same command again",
+      hint: typedAs("kubectl fabric init brings back what is gone or scaled to 0; then type the same command again"),
     });
     expect(genesisMap(cluster)).toBeDefined();
   });
@@ -281,7 +282,7 @@ describe("join without nodes", () => {
     ).rejects.toMatchObject({
       code: "not-found",
       message: "expected the administrator's identity in Secret org1/admin-identity: it lacks msp-key.pem",
-      hint: "kubectl fabric init makes what is missing",
+      hint: typedAs("kubectl fabric init makes what is missing"),
     });
   });
 });

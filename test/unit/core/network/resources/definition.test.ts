@@ -2,10 +2,17 @@ import { stringify } from "yaml";
 import { beforeEach, describe, expect, test } from "vitest";
 import { FabricError } from "../../../../../core/error.ts";
 import type { ApiRequest, Cluster } from "../../../../../core/kubernetes/cluster.ts";
-import { agreedNetworks, definitionFor, findNetwork } from "../../../../../core/network/resources/definition.ts";
+import {
+  agreedNetworks,
+  definitionFor,
+  findNetwork,
+  type Notice,
+} from "../../../../../core/network/resources/definition.ts";
 import { organizationLabels } from "../../../../../core/network/resources/labels.ts";
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { organizations, type FabricNetwork } from "../../../../../core/network/resources/spec.ts";
+import { typed } from "../../../../../plugin/terminal/remedy.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const { signal } = new AbortController();
 
@@ -71,7 +78,7 @@ const clusterWith = (networks: readonly FabricNetwork[], rights?: Rights): Clust
 
 /** What findNetwork and definitionFor pass over. */
 let told: string[] = [];
-const notice = (line: string) => void told.push(line);
+const notice: Notice = (line, hint) => void told.push(hint === undefined ? line : `${line}\nhint: ${typed(hint)}`);
 beforeEach(() => void (told = []));
 
 /** With namespaces of its own, as several networks of a cluster have them. */
@@ -105,7 +112,7 @@ describe("findNetwork", () => {
     await expect(findNetwork(cluster, undefined, notice, signal)).rejects.toMatchObject({
       code: "forbidden",
       message: "no right",
-      hint: "name the namespace of your organization: kubectl config set-context test --namespace NAMESPACE",
+      hint: typedAs("name the namespace of your organization: kubectl config set-context test --namespace NAMESPACE"),
     });
   });
 
@@ -127,7 +134,7 @@ describe("findNetwork", () => {
   test("none is told with what to type", async () => {
     await expect(findNetwork(clusterWith([]), undefined, notice, signal)).rejects.toMatchObject({
       code: "not-found",
-      hint: expect.stringContaining("kubectl fabric init"),
+      hint: typedAs(expect.stringContaining("kubectl fabric init")),
     });
   });
 });
@@ -176,7 +183,7 @@ describe("definitionFor", () => {
     });
     expect((await definitionFor(both, { name: "rail" }, notice, signal)).metadata.name).toBe("rail");
     await expect(definitionFor(both, {}, notice, signal)).rejects.toMatchObject({
-      hint: "choose one with --network, or give a new name for another one",
+      hint: typedAs("choose one with --network, or give a new name for another one"),
     });
   });
 
@@ -281,7 +288,7 @@ describe("what somebody else wrote", () => {
       await expect(definitionFor(clusterOf(copies, labels), options, notice, signal)).rejects.toMatchObject({
         code: "conflict",
         message: "network trade is there, but no copy of its definition can be read",
-        hint: expect.stringMatching(/a later one; .* kubectl fabric init -f FILE/),
+        hint: typedAs(expect.stringMatching(/a later one; .* kubectl fabric init -f FILE/)),
       });
       expect(told).toHaveLength(3);
     });
@@ -335,7 +342,9 @@ describe("what somebody else wrote", () => {
         message: expect.stringMatching(
           /two that differ, in namespaces orderer and org2:\n.*- +peer: docker.io\/hyperledger\/fabric-peer:3.1\n +\+ +peer: docker.io\/evil\/peer:1/s,
         ),
-        hint: expect.stringMatching(/init that was stopped.*kubectl delete configmap fabric-network -n NAMESPACE/),
+        hint: typedAs(
+          expect.stringMatching(/init that was stopped.*kubectl delete configmap fabric-network -n NAMESPACE/),
+        ),
       });
     }
   });

@@ -4,6 +4,7 @@ import { caughtUp, type CatchingUp, type Heights } from "../../../../../core/net
 import type { OpenNetwork } from "../../../../../core/network/session/open-network.ts";
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import { hostOf, nodesOf, type FabricNode } from "../../../../../core/network/resources/nodes.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const definition = networkFor({ peers: 2 });
 const [organization] = definition.spec.peerOrganizations;
@@ -59,7 +60,7 @@ test("it is waited for as long as the command does, then told with what it lacks
   expect(end).toMatchObject({
     code: "not-ready",
     message: "expected peer0.org1 to catch up after its restart, found mychannel: 3 of 10 blocks",
-    hint: expect.stringContaining("no further node is restarted"),
+    hint: typedAs(expect.stringContaining("no further node is restarted")),
   });
 });
 

@@ -6,6 +6,7 @@ import { connectOrganization, reachOrganization } from "../../../../../core/netw
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import { clusterWithWebhook, init } from "../network-cluster.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const { signal } = new AbortController();
 const definition = networkFor({ orderers: 1, peerOrganizations: ["org1"], peers: 2 });
@@ -52,7 +53,7 @@ describe("an organization is reached", () => {
     await expect(connected()).rejects.toMatchObject({
       code: "not-ready",
       message: "expected a running Pod of one of the peers of org1 (peer0.org1, peer1.org1), found none",
-      hint: "kubectl fabric init brings back what is gone or scaled to 0; then type the same command again",
+      hint: typedAs("kubectl fabric init brings back what is gone or scaled to 0; then type the same command again"),
     });
   });
 });

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { networkFor } from "../../../../../core/network/resources/network-request.ts";
 import type { ScriptedCluster } from "../../scripted-cluster/scripted-cluster.ts";
 import { clusterWithWebhook, init, linesOf, small } from "../network-cluster.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 const claims = ["orderer/orderer0-ledger", "org1/peer0-docker", "org1/peer0-ledger"];
 
@@ -43,7 +44,7 @@ describe("a storage class that the cluster has not", () => {
     await expect(init(cluster, withClass("nope"))).rejects.toMatchObject({
       code: "usage",
       message: "expected the cluster to have the StorageClass nope, found fast, standard",
-      hint: expect.stringContaining("--storage-class fast"),
+      hint: typedAs(expect.stringContaining("--storage-class fast")),
     });
     expect(linesOf(cluster)).toEqual([]);
   });

@@ -1,14 +1,15 @@
 import { describe, expect, test } from "vitest";
 import {
-  againCommand,
+  againOperation,
   cleanupPlans,
   doubts,
   isIncomplete,
-  removeCommand,
+  removeOperation,
   together,
 } from "../../../../../plugin/commands/cleanup/plans.ts";
 import { cleanupClosing } from "../../../../../plugin/commands/cleanup/table.ts";
 import type { PlansReport } from "../../../../../plugin/commands/plan-run.ts";
+import { typed } from "../../../../../plugin/terminal/remedy.ts";
 import { FabricError, LostConnection } from "../../../../../core/error.ts";
 import type { Cleanup } from "../../../../../core/orphans/cleanup.ts";
 import type { CustodianState } from "../../../../../core/orphans/places/custodian.ts";
@@ -220,7 +221,7 @@ describe("a cleanup", () => {
       "kubectl fabric cleanup --yes --org org1 --peer peer0.org1 --gone-peer fabric/peer1.org1",
     ],
   ])("says what to type then: %j", (options, command) => {
-    expect(againCommand(options)).toBe(command);
+    expect(typed(againOperation(options))).toBe(command);
   });
 
   test.each([
@@ -236,7 +237,7 @@ describe("a cleanup", () => {
         "--node-socket /d.sock",
     ],
   ])("of what was only shown says what to type, with what it was narrowed by: %j", (options, command) => {
-    expect(cleanupClosing(opened([]), undefined, [], removeCommand(options))).toBe(
+    expect(cleanupClosing(opened([]), undefined, [], typed(removeOperation(options)))).toBe(
       `nothing was changed\nnext: ${command}\n`,
     );
   });

@@ -1,0 +1,47 @@
+import type { Operation, Remedy } from "../../remedy.ts";
+import type { DeployRequest } from "./deploy-request.ts";
+
+/** What a command says instead of the request that it is made of. */
+export interface OtherTerms {
+  readonly version?: string;
+  readonly policy?: string;
+  /** A file. */
+  readonly collections?: string;
+  readonly initRequired?: boolean;
+}
+
+export type DeployOperation = Extract<Operation, { readonly operation: "deploy" }>;
+
+/** What the administrator of an organization has to do to the end of a request, or under other terms. */
+export function deployOperation(request: DeployRequest, organization: string, terms: OtherTerms = {}): DeployOperation {
+  const said = { ...request, ...terms };
+  return {
+    operation: "deploy",
+    of: said.name,
+    on: said.channel,
+    with: {
+      runtime: said.runtime === "dind" ? undefined : said.runtime,
+      start: said.start,
+      per: said.per,
+      path: said.path,
+      include: said.include,
+      image: said.image,
+      language: said.language,
+      packageId: said.packageId,
+      rollbackTo: said.rollbackTo,
+      label: said.label,
+      version: said.version,
+      policy: said.policy,
+      collections: said.collections,
+      initRequired: said.initRequired,
+      clientAuth: said.clientAuth ? true : undefined,
+      organization,
+    },
+  };
+}
+
+/** What to do where nobody has the image of a package that peers have installed: a peer that has built one does not build it again. */
+export const buildAnew = (chaincode: string, channel: string): Remedy => [
+  { operation: "deploy", of: chaincode, on: channel, with: { path: "DIR", label: "LABEL" } },
+  " builds its source as another package",
+];
