@@ -6,11 +6,13 @@ import { build } from "../build/main.ts";
 import type { Lifetime } from "../build/lifetime.ts";
 import { runScript, scriptCommand } from "../build/script.ts";
 import { requireFreshSandbox } from "./fresh-cluster.ts";
+import { onNode24 } from "./on-node24.ts";
 import { runProjects, runSideBySide } from "./vitest-run.ts";
 
 const examples = `
 Unit and integration tests first: what fails in one ends it. Then the end-to-end tests; of those that are alone on the cluster all but
-one wait more than they work, and the contract suite, which needs no cluster, runs beside them. On Linux, as root; takes 25 minutes on
+one wait more than they work, and the contract suite, which needs no cluster, runs beside them, and then what depends on Node itself, on
+the oldest that is promised. On Linux, as root; takes 25 minutes on
 two processors, and 15 more the first time, when Kubernetes is built.
 
 Examples:
@@ -35,15 +37,13 @@ function testCommand(lifetime: Lifetime): Command {
         if (process.exitCode !== 0) return;
       }
       await build(lifetime);
+      const node24 = await onNode24(lifetime, { isQuick: true });
       const alone = globSync("test/e2e/alone/*.test.ts", { cwd: root });
       const quiet = alone.filter((file) => file !== busy);
       const codes = [
         await runProjects([{ project: "e2e", args: [] }], env, signal),
         await runSideBySide(
-          [
-            { project: "e2e-alone", args: quiet },
-            { project: "contract", args: [] },
-          ],
+          [[{ project: "e2e-alone", args: quiet }], [{ project: "contract", args: [] }, node24]],
           env,
           signal,
         ),

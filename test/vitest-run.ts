@@ -12,6 +12,8 @@ export interface Selection {
   readonly args: readonly string[];
   /** The program of another Node than this one, to run them on. */
   readonly node?: string;
+  /** Variables besides those of the whole run. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /**
@@ -23,28 +25,35 @@ export async function runProjects(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<number> {
-  let failed = 0;
-  for (const selection of selections) {
-    const code = await runSideBySide([selection], env, signal);
-    failed ||= code;
-  }
-  return failed;
+  return runSideBySide([selections], env, signal);
 }
 
-/** The same, all at once. What the first one says is shown as it comes, that of another one as a whole, when it has ended. */
+/** Several such rows, side by side. What the first one says is shown as it comes, that of another as a whole, when it has ended. */
 export async function runSideBySide(
-  selections: readonly Selection[],
+  rows: readonly (readonly Selection[])[],
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<number> {
   signal.throwIfAborted();
-  const codes = await Promise.all(
-    selections.map(({ project, args, node = process.execPath }, index) =>
-      runVitest([node, program, "run", "--project", project, ...args], env, signal, index > 0),
-    ),
-  );
+  const codes = await Promise.all(rows.map((row, index) => runRow(row, env, signal, index > 0)));
   signal.throwIfAborted();
   return codes.find((code) => code !== 0) ?? 0;
+}
+
+async function runRow(
+  row: readonly Selection[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+  isHeldBack: boolean,
+): Promise<number> {
+  let failed = 0;
+  for (const { project, args, node = process.execPath, env: own } of row) {
+    if (signal.aborted) break;
+    const argv = [node, program, "run", "--project", project, ...args];
+    const code = await runVitest(argv, { ...env, ...own }, signal, isHeldBack);
+    failed ||= code;
+  }
+  return failed;
 }
 
 async function runVitest(

@@ -3,5 +3,5 @@ import { join } from "node:path";
 import { runSideBySide } from "../../../vitest-run.ts";
 
 const args = ["--config", join(import.meta.dirname, "vitest.config.ts")];
-const suites = ["first", "second"].map((project) => ({ project, args }));
+const suites = ["first", "second"].map((project) => [{ project, args }]);
 process.exitCode = await runSideBySide(suites, process.env, new AbortController().signal);
