@@ -57,7 +57,20 @@ function endpointOf(pod: V1Pod, peer: V1Container, daemon: V1Container): string 
     localEndpoint(text, shared),
   );
   const heard = listeners(daemon).map((host) => seenByPeer(host, shared));
-  return [...said, ...heard].find((endpoint) => endpoint !== undefined);
+  const withTls = said.filter((endpoint) => speaksTls(peer, endpoint));
+  return [...said, ...heard].find((endpoint) => endpoint !== undefined && !withTls.includes(endpoint));
+}
+
+/** Docker's port for TLS. */
+const tlsPort = "2376";
+
+/** Whether an endpoint in the peer's variables is one for TLS, which the wiring turns off: the peer says so, or else the port does. */
+function speaksTls(peer: V1Container, endpoint: string | undefined): boolean {
+  const port = /^tcp:.*:(\d+)$/.exec(endpoint ?? "")?.[1];
+  if (port === undefined) return false;
+  const enabled = literal(peer, "CORE_VM_DOCKER_TLS_ENABLED");
+  // Fabric reads it by Go's strconv.ParseBool.
+  return enabled === undefined ? port === tlsPort : /^(?:1|t|T|true|TRUE|True)$/.test(enabled);
 }
 
 /** One volume, with its mounts in the daemon and in the peer. */
@@ -115,7 +128,7 @@ function plainTcp(daemon: V1Container): readonly string[] {
 
 function seenByPeer(host: string, shared: readonly SharedVolume[]): string | undefined {
   const port = /^tcp:\/\/.*:(\d+)$/.exec(host)?.[1];
-  if (port !== undefined) return port === "2376" ? undefined : `tcp://localhost:${port}`;
+  if (port !== undefined) return port === tlsPort ? undefined : `tcp://localhost:${port}`;
   const path = host.replace(/^unix:\/\//, "").replace(/^\/run\//, "/var/run/");
   for (const { daemon, peer } of shared) {
     const rest = below(path, daemon.mountPath.replace(/^\/run(?=\/|$)/, "/var/run"));
