@@ -16,12 +16,17 @@ export function gatewayFailure(what: string, thrown: unknown, endpoint: Pick<End
     return new FabricError(reset.code, reset.message, { hint: reset.hint, cause: thrown });
   }
   const reasons = details.map(({ address, mspId, message }) => `  ${address} (${mspId}): ${message}`);
-  const text = [grpcDetails(cause) || thrown.message, ...reasons].join("\n");
+  const summary = grpcDetails(cause) || thrown.message;
+  const text = [summary, ...reasons].join("\n");
   const code = codeOf(thrown, text);
-  const message = says(text, ...nobodyOrders)
+  // What chaincode says is about its own business: its "expired" is no certificate's.
+  const ofPeers = [summary, ...details.map(({ message }) => message)]
+    .filter((said) => !says(said, answers.chaincodeAnswered))
+    .join("\n");
+  const message = says(ofPeers, ...nobodyOrders)
     ? `expected orderers that order the channel's transactions, found none: ${text}`
     : `${text}${code === "timeout" || code === "interrupted" ? fateOf(thrown) : ""}`;
-  return new FabricError(code, `${what}: ${message}`, { hint: hintOf(thrown, text), cause: thrown });
+  return new FabricError(code, `${what}: ${message}`, { hint: hintOf(thrown, ofPeers), cause: thrown });
 }
 
 /** Says whether the transaction of a failed call may still be committed. */

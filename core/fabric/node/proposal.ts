@@ -32,7 +32,17 @@ export async function propose(client: NodeClient, invocation: Invocation): Promi
   const status = response?.getStatus() ?? 0;
   // Fabric treats a status below 400 as success (core/endorser/endorser.go).
   if (status >= 200 && status < 400) return response?.getPayload_asU8() ?? new Uint8Array();
-  throw proposalError(what, response?.getMessage() || `status ${status}`);
+  const message = response?.getMessage() || `status ${status}`;
+  const chaincodeSaysIt = !peersOwn.has(invocation.chaincode) && !isPeersFailure(answer, status);
+  throw chaincodeSaysIt ? new FabricError("rejected", `${what}: ${message}`) : proposalError(what, message);
+}
+
+/** The peer's own chaincodes: what they say, the peer says. */
+const peersOwn: ReadonlySet<string> = new Set(["_lifecycle", "cscc", "qscc"]);
+
+/** Whether the peer itself has failed, and not the chaincode: only what was simulated has a payload (internal/pkg/gateway/endorse.go). */
+function isPeersFailure(answer: peer.ProposalResponse, status: number): boolean {
+  return status === 500 && answer.getPayload_asU8().length === 0;
 }
 
 async function signedProposal(identity: SigningIdentity, invocation: Invocation): Promise<peer.SignedProposal> {

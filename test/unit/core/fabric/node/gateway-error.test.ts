@@ -72,6 +72,37 @@ describe("a failed transaction", () => {
     expect(typedHint(failure)).toMatch(hint ?? /^$/);
   });
 
+  test.each([
+    "the offer has expired",
+    "access denied to the vault",
+    "the bid does not satisfy the minimum",
+    "no combination of peers wins",
+    "no orderers could be found for the article",
+  ])("that its chaincode refused, as %s, gets no hint about the network", (said) => {
+    const message = `chaincode response 500, ${said}`;
+    const [endorsed, evaluated] = [
+      gatewayError(status.ABORTED, "failed to endorse transaction", [message]),
+      gatewayError(status.UNKNOWN, `evaluate call to endorser returned error: ${message}`, [message]),
+    ].map((error) => gatewayFailure("it", error));
+    expect(endorsed).toMatchObject({
+      code: "chaincode",
+      message: `it: failed to endorse transaction\n  peer0.org1:7051 (Org1MSP): ${message}`,
+      hint: undefined,
+    });
+    expect(evaluated).toMatchObject({ code: "chaincode", hint: undefined });
+  });
+
+  test("that one peer's chaincode refused gets the hint about another peer", () => {
+    const error = gatewayError(status.ABORTED, "failed to endorse transaction", [
+      "chaincode response 500, the offer has expired",
+      "chaincode definition for 'asset' exists, but chaincode is not installed",
+    ]);
+    expect(gatewayFailure("it", error)).toMatchObject({
+      code: "chaincode",
+      hint: expect.stringContaining("deploy-cc"),
+    });
+  });
+
   test("for want of a quorum says that nobody orders, and what each orderer said", () => {
     const error = new GatewayError({
       code: status.UNAVAILABLE,
