@@ -1,5 +1,5 @@
 import { Option, type Command } from "commander";
-import { refuseEmpty, type CommandDefinition } from "./commands/command.ts";
+import { refuseEmpty, refuseForeign, type CommandDefinition } from "./commands/command.ts";
 import { cleanup } from "./commands/cleanup.ts";
 import { chaincode } from "./commands/chaincode.ts";
 import { deployCc } from "./commands/deploy-cc.ts";
@@ -60,6 +60,7 @@ export function newProgram(terminal: Terminal): Command {
     })
     .exitOverride()
     .hook("preAction", refuseEmpty)
+    .hook("preAction", refuseForeign)
     .addHelpText(
       "after",
       `

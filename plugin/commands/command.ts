@@ -26,10 +26,31 @@ export interface PlanOptions {
  */
 export type CommandDefinition = (program: Command, terminal: Terminal) => void;
 
-/** A command's options together with the global ones. */
+/**
+ * A command's options together with the global ones. Below a command that has options of its own, commander gives that one every
+ * option it knows, wherever it was typed, and takes its default before ours (optsWithGlobals).
+ */
 export function optionsOf<T = object>(command: Command): GlobalOptions & T {
   const options: GlobalOptions & T = command.optsWithGlobals();
-  return options;
+  const own = namesOf(command).filter((name) => command.getOptionValueSourceWithGlobals(name) === "default");
+  return { ...options, ...Object.fromEntries(own.map((name) => [name, command.getOptionValue(name)])) };
+}
+
+const namesOf = ({ options }: Command): readonly string[] => options.map((option) => option.attributeName());
+
+/** Refuses what was typed for the command above, as `cleanup` is above `cleanup schedule`, if the command itself has no such option. */
+export function refuseForeign(program: Command, command: Command): void {
+  const own = namesOf(command);
+  for (let above = command.parent; above && above !== program; above = above.parent) {
+    for (const option of above.options) {
+      const name = option.attributeName();
+      if (own.includes(name) || above.getOptionValueSource(name) !== "cli") continue;
+      const said = option.long ?? option.flags;
+      throw new FabricError("usage", `expected options of ${nameOf(command)}, found ${said} of ${nameOf(above)}`, {
+        hint: `leave ${said} out; ${nameOf(command)} --help shows what there is`,
+      });
+    }
+  }
 }
 
 /** Refuses an option that is said and denied: else the last one wins, without a word. */

@@ -61,6 +61,37 @@ describe("the tables", () => {
   });
 });
 
+describe("a command below another that has options, too", () => {
+  const commands = within(programWith(() => {}));
+
+  test.each(commands)("$name has the defaults that its help says", ({ command }) => {
+    expect(optionsOf(command)).toMatchObject(command.opts());
+  });
+
+  test.each([
+    ["cleanup schedule", 120],
+    ["cleanup schedule --timeout 7s", 7],
+    ["cleanup --timeout 7s unschedule", 7],
+    ["cleanup", 900],
+  ])("%s ends after %i s", async (line, seconds) => {
+    expect(optionsOf(await parsed(line))).toMatchObject({ timeout: seconds });
+  });
+
+  test.each([
+    ["cleanup schedule --peer peer0.org1", "--peer", "schedule"],
+    ["cleanup --peer peer0.org1 schedule", "--peer", "schedule"],
+    ["cleanup schedule -y", "--yes", "schedule"],
+    ["cleanup schedule --gone-peer peer9.org1 --org org1", "--gone-peer", "schedule"],
+    ["cleanup unschedule --older-than 7d", "--older-than", "unschedule"],
+  ])("%s is refused", async (line, option, name) => {
+    await expect(parsed(line)).rejects.toMatchObject({
+      code: "usage",
+      message: `expected options of kubectl fabric cleanup ${name}, found ${option} of kubectl fabric cleanup`,
+      hint: `leave ${option} out; kubectl fabric cleanup ${name} --help shows what there is`,
+    });
+  });
+});
+
 describe("the options of all commands", () => {
   const typed = "--kubeconfig file --context c --network trade -o json --verbose";
   const told = { kubeconfig: "file", context: "c", network: "trade", output: "json", verbose: true };
