@@ -32,15 +32,19 @@ export async function openSettings(
   }
   let text = await readFile(path, "utf8");
   let settings = settingsOf(text);
+  let taken = text;
   dependencies.valid(true);
 
   const readAgain = async (): Promise<void> => {
     const next = await readFile(path, "utf8");
-    if (next === text) return;
-    text = next;
-    settings = settingsOf(next);
-    dependencies.valid(true);
-    dependencies.log.info("settings were read again");
+    if (next !== text) {
+      text = next;
+      settings = settingsOf(next);
+      taken = next;
+      dependencies.log.info("settings were read again");
+    }
+    // The same text is said to be valid again: a read before may have failed.
+    if (next === taken) dependencies.valid(true);
   };
 
   return {
