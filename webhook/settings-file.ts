@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parse } from "yaml";
-import { sentenceOf } from "../core/injection/outcome.ts";
-import { defaultSettings, parseSettings, type InjectionSettings } from "../core/injection/settings.ts";
+import { settingsOf } from "../core/injection/manifest/settings-source.ts";
+import { defaultSettings, type InjectionSettings } from "../core/injection/settings.ts";
 import { reasonOf, type Log } from "../core/process/log.ts";
 
 /** A mounted ConfigMap changes by a swap of links, which no watch of a file sees on every system: it is read again instead. */
@@ -21,7 +20,7 @@ export interface SettingsFileDependencies {
   readonly readMs?: number;
 }
 
-/** Reads settings from a file; the defaults without a path. Throws Error when the file cannot be read, or naming every bad value. */
+/** Reads settings from a file; the defaults without a path. Throws Error when the file cannot be read, `invalid` when a value is bad. */
 export async function openSettings(
   path: string | undefined,
   dependencies: SettingsFileDependencies,
@@ -31,7 +30,7 @@ export async function openSettings(
     return { settings: () => defaultSettings, run: async () => {} };
   }
   let text = await readFile(path, "utf8");
-  let settings = settingsOf(text);
+  let settings = settingsOf(text, path);
   let taken = text;
   dependencies.valid(true);
 
@@ -39,7 +38,7 @@ export async function openSettings(
     const next = await readFile(path, "utf8");
     if (next !== text) {
       text = next;
-      settings = settingsOf(next);
+      settings = settingsOf(next, path);
       taken = next;
       dependencies.log.info("settings were read again");
     }
@@ -59,10 +58,4 @@ export async function openSettings(
       }
     },
   };
-}
-
-function settingsOf(text: string): InjectionSettings {
-  const parsed = parseSettings(parse(text));
-  if (!parsed.valid) throw new Error(parsed.problems.map(sentenceOf).join("; "));
-  return parsed.settings;
 }

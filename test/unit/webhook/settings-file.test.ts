@@ -2,6 +2,7 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { settingsOf } from "../../../core/injection/manifest/settings-source.ts";
 import { newLog } from "../../../core/process/log.ts";
 import { openSettings, type SettingsFile } from "../../../webhook/settings-file.ts";
 
@@ -68,4 +69,16 @@ test("stay those before while the text is bad, also when it was away in between"
   await put("dockerSocket: {default: keep}");
   await vi.waitFor(() => expect(settings.settings().dockerSocket.default).toBe("keep"), patience);
   await lastValid(true);
+});
+
+test.each([
+  ["storage: {claims: no}", { storage: { claims: false } }],
+  ["storage: {claims: off}", { storage: { claims: false } }],
+  ["resources: {cpuLimit: {default: 3}}", { resources: { cpuLimit: { default: "3" } } }],
+  ['{"ownDaemon": "deny"}', { ownDaemon: "deny" }],
+  ["", { ownDaemon: "allow" }],
+])("are understood as by `kubectl fabric inject --settings`: %s", async (text, said) => {
+  const settings = await open(text);
+  expect(settings.settings()).toMatchObject(said);
+  expect(settings.settings()).toEqual(settingsOf(text, "settings.yaml"));
 });
