@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { V1Container } from "@kubernetes/client-node";
+import { literal } from "./environment.ts";
 import type { PeerContainer } from "./peer-container.ts";
 import { dockerEndpoint } from "./profile.ts";
 import type { InjectionRequest } from "./request.ts";
@@ -42,6 +43,6 @@ export function idleContainer({ image, chaincodeIdle = 0 }: InjectionRequest, pe
 }
 
 function metricsUrl({ container }: PeerContainer): string {
-  const address = container.env?.find(({ name }) => name === "CORE_OPERATIONS_LISTENADDRESS")?.value;
+  const address = literal(container, "CORE_OPERATIONS_LISTENADDRESS");
   return `http://localhost:${/:(\d{1,5})$/.exec(address ?? "")?.[1] ?? operationsPort}/metrics`;
 }
