@@ -111,7 +111,7 @@ function failure({ metrics, log }: AdmissionDependencies): ErrorRequestHandler {
     if (response.headersSent) return next(thrown);
     const status = statusOf(thrown);
     const reason = refusals[status] ?? "malformed";
-    metrics.admitted("invalid", reason, 0);
+    metrics.refused(reason);
     log.warn("not answered", { status, reason: reasonOf(thrown) });
     // The rest of the body is not read.
     if (status === 503) response.setHeader("Connection", "close");

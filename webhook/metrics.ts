@@ -2,8 +2,10 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 
 /** The metrics for Prometheus. Times are in seconds. */
 export interface Metrics {
-  /** Counts one review: its result (injected, untouched, denied, passed, invalid), the reason, and its duration. */
+  /** Counts one review that was answered: its result (injected, untouched, denied, passed), the reason, and its duration. */
   admitted(result: string, reason: string, seconds: number): void;
+  /** Counts one that was not, with the result "invalid". It has no duration: it would make the answers look faster. */
+  refused(reason: string): void;
   /** When the certificates end. */
   certificatesEnd(authority: Date, leaf: Date): void;
   settingsValid(valid: boolean): void;
@@ -55,6 +57,7 @@ export function newMetrics(version: string): Metrics {
       admissions.inc({ result, reason });
       seconds.observe(duration);
     },
+    refused: (reason) => admissions.inc({ result: "invalid", reason }),
     certificatesEnd: (authority, leaf) => {
       expiry.set({ certificate: "authority" }, authority.getTime() / 1000);
       expiry.set({ certificate: "leaf" }, leaf.getTime() / 1000);

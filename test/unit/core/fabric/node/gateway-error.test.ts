@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { FabricError } from "../../../../../core/error.ts";
 import { gatewayFailure, isStateRace } from "../../../../../core/fabric/node/gateway-error.ts";
 import { grpcError } from "../../../../../core/fabric/node/grpc-error.ts";
-import { typedHint } from "../../../../typed-as.ts";
+import { typedAs, typedHint } from "../../../../typed-as.ts";
 
 function serviceError(code: status, details: string): ServiceError {
   return Object.assign(new Error(`${code} ${details}`), { code, details, metadata: new Metadata() });
@@ -99,7 +99,7 @@ describe("a failed transaction", () => {
     ]);
     expect(gatewayFailure("it", error)).toMatchObject({
       code: "chaincode",
-      hint: expect.stringContaining("deploy-cc"),
+      hint: typedAs(expect.stringContaining("deploy-cc")),
     });
   });
 

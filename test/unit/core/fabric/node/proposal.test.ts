@@ -4,6 +4,7 @@ import type { SigningIdentity } from "../../../../../core/fabric/identity/signin
 import type { NodeClient } from "../../../../../core/fabric/node/node-client.ts";
 import type { NodeConnection } from "../../../../../core/fabric/node/node-connection.ts";
 import { propose } from "../../../../../core/fabric/node/proposal.ts";
+import { typedAs } from "../../../../typed-as.ts";
 
 interface Refusal {
   readonly status: number;
@@ -56,5 +57,5 @@ test.each([
   ["_lifecycle", "failed ACL check: implicit policy evaluation failed", true, /identity/],
 ])("what the peer says of %s, as %s, gets a hint", async (chaincode, message, simulated, hint) => {
   const client = refusing({ status: 500, message, simulated });
-  await expect(propose(client, call(chaincode))).rejects.toMatchObject({ hint: expect.stringMatching(hint) });
+  await expect(propose(client, call(chaincode))).rejects.toMatchObject({ hint: typedAs(expect.stringMatching(hint)) });
 });
