@@ -61,18 +61,21 @@ export async function attempt(
       if (!isBegun) begun();
       isBegun = true;
       next = await inSlot(work, run, bring);
-      persistence.worked();
     } catch (error) {
-      next = afterFailure(error, work, run, persistence);
+      next = afterFailure(error, work, run, persistence.after(error, work.acted !== undefined));
     } finally {
       slots.leave();
     }
     if ("outcome" in next) return next;
     if ("is" in next) {
-      if (run.dryRun) return { outcome: { result: "would-change", detail: next.change ?? next.missing } };
+      if (run.dryRun && !next.isDisturbance) return { outcome: wouldWait(step, next) };
       if (run.oneRound)
         return { outcome: { result: "waiting", missing: next.missing, acted: work.acted !== undefined } };
-      next = await waited(next, looks, work).catch((error: unknown) => afterFailure(error, work, run, persistence));
+      next = await waited(next, looks, work).then(
+        (pause) => (persistence.worked(), { pause }),
+        // What cannot come any more is not waited for again: only a lost connection is.
+        (error: unknown) => afterFailure(error, work, run, persistence.after(error, false)),
+      );
       if ("outcome" in next) return next;
     }
     if (next.pause > 0) await run.sleep(next.pause, signal);
@@ -81,27 +84,30 @@ export async function attempt(
 
 /** Waits for what is watched; gives the pause until the step is looked at again. */
 async function waited(
-  { missing, hint, until }: Waiting,
+  { missing, hint, until, isDisturbance }: Waiting,
   looks: () => number,
   work: Work,
-): Promise<{ readonly pause: number }> {
-  const isAgain = work.waited === true;
+): Promise<number> {
+  const isAgain = work.missing !== undefined;
   const { context } = work;
-  work.waited = true;
+  const { signal } = context;
+  if (!isDisturbance) work.waited = true;
   work.missing = new FabricError("not-ready", missing, { hint });
   if (!until) {
     context.progress(missing);
-    return { pause: looks() };
+    return looks();
   }
   try {
     await until(context);
   } catch (error) {
+    const isCut =
+      error === signal.reason || (signal.aborted && error instanceof FabricError && error.code === "interrupted");
     // Who watches knows better what is missing.
-    if (error !== context.signal.reason) delete work.missing;
+    if (!isCut) delete work.missing;
     throw error;
   }
   // A watch that says too soon that it is worth looking again must not have the step look without end.
-  return { pause: isAgain ? looks() : 0 };
+  return isAgain ? looks() : 0;
 }
 
 /** One that may pass by itself is a pause, any other ends the step. */
@@ -109,10 +115,9 @@ function afterFailure(
   error: unknown,
   work: Work,
   { signal, oneRound }: Run,
-  persistence: Persistence,
+  further: ReturnType<Persistence["after"]>,
 ): Attempt | { readonly pause: number } {
-  const further = signal.aborted || oneRound ? undefined : persistence.after(error, work.acted !== undefined);
-  if (!further) return { outcome: cutShort(error, work) };
+  if (!further || signal.aborted || oneRound) return { outcome: cutShort(error, work) };
   const { message } = error as FabricError;
   if (further.isLost) {
     work.context.again?.(message);
@@ -168,6 +173,11 @@ async function round(work: Work, run: Run): Promise<Outcome | Waiting> {
   }
 }
 
+const wouldWait = ({ isCheck }: Step, { change, missing }: Waiting): Outcome => ({
+  result: isCheck ? "unchanged" : "would-change",
+  detail: change ?? missing,
+});
+
 function wouldChange({ isCheck }: Step, { change: detail, isThere = false }: Differs): Outcome {
   if (isCheck) return { result: "unchanged", detail };
   return { result: "would-change", detail, ...(isThere ? { isThere } : {}) };
@@ -187,9 +197,13 @@ async function change(
   } else {
     run.lanes.pass(step);
   }
-  work.acted = { change: wanted };
+  const before = work.acted;
+  work.acted = { change: before?.change ?? wanted };
+  delete work.missing;
   const said = await step.act(context);
   if (typeof said === "object" && "is" in said) return said;
+  // What this step has begun before was not so already.
+  if (typeof said === "object" && before) return { result: "changed", detail: before.change };
   if (typeof said === "object") return { result: "unchanged", detail: said.unchanged };
   return { result: step.isCheck ? "unchanged" : "changed", detail: said ?? wanted };
 }

@@ -18,20 +18,20 @@ export function newGraph(plan: readonly Step[]): Graph {
   const withBrought = (step: Step): readonly Step[] => [step, ...broughtBy(step)];
   const steps = () => plan.flatMap(withBrought);
   const known: Step[] = [...plan];
-  check(known);
+  check(known, broughtBy);
   return {
     steps,
     broughtBy,
     bring(by, further) {
-      check([...known, ...further]);
-      known.push(...further);
       brought.set(by, further);
+      known.push(...further);
+      check(known, broughtBy);
     },
   };
 }
 
 /** Steps in the order in which they came: it is that of their turns. */
-function check(steps: readonly Step[]): void {
+function check(steps: readonly Step[], broughtBy: (step: Step) => readonly Step[]): void {
   const known = new Set(steps);
   const ids = steps.map(({ id }) => id);
   const twice = ids.find((id, index) => ids.indexOf(id) !== index);
@@ -57,7 +57,8 @@ function check(steps: readonly Step[]): void {
     if (state.get(step) === "open")
       throw new FabricError("internal", `steps wait for each other: ${here.join(" -> ")}`);
     state.set(step, "open");
-    for (const before of [...step.after, ...turnsBefore(step)]) visit(before, here);
+    const after = step.after.flatMap((before) => [before, ...broughtBy(before)]);
+    for (const before of [...after, ...turnsBefore(step)]) visit(before, here);
     state.set(step, "closed");
   };
   for (const step of steps) visit(step, []);

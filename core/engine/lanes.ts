@@ -36,7 +36,8 @@ interface Lane {
  * In the order of the plan: each has to leave before the next has its turn, also one that never took its own. One that left and finds
  * that it needs a turn after all comes next when whoever acts has left.
  */
-export function newLanes(): Lanes {
+export function newLanes(signal: AbortSignal): Lanes {
+  const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   const lanes = new Map<string, Lane>();
   const placeOf = (step: Step): { readonly lane: Lane; readonly place: Place } | undefined => {
     const lane = step.lane === undefined ? undefined : lanes.get(step.lane);
@@ -71,10 +72,11 @@ export function newLanes(): Lanes {
       if (place.state === "left") Object.assign(place, { state: "waits", left: Promise.withResolvers() });
       let waited = false;
       if (place.state === "waits") {
-        for (let before = nextBefore(lane, place); before; before = nextBefore(lane, place)) {
+        for (let before = nextBefore(lane, place); before && !signal.aborted; before = nextBefore(lane, place)) {
           waited = true;
-          await before.left.promise;
+          await Promise.race([before.left.promise, aborted]);
         }
+        if (signal.aborted) return { is: "given", waited };
       }
       if (lane.refusal) return lane.refusal;
       place.state = "acts";

@@ -111,7 +111,9 @@ function interruption(steps: readonly Step[], outcomes: ReadonlyMap<string, Outc
   const first = told ?? undone.find(({ id }) => outcomes.get(id)?.result === "failed") ?? left[0] ?? undone[0];
   const why = first && explained(outcomes.get(first.id), reason);
   const at = first ? `, at: ${first.title}${why ? `: ${why.message}` : ""}` : "";
-  return new FabricError(code, `${messageOf(reason)} with ${left.length} of ${known.length} steps left${at}`, {
+  // What a heading brings nobody knows before.
+  const count = undone.length > left.length ? "" : ` with ${left.length} of ${known.length} steps left`;
+  return new FabricError(code, `${messageOf(reason)}${count}${at}`, {
     hint: why?.hint ?? "run the same command again: it goes on where it stopped",
     cause: reason,
   });

@@ -30,13 +30,16 @@ export interface RunOptions {
 export const converge = (plan: readonly Step[], options: RunOptions = {}): Promise<RunReport> =>
   run(plan, options, false);
 
-/** One round: what is not so acts once, what waits is reported as waiting and nothing is waited for. Throws as `converge` does. */
+/**
+ * One round: what is not so acts once, what waits is reported as waiting and nothing is waited for. Throws as `converge` does. Some steps
+ * remember what they have begun (a node's restart): the next round needs the same plan.
+ */
 export const pass = (plan: readonly Step[], options: RunOptions = {}): Promise<RunReport> => run(plan, options, true);
 
 async function run(plan: readonly Step[], options: RunOptions, oneRound: boolean): Promise<RunReport> {
   const { dryRun = false, consent = false, signal = new AbortController().signal, parallel = 8 } = options;
   const { now = () => performance.now(), sleep = byTheClock, onEvent: emit = () => {} } = options;
-  const [graph, slots, lanes] = [newGraph(plan), newSlots(parallel), newLanes()];
+  const [graph, slots, lanes] = [newGraph(plan), newSlots(parallel), newLanes(signal)];
   const shared: Run = { dryRun, oneRound, consent, signal, slots, lanes, now, sleep, emit };
   const outcomes = new Map<string, Outcome>();
   const pending = new Set(plan);

@@ -30,6 +30,8 @@ export interface Waiting {
   readonly missing: string;
   /** What it will change when that has come; nothing unless told. */
   readonly change?: string | undefined;
+  /** Something has come between while the step looked or acted: that it is over is no change, and a dry run waits for it, too. */
+  readonly isDisturbance?: true;
   /** What to look at or to type when it does not come. */
   readonly hint?: FabricError["hint"];
   /**

@@ -1,11 +1,11 @@
 import { startChaincode } from "../../fabric/chaincode/chaincode-start.ts";
 import { rolledOut } from "../../kubernetes/conditions.ts";
-import { patch } from "../../kubernetes/objects.ts";
+import { get, patch } from "../../kubernetes/objects.ts";
 import { waitFor } from "../../kubernetes/wait.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { reachPeer } from "../../network/session/reach.ts";
 import type { FabricNode } from "../../network/resources/nodes.ts";
-import type { Step, StepContext } from "../../engine/step.ts";
+import type { Step, Waiting } from "../../engine/step.ts";
 import { startTimeout } from "../lifecycle/init-step.ts";
 import type { RunningService } from "../runtime/running-service.ts";
 
@@ -22,22 +22,28 @@ export function serviceRestartStep(
 ): Step {
   const ref = { kind: "Deployment", namespace, name } as const;
   let isAnew = false;
+  const rolling: Waiting = {
+    is: "waiting",
+    missing: "its Pods are not all replaced yet",
+    until: (context) => waitFor(network.cluster, ref, rolledOut, { ...context, impatient: true }),
+  };
   return {
     id: `restart/${namespace}/${name}`,
     title: `Deployment ${namespace}/${name} has ${chaincode} restarted`,
     after: [],
     // A peer may not have seen yet that the old server has gone.
     patience: { with: ["connection", "rejected", "chaincode", "not-ready"], within: 30_000 },
-    observe: async () => ({ is: "differs", change: "other Pods in the place of its own" }),
+    async observe({ signal }) {
+      const isRolling = isAnew && rolledOut(await get(network.cluster, ref, signal)).so !== true;
+      return isRolling ? rolling : { is: "differs", change: "other Pods in the place of its own" };
+    },
     async act({ signal, progress }) {
       if (!isAnew) {
         const annotations = { [restartedAt]: now().toISOString() };
         const change = { spec: { template: { metadata: { annotations } } } };
         await patch(network.cluster, ref, { type: "merge", patch: change }, { signal });
         isAnew = true;
-        const until = (context: StepContext) =>
-          waitFor(network.cluster, ref, rolledOut, { ...context, impatient: true });
-        return { is: "waiting", missing: "its Pods are replaced", until };
+        return rolling;
       }
       progress("its peers dial it again");
       await Promise.all(

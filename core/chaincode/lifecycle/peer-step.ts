@@ -53,10 +53,10 @@ export function peerStep(
           await back({ network, peer, podPatience }, error, context.signal);
           backSince = performance.now();
         };
-        return { is: "waiting", missing: because, until } as const;
+        return { is: "waiting", missing: because, isDisturbance: true, until } as const;
       }
       if (performance.now() - backSince > aMinute || !settled.includes(error.code)) throw error;
-      return { is: "waiting", missing: error.message, hint: error.hint } as const;
+      return { is: "waiting", missing: error.message, isDisturbance: true, hint: error.hint } as const;
     }
   };
   return {

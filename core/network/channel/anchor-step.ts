@@ -31,13 +31,12 @@ export function anchorStep(
     id: `${channel}/${organization.name}/anchor-peers`,
     title: `anchor peer of ${organization.name}`,
     after,
-    lane: `configuration of ${channel}`,
     // While the orderers have no leader, or another update comes first.
     patience: { with: ["not-ready"] },
     async observe({ signal }) {
       const absent = missing(await read(signal));
       if (absent.length === 0) return { is: "so" };
-      return { is: "differs", change: absent.map(printAddress).join(", "), interrupts: true };
+      return { is: "differs", change: absent.map(printAddress).join(", ") };
     },
     async act({ signal }) {
       const connection = await connectOrganization(network, network.definition.spec.ordererOrganization, signal);

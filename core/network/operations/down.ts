@@ -97,7 +97,7 @@ interface Emptying {
  */
 function newEmptying(cluster: Cluster, namespace: string): Emptying {
   const rest = [["StatefulSet", "Deployment"], ["PersistentVolumeClaim"]] as const;
-  const kinds = rest.values();
+  let next = 0;
   const limit = AbortSignal.timeout(patience);
   let isOver = false;
   /** Undefined, and nothing more is waited for, where it takes too long, or is not for this user to do. */
@@ -117,9 +117,9 @@ function newEmptying(cluster: Cluster, namespace: string): Emptying {
   };
   return {
     async next(signal) {
-      for (const these of kinds) {
-        if (isOver) return undefined;
-        const objects = await tolerant(signal, (within) => deleteAll(cluster, namespace, these, within));
+      for (; next < rest.length && !isOver; next += 1) {
+        const kinds = rest[next] ?? [];
+        const objects = await tolerant(signal, (within) => deleteAll(cluster, namespace, kinds, within));
         if (!objects || objects.length === 0) continue;
         return {
           is: "waiting",

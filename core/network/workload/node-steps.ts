@@ -6,7 +6,7 @@ import type { KubernetesObject, V1PersistentVolumeClaim } from "../../kubernetes
 import { podReady } from "../../kubernetes/conditions.ts";
 import { get } from "../../kubernetes/objects.ts";
 import { waitFor } from "../../kubernetes/wait.ts";
-import type { Step, StepContext, Waiting } from "../../engine/step.ts";
+import type { Acted, Step, StepContext, Waiting } from "../../engine/step.ts";
 import { claimGone, isClaim, lookAtClaim, removeUnbound } from "./claims.ts";
 import { listed } from "../../kubernetes/steps/object-steps.ts";
 import { ordererObjects } from "./orderer.ts";
@@ -73,7 +73,10 @@ function changedStep(
     async act(context) {
       const { signal } = context;
       const { looks, isRestart } = await look(cluster, objects, node, signal);
-      if (changeOf(looks) === "") return rollout.act(context);
+      if (changeOf(looks) === "") {
+        const acted = await rollout.act(context);
+        return isWaiting(acted) ? explained(acted, (error) => failedRestart(network, node, error)) : acted;
+      }
       const obsolete = looks.flatMap((each) => each.obsolete ?? []);
       const [first] = obsolete;
       if (first) {
@@ -82,9 +85,10 @@ function changedStep(
       }
       const lacking = isRestart ? await othersReady(cluster, node, signal) : undefined;
       if (lacking) return lacking;
+      // Before it is asked for: an answer that is lost does not keep it from happening.
+      if (isRestart) restart = {};
       for (const { object } of looks) await apply(cluster, object, { signal });
       if (!isRestart) return undefined;
-      restart = {};
       return { is: "waiting", missing: `${hostOf(node)} restarts` };
     },
   };
@@ -114,10 +118,12 @@ function readyStep(cluster: Cluster, network: FabricNetwork, node: FabricNode, a
     },
     async act(context) {
       const acted = await step.act(context);
-      return typeof acted === "object" && "is" in acted ? explained(acted, hinted) : acted;
+      return isWaiting(acted) ? explained(acted, hinted) : acted;
     },
   };
 }
+
+const isWaiting = (acted: Acted): acted is Waiting => typeof acted === "object" && "is" in acted;
 
 /** What waits, with what it throws in other words. */
 function explained(waiting: Waiting, other: (error: FabricError) => FabricError): Waiting {

@@ -110,6 +110,49 @@ describe("a step that waits", () => {
     expect([outcomes.get("a"), failure?.code]).toEqual([{ result: "skipped", because: "interrupted" }, "interrupted"]);
   });
 
+  test("what it waited for is forgotten once it acts", async () => {
+    const deadline = new AbortController();
+    const { step } = seeing("a", [late, { is: "differs" }], {
+      act: async () => {
+        deadline.abort(new FabricError("timeout", "gave up after 5 s"));
+        throw deadline.signal.reason;
+      },
+    });
+    const { failure } = await converge([step], { signal: deadline.signal, sleep });
+    expect(failure?.message).toBe("gave up after 5 s with 1 of 1 steps left, at: step a");
+  });
+
+  test("that something came between is no change, and a dry run waits for its end", async () => {
+    const between: Observation = { is: "waiting", missing: "its Pod was replaced", isDisturbance: true };
+    const { outcomes } = await converge([seeing("a", [between, so]).step], { sleep });
+    expect(outcomes.get("a")?.result).toBe("unchanged");
+    const dry = await converge([seeing("a", [between, { is: "differs", change: "x" }]).step], { sleep, dryRun: true });
+    expect(dry.outcomes.get("a")).toEqual({ result: "would-change", detail: "x" });
+  });
+
+  test("a check that waits hides nothing behind it in a dry run", async () => {
+    const check = seeing("a", [late], { isCheck: true });
+    const next = seeing("b", [{ is: "differs", change: "x" }], { after: [check.step] });
+    const { outcomes } = await converge([check.step, next.step], { dryRun: true });
+    expect([outcomes.get("a")?.result, outcomes.get("b")]).toEqual([
+      "unchanged",
+      { result: "would-change", detail: "x" },
+    ]);
+  });
+
+  test("what this run has begun is its change, also where it finds it so when it acts again", async () => {
+    const { step, done } = seeing("a", [{ is: "differs", change: "call Init" }]);
+    const twice: Step = {
+      ...step,
+      act: async (context) => {
+        await step.act?.(context);
+        return done.acts === 1 ? { is: "waiting", missing: "its block" } : { unchanged: "it was initialized already" };
+      },
+    };
+    const { outcomes } = await converge([twice], { sleep });
+    expect(outcomes.get("a")).toEqual({ result: "changed", detail: "call Init" });
+  });
+
   test("in a dry run it would change, by what it will do then", async () => {
     const plan = [seeing("a", [late]).step, seeing("b", [{ ...late, change: "restart it" }]).step];
     const { outcomes, failure } = await converge(plan, { dryRun: true });
@@ -144,6 +187,19 @@ describe("failures that may pass", () => {
     const options: RunOptions = { now: () => now, sleep: async (milliseconds) => void (now += milliseconds) };
     expect((await converge([step], options)).failure).toBe(busy);
     expect(now).toBeLessThanOrEqual(1000);
+  });
+
+  test("do not include what cannot come any more, though it is of their kind", async () => {
+    const never = () => Promise.reject(busy);
+    const { step, done } = failing(0);
+    const waits: Step = {
+      ...step,
+      act: async (context) => {
+        await step.act?.(context);
+        return { is: "waiting", missing: "its Pods", until: never };
+      },
+    };
+    expect([(await converge([waits], { sleep })).failure, done.acts]).toEqual([busy, 1]);
   });
 
   test("are failures where it only looks, and in a single round", async () => {
@@ -324,6 +380,16 @@ describe("sections", () => {
     expect(scoped("a", [made("inside", facts, [outside])])[0]?.after).toEqual([outside]);
   });
 
+  test("steps that a heading brings must not wait for those that wait for the heading", async () => {
+    const facts = new Set<string>();
+    const [heading] = inTurn([{ title: "a", steps: () => [{ ...made("brought", facts), lane: "nodes" }] }]) as [Step];
+    const behind: Step = { ...made("behind", facts, [heading]), lane: "nodes" };
+    expect((await converge([heading, behind])).failure).toMatchObject({
+      code: "internal",
+      message: expect.stringContaining("wait for each other"),
+    });
+  });
+
   test("an interruption while a section is looked for says where", async () => {
     const interrupt = new AbortController();
     const steps = () => {
@@ -334,7 +400,7 @@ describe("sections", () => {
       (await converge(inTurn([{ title: "chaincode asset", steps }]), { signal: interrupt.signal })).failure,
     ).toMatchObject({
       code: "interrupted",
-      message: expect.stringContaining("at: chaincode asset"),
+      message: "stopped by SIGINT, at: chaincode asset",
     });
   });
 });

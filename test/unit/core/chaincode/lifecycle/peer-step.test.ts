@@ -176,6 +176,17 @@ describe("a step at a peer", () => {
     });
   });
 
+  test("whose Pod does not come back is absent, also where it would be patient with its peer", async () => {
+    const { all, network } = pods();
+    const { log, at } = work(() => {
+      all["peer0"] = undefined;
+      return new FabricError("not-ready", "no running Pod");
+    });
+    const patient: Step = { ...own(network, at, 0), patience: { with: ["not-ready"] } };
+    expect((await run(patient)).end).toBeInstanceOf(AbsentPeer);
+    expect(log).toEqual(["look at peer0.org1", "act at peer0.org1"]);
+  });
+
   test("does not go on for ever with a Pod that is replaced again and again", async () => {
     const { all, network } = pods();
     let replaced = 0;
