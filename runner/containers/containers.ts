@@ -57,7 +57,7 @@ export interface Containers {
   /** By name, ID or the beginning of an ID. Throws ApiError 404. */
   get(reference: string): Container;
   create(request: ContainerRequest): Promise<Container>;
-  /** Throws ApiError 304 when it runs, 400 when it cannot be started. */
+  /** Throws ApiError 304 when it runs, 400 when it cannot be started, 404 when it is removed meanwhile. */
   start(container: Container): Promise<void>;
   /** Sends SIGTERM, kills after `seconds`, and waits until all processes have ended. With 0 seconds it kills at once. */
   stop(container: Container, seconds: number): Promise<void>;
@@ -109,7 +109,10 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
     removals.add(removal);
   };
 
-  const running = () => [...containers.values()].filter(({ state }) => state.status === "running").length;
+  /** Containers whose process is being made: they count as running. */
+  const starting = new Set<Container>();
+  const running = () =>
+    starting.size + [...containers.values()].filter(({ state }) => state.status === "running").length;
 
   const stop = async (container: Container, seconds: number): Promise<void> => {
     const { state } = container;
@@ -180,7 +183,7 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
     },
     start: async (container) => {
       const { state } = container;
-      if (state.status === "running") throw new ApiError(304, "already started");
+      if (state.status === "running" || starting.has(container)) throw new ApiError(304, "already started");
       // A container is started once: the peer creates a new one each time (dockercontroller.go, Start).
       if (state.status === "exited") throw new ApiError(501, `container ${container.name} has ended: create it again`);
       if (ending.signal.aborted) throw new ApiError(503, "the runner is shutting down");
@@ -191,9 +194,21 @@ export async function openContainers(settings: ContainerSettings): Promise<Conta
         );
       }
       const begun = now();
-      const process = await startConfined(settings.confine, commandOf(container, settings)).catch((error: unknown) => {
+      starting.add(container);
+      let process: ConfinedProcess;
+      try {
+        process = await startConfined(settings.confine, commandOf(container, settings));
+      } catch (error) {
         throw new ApiError(400, `cannot start ${container.name}: ${String(error)}`);
-      });
+      } finally {
+        starting.delete(container);
+      }
+      // `remove` and `close` found nothing yet that they could end.
+      if (!containers.has(container.id) || ending.signal.aborted) {
+        process.end();
+        await process.ended;
+        throw new ApiError(404, `No such container: ${container.name}`);
+      }
       container.state = { status: "running", process, started: begun };
       metrics.started(container.kind);
       log.info("started", { kind: container.kind, container: container.name, pid: process.pid });

@@ -121,10 +121,15 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
   await removeStrangers(folders.images, (name) => configs.has(name.replace(/\.json$/, "")));
   await removeStrangers(folders.layers, (name) => layers.has(name.replace(/\.tar$/, "")));
 
+  const used = () => [...layers.values()].reduce((sum, size) => sum + size, 0);
   const keep = (file: string, layer: WrittenLayer, config: ImageConfig, wanted: readonly string[]): Promise<Image> =>
     inTurn(async () => {
       if (layers.has(layer.digest)) await rm(file, { force: true });
-      else await publish(file, layerFile(layer.digest));
+      else {
+        // Only here: another image may have come since this one began to be written.
+        if (used() + layer.size > settings.quota()) throw noRoom(settings.quota());
+        await publish(file, layerFile(layer.digest));
+      }
       layers.set(layer.digest, layer.size);
       const { bytes, id } = encodeConfig(config);
       await writeDurable(imageFile(id), bytes, unfinished());
@@ -138,7 +143,6 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
       return image;
     });
 
-  const used = () => [...layers.values()].reduce((sum, size) => sum + size, 0);
   return {
     list: () => [...configs.keys()].flatMap((id) => imageOf(id) ?? []),
     find,
@@ -158,10 +162,7 @@ export async function openImageStore(directory: string, settings: ImageStoreSett
         await rm(file, { force: true });
       }
     },
-    adopt: async (file, layer, config, wanted) => {
-      if (used() + layer.size > settings.quota()) throw noRoom(settings.quota());
-      return keep(file, layer, config, wanted);
-    },
+    adopt: keep,
     tag: (image, name) =>
       inTurn(async () => {
         // The image may have been removed since it was found.

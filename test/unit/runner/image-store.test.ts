@@ -128,6 +128,17 @@ describe("images", () => {
     expect(await readdir(join(directory, "work"))).toEqual([]);
   });
 
+  test("do not fill the disk together, when they are built at the same time", async () => {
+    const small = await open(3000);
+    const built = ["x", "y"].map((content) => build(content, `dev-peer0-${content}`, { into: small }));
+    const outcomes = await Promise.allSettled(built);
+    expect(outcomes.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []))).toEqual([
+      expect.objectContaining({ status: 507 }),
+    ]);
+    expect(small.used()).toBeLessThanOrEqual(3000);
+    expect(await readdir(join(directory, "work"))).toEqual([]);
+  });
+
   test.each([
     ["RUN", "FROM a\nRUN rm -rf /"],
     ["COPY", "FROM a\nCOPY x /"],
