@@ -170,7 +170,8 @@ async function main(): Promise<void> {
     await run(parseConfiguration(process.argv.slice(2)), log);
   } catch (thrown) {
     log.error("cannot run", { reason: reasonOf(thrown) });
-    process.exitCode = 1;
+    // What listens already would keep it alive, with probes that say all is well.
+    process.exit(1);
   }
 }
 

@@ -256,3 +256,14 @@ describe.skipIf(noRunner)("a runner that is told to end", () => {
     }
   });
 });
+
+describe.skipIf(noRunner)("a runner that cannot serve", () => {
+  test("ends, so that its probes do not say that all is well", async () => {
+    const runner = await newRunner("--socket=/no/such/directory/docker.sock");
+    try {
+      await expect(runner.process.start()).rejects.toThrow(/found it ended: .*"cannot run".*docker\.sock/s);
+    } finally {
+      await runner.stop();
+    }
+  });
+});
