@@ -266,6 +266,10 @@ async function putArchive(
 }
 
 async function getArchive({ query, response, method }: Call, container: Container): Promise<void> {
+  if (container.state.status === "running") {
+    // As above, and links would lead out of the container. Peers read what a build has left (platforms/util/utils.go, DockerBuild).
+    throw new ApiError(409, `cannot copy from ${container.name} while it runs`);
+  }
   const asked = query.get("path") ?? "";
   const path = await within(container.root, asked);
   if (path === undefined) {

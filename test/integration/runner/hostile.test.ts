@@ -428,10 +428,15 @@ describe.skipIf(noRunner)("hostile chaincode", () => {
   });
 
   test("cannot make the runner read elsewhere by links that it leaves", async () => {
-    await createShell(runner, image, "linker", "ln -s /etc/passwd stolen; ln -s /etc dir; sleep 600");
+    await createShell(runner, image, "linker", "ln -s /etc/passwd stolen; ln -s /etc dir; echo done; sleep 600");
     await start(runner, "linker");
-    const get = (path: string) => callApi(runner.socket, "GET", `/containers/linker/archive?path=${path}`);
-    await expect.poll(async () => (await get("/dir")).status, patience).toBe(200);
+    const ask = (method: string, path: string) =>
+      callApi(runner.socket, method, `/containers/linker/archive?path=${path}`);
+    const get = (path: string) => ask("GET", path);
+    await expect.poll(() => outputOf(runner, "linker"), patience).toBe("done\n");
+    // While it runs it could put a link where a directory was seen.
+    for (const method of ["GET", "HEAD"]) expect((await ask(method, "/dir")).status).toBe(409);
+    expect((await callApi(runner.socket, "POST", "/containers/linker/stop?t=0")).status).toBe(204);
     // The links themselves, as links.
     for (const [path, target] of [
       ["/stolen", "/etc/passwd"],
