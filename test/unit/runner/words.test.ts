@@ -5,7 +5,7 @@ import { checkIsolation } from "../../../runner/confinement/kernel.ts";
 import { buildPolicy, chaincodePolicy, chaincodePort, registryPorts } from "../../../runner/confinement/policy.ts";
 import { rewritePaths } from "../../../runner/containers/fabric-path.ts";
 import { frame, newOutput, selectLog } from "../../../runner/containers/output.ts";
-import { familyOf, parseStat, usageOf } from "../../../runner/containers/process-table.ts";
+import { familyOf, parseStatus, readProcesses, usageOf } from "../../../runner/containers/process-table.ts";
 import { excess } from "../../../runner/containers/watch.ts";
 import { baseName, imageName, matches } from "../../../runner/images/image-name.ts";
 
@@ -159,10 +159,23 @@ describe("output", () => {
 
 describe("processes", () => {
   test("are read even when their names are hostile", () => {
-    const fields = Array.from({ length: 50 }, (_, index) => String(index));
-    const text = `42 (a) R 1 (b) S 7 ${fields.slice(4).join(" ")}`;
-    expect(parseStat(text)).toEqual({ pid: 42, parent: 7, threads: 19, resident: 23 * 4096 });
-    expect(parseStat("")).toBeUndefined();
+    const text = "Name:\ta\rPPid:\t1\\n\nUmask:\t0022\nPid:\t42\nPPid:\t7\nThreads:\t19\n";
+    expect(parseStatus(`${text}VmPeak:\t   99 kB\nVmRSS:\t      64 kB\n`)).toEqual({
+      pid: 42,
+      parent: 7,
+      threads: 19,
+      resident: 65_536,
+    });
+    // One that has ended, and nobody has waited for.
+    expect(parseStatus(text)).toMatchObject({ pid: 42, resident: 0 });
+    expect(parseStatus("")).toBeUndefined();
+  });
+
+  test.skipIf(process.platform !== "linux")("are those of the machine, with what they have in memory", () => {
+    const own = readProcesses().find(({ pid }) => pid === process.pid);
+    expect(own).toMatchObject({ parent: process.ppid });
+    // It changes from one look to the next; a wrong unit would be off by four times or more.
+    expect((own?.resident ?? 0) / process.memoryUsage.rss()).toBeCloseTo(1, 0);
   });
 
   test("are counted with their descendants, not their neighbours", () => {
