@@ -34,10 +34,13 @@ export interface EngineRequest {
 /** The Docker Engine API of one daemon: the port that core/docker works through. */
 export interface Engine {
   readonly target: EngineTarget;
-  /** Calls and returns the answer's JSON; undefined when the answer is empty. Throws as `stream` does. */
+  /**
+   * Calls and returns the answer's JSON; undefined when the answer is empty. Throws as `stream` does, LostConnection when the answer is
+   * cut, and `invalid` when it is no JSON.
+   */
   call(request: EngineRequest): Promise<unknown>;
   /**
-   * Calls and returns the answer's body as a stream.
+   * Calls and returns the answer's body as a stream. A stream that is sent is destroyed, unless it was sent to its end.
    * Throws EngineError when the daemon refuses, `not-ready` when there is no daemon, `not-found` or `forbidden` as exec does.
    */
   stream(request: EngineRequest): Promise<IncomingMessage>;
@@ -84,16 +87,25 @@ class ExecEngine implements Engine {
   }
 
   async call(request: EngineRequest): Promise<unknown> {
-    const answer = await text(await this.stream(request));
-    return answer.trim() === "" ? undefined : JSON.parse(answer);
+    const body = await this.#textOf(await this.stream(request), request);
+    try {
+      return body.trim() === "" ? undefined : JSON.parse(body);
+    } catch (cause) {
+      const where = describe(this.target);
+      throw new FabricError("invalid", `expected JSON from Docker in ${where}, got ${messageOf(cause)}`, { cause });
+    }
   }
 
   async stream(request: EngineRequest): Promise<IncomingMessage> {
-    const signal = anySignal(this.#signal, request.signal);
-    const answer = await this.#send(request, signal);
-    const status = answer.statusCode ?? 0;
-    if (status < 400) return answer;
-    throw new EngineError(status, daemonMessage(await text(answer)), describe(this.target));
+    try {
+      const answer = await this.#send(request);
+      const status = answer.statusCode ?? 0;
+      if (status < 400) return answer;
+      throw new EngineError(status, daemonMessage(await this.#textOf(answer, request)), describe(this.target));
+    } catch (error) {
+      if (isReadable(request.body)) request.body.destroy();
+      throw error;
+    }
   }
 
   close(): void {
@@ -103,7 +115,8 @@ class ExecEngine implements Engine {
     this.#agent.destroy();
   }
 
-  async #send(request: EngineRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  async #send(request: EngineRequest): Promise<IncomingMessage> {
+    const signal = anySignal(this.#signal, request.signal);
     for (;;) {
       if (signal.aborted) throw abortError(signal, `${request.method} ${request.path}`);
       const sent = httpRequest({ ...requestOptions(request), agent: this.#agent, signal });
@@ -118,7 +131,17 @@ class ExecEngine implements Engine {
     }
   }
 
-  async #failure(error: unknown, sent: ClientRequest): Promise<FabricError> {
+  async #textOf(answer: IncomingMessage, request: EngineRequest): Promise<string> {
+    try {
+      return await text(answer);
+    } catch (error) {
+      const signal = anySignal(this.#signal, request.signal);
+      if (signal.aborted) throw abortError(signal, `${request.method} ${request.path}`);
+      throw await this.#failure(error, answer);
+    }
+  }
+
+  async #failure(error: unknown, sent: Connected): Promise<FabricError> {
     if (error instanceof FabricError) return error;
     const exit = await this.#agent.endOf(sent);
     if (exit instanceof FabricError) return exit;
@@ -130,6 +153,9 @@ class ExecEngine implements Engine {
     });
   }
 }
+
+/** A request or its answer. */
+type Connected = Pick<ClientRequest | IncomingMessage, "socket">;
 
 /** An agent whose connections are made by exec instead of TCP. They are kept alive like others. */
 class DialAgent extends Agent {
@@ -155,7 +181,7 @@ class DialAgent extends Agent {
   }
 
   /** The exit of the process that carried a request, or the error of its stream; undefined when nothing was connected. */
-  async endOf({ socket }: ClientRequest): Promise<unknown> {
+  async endOf({ socket }: Connected): Promise<unknown> {
     try {
       return socket ? await this.#streams.get(socket)?.exit : undefined;
     } catch (error) {
@@ -198,6 +224,9 @@ function answerOf(sent: ClientRequest, body: EngineRequest["body"]): Promise<Inc
     sent.on("error", reject);
     if (isReadable(body)) {
       body.once("error", (error) => sent.destroy(error));
+      // Neither ends with the other. What is read may be a file that is gone from the disk when it is closed (nameless-file.ts).
+      body.once("close", () => body.readableEnded || sent.destroy());
+      sent.once("close", () => body.destroy());
       body.pipe(sent);
     } else sent.end(body === undefined ? undefined : JSON.stringify(body));
   });

@@ -105,6 +105,7 @@ export async function loadImage(
 ): Promise<readonly string[]> {
   const counted = archive.pipe(countBytes((sent) => progress(megabytes(sent, bytes))));
   archive.once("error", (error) => counted.destroy(error));
+  counted.once("close", () => archive.destroy());
   const body = await engine.stream({
     method: "POST",
     path: "/images/load",

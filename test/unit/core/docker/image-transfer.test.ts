@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { composeImage, emptyImage } from "../../../../core/docker/composed-image.ts";
 import { commandFailed, type Daemon } from "../../../../core/docker/daemon.ts";
 import type { Engine, EngineRequest } from "../../../../core/docker/engine.ts";
+import { FabricError } from "../../../../core/error.ts";
 import { sendImage } from "../../../../core/docker/image-sending.ts";
 import type { Image } from "../../../../core/docker/images.ts";
 import { newLayerStore, type LayerStore } from "../../../../core/docker/layer-store.ts";
@@ -196,6 +198,30 @@ describe("an image is sent", () => {
       { Config: configName, RepoTags: ["a:latest"], Layers: names },
     ]);
     expect(gunzipSync(files.get(names[2] ?? "") ?? Buffer.of())).toEqual(layers[2]);
+  });
+
+  test("and when that fails, no layer stays open", async () => {
+    const large = randomBytes(4 << 20);
+    const shipment = { image: { id: image.Id, config, layers: [digest(large)] }, names: ["a:latest"], present: 0 };
+    await store.keep(digest(large), Readable.from([large]));
+    const opened: Readable[] = [];
+    const watched: LayerStore = {
+      ...store,
+      kept: (diffId) => {
+        const layer = store.kept(diffId);
+        const open = (stream: Readable) => (opened.push(stream), stream);
+        return layer && { size: layer.size, open: () => open(layer.open()) };
+      },
+    };
+    const engine = fakeEngine(async ({ body }) => {
+      await once(body as Readable, "data");
+      await expect.poll(() => opened.length).toBe(1);
+      // As the engine does.
+      (body as Readable).destroy();
+      throw new FabricError("connection", "lost");
+    });
+    await expect(sendImage(engine, shipment, watched)).rejects.toMatchObject({ message: "lost" });
+    await expect.poll(() => opened.map(({ closed }) => closed)).toEqual([true]);
   });
 
   test("a daemon that has something else by that name afterwards is not believed", async () => {
