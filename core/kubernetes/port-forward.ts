@@ -133,6 +133,11 @@ export async function forwardPort(cluster: Cluster, target: ForwardTarget, signa
   };
   const abort = () => void close();
   signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) {
+    // While it began to listen, when nobody heard of it.
+    await close();
+    throw abortError(signal, "the port-forward");
+  }
   return { host: "127.0.0.1", port, lastFailure: () => failure, close };
 }
 

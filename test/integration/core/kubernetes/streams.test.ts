@@ -225,6 +225,14 @@ describe("forwardPort", () => {
     await forward.close();
     expect(forward.lastFailure()).toBeUndefined();
   });
+
+  test("that is interrupted while it begins to listen does not stay open", async () => {
+    const { cluster } = (server = await serve({}));
+    const interrupt = new AbortController();
+    const forward = forwardPort(cluster, target, interrupt.signal);
+    interrupt.abort();
+    await expect(forward).rejects.toMatchObject({ code: "interrupted" });
+  });
 });
 
 describe("exec", () => {
