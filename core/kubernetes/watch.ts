@@ -18,6 +18,9 @@ export type Snapshot<K extends string> = ReadonlyMap<string, ObjectOf<K>>;
 /** The server ends a watch after this time; a new one goes on from the last version. */
 const watchSeconds = 290;
 
+/** Where nothing happens each watch ends without an event: the pause stays below a second. */
+const mostQuiet = 3;
+
 interface WatchEvent {
   readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
   readonly object: object;
@@ -25,15 +28,18 @@ interface WatchEvent {
 
 /**
  * Follows a selection by list and watch: yields all objects, and again after each change (always the same map), until the caller stops or
- * the signal is aborted. A watch that ends or is cut goes on from the last version seen; when that is too old (410), all is listed again.
+ * the signal is aborted. A watch that ends or is cut goes on from the last version seen; when that is too old (410), all is listed again. After
+ * a watch that failed, or brought nothing, there is a pause.
  * Throws ApiError when the API server refuses, `cluster-unreachable` when it stays away, `interrupted` or `timeout` with the signal.
  */
 export async function* watch<K extends string>(
   cluster: Cluster,
   selection: Selection<K>,
   signal: AbortSignal,
+  pause = pauseFor,
 ): AsyncGenerator<Snapshot<K>, never, void> {
-  let failures = 0;
+  /** One after the other: watches that failed, and watches that ended without an event. */
+  let [failures, quiet] = [0, 0];
   for (;;) {
     const { items, resourceVersion } = await listWithVersion(cluster, selection, signal);
     const state = new Map(items.map((item) => [keyOf(item), item]));
@@ -43,11 +49,12 @@ export async function* watch<K extends string>(
       const seen: string = version;
       let isOpen = false;
       try {
+        quiet++;
         const answer = await open(cluster, selection, seen, signal);
         isOpen = true;
         for await (const event of events(answer)) {
-          failures = 0;
           if (event.type === "ERROR") throw new ApiError(codeOf(event.object), event.object, cluster.context);
+          failures = quiet = 0;
           version = versionOf(event.object) ?? version;
           if (event.type === "BOOKMARK") continue;
           const object = received(event.object) as ObjectOf<K>;
@@ -60,8 +67,9 @@ export async function* watch<K extends string>(
         if (isExpired(error)) version = undefined;
         // `open` has waited for the server already.
         else if (!isOpen || !isPassing(error) || ++failures > 5) throw told(error, cluster);
-        else await pause(failures, signal);
       }
+      const pauses = Math.max(failures, Math.min(quiet, mostQuiet));
+      if (pauses > 0) await pause(100 * 2 ** pauses, signal);
       if (signal.aborted) throw abortError(signal, `watching ${selection.kind}`);
     }
   }
@@ -111,8 +119,8 @@ function told(error: unknown, { server, context }: Cluster): unknown {
   return error instanceof FabricError ? error : unreachable(error, { server, context, user: "" });
 }
 
-async function pause(failures: number, signal: AbortSignal): Promise<void> {
-  await sleep(100 * 2 ** failures, undefined, { signal }).catch(() => {});
+async function pauseFor(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => {});
 }
 
 function codeOf(status: V1Status): number {

@@ -147,6 +147,39 @@ describe("watch", () => {
     expect(asked).toBe(1);
   });
 
+  test.each([429, 503, 504])("gives up on a server that answers each with an error, %i", async (code) => {
+    const busy = line("ERROR", { kind: "Status", code, message: "busy" });
+    const { cluster, listed, watched } = await scripted(
+      [{ metadata: { resourceVersion: "1" }, items: [] }],
+      Array.from({ length: 20 }, () => (response: ServerResponse) => response.end(busy)),
+    );
+    const states = watch(cluster, { kind: "Pod" }, new AbortController().signal, async () => {});
+    await expect(take(2, states)).rejects.toMatchObject({ httpStatus: code });
+    expect([listed.length, watched.length]).toEqual([1, 6]);
+  });
+
+  test.each([
+    ["ends each at once", 1, ""],
+    ["finds each version too old", 6, line("ERROR", { kind: "Status", code: 410, message: "too old" })],
+  ])("asks a server that %s again after pauses", async (_, lists, said) => {
+    const { cluster, listed, watched } = await scripted(
+      Array.from({ length: 20 }, () => ({ metadata: { resourceVersion: "1" }, items: [] })),
+      Array.from({ length: 20 }, (_, index) => (response: ServerResponse) => {
+        response.end(index === 4 ? line("ADDED", pod("p1", "2")) : said);
+      }),
+    );
+    const interrupt = new AbortController();
+    const pauses: number[] = [];
+    const pause = async (milliseconds: number) => {
+      if (pauses.push(milliseconds) === 6) interrupt.abort();
+    };
+    await expect(take(100, watch(cluster, { kind: "Pod" }, interrupt.signal, pause))).rejects.toMatchObject({
+      code: "interrupted",
+    });
+    expect(pauses).toEqual([200, 400, 800, 800, 200, 400]);
+    expect([listed.length, watched.length]).toEqual([lists, 7]);
+  });
+
   test("gives up on a server that stays away", async () => {
     const { cluster } = await scripted(
       [{ metadata: { resourceVersion: "1" }, items: [] }],
