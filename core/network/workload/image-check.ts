@@ -18,7 +18,7 @@ const longest = 3600;
 
 /**
  * A check that the cluster has, or can pull, the new images of running nodes, before the definition is written and the nodes are
- * stopped. It is left out for a user who may not read an organization's Pods, or not create one.
+ * stopped. It is left out for a user who may not read, list or create an organization's Pods.
  */
 export function imagesStep(cluster: Cluster, network: FabricNetwork, after: Step): Step {
   const checked = new Set<string>();
@@ -87,11 +87,11 @@ async function makeCheckPod(
   signal: AbortSignal,
 ): Promise<V1Pod | undefined> {
   const { namespace } = organization;
-  await removeLeftovers(cluster, namespace, signal);
+  await ifAllowed(removeLeftovers(cluster, namespace, signal));
   return ifAllowed(create(cluster, checkPod(namespace, image, component), { signal }));
 }
 
-/** Waits until a Pod has its image, and removes it. Throws `not-ready` with the kubelet's words. */
+/** Waits until a Pod has its image, where it may be watched, and removes it. Throws `not-ready` with the kubelet's words. */
 async function pulled(
   cluster: Cluster,
   image: string,
@@ -104,6 +104,7 @@ async function pulled(
     await waitFor(cluster, ref, hasImage, { signal, progress: told });
   } catch (cause) {
     if (!(cause instanceof FabricError) || cause.code === "interrupted") throw cause;
+    if (cause.code === "forbidden") return;
     throw new FabricError("not-ready", `expected the cluster to have the image ${image}; ${cause.message}`, {
       hint: [
         "nothing was changed. Is the image's name right (",
@@ -126,13 +127,19 @@ async function pulled(
 
 const checkLabels = { ...managedBy, "app.kubernetes.io/component": "image-check" } as const;
 
-/** Removes Pods of a command that was killed. */
+/** Removes Pods of a command that was killed. One that may still start can be that of a command which runs at this moment. */
 async function removeLeftovers(cluster: Cluster, namespace: string, signal: AbortSignal): Promise<void> {
   const pods = await list(cluster, { kind: "Pod", namespace, labels: checkLabels }, signal);
-  for (const { metadata } of pods) {
+  for (const { metadata } of pods.filter(isLeftover)) {
     const ref = { kind: "Pod", namespace, name: metadata?.name ?? "" } as const;
     await remove(cluster, ref, { uid: metadata?.uid, gracePeriodSeconds: 0, signal });
   }
+}
+
+/** Whether a Pod has ended, or should have: Kubernetes ends no Pod that has found no node. */
+function isLeftover({ metadata, status }: V1Pod): boolean {
+  const made = metadata?.creationTimestamp?.getTime() ?? Infinity;
+  return ["Succeeded", "Failed"].includes(status?.phase ?? "") || Date.now() - made > longest * 1000;
 }
 
 /** A Pod that only has to start: `peer version` and `orderer version` need no configuration. */

@@ -152,15 +152,24 @@ describe("a change of nodes that run", () => {
     expect(cluster.objects()).toEqual(before);
   });
 
-  test("what a killed run left of its look for an image is removed by the next", async () => {
+  test("what a killed run left of its look for an image is removed by the next, and not what another run looks at", async () => {
     const cluster = await running();
     const labels = { "app.kubernetes.io/managed-by": "kubectl-fabric", "app.kubernetes.io/component": "image-check" };
-    cluster.put({
-      ...cluster.read("Pod", "orderer0-0", "orderer"),
-      metadata: { name: "kubectl-fabric-image-abcde", namespace: "orderer", labels },
-    });
+    const put = (name: string, phase: string) =>
+      cluster.put({
+        ...cluster.read("Pod", "orderer0-0", "orderer"),
+        metadata: { name: `kubectl-fabric-image-${name}`, namespace: "orderer", labels },
+        status: { phase },
+      });
+    for (const phase of ["Succeeded", "Failed", "Pending", "Running"]) put(phase.toLowerCase(), phase);
+    const old = put("old", "Pending");
+    cluster.put({ ...old, metadata: { ...old.metadata, creationTimestamp: "2020-01-01T00:00:00Z" } });
     await init(cluster, changed({ fabricVersion: "3.2" }));
-    expect(cluster.objects().filter(({ metadata }) => metadata.name.startsWith("kubectl-fabric-image-"))).toEqual([]);
+    const left = cluster.objects().map(({ metadata }) => metadata.name);
+    expect(left.filter((name) => name.startsWith("kubectl-fabric-image-"))).toEqual([
+      "kubectl-fabric-image-pending",
+      "kubectl-fabric-image-running",
+    ]);
   });
 
   test("another Pod that has come to have the name of its own is not removed", async () => {
@@ -179,12 +188,22 @@ describe("a change of nodes that run", () => {
     expect(theirs.map(({ metadata: { name, namespace } }) => cluster.find("Pod", name, namespace))).toEqual(theirs);
   });
 
-  test("who may not make Pods goes on without the look", async () => {
-    const cluster = await running();
-    cluster.interfere(({ verb, kind }) => (verb === "create" && kind === "Pod" ? "forbidden" : undefined));
-    await init(cluster, changed({ fabricVersion: "3.2" }));
-    expect(Object.values(imagesOf(cluster))).toEqual(hosts.map(() => "3.2"));
-  });
+  test.each(["create", "list", "delete"])(
+    "who may not %s Pods goes on without the look, or its leftovers",
+    async (not) => {
+      const cluster = await running();
+      const labels = { "app.kubernetes.io/managed-by": "kubectl-fabric", "app.kubernetes.io/component": "image-check" };
+      cluster.put({
+        ...cluster.read("Pod", "orderer0-0", "orderer"),
+        metadata: { name: "kubectl-fabric-image-abcde", namespace: "orderer", labels },
+        status: { phase: "Succeeded" },
+      });
+      cluster.interfere(({ verb, kind }) => (verb === not && kind === "Pod" ? "forbidden" : undefined));
+      await init(cluster, changed({ fabricVersion: "3.2" }));
+      const images = Object.entries(imagesOf(cluster)).filter(([name]) => !name.startsWith("kubectl-fabric-image-"));
+      expect(images.map(([, tag]) => tag)).toEqual(hosts.map(() => "3.2"));
+    },
+  );
 
   test("one that does not catch up ends it", async () => {
     const cluster = await running();
