@@ -59,8 +59,11 @@ export function imageMatches({ repository, tag, digest }: Image, entry: string):
   return last.includes("@") && [`${repository}@${digest}`, `${tagged}@${digest}`].some((form) => isLike(form, entry));
 }
 
-/** Takes each part at its first occurrence. That is enough, and needs only linear time for each part. */
-function isLike(text: string, pattern: string): boolean {
+/**
+ * Whether a text fits a pattern, in which `*` stands for any characters. Takes each part at its first occurrence. That is enough, and
+ * needs only linear time for each part.
+ */
+export function isLike(text: string, pattern: string): boolean {
   const [first = "", ...parts] = pattern.split("*");
   const last = parts.pop();
   if (last === undefined) return text === first;

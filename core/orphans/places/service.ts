@@ -1,6 +1,7 @@
 import { messageOf } from "../../error.ts";
 import { readChaincodePackage } from "../../fabric/package/chaincode-package.ts";
 import { connectionAddress } from "../../fabric/package/service-chaincode.ts";
+import { isLike } from "../../injection/image.ts";
 import type { KubernetesObject, V1Deployment, V1Pod, V1Service } from "../../kubernetes/client-node.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { get, list, listPages, remove } from "../../kubernetes/objects.ts";
@@ -183,7 +184,7 @@ interface JudgedService {
 
 /** The addresses in connection.json of installed packages, except superseded ones. */
 export interface Dialled {
-  /** "service.namespace" -> the package with this address. */
+  /** "service.namespace", with "*" for what each peer fills in -> the package with this address. */
   readonly packages: ReadonlyMap<string, string>;
   /** Peers whose packages could not be read. */
   readonly unreadable: readonly (Pick<PeerPod, "network" | "organization"> & { readonly because: string })[];
@@ -208,7 +209,10 @@ export function judgeService(
     dialled.unreadable.filter((peer) => concerns(own, peer)),
     ({ because }) => because,
   );
-  const dialler = dialled.packages.get(`${name}.${namespace}`);
+  const [dialler] = inOrder(
+    [...dialled.packages].flatMap(([address, id]) => (isLike(`${name}.${namespace}`, address) ? [id] : [])),
+    (id) => id,
+  );
   if (dialler !== undefined) return judged({ verdict: "needed", because: `package ${dialler} leads to it` });
   if (doubt) return judged({ verdict: "kept", because: doubt.because });
   if (stranger !== undefined) return judged({ verdict: "kept", because: `it also leads to ${stranger}` });
@@ -301,8 +305,15 @@ function lead(packages: Map<string, string>, address: string, packageId: string)
   if (before === undefined || packageId < before) packages.set(address, packageId);
 }
 
-/** "asset.org1" for the address "asset.org1.svc:9999"; an address without namespace is in the given one. */
+/**
+ * "asset.org1" for the address "asset.org1.svc:9999"; an address without namespace is in the given one. "asset-*.org1" for
+ * "asset-{{.peername}}.org1:9999": each peer fills in its own values (ccaas_builder/cmd/build), which at the end may name a namespace.
+ */
 export function hostKey(address: string, namespace: string): string {
-  const [service = "", where = namespace] = address.replace(/:\d+$/, "").split(".");
-  return `${service}.${where}`;
+  const [from, to] = [address.indexOf("{{"), address.lastIndexOf("}}")];
+  // What stands between two templates may depend on them.
+  const filled = from < 0 || to < from ? address : `${address.slice(0, from)}*${address.slice(to + 2)}`;
+  const host = filled.replace(/:(\d+|\*)$/, "");
+  const [service = "", where = namespace] = host.split(".");
+  return host === service && host.endsWith("*") ? host : `${service}.${where}`;
 }

@@ -82,6 +82,26 @@ describe("chaincode as a service", () => {
       "needed",
     ],
     [
+      "is in one where each peer fills in its own name",
+      [server("orphan")],
+      { ...dialled, packages: new Map([["ass*t.org1", id]]) },
+      undefined,
+      "needed",
+    ],
+    [
+      "is of another namespace than what is in a package",
+      [server("orphan")],
+      {
+        ...dialled,
+        packages: new Map([
+          ["asset.org2", id],
+          ["*.org2", id],
+        ]),
+      },
+      undefined,
+      "orphan",
+    ],
+    [
       "may be in a package that nobody could read",
       [server("orphan")],
       { ...dialled, unreadable: [{ because: "x" }] },
@@ -96,6 +116,12 @@ describe("chaincode as a service", () => {
     ["asset:9999", "asset.org2"],
     ["asset.org1:9999", "asset.org1"],
     ["asset.org1.svc.cluster.local:9999", "asset.org1"],
+    ["asset-{{.peername}}.org1:9999", "asset-*.org1"],
+    ["asset.{{.namespace}}.svc:{{.port}}", "asset.*"],
+    ["asset.org1:{{.port}}", "asset.org1"],
+    ['{{if eq .x "}}"}}asset-a{{else}}asset-b{{end}}.org1', "*.org1"],
+    // What is filled in at the end may bring a namespace with it.
+    ["{{.address}}", "*"],
   ])("%s is Service %s", (address, key) => {
     expect(hostKey(address, "org2")).toBe(key);
   });
