@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { FabricError } from "../error.ts";
 import { anySignal } from "./abort.ts";
+import { ifAllowed } from "./allowed.ts";
 import type { CoreV1Event, V1LabelSelector, V1Pod } from "./client-node.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Condition } from "./conditions.ts";
@@ -102,18 +103,13 @@ async function hopeless(
   tell: (text: string) => void,
   patience: Patience,
 ): Promise<never> {
-  try {
-    const labels = workloads.has(ref.kind) ? await selectorOf(cluster, ref, signal) : undefined;
-    if (labels === undefined) return await never();
-    return await Promise.race([
-      hopelessPods(cluster, ref, labels, signal, tell, patience),
-      refusedPods(cluster, ref, signal, tell),
-    ]);
-  } catch (error) {
-    // A user who may not read Pods or events waits without these reasons.
-    if (error instanceof FabricError && error.code === "forbidden") return never();
-    throw error;
-  }
+  // A user who may not read the workload, its Pods or the events waits without what these say.
+  const labels = workloads.has(ref.kind) ? await ifAllowed(selectorOf(cluster, ref, signal)) : undefined;
+  if (labels === undefined) return never();
+  return Promise.race([
+    ifAllowed(hopelessPods(cluster, ref, labels, signal, tell, patience), never()),
+    ifAllowed(refusedPods(cluster, ref, signal, tell), never()),
+  ]);
 }
 
 function never(): Promise<never> {
@@ -266,7 +262,7 @@ export async function explain(
   const namespace = ref.namespace ?? cluster.namespace;
   const [object, events] = await Promise.all([
     get(cluster, ref, signal),
-    list(cluster, { kind: "Event", namespace }, signal),
+    ifAllowed(list(cluster, { kind: "Event", namespace }, signal), []),
   ]);
   if (!object) return undefined;
   const pods = ref.kind === "Pod" ? [object as V1Pod] : await podsOf(cluster, object, namespace, signal);
@@ -297,16 +293,16 @@ function matchLabels(object: object): Readonly<Record<string, string>> | undefin
 async function claimsOf(cluster: Cluster, pod: V1Pod, namespace: string, signal: AbortSignal | undefined) {
   const names = (pod.spec?.volumes ?? []).flatMap(({ persistentVolumeClaim: claim }) => claim?.claimName ?? []);
   const claims = await Promise.all(
-    names.map((name) => get(cluster, { kind: "PersistentVolumeClaim", namespace, name }, signal)),
+    names.map((name) => ifAllowed(get(cluster, { kind: "PersistentVolumeClaim", namespace, name }, signal))),
   );
   return claims.filter((claim) => claim !== undefined);
 }
 
-/** Events of an object, and of a Deployment's ReplicaSets, whose names begin with its name. */
+/** Events of an object, and of a Deployment's ReplicaSets, whose names are its name and a hash without a dash (deployment/sync.go). */
 function ofController(events: readonly CoreV1Event[], { kind, name }: ObjectRef): readonly CoreV1Event[] {
   return events.filter(
     ({ involvedObject: about }) =>
       (about.kind === kind && about.name === name) ||
-      (kind === "Deployment" && about.kind === "ReplicaSet" && about.name?.startsWith(`${name}-`)),
+      (kind === "Deployment" && about.kind === "ReplicaSet" && about.name?.replace(/-[^-]*$/, "") === name),
   );
 }

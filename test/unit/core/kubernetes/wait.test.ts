@@ -182,4 +182,48 @@ describe("a wait for what needs nothing that is still to come", () => {
     pod({ state: { running: {} } }, { name: "cc-asset-2", template: "2" });
     expect(await impatiently(/cc-asset-2/)).toMatchObject({ code: "interrupted" });
   });
+
+  test("ends for the same reasons when events may not be read", async () => {
+    cluster.interfere(({ verb, kind }) => (verb === "list" && kind === "Event" ? "forbidden" : undefined));
+    pod(notPulled);
+    expect(await impatiently()).toMatchObject({
+      code: "not-ready",
+      message: expect.stringContaining("ErrImagePull") as string,
+    });
+  });
+});
+
+test("the reason after a timeout needs no events", async () => {
+  cluster.interfere(({ verb, kind }) => (verb === "list" && kind === "Event" ? "forbidden" : undefined));
+  pod({ state: { waiting: { reason: "ImagePullBackOff", message: "Back-off pulling image" } } });
+  expect(await cutOff(deadline, /./)).toMatchObject({
+    message: expect.stringContaining("container chaincode has no image") as string,
+  });
+});
+
+test("a Pod that is refused is told of the Deployment itself, not of one whose name begins with the same words", async () => {
+  const refused = (name: string, message: string) =>
+    cluster.put({
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: { name: `${name}.1`, namespace: "org1" },
+      involvedObject: { kind: "ReplicaSet", name, namespace: "org1" },
+      type: "Warning",
+      reason: "FailedCreate",
+      message,
+      lastTimestamp: new Date().toISOString(),
+    });
+  refused("cc-asset-audit-5d4f8c7b9d", "quota of the other");
+  const seen: string[] = [];
+  const controller = new AbortController();
+  const waiting = waitFor(cluster.connect(), ref, rolledOut, {
+    signal: controller.signal,
+    progress: (text) => {
+      seen.push(text);
+      if (seen.length === 1) refused("cc-asset-5d4f8c7b9d", "quota exceeded");
+      if (text.includes("quota exceeded")) controller.abort();
+    },
+  });
+  await expect(waiting).rejects.toMatchObject({ code: "interrupted" });
+  expect(seen.filter((text) => text.includes("quota"))).toEqual([expect.stringContaining("quota exceeded")]);
 });
