@@ -23,11 +23,11 @@ export interface Run {
 interface Work {
   readonly step: Step;
   readonly context: StepContext;
-  /** What it was about to change when it acted; undefined when it has not. */
+  /** Set when the step acts: the change that it had announced. */
   acted?: { readonly change: string | undefined };
-  /** It was seen to be not so yet. */
+  /** Set once the step has waited. */
   waited?: true;
-  /** What it waited for at last: says more than that it was cut off. */
+  /** What it waited for last. It says more than the deadline that cut the wait off. */
   missing?: FabricError;
 }
 
@@ -37,7 +37,7 @@ export interface Attempt {
   readonly brought?: readonly Step[];
 }
 
-/** A step from its first look to its end. What it waits for it waits for without a slot. */
+/** Runs one step from its first look to its end. A step that waits holds no slot. */
 export async function attempt(
   step: Step,
   run: Run,
@@ -110,7 +110,7 @@ async function waited(
   return isAgain ? looks() : 0;
 }
 
-/** One that may pass by itself is a pause, any other ends the step. */
+/** A pause after a failure that may pass by itself; any other failure ends the step. */
 function afterFailure(
   error: unknown,
   work: Work,
@@ -132,7 +132,7 @@ function afterFailure(
 function cutShort(error: unknown, { context: { signal }, missing }: Work): Outcome {
   const { aborted, reason } = signal as { readonly aborted: boolean; readonly reason: unknown };
   if (!aborted) return { result: "failed", error };
-  // Whatever a call says when it is cut off by Ctrl-C, nothing has failed. A deadline is another thing: what it cut off tells why.
+  // After Ctrl-C nothing has failed, whatever the interrupted call says. After a deadline the step has failed, and `missing` says why.
   if (reason instanceof FabricError && reason.code === "interrupted") return interrupted;
   return { result: "failed", error: missing && (error === reason || isCutOff(error)) ? missing : error };
 }
@@ -151,13 +151,13 @@ async function inSlot(work: Work, run: Run, bring: (steps: readonly Step[]) => v
   return { outcome: found, brought };
 }
 
-/** A look, and where it differs an act. */
+/** Looks, and acts if the step differs. */
 async function round(work: Work, run: Run): Promise<Outcome | Waiting> {
   const { step, context, acted, waited } = work;
   const observation = await step.observe(context);
   switch (observation.is) {
     case "so":
-      // What was done before it waited, or before the connection was lost, was done by us; what was waited for has come in this run.
+      // An act before a wait or a lost connection was this step's own; what the step waited for has come in this run.
       return {
         result: (acted || waited) && !step.isCheck && !observation.byOthers ? "changed" : "unchanged",
         detail: observation.detail ?? acted?.change,
@@ -165,7 +165,7 @@ async function round(work: Work, run: Run): Promise<Outcome | Waiting> {
     case "waiting":
       return observation;
     case "required":
-      // What others have to do keeps nobody from looking.
+      // A dry run can look at the next steps although somebody else has to act first.
       if (run.dryRun) return { result: "would-change", detail: observation.failure.message, isThere: true };
       return { result: "required", of: observation.of, error: observation.failure };
     case "differs":
@@ -208,7 +208,7 @@ async function change(
   return { result: step.isCheck ? "unchanged" : "changed", detail: said ?? wanted };
 }
 
-/** Waits for a step's turn, without a slot; what comes of that other than that it acts. */
+/** Waits for the step's turn without holding a slot. Undefined when the step may act; else what came of the wait. */
 async function turn(work: Work, run: Run): Promise<Outcome | Waiting | undefined> {
   const { lanes, slots, signal } = run;
   slots.leave();

@@ -1,6 +1,6 @@
 /**
- * Does a thing for each, several at once but not more than `limit`; results in the order of the items. Throws the first failure, after
- * which nothing more is begun: whoever asked has given up, and closes what the others would use.
+ * Calls `act` for each item, at most `limit` at once; the results are in the order of the items. Throws the first failure and begins no
+ * further item after it: the caller has given up, and closes what the other items would use.
  */
 export async function eachBounded<Item, Result>(
   items: readonly Item[],

@@ -6,7 +6,9 @@ export interface Eventually {
   readonly signal: AbortSignal;
   /** Milliseconds; as long as the signal lets it unless told. */
   readonly within?: number;
-  /** Failures of these kinds are tried again: the other side is not there yet. Lost connections are in any case, for a while. */
+  /**
+   * After failures with these codes it tries again: the other side is not there yet. After a lost connection it always does, a few times.
+   */
   readonly retry?: readonly ErrorCode[];
   /** How a pause is made: by the clock unless told. */
   readonly sleep?: Sleep;
@@ -38,7 +40,7 @@ export async function eventually<T>(
     try {
       return await attempt();
     } catch (error) {
-      // That it was cut off says less than what it was waiting for.
+      // The failure before says more than that this attempt was cut off.
       if (signal.aborted) throw before !== undefined && isCutOff(error) ? before : error;
       const further = persistence.after(error, true);
       if (!further) throw error;

@@ -1,11 +1,11 @@
 import { FabricError } from "../error.ts";
 import type { Step } from "./step.ts";
 
-/** The steps of a run, those that were known from the beginning and those that others have brought. */
+/** The steps of a run: those of the plan, and those that headings have brought. */
 export interface Graph {
-  /** In the order of the plan; what a step has brought stands behind it. */
+  /** In the order of the plan; the steps that a heading has brought follow it. */
   readonly steps: () => readonly Step[];
-  /** What a step has brought, and what these have. */
+  /** The steps that a heading has brought, and those that these have brought. */
   readonly broughtBy: (step: Step) => readonly Step[];
   /** Throws `internal` when ids are not unique, a step comes after one that is not there, or steps wait for each other's turn for ever. */
   readonly bring: (by: Step, steps: readonly Step[]) => void;
@@ -45,7 +45,7 @@ function check(steps: readonly Step[], broughtBy: (step: Step) => readonly Step[
     steps.filter(({ lane }) => lane !== undefined),
     ({ lane }) => lane,
   );
-  /** Whose turns have to be over before a step has its own. */
+  /** The steps of the same lane whose turns come before this step's turn. */
   const turnsBefore = (step: Step): readonly Step[] => {
     const lane = step.lane === undefined ? [] : (lanes.get(step.lane) ?? []);
     return lane.slice(0, lane.indexOf(step));

@@ -1,6 +1,9 @@
 import { FabricError } from "../error.ts";
 
-/** An answer that can be done without: undefined where it fails, as whoever was asked does not answer, or not to this user. */
+/**
+ * An answer that the caller can do without. Undefined when the request fails: the other side does not answer, or refuses this user. Throws
+ * when the signal is aborted.
+ */
 export async function ifAnswered<T>(answer: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   try {
     return await answer;

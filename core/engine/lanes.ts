@@ -1,10 +1,10 @@
 import type { Step } from "./step.ts";
 
-/** Who acts when, of the steps of each lane that interrupt what runs. */
+/** The turns of steps that interrupt what runs: of each lane one step at a time. */
 export interface Lanes {
   /** Steps that have come into the graph. */
   add(steps: readonly Step[]): void;
-  /** Resolves when it is this step's turn, or nobody's any more. */
+  /** Resolves when it is this step's turn, or when no step of the lane gets a turn any more. */
   take(step: Step): Promise<Turn>;
   /** A step with a lane acts without a turn. */
   pass(step: Step): void;
@@ -12,13 +12,13 @@ export interface Lanes {
   ended(step: Step, how: Ending): void;
 }
 
-/** `waiting`: not in this round. */
+/** `waiting`: the step is not so yet, and this is the only round. */
 export type Ending = "done" | "failed" | "waiting";
 
 type Turn =
-  /** `waited`: what the step saw before may no longer be so. */
+  /** `waited`: the step waited for its turn, so what it saw before may no longer be so. */
   | { readonly is: "given"; readonly waited: boolean }
-  /** A step of the lane has failed in its turn, or waits in it, and this is the only round. */
+  /** The step `by` has failed in its turn, or in the only round it still waits in its turn. */
   | { readonly is: "refused"; readonly by: Step; readonly how: "failed" | "waiting" };
 
 interface Place {
@@ -33,8 +33,8 @@ interface Lane {
 }
 
 /**
- * In the order of the plan: each has to leave before the next has its turn, also one that never took its own. One that left and finds
- * that it needs a turn after all comes next when whoever acts has left.
+ * Turns go in the order of the plan. A step has its turn when each earlier step of the lane has left: it has ended, or it acts without a
+ * turn. A step that has left and needs a turn after all comes next, when the acting step has left.
  */
 export function newLanes(signal: AbortSignal): Lanes {
   const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
@@ -49,7 +49,7 @@ export function newLanes(signal: AbortSignal): Lanes {
     place.state = "left";
     place.left.resolve();
   };
-  /** Whom it waits for: nobody any more when one has failed. */
+  /** The place that has to be left first; undefined also when the lane refuses all further turns. */
   const nextBefore = ({ places, refusal }: Lane, own: Place) => {
     if (refusal) return undefined;
     const others = places.filter((place) => place !== own);

@@ -6,8 +6,8 @@ interface Keeping<Value> {
 }
 
 /**
- * Does a thing once for each key, however many ask for it, now or later, and again only when what came of it has become too old.
- * What failed may be tried again.
+ * Calls `make` once for each key, however many callers ask for that key. Calls it again only when the value has become too old, or when
+ * `make` has failed.
  */
 export function onceEach<Value>({ keptFor = () => Infinity, now = () => performance.now() }: Keeping<Value> = {}): (
   key: string,
@@ -17,7 +17,7 @@ export function onceEach<Value>({ keptFor = () => Infinity, now = () => performa
   return (key, make) => {
     const before = kept.get(key);
     if (before && now() < before.until) return before.made;
-    // Under way it has no age: however long it takes, nobody begins a second one.
+    // Until `make` has ended, the value has no age: however long it takes, no caller begins a second one.
     const mine = { made: make(), until: Infinity };
     kept.set(key, mine);
     mine.made.then(

@@ -4,7 +4,7 @@ import type { Patience } from "./step.ts";
 /** Milliseconds before each further attempt after a lost connection: an API server that restarts is away for some seconds. */
 const lostPauses: readonly number[] = [500, 2000, 5000, 10_000];
 
-/** What follows from a lost connection while whatever cut it goes on. */
+/** Codes of failures that follow a lost connection while its cause lasts. */
 const alike: readonly ErrorCode[] = ["connection", "cluster-unreachable"];
 
 const firstPause = 100; // milliseconds
@@ -22,15 +22,19 @@ export function growingPauses(): () => number {
 
 /** How long something that failed is tried again. */
 export interface Persistence {
-  /** What to do about a failure: after a pause once more, or nothing. `hasActed`: it came when acting, or after that. */
+  /**
+   * The pause before the next attempt, in milliseconds; undefined: no further attempt. `hasActed`: the failure came while acting, or later.
+   * `isLost`: it counts as a lost connection.
+   */
   after(error: unknown, hasActed: boolean): { readonly pause: number; readonly isLost: boolean } | undefined;
   /** It has worked. */
   worked(): void;
 }
 
 /**
- * A lost connection is made anew, and not for ever; what fails in the same way after one counts as lost, too. Failures of the kinds that
- * `patience` names are tried again with growing pauses, as long as it allows: from the first of them, or from `since`. Nothing else is.
+ * Attempts are repeated after two kinds of failures. A lost connection: as often as there are `lostPauses`; after the first one, failures
+ * with a code of `alike` count as lost, too. A failure whose code `patience` names: with growing pauses, for as long as `patience` allows,
+ * counted from `since` or from the first such failure in a row.
  */
 export function newPersistence(patience: Patience | undefined, now: () => number, since?: number): Persistence {
   const pausesWhenLost = lostPauses.values();

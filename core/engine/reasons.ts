@@ -1,4 +1,4 @@
-/** Why something is not so, and what that is. */
+/** Why something is not so; `about` is the name of that thing. */
 export interface Reason {
   readonly about: string;
   readonly reason: string;
@@ -13,10 +13,10 @@ export interface SharedReason {
 /** What a reason begins with where it names the one Pod or workload that it is about (core/kubernetes/wait.ts). */
 const ofOne = /^((StatefulSet|Deployment|DaemonSet|Job) \S+( was not ready( after \d+ s)?)?: )?(Pod \S+: )?/;
 
-/** A reason without the name of whom it is about: equal for all that have it. */
+/** A reason without the name of the Pod or workload that it is about: several things with the same reason then have equal texts. */
 export const sharedReason = (reason: string): string => reason.replace(ofOne, "");
 
-/** Each reason once, in the order in which they came. One that is about one thing alone stays as it was said. */
+/** Each reason once, in the order in which they came. A reason of one thing alone keeps the names in it. */
 export function byReason(reasons: readonly Reason[]): readonly SharedReason[] {
   return [...Map.groupBy(reasons, ({ reason }) => sharedReason(reason))].map(([shared, group]) => {
     const [first] = group;

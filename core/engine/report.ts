@@ -6,45 +6,45 @@ import type { Step } from "./step.ts";
 export type Outcome =
   | { readonly result: "unchanged"; readonly detail?: string | undefined }
   | { readonly result: "changed"; readonly detail?: string | undefined }
-  /** Dry run: it would act or wait, or it comes after one that would make what it needs to be looked at. */
+  /** Dry run: the step would act or wait, or cannot be looked at because a step before it would first have to act. */
   | {
       readonly result: "would-change";
       readonly detail?: string | undefined;
       /** What comes after it is looked at all the same. */
       readonly isThere?: true;
     }
-  /** One round: it is not so yet, and there is nothing to do but to wait. `acted`: for what it did in this round. */
+  /** Only in `pass`: the step is not so yet and can only wait. `acted`: it waits for the effect of what it did in this round. */
   | { readonly result: "waiting"; readonly missing: string; readonly acted: boolean }
   /** Somebody else has to act. */
   | { readonly result: "required"; readonly of: string; readonly error: FabricError }
   /** A removal that nobody consented to. */
   | { readonly result: "kept"; readonly detail?: string | undefined }
   | { readonly result: "failed"; readonly error: unknown }
-  /** Not finished: one that it comes after is not so, or the run was interrupted. */
+  /** Not finished: a step before it is not so, or the run was interrupted. */
   | { readonly result: "skipped"; readonly because: string; readonly failure?: unknown };
 
 export type StepEvent =
   | { readonly type: "started"; readonly step: Step }
   | { readonly type: "progress"; readonly step: Step; readonly text: string }
-  /** A connection was lost on the way: the step is looked at again, and acts again if it has to. */
+  /** A connection was lost, or a Pod was replaced: the step is looked at again, and acts again if it has to. */
   | { readonly type: "again"; readonly step: Step; readonly because: string }
   | { readonly type: "ended"; readonly step: Step; readonly outcome: Outcome; readonly milliseconds: number };
 
 export interface RunReport {
-  /** All steps, in the order of the plan; those that others have brought stand behind these. */
+  /** All steps, in the order of the plan; those that a heading has brought follow it. */
   readonly steps: readonly Step[];
   /** Of every step, by its id. */
   readonly outcomes: ReadonlyMap<string, Outcome>;
-  /** How many there are, headings (steps that bring others) left out. */
+  /** How many steps ended like this; headings (steps that bring others) are not counted. */
   readonly changed: number;
   readonly unchanged: number;
   readonly wouldChange: number;
   /** Steps of one round that wait, and so are not so yet. */
   readonly waiting: number;
   /**
-   * Why the run did not come to its end: the failure itself when there is only one (`internal` when it is a defect),
-   * else `steps-failed` naming each failed step (`not-ready` when all are). When the signal was aborted, the code of whoever did,
-   * `interrupted` where that says none. That a step of one round waits is none.
+   * Why the run did not come to its end. One failed step: its failure (`internal` when it is a defect). Several: `steps-failed`, or
+   * `not-ready` when all of them are, naming each step. An aborted signal: the code of the signal's reason, or `interrupted` when it has
+   * none. Steps of `pass` that wait are no failure.
    */
   readonly failure?: FabricError | undefined;
 }
@@ -71,7 +71,7 @@ export function isSo(outcome: Outcome | undefined): boolean {
   return outcome?.result === "changed" || outcome?.result === "unchanged";
 }
 
-/** What ended a step, or one before it. */
+/** The failure that ended a step; for a skipped step the failure of the step before it. */
 export function failureOf(outcome: Outcome | undefined): unknown {
   if (outcome?.result === "failed" || outcome?.result === "required") return outcome.error;
   return outcome?.result === "skipped" ? outcome.failure : undefined;
@@ -95,13 +95,13 @@ function together(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>
   );
 }
 
-/** What is thrown besides is a defect. */
+/** Anything else that is thrown is a defect. */
 const asFailure = (error: unknown): FabricError =>
   error instanceof FabricError ? error : new FabricError("internal", messageOf(error), { cause: error });
 
 const isNotReady = (error: unknown): boolean => error instanceof FabricError && error.code === "not-ready";
 
-/** Ctrl-C or a deadline: whoever aborted the signal says which. */
+/** The failure after Ctrl-C or a deadline: `reason`, the signal's, says which. */
 function interruption(steps: readonly Step[], outcomes: ReadonlyMap<string, Outcome>, reason: unknown): FabricError {
   const known = steps.filter(({ expand }) => expand === undefined);
   const undone = steps.filter(({ id }) => !isSo(outcomes.get(id)));
@@ -119,7 +119,7 @@ function interruption(steps: readonly Step[], outcomes: ReadonlyMap<string, Outc
   });
 }
 
-/** Why a step was not done in time, where it says so itself. */
+/** The step's own failure, when it says more than the signal's `reason`: what was missing until then. */
 function explained(outcome: Outcome | undefined, reason: unknown): FabricError | undefined {
   if (outcome?.result !== "failed" || outcome.error === reason) return undefined;
   const { error } = outcome;

@@ -22,10 +22,10 @@ export interface RunOptions {
 }
 
 /**
- * Rounds until all is so, or the signal is aborted: each step as soon as all that it comes after are so, several at once; those of a lane
- * that interrupt what runs one at a time. A failure stops what comes after it and nothing else. A lost connection is none yet: acting
- * twice is as good as acting once. The report comes back however it ends. Throws `internal`, before anything is begun, when the plan is
- * none. What looks for further steps and fails is a step that failed.
+ * Runs a plan until all is so, or the signal is aborted. A step starts as soon as all steps before it are so; several run at once, but
+ * those of a lane that interrupt what runs act one at a time. A failure stops only the steps that come after it. After a lost connection
+ * the step begins again: acting twice is as good as acting once. A heading whose `expand` fails is a failed step. Gives a report however
+ * the run ends. Throws only `internal`, before it begins, when the plan is not valid.
  */
 export const converge = (plan: readonly Step[], options: RunOptions = {}): Promise<RunReport> =>
   run(plan, options, false);
@@ -77,7 +77,7 @@ async function run(plan: readonly Step[], options: RunOptions, oneRound: boolean
         end(step, ready.outcome, now());
       }
     }
-    // One that ended without running may be what another waited for.
+    // A step that has ended without running may make another one ready.
     if (pending.size < before) continue;
     if (running.size === 0) break;
     await Promise.race(running);

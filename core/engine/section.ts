@@ -4,9 +4,9 @@ import type { Step } from "./step.ts";
 export interface Section {
   /** The heading. */
   readonly title: string;
-  /** What the ids of its steps begin with, so that several of a kind fit into one graph; as they are unless told. */
+  /** A prefix for the ids of its steps, so that several sections with the same steps fit into one graph; none unless given. */
   readonly scope?: string | undefined;
-  /** In a dry run it is looked at even where what comes before would change something: nothing of it is needed to look. */
+  /** In a dry run the section is looked at even when an earlier one would change something: the look needs nothing of that. */
   readonly looksAhead?: true | undefined;
   /** Asked for when all that comes before is so. Reads only. */
   readonly steps: (signal: AbortSignal) => readonly Step[] | Promise<readonly Step[]>;

@@ -1,6 +1,6 @@
 /** How many things are under way at once. */
 export interface Slots {
-  /** Resolves when there is one, in the order of those who asked. */
+  /** Resolves when a slot is free, in the order of the calls. */
   take(): Promise<void>;
   leave(): void;
 }

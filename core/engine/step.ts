@@ -6,7 +6,7 @@ export type Observation =
   | {
       readonly is: "so";
       readonly detail?: string | undefined;
-      /** Somebody else has made it so meanwhile, whatever this step has done. */
+      /** Somebody else has made it so: it counts as unchanged, even if this step has acted. */
       readonly byOthers?: boolean | undefined;
     }
   | Differs
@@ -17,9 +17,9 @@ export type Observation =
 export interface Differs {
   readonly is: "differs";
   readonly change?: string | undefined;
-  /** Acting interrupts what runs, a node for example: only of a step with a `lane`. */
+  /** Acting interrupts something that runs, a node for example. Only for a step with a `lane`. */
   readonly interrupts?: boolean;
-  /** What it makes is there and only differs, so that a dry run can look at what comes after it all the same. */
+  /** The thing exists and only differs: a dry run looks at the steps after it all the same. */
   readonly isThere?: boolean;
 }
 
@@ -28,15 +28,15 @@ export interface Waiting {
   readonly is: "waiting";
   /** What is missing, as a sentence for people: "peer0.org1 has not yet received the definition". */
   readonly missing: string;
-  /** What it will change when that has come; nothing unless told. */
+  /** For a dry run: what will have changed after the wait; `missing` unless given. */
   readonly change?: string | undefined;
   /** Something has come between while the step looked or acted: that it is over is no change, and a dry run waits for it, too. */
   readonly isDisturbance?: true;
   /** What to look at or to type when it does not come. */
   readonly hint?: FabricError["hint"];
   /**
-   * Watches until it is worth looking again, and tells what it sees; throws when it cannot come any more, and why. Without it the step is
-   * looked at again after a pause, which grows: for what nobody can watch.
+   * Watches, reports progress, and resolves when it is worth looking again. Throws the reason when what is missing can never come. Without
+   * `until` the step is looked at again after growing pauses: for what nobody can watch.
    */
   readonly until?: ((context: StepContext) => Promise<unknown>) | undefined;
 }
@@ -60,14 +60,19 @@ export interface StepContext {
   readonly again?: (because: string) => void;
 }
 
-/** Failures of acting that may pass by themselves: the step is looked at again after a pause, and acts again if it has to. */
+/**
+ * Failures, while acting or after it, that may pass by themselves: the step is looked at again after a pause, and acts again if it has to.
+ */
 export interface Patience {
   readonly with: readonly ErrorCode[];
   /** Milliseconds from the first such failure in a row; as long as the whole run may take unless told. */
   readonly within?: number | undefined;
 }
 
-/** What acting has come to: what was done, in a few words; that it was so already, where only acting can tell; or what it waits for now. */
+/**
+ * The result of acting: what was done, in a few words; `unchanged`, when it was so already and only acting could tell; or what the step
+ * waits for now.
+ */
 export type Acted = string | void | { readonly unchanged: string } | Waiting;
 
 /**
@@ -83,26 +88,29 @@ export interface Step {
   /** Steps of the same graph that have to be so before. */
   readonly after: readonly Step[];
   /**
-   * The name of what takes one step at a time. Where looking shows that acting `interrupts` what runs, the step acts one at a time with
-   * others of its lane that do, in the order of the plan, and not at all after one that failed. Its turn lasts until it is so.
+   * Steps of the same lane that interrupt what runs (`interrupts`) act one at a time, in the order of the plan. A turn lasts until its step
+   * is so. After a step that failed in its turn no further one gets a turn.
    */
   readonly lane?: string | undefined;
   /** Acting changes nothing, it makes sure of something. In a dry run it does not act, and what comes after it is looked at all the same. */
   readonly isCheck?: true | undefined;
-  /** Acting removes something that nobody can bring back: it acts only where whoever runs the plan consents. */
+  /** Acting removes something that nobody can bring back: it acts only in a run with `consent`. */
   readonly removes?: true | undefined;
-  /** In a dry run it is looked at even where one that it comes after would change something: nothing of that is needed to look. */
+  /** In a dry run the step is looked at even when a step before it would change something: the look needs nothing of that. */
   readonly looksAhead?: true | undefined;
-  /** Whether it goes on although one that it comes after has ended by this failure, its own or that of one before it. None unless told. */
+  /**
+   * Whether the step goes on although a step before it is not so. Gets that step's failure, or the failure for which that step was skipped;
+   * undefined where there is none. False unless given.
+   */
   readonly despite?: ((failure: unknown) => boolean) | undefined;
   readonly patience?: Patience | undefined;
   /** Reads, and reads only: it is all that a dry run does. */
   readonly observe: (context: StepContext) => Promise<Observation>;
-  /** Makes it so, and waits for nothing that it did not ask for itself. A step that is never said to differ has none. */
+  /** Makes it so. Awaits only its own requests: for effects it returns `Waiting`. Absent in a step whose `observe` never says `differs`. */
   readonly act?: ((context: StepContext) => Promise<Acted>) | undefined;
   /**
-   * Once it is so: further steps of the graph, which could not be known before. Reads only. What comes after this step comes after them,
-   * too. Such a step is a heading for those that it brings.
+   * Further steps, which are known only once this step is so. Only reads. The steps after this one come after these, too. A step with
+   * `expand` is a heading for the steps that it brings.
    */
   readonly expand?: ((context: StepContext) => Promise<readonly Step[]>) | undefined;
 }

@@ -25,13 +25,13 @@ export interface LogSource {
 
 const lookAgain = 1000; // milliseconds
 
-/** A service, and the peers among those that are asked about that dial it. */
+/** A service, and those of the chosen peers that dial it. */
 interface ServiceSource {
   readonly service: RunningService;
   readonly nodes: readonly FabricNode[];
 }
 
-/** Where a chaincode runs: containers in daemons, services; both while organizations go from one to the other. */
+/** Where a chaincode runs: in containers of the peers' daemons, as services, or both while organizations move from one to the other. */
 export interface Whereabouts {
   readonly containers: readonly LogSource[];
   readonly services: readonly ServiceSource[];
@@ -39,7 +39,7 @@ export interface Whereabouts {
   readonly leftOut: readonly string[];
 }
 
-/** At all peers, or at the one that is named. Throws `not-ready` when it runs at none. */
+/** At all peers, or only at `peer`. Throws `usage` when the network has no such peer, `not-ready` when the chaincode runs nowhere. */
 export function whereabouts(
   network: Pick<OpenNetwork, "definition">,
   { name, channel, peers }: Pick<ChaincodeState, "name" | "channel" | "peers">,
@@ -114,7 +114,7 @@ export async function* chaincodeLog(
   for (;;) {
     const container = containerOf(await containersOf(network, node, signal), packageId);
     if (container && (container.id !== last || container.state === "running")) {
-      // Of a container that runs again only what is new: `tail 0` when it is the same one.
+      // The same container runs again: only its new lines.
       const again = container.id === last ? { tailLines: 0 } : options;
       yield* linesOf(network, node, container.id, { ...again, follow, timestamps: options.timestamps }, signal);
       last = container.id;

@@ -10,7 +10,7 @@ import { startTimeout } from "../lifecycle/init-step.ts";
 import type { LogSource } from "./logs.ts";
 import type { ChaincodeState } from "./state.ts";
 
-/** A chaincode's container at one peer is stopped, and started again by the peer: a call that is not submitted makes it do so. */
+/** Stops a chaincode's container at one peer. Then a call that is never submitted makes the peer start it again. */
 export function restartStep(
   network: OpenNetwork,
   { channel, name }: Pick<ChaincodeState, "channel" | "name">,

@@ -33,8 +33,9 @@ export interface BroughtImage {
 }
 
 /**
- * Every peer can run what its organization has approved of the committed definitions: it has installed the package, and its
- * daemon has the image, without building it. For peers that came later, and such as lost their images.
+ * Every peer can run the packages that its organization has approved for the committed definitions: the peer has installed the package, and
+ * its daemon has the image, without a build. For peers that came later or lost their images. Throws `usage` when `name` is approved
+ * nowhere, `not-found` when no chaincode is.
  */
 export async function seedSteps(
   network: OpenNetwork,
@@ -73,8 +74,8 @@ export async function seedSteps(
 }
 
 /**
- * Peers that have joined a channel late can run its chaincode as the other peers of their organization do, from whom they have it.
- * What none of them has is left to its deployment, and what one has lost since to `seedSteps`.
+ * Peers that have joined a channel late can run its chaincode: they get it from other peers of their organization. Left out are packages
+ * that none of these peers has (a deployment brings them), and peers that have only lost an image (`seedSteps`).
  */
 export async function lateSteps(
   network: OpenNetwork,
@@ -109,7 +110,7 @@ export interface Wanted {
   readonly node: FabricNode;
 }
 
-/** What is wanted as a plan; asks nobody, and reads the archives. */
+/** The steps for these packages. Reads the image archives; asks neither the cluster nor a node. */
 export async function wantedSteps(
   network: OpenNetwork,
   wanted: readonly Wanted[],
@@ -145,7 +146,7 @@ export async function wantedSteps(
 /** "seed/peer0.org1/asset:0a1b..." */
 const seedStepId = (peer: string, packageId: string): string => `seed/${peer}/${packageId}`;
 
-/** What an organization is to run by its own approvals, on all channels that its peer has joined. */
+/** The packages that an organization has approved, on all channels that its gateway has joined. */
 async function packagesOf(
   network: OpenNetwork,
   place: Place,
@@ -169,7 +170,7 @@ async function packagesOf(
   );
 }
 
-/** IDs of the packages by which an organization runs what a channel has committed, as those of its peers say that are furthest. */
+/** IDs of the packages that an organization has approved for what a channel has committed, as its furthest peers say. */
 async function approvedOn(
   network: OpenNetwork,
   peers: readonly FabricNode[],

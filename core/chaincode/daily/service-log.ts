@@ -34,7 +34,7 @@ export async function serviceLog(
       if (!signal.aborted && !(follow && gone)) throw error;
     }
   };
-  // Of what starts later every line is new.
+  // A Pod that starts later is read from its first line.
   for (let tail = tailLines; ; tail = undefined) {
     const pods = await list(cluster, { kind: "Pod", namespace, labels: selector }, signal);
     for (const pod of pods) {
@@ -64,14 +64,14 @@ export async function serviceLog(
   );
 }
 
-/** Never done but by a failure. */
+/** Rejects with the first failure of these tasks; never resolves. */
 function failureOf(tasks: ReadonlySet<Promise<void>>): Promise<void> {
   return new Promise((_, reject) => {
     for (const task of tasks) task.catch(reject);
   });
 }
 
-/** What tells one start of the container from the next; undefined before the first. */
+/** A key for one start of the container; undefined before the first. */
 function lifeOf({ metadata, status }: V1Pod): string | undefined {
   const own = status?.containerStatuses?.find(({ name }) => name === container);
   const { running, terminated } = own?.state ?? {};

@@ -12,7 +12,7 @@ import type { RunningService } from "../runtime/running-service.ts";
 /** What `kubectl rollout restart` writes (k8s.io/kubectl pkg/polymorphichelpers/objectrestarter.go). */
 const restartedAt = "kubectl.kubernetes.io/restartedAt";
 
-/** A service's Pods are new ones, and the peers that dial it reach them: by calls that are not submitted. */
+/** A service has new Pods, and each peer that dials it has reached one: by a call that is never submitted. */
 export function serviceRestartStep(
   network: OpenNetwork,
   { channel, name: chaincode }: { readonly channel: string; readonly name: string },

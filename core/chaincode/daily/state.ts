@@ -31,7 +31,7 @@ export interface PeerChaincode {
   readonly installed: boolean;
   /** "none": never started there. "unknown": there is no daemon to look into. */
   readonly container: ChaincodeContainer | "none" | "unknown";
-  /** Where it runs as a service of ours: then there is no container in the peer's daemon. */
+  /** The service that kubectl fabric made for it, if there is one: then the peer's daemon has no container of it. */
   readonly service?: RunningService | undefined;
   /** Why the peer could not be asked. */
   readonly problem?: string | undefined;
@@ -54,7 +54,7 @@ export interface ChaincodeState {
   readonly peers: readonly PeerChaincode[];
 }
 
-/** What was committed before, as far as an organization that can be asked approved it. */
+/** A definition that was committed before, as one organization approved it. */
 export interface FormerDefinition {
   readonly version: string;
   readonly sequence: number;
@@ -85,7 +85,7 @@ export async function chaincodeStates(
   return states.flat();
 }
 
-/** The one that is meant. Throws `usage` when there is none of that name, or several. */
+/** The one chaincode that `selected` names. Throws `usage` when it is on no channel, or on several. */
 export async function chaincodeState(
   network: OpenNetwork,
   selected: Selected & { readonly name: string },
@@ -110,7 +110,7 @@ export async function chaincodeState(
   });
 }
 
-/** The state that a deployment left behind; undefined where the user may not look. What was done stays done. */
+/** The state after a deployment. Undefined when it cannot be read: what was done stays done. */
 export async function stateAfter(
   network: OpenNetwork,
   channel: string,
@@ -120,7 +120,7 @@ export async function stateAfter(
   return (await ifAnswered(chaincodeStates(network, { channel, name }, signal), signal))?.[0];
 }
 
-/** Definitions of a chaincode from the newest down, at most `limit`, from an organization that can be asked. */
+/** Former definitions of a chaincode, the newest first, at most `limit`, from the first peer that answers; empty when none does. */
 export async function formerDefinitions(
   network: OpenNetwork,
   { channel, name, sequence }: Pick<ChaincodeState, "channel" | "name" | "sequence">,
@@ -282,7 +282,7 @@ async function peersWith(
   return found.flat();
 }
 
-/** What an organization runs: its own peers alone know, and one that lags behind does not yet. */
+/** The package that an organization has approved. Only its own peers know it, and one that lags behind does not know it yet. */
 async function packageOf(
   network: OpenNetwork,
   channel: string,
@@ -315,7 +315,7 @@ function peerWith(
   return { peer, organization, packageId, installed: seen.installed.has(packageId), container };
 }
 
-/** A policy of certain identities or units cannot be said in words; the rest can. */
+/** The policy as text. A policy that names single identities or units has no text: then the reason, in brackets. */
 function printed(policy: Uint8Array): string {
   try {
     return printEndorsementPolicy(policy);

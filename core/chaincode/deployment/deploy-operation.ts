@@ -1,7 +1,7 @@
 import type { Operation, Remedy } from "../../remedy.ts";
 import type { DeployRequest } from "./deploy-request.ts";
 
-/** What a command says instead of the request that it is made of. */
+/** Terms that replace those of a request. */
 export interface OtherTerms {
   readonly version?: string;
   readonly policy?: string;
@@ -12,7 +12,7 @@ export interface OtherTerms {
 
 export type DeployOperation = Extract<Operation, { readonly operation: "deploy" }>;
 
-/** What the administrator of an organization has to do to the end of a request, or under other terms. */
+/** The deploy operation by which an organization's administrator joins a request, with some of its terms replaced. */
 export function deployOperation(request: DeployRequest, organization: string, terms: OtherTerms = {}): DeployOperation {
   const said = { ...request, ...terms };
   return {
@@ -40,7 +40,10 @@ export function deployOperation(request: DeployRequest, organization: string, te
   };
 }
 
-/** What to do where nobody has the image of a package that peers have installed: a peer that has built one does not build it again. */
+/**
+ * What to do when no daemon has the image of a package that peers have installed: deploy the source as another package, for a peer that has
+ * built a package does not build it again.
+ */
 export const buildAnew = (chaincode: string, channel: string): Remedy => [
   { operation: "deploy", of: chaincode, on: channel, with: { path: "DIR", label: "LABEL" } },
   " builds its source as another package",

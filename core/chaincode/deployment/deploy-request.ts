@@ -33,11 +33,11 @@ export interface DeployRequest extends Omit<Terms, "collections">, RuntimeOption
   readonly include?: readonly string[] | undefined;
   /** Milliseconds for a Pod that goes meanwhile to come back; a minute unless told. */
   readonly patience?: number | undefined;
-  /** Told what is worth knowing about the package. */
+  /** Called with notices: about the package, waits, and other organizations. */
   readonly notice?: ((text: Remedy) => void) | undefined;
 }
 
-/** Throws `usage` for what does not go together, or what Fabric takes in no chaincode. */
+/** Throws `usage` for options that exclude each other, and for names and versions that Fabric does not take. */
 export function checkRequest(request: DeployRequest): void {
   checkChaincodeName(request.name);
   checkChaincodeLabel(request.label ?? request.name);

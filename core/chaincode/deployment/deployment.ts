@@ -23,7 +23,7 @@ export interface PackageToDeploy {
 /** What one organization is to do for a chaincode. */
 export interface Target {
   readonly organization: PeerOrganization;
-  /** Where it is installed; may be none, then the organization only approves. */
+  /** The peers that install it. None: the organization only approves. */
   readonly peers: readonly FabricNode[];
   /** Those of `peers` whose Pod is not ready: they are tried, but nothing waits for them. */
   readonly late: readonly FabricNode[];
@@ -32,18 +32,18 @@ export interface Target {
   readonly pkg: PackageToDeploy;
 }
 
-/** One way to run chaincode. What is common to all (install, approve, commit) is none of its business. */
+/** One way to run chaincode. Install, approve and commit are common to all ways, and no part of this. */
 export interface Runtime {
   readonly name: RuntimeName;
-  /** What an organization's peers install and what it approves; unset where what each runs stays. */
+  /** The package that an organization's peers install and it approves; undefined when each organization keeps its package. */
   readonly packageFor: ((organization: PeerOrganization) => PackageToDeploy) | undefined;
   /** What has to be so before this peer installs. */
   readonly beforeInstall: (node: FabricNode) => readonly Step[];
-  /** What has to be so before the organization's peers install, as no peer uninstalls, and before it approves. */
+  /** Steps before the organization approves and its peers install, for no peer can uninstall. */
   readonly beforehand: (organization: PeerOrganization) => readonly Step[];
   /** A peer runs it, once its definition is committed. */
   readonly started: (deployment: Deployment, target: Target, node: FabricNode, after: readonly Step[]) => ActingStep;
-  /** What becomes of the runtime before this one, once all peers of the organization run the new definition. */
+  /** Steps that remove what the former runtime has left, once all peers of the organization run the new definition. */
   readonly afterwards: (target: Target, after: readonly Step[]) => readonly Step[];
 }
 
@@ -62,7 +62,7 @@ export interface Deployment {
   readonly enough: ((approved: ReadonlySet<string>) => boolean) | undefined;
   /** Milliseconds for a Pod that goes meanwhile to come back; a minute unless told. */
   readonly patience: number | undefined;
-  /** What an organization's administrator has to do to the same end, or under other terms. */
+  /** The deploy operation by which an organization's administrator joins this deployment, or changes terms of it. */
   readonly deploymentBy: (organization: string, terms?: OtherTerms) => DeployOperation;
 }
 

@@ -33,8 +33,9 @@ export interface Disagreement {
 type Proposed = Pick<Deployment, "network" | "channel" | "definition">;
 
 /**
- * Organizations that have approved something else of this sequence, those of `own` left out: they are about to approve this one.
- * Fabric 3 names the parts that differ; what they are only a peer of that organization tells, which the user may not be allowed to ask.
+ * Organizations that have approved another definition at this sequence. Those of `own` (MSP IDs) are left out: they are about to approve
+ * this one. Fabric 3 names the parts that differ. Their values only a peer of that organization tells, and the user may have no right to
+ * ask it.
  */
 export async function disagreements(
   { network, channel, definition }: Proposed,
@@ -73,7 +74,7 @@ const termsOf = {
   Collections: ["collections"],
 } as const satisfies Record<ApprovedPart, readonly Term[]>;
 
-/** Of another organization's own peer. Undefined when it has approved nothing, or we may not ask, or nobody answers. */
+/** What another organization has approved, as one of its own peers says. Undefined when it has approved nothing, or no peer tells us. */
 export async function approvalOf(
   network: OpenNetwork,
   channel: string,
@@ -104,7 +105,7 @@ function differences(left: ChaincodeDefinition, right: ChaincodeDefinition): rea
   return (Object.keys(same) as Term[]).filter((term) => !same[term]);
 }
 
-/** What a request says itself: about that the user knows. Everything else is as it was before, or as Fabric has it. */
+/** Whether the user has set this term. Terms that the user has not set stay as they are on the channel, or are Fabric's defaults. */
 function isSaid(request: DeployRequest, term: Term): boolean {
   if (request.rollbackTo !== undefined) return true;
   const said = {
@@ -117,8 +118,9 @@ function isSaid(request: DeployRequest, term: Term): boolean {
 }
 
 /**
- * Throws `conflict` when another organization has approved other terms than these and the request says nothing about them: to approve
- * these would be a mistake, and to ask the other one to follow would be another. What the user says is told and done.
+ * Throws `conflict` when another organization has approved other terms, unless the user has set each of these terms: else this approval, or
+ * a request to the other organization to follow it, is probably a mistake. With terms that the user has set, the difference is only a
+ * notice.
  */
 export function checkAgreed(
   { definition, channel, deploymentBy }: Pick<Deployment, "definition" | "channel" | "deploymentBy">,
@@ -139,7 +141,7 @@ export function checkAgreed(
   });
 }
 
-/** Both ways to go on: under the other organization's terms, or it under these. */
+/** Both ways to go on: this organization takes the other one's terms, or the other one takes these. */
 export function waysOn(
   { organization, terms, approved }: Disagreement,
   own: string,
@@ -170,7 +172,7 @@ function termsFrom(approved: ApprovedDefinition, terms: readonly Term[]): OtherT
     ...(terms.includes("version") ? { version: approved.version } : {}),
     ...(terms.includes("init") ? { initRequired: approved.initRequired } : {}),
     ...(terms.includes("policy") ? { policy: printedPolicy(approved) ?? "POLICY" } : {}),
-    // The file that it was read from is the other administrator's.
+    // Only the other administrator has the file.
     ...(terms.includes("collections") ? { collections: "FILE" } : {}),
   };
 }
@@ -183,7 +185,7 @@ function toldOf({ terms, approved }: Disagreement, definition: ChaincodeDefiniti
     .join(", ");
 }
 
-/** By the names of what differs alone: "another version or init, other collections". */
+/** Only the names of the terms that differ: "another version or init, other collections". */
 export function otherTerms(terms: readonly Term[]): string {
   const either = terms.includes("version") && terms.includes("init");
   const words = terms.map((term) => (term === "collections" ? "other collections" : `another ${term}`));
@@ -207,7 +209,7 @@ function saidOf(term: Term, definition: ChaincodeDefinition): string {
   }
 }
 
-/** Undefined for one that names certain identities or units, which text cannot say. */
+/** Undefined for a policy that names single identities or units: text cannot say it. */
 function printedPolicy({ endorsementPolicy }: ChaincodeDefinition): string | undefined {
   try {
     return printEndorsementPolicy(endorsementPolicy);

@@ -23,7 +23,10 @@ export interface ToldDefinition {
   readonly by: NodeClient;
 }
 
-/** The newest definition of each chaincode, by name: a peer that has just come back knows former ones. Throws when none of the peers answers. */
+/**
+ * The newest definition of each chaincode, by name. Several peers are asked: one that has just come back knows only former definitions.
+ * Throws when no peer answers.
+ */
 export async function definitionsOn(
   network: OpenNetwork,
   channel: string,
@@ -54,16 +57,17 @@ interface Answer {
   readonly committed: CommittedDefinition | undefined;
 }
 
-/** A channel's definition of a chaincode, and who speaks for each organization that knows it. */
+/** A channel's committed definition of a chaincode, and for each organization a gateway that knows it. */
 export interface Furthest {
   readonly committed: CommittedDefinition | undefined;
   readonly places: readonly Place[];
 }
 
 /**
- * What is committed, as those of all peers say that are furthest: one that has just come back lacks blocks, and would take the definition
- * before for the newest. It is passed over where its organization has another one, else waited for. Peers that do not answer, or that the
- * user may not ask, are left out; but for the first gateway, whose failure is thrown. Throws `not-ready` when time is over meanwhile.
+ * The committed definition of the highest sequence that a peer of the network knows: a peer that has just come back lacks blocks, and knows
+ * a former one. A gateway that lags behind is replaced by another peer of its organization; if there is none, it is waited for. Peers that
+ * do not answer, or that the user may not ask, are left out, but a failure of the first gateway is thrown. Throws `not-ready` when the
+ * deadline comes during the wait.
  */
 export async function furthest(
   network: OpenNetwork,

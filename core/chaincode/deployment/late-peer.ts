@@ -4,7 +4,7 @@ import { podProblem } from "../../network/operations/pod-problem.ts";
 import { hostOf, type FabricNode } from "../../network/resources/nodes.ts";
 import { isLate, type Target } from "./deployment.ts";
 
-/** A peer whose Pod is not ready: the others go on without it, whoever runs the same command later catches up. */
+/** The failure of a peer whose Pod is not ready. The other peers go on without it; the same command, typed again later, catches up. */
 export class AbsentPeer extends FabricError {
   constructor(node: FabricNode, problem: string, cause?: unknown) {
     super("not-ready", `${hostOf(node)} is not ready: ${problem}`, {

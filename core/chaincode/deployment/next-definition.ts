@@ -32,7 +32,7 @@ export function nextDefinition(
   return agree(same, committed) ? same : definitionAt(wanted, committed.sequence + 1, committed.version);
 }
 
-/** What brings a new package of some organization, under the wanted terms. */
+/** The next definition when an organization has a new package, under the wanted terms. */
 export function withNewPackage(
   wanted: WantedDefinition,
   { sequence }: Pick<ChaincodeDefinition, "sequence">,

@@ -5,7 +5,7 @@ export type RuntimeName = (typeof runtimeNames)[number];
 /** What a user says about where chaincode runs. */
 export interface RuntimeOptions {
   readonly runtime?: string | undefined;
-  /** A folder or a package; of a service only its indexes count. Unset: what each organization runs stays. */
+  /** A folder or a package; a service takes only the indexes from it. Unset: each organization keeps its package. */
   readonly path?: string | undefined;
   readonly image?: string | undefined;
   readonly per?: string | undefined;

@@ -16,8 +16,8 @@ export interface Chosen {
 export type Place = Omit<Target, "pkg">;
 
 /**
- * Who has to do something, and through which of its peers. Throws `usage` for names that the network does not know, `forbidden` where
- * the user may not act for one of them.
+ * The chosen organizations, each with its chosen peers and its gateway. Throws `usage` for names that the network does not know,
+ * `forbidden` when the user may not act for one of them.
  */
 export async function chosenPlaces(
   network: OpenNetwork,
@@ -57,7 +57,7 @@ async function placeOf(
   const all = nodesOf(organization);
   const problems = await Promise.all(all.map((node) => podProblem(network, node, signal)));
   const ready = all.filter((_, index) => problems[index] === undefined);
-  // One that runs the chaincode, if there is one; when none is ready the failure names the first.
+  // A ready peer that runs the chaincode, else any ready one. When none is ready: the first, and failures name it.
   const speaks = (node: FabricNode) => ready.includes(node) && hosts(peers).includes(hostOf(node));
   const gateway = all.find(speaks) ?? ready[0] ?? all[0];
   if (!gateway) throw new FabricError("internal", `organization ${organization.name} has no node`);

@@ -19,7 +19,7 @@ export interface Terms {
   readonly initRequired?: boolean | undefined;
 }
 
-/** What is there to keep. */
+/** The definitions that terms are taken from where the user says nothing. */
 export interface Standing {
   readonly name: string;
   readonly committed: ChaincodeDefinition | undefined;

@@ -15,8 +15,8 @@ export interface TransactionNames {
 }
 
 /**
- * What a failed transaction comes to: `usage` with the list of what there is, where the peer knows no channel, chaincode or
- * organization of that name; else the failure as it is. A gateway tells only that it found nobody to ask.
+ * The failure to show for a failed transaction: `usage`, with the existing names, when the peer knows no channel, chaincode or organization
+ * of that name; else `failure` as it is. A gateway only tells that it found no peer to ask.
  */
 export async function transactionFailure(
   definition: FabricNetwork,
@@ -28,7 +28,7 @@ export async function transactionFailure(
   try {
     return (await unknownName(definition, client, names)) ?? failure;
   } catch {
-    // Whoever may not look is told what was said first.
+    // The look has failed: the first failure stays.
     return failure;
   }
 }
@@ -55,7 +55,7 @@ async function unknownName(
   );
 }
 
-/** What it is when a peer, asked about a channel, has failed because it has not joined it; undefined when it is something else. */
+/** The `usage` failure for a channel that this peer has not joined; undefined when it has, or does not tell. */
 export async function notJoined(client: NodeClient, channel: string): Promise<FabricError | undefined> {
   const channels = await peerChannels(client).catch(() => [channel]);
   if (channels.includes(channel)) return undefined;
@@ -104,7 +104,10 @@ function unknownOrganizations(
   );
 }
 
-/** A name of the network's, or an MSP ID as it is: an organization of the channel may live on another cluster. */
+/**
+ * The MSP IDs of the network's organizations with these names. Any other name is taken as an MSP ID: an organization of the channel may
+ * live on another cluster.
+ */
 export function mspIdsOf({ spec }: FabricNetwork, names: readonly string[]): readonly string[] {
   return names.map((name) => spec.peerOrganizations.find((one) => one.name === name)?.mspId ?? name);
 }

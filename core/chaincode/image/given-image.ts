@@ -81,7 +81,7 @@ async function fromExecutable({ reference, label, language }: ImageRequest): Pro
   return { pkg: await imagePackage(label, "golang", id), image: source };
 }
 
-/** The ID of an image that is made here depends on its layer's digest: made once to know it, once more when it is sent. */
+/** The image's ID depends on its layer's digest. So the layer is made twice: here to know the ID, and again when the image is sent. */
 async function withoutStore(source: (reader: LayerReader) => Promise<ImageSource>): Promise<ImageSource> {
   const { newLayerStore } = await import("../../docker/layer-store.ts");
   const { newLayerReader } = await import("./image-source.ts");
@@ -99,7 +99,7 @@ interface ImageConfig {
   readonly rootfs?: { readonly diff_ids?: readonly string[] };
 }
 
-/** The only image of an archive. Its files are in layers that may be large: how to start it is said, or its label says it. */
+/** The only image of an archive. Its layers may be large and are not searched: the user or the image's label says how to start it. */
 async function fromArchive({ reference, label, language }: ImageRequest): Promise<FoundImage> {
   const images = await archivedImages(reference);
   const [image] = images;
@@ -221,7 +221,8 @@ async function puller(peers: readonly SeedPeer[], reference: string, signal: Abo
     } catch (error) {
       if (signal.aborted) throw error;
       failures.push(error);
-      // A daemon that answers speaks for its registry; only those that cannot be reached are passed over.
+      // A daemon that refuses speaks for the registry, and the other daemons are not asked. Only daemons that cannot be reached are passed
+      // over.
       if (error instanceof FabricError && error.code === "rejected") break;
     }
   }

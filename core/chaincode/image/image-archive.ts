@@ -19,9 +19,9 @@ interface ManifestEntry {
   readonly RepoTags: readonly string[] | null;
 }
 
-/** Configurations and the manifest are small; layers pass unread. */
+/** Bytes. The manifest and the configurations are smaller; larger files (layers) are not read. */
 const largestRead = 1024 * 1024;
-/** Of all of them together. */
+/** Bytes of all small files together. */
 const mostRead = 64 * 1024 * 1024;
 
 /**

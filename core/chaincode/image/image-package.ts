@@ -6,8 +6,8 @@ import type { ChaincodeLanguage } from "../../fabric/package/chaincode-source.ts
 const marker = "src/image.json";
 
 /**
- * What stands for an image in Fabric's lifecycle, which knows packages only: the same image and label give the same package ID.
- * A peer that lost the image would build this: what it then starts says what happened.
+ * The package that stands for an image in Fabric's lifecycle, which knows packages only: the same image and label give the same package ID.
+ * A peer whose daemon has lost the image would build this package: for Node, the program in it then says what happened.
  */
 export function imagePackage(label: string, type: ChaincodeLanguage, imageId: string): Promise<ChaincodePackage> {
   const lost = `echo 'this chaincode came as the image ${imageId}, which this daemon has lost: kubectl fabric chaincode seed' >&2; exit 1`;

@@ -67,8 +67,8 @@ export function daemonSource(peer: SeedPeer, image: Image, reader: LayerReader):
 }
 
 /**
- * An image that is made here, of one layer that is kept and of a base that a daemon has, or nobody needs to have. `from` is where
- * its layer was built, for people.
+ * An image that is made here: one layer of the store on a base. `baseSource` has the base's layers; none for an empty base. `from` is where
+ * the layer was built, for people.
  */
 export function composedSource(
   base: Image,

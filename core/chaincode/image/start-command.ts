@@ -34,12 +34,12 @@ const startCommands: Readonly<Record<ChaincodeLanguage, StartCommand>> = {
   },
 };
 
-/** In the order of asking: a program named chaincode is there for nothing else. */
+/** In the order in which they are tried: a program named `chaincode` has no other purpose. */
 const languages = ["golang", "java", "node"] as const satisfies readonly ChaincodeLanguage[];
 
 /**
- * How a peer is to start an image that a daemon has: as it is told, as the image's label says, or as what it offers allows.
- * Throws `invalid` that says what is missing.
+ * How a peer has to start an image that a daemon has: as `told`, else as the image's label says, else as its files allow. Throws `invalid`
+ * that names the missing files.
  */
 export async function languageOfImage(
   engine: Engine,

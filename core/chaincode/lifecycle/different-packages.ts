@@ -4,8 +4,9 @@ import { approvalOf } from "../deployment/disagreement.ts";
 import { shortId } from "./lifecycle-steps.ts";
 
 /**
- * A sentence where the organizations run different packages by the same definition, which Fabric allows: it may be meant, or a folder
- * that was forgotten. As a service each has a package of its own, with its own address. Undefined when they are the same, or nobody can tell.
+ * A sentence for the user when organizations run different packages under the same definition. Fabric allows that; it may be meant, or a
+ * forgotten folder. Undefined when the packages are the same or not known, and for services: there each organization has a package of its
+ * own, with its own address.
  */
 export async function differentPackages(
   { network, channel, definition, targets }: Pick<Deployment, "network" | "channel" | "definition" | "targets">,
@@ -26,7 +27,7 @@ export async function differentPackages(
   return `the organizations run different packages of ${definition.name}: ${each}; the same source gives the same package`;
 }
 
-/** What cannot be read is not told of. */
+/** True also when no package can be read: then there is no sentence. */
 async function areServices(targets: readonly Target[], signal: AbortSignal): Promise<boolean> {
   const types = targets.map(async ({ pkg }) => pkg.type ?? (await pkg.load(signal)).metadata.type);
   return (await ifAnswered(Promise.all(types), signal))?.includes("ccaas") ?? true;

@@ -63,7 +63,10 @@ export function initStep(deployment: Deployment, args: readonly string[], after:
   });
 }
 
-/** Whether a call starts nothing: the peer's container runs, or a service does. Not where nobody may look. */
+/**
+ * Whether the chaincode runs already, so that a call starts nothing: in the peer's container, or as a service. False when the user may not
+ * look.
+ */
 async function isRunning(
   network: Deployment["network"],
   { pkg }: Target,
@@ -80,7 +83,7 @@ async function isRunning(
   }
 }
 
-/** Those that are ready now: of the others their own steps tell. */
+/** The peers that are ready now. The others have steps of their own, which report them. */
 async function punctual(deployment: Deployment, signal: AbortSignal): Promise<readonly FabricNode[]> {
   const looks = await Promise.all(
     installations(deployment).map(async ({ node }) => ({
@@ -91,7 +94,9 @@ async function punctual(deployment: Deployment, signal: AbortSignal): Promise<re
   return looks.flatMap(({ node, problem }) => (problem === undefined ? [node] : []));
 }
 
-/** A peer refuses all calls until it has the block of Init, which may reach it after the one that submitted it. */
+/**
+ * Waits until a peer has the block of Init. Before that it refuses all calls, and it may get the block later than the peer that submitted.
+ */
 function initialized({ network, channel, definition }: Deployment, node: FabricNode, signal: AbortSignal) {
   const look = async () => {
     const client = await reachPeer(network, node, signal);
@@ -99,12 +104,12 @@ function initialized({ network, channel, definition }: Deployment, node: FabricN
     const { state } = await startChaincode({ ...client, timeout: startTimeout }, channel, name);
     if (state === "not-initialized") throw new FabricError("not-ready", `${hostOf(node)} has not yet received Init`);
   };
-  // For a connection that is lost only a minute: the peer's Pod may have gone (peer-step.ts).
+  // A lost connection is tried again for a minute only: the peer's Pod may have gone (peer-step.ts).
   const connected = () => eventually(look, { signal, within: aMinute, retry: ["connection"] });
   return eventually(connected, { signal, retry: ["not-ready"] });
 }
 
-/** What Init wants only the chaincode knows: Node's contract API takes no call without a function, Go's does. */
+/** Adds a hint. Only the chaincode knows what Init takes: Node's contract API takes no call without a function, Go's does. */
 function refused(cause: unknown): unknown {
   if (!(cause instanceof FabricError) || cause.code !== "chaincode") return cause;
   return new FabricError(cause.code, cause.message, {

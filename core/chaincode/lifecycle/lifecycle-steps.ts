@@ -87,7 +87,10 @@ export function approveStep(
   });
 }
 
-/** The channel has the definition. It is required of somebody else (`not-ready`) while too few organizations have approved it. */
+/**
+ * The channel has committed the definition. While too few organizations have approved it, the step ends as `required` of the others
+ * (`not-ready`).
+ */
 export function commitStep(deployment: Deployment, after: readonly Step[]): Step {
   const { network, channel, definition, targets, patience } = deployment;
   const [first] = targets;
@@ -143,7 +146,7 @@ export function commitStep(deployment: Deployment, after: readonly Step[]): Step
 
 const change = "endorsed by all that approved";
 
-/** A peer that still lacks the block of another organization's approval: a commit without it would fail the policy. */
+/** What to wait for while the peer lacks the block of one of our approvals: a commit without that approval would fail the policy. */
 function lackingApprovals(
   { channel, definition, targets }: Deployment,
   { connection }: NodeClient,
@@ -159,7 +162,7 @@ function lackingApprovals(
   return { is: "waiting", missing: `${connection.name} has no approval of ${names} yet`, hint, change };
 }
 
-/** What other organizations have to approve first; undefined when there is enough. */
+/** The requirement that other organizations approve first; undefined when there are enough approvals. */
 async function requiredApprovals(
   deployment: Deployment,
   readiness: CommitReadiness,
@@ -173,7 +176,7 @@ async function requiredApprovals(
   };
 }
 
-/** The sequence is taken, as the peer tells once it has that block. */
+/** Another command has committed this sequence: the peer tells what it is once it has that block. */
 const notReceived = (node: FabricNode, definition: ChaincodeDefinition): Waiting => ({
   is: "waiting",
   missing: `${hostOf(node)} has not yet received ${described(definition)}`,
@@ -214,7 +217,7 @@ async function tooFew(deployment: Deployment, readiness: CommitReadiness, signal
     `expected more approvals of ${described(definition)} on ${channel}, found those of ${approved}; ` +
     `still to approve: ${openApprovals(readiness).join(", ")}`;
   const open = peerOrganizations.filter(({ mspId }) => readiness.approvals.get(mspId) === false);
-  // Whoever has approved nothing has only to follow.
+  // An organization that has approved nothing has no other terms: it only has to approve these.
   const next = open.find(({ mspId }) => readiness.silent.has(mspId)) ?? open[0];
   if (!next) return new FabricError("not-ready", message);
   const other = await disagreementOf(deployment, next.mspId, readiness, signal);
@@ -249,13 +252,13 @@ export function runningStep(
 }
 
 /**
- * Again while peers of different organizations have not found each other by gossip, there is no Raft leader, two
- * organizations wrote at once (MVCC_READ_CONFLICT), or one's peer lacks a block: by status, never by sleeping and hoping.
- * For a minute: it may as well be for good (no anchor peers, no quorum), and its hint says what to look at.
+ * It is tried again while peers of different organizations have not found each other by gossip, there is no Raft leader, two organizations
+ * wrote at once (MVCC_READ_CONFLICT), or a peer lacks a block. For a minute: the cause may also be permanent (no anchor peers, no quorum),
+ * and the failure's hint says what to look at.
  */
 export const patiently: Patience = { with: ["not-ready", "connection"], within: aMinute };
 
-/** A transaction, `not-ready` where another one has come between. */
+/** Awaits a transaction. Throws `not-ready` when another transaction has come between. */
 export async function racing<T>(submitted: Promise<T>): Promise<T> {
   try {
     return await submitted;

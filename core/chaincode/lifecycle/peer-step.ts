@@ -14,21 +14,21 @@ export interface PeerStep extends Omit<Step, keyof PeerWork> {
   /** Which peer does it, looked up anew each time. */
   readonly peer: (signal: AbortSignal) => Promise<FabricNode>;
   readonly at: (node: FabricNode) => PeerWork;
-  /** Peers that it takes something from: while one of them is away, what fails may be their failure. */
+  /** Peers that the step takes something from (an image, a package): while one of them is away, a failure may come from there. */
   readonly beside?: readonly FabricNode[] | undefined;
   /** Milliseconds for a Pod that has gone to come back; a minute unless told. */
   readonly podPatience?: number | undefined;
 }
 
-/** A Pod that is replaced more often than this while one step is at work is not there to work with. */
+/** How often one step waits for a Pod to come back. After that its failures count. */
 const mostReturns = 5;
-/** So long a new Pod's connections may take: what failed to connect pauses before it tries again. */
+/** Codes of failures to connect: within a minute after a Pod has come back, they only pause the step. */
 const settled: readonly ErrorCode[] = ["connection", "cluster-unreachable"];
 
 /**
- * A step at a peer whose Pod may be replaced while it works, which fails in as many ways as there is work. Only what fails while the Pod
- * stays as it was is a failure: else it waits until the Pod is back, and is looked at again. Throws AbsentPeer when the Pod does not come
- * back in time.
+ * A step at a peer whose Pod may be replaced while the step works, which makes it fail in many ways. So after a failure the Pod is looked
+ * at. When it has changed or is not ready, the step waits until it is ready, and is looked at again; only when the Pod has stayed as it was,
+ * the failure counts. Throws AbsentPeer when the Pod does not come back in time.
  */
 export function peerStep(
   network: OpenNetwork,
@@ -70,7 +70,7 @@ function mayBeThePod(failure: unknown, signal: AbortSignal): failure is FabricEr
   return !signal.aborted && failure instanceof FabricError && !(failure instanceof AbsentPeer);
 }
 
-/** What has happened to the Pod since, or to one of those beside; undefined when nothing has, or nobody can tell. */
+/** What has happened to the Pod since `before`, or to a peer of `beside`; undefined when nothing has, or nobody can tell. */
 async function changed(
   { network, beside }: { readonly network: OpenNetwork; readonly beside: readonly FabricNode[] },
   node: FabricNode,
@@ -91,7 +91,7 @@ async function changed(
   return undefined;
 }
 
-/** Waits until the Pod of the peer that does it from now on is ready. */
+/** Waits until the Pod of the step's peer, which is chosen anew for each look, is ready. Throws AbsentPeer. */
 async function back(
   { network, peer, podPatience }: Pick<PeerStep, "peer" | "podPatience"> & { readonly network: OpenNetwork },
   cause: unknown,
@@ -105,7 +105,7 @@ async function back(
   await eventually(look, { signal, within: podPatience ?? aMinute, retry: ["not-ready"] });
 }
 
-/** A step that is one peer's own. */
+/** A step that always works at the same peer. */
 export function atPeer(
   { network, patience }: Pick<Deployment, "network" | "patience">,
   node: FabricNode,

@@ -99,10 +99,10 @@ const bringIt = {
   java: "build the jar first (mvn package, gradle shadowJar) and put it into the folder",
 } as const satisfies Record<ChaincodeLanguage, string>;
 
-/** Whether a path, which is no folder, is that of a package: it has its label already. */
+/** Whether a path that is no folder names a package. A package has its label already. */
 export const isPackageFile = (path: string): boolean => /\.(tar\.gz|tgz)$/.test(path);
 
-/** The label of a package that nobody named: from its folder, in the letters that Fabric takes. */
+/** The default label of a package: the folder's name, in the letters that Fabric takes. */
 export function labelOf(path: string): string {
   const name = basename(resolve(path)).replace(/\.(tar\.gz|tgz)$/, "");
   return name.replaceAll(/[^a-zA-Z0-9_.+-]/g, "-").replace(/^[^a-zA-Z0-9]+/, "") || "chaincode";
@@ -142,7 +142,7 @@ export function packageOnPeers(network: OpenNetwork, id: string, peers: readonly
   };
 }
 
-/** Throws `usage` when all these peers say that they have no package of this ID. What one of them does not tell may yet be so. */
+/** Throws `usage` when all these peers answer and none has a package of this ID. A peer that does not answer may have it. */
 export async function checkInstalled(
   network: OpenNetwork,
   id: string,

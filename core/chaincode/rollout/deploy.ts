@@ -7,7 +7,7 @@ import { preparePackage } from "../package/package-source.ts";
 import { stepsFor } from "./plan.ts";
 import { deploymentFor } from "./resolve.ts";
 
-/** Throws `usage` for what is wrong about a request and its files whatever the network is: asks nobody. */
+/** Throws `usage` when a request or its files are wrong on any network. Asks neither the cluster nor a node. */
 export async function checkBeforehand(request: DeployRequest): Promise<void> {
   checkRequest(request);
   checkChannelName(request.channel);

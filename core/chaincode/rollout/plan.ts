@@ -11,7 +11,7 @@ import { approveStep, commitStep, installStep, runningStep, shortId } from "../l
 import { atPeer } from "../lifecycle/peer-step.ts";
 import { seededInstalls } from "../seed/network-seeding.ts";
 
-/** A deployment as a plan; asks nobody. */
+/** The steps of a deployment. Asks neither the cluster nor a node. */
 export async function stepsFor(
   deployment: Deployment,
   request: Pick<DeployRequest, "loadImage" | "initArguments">,
@@ -29,13 +29,13 @@ export async function stepsFor(
   const seeded = seededInstalls(
     network,
     targets.map(({ organization }) => organization),
-    // What the channel runs already a peer that has just started may be building.
+    // No failure for a definition that is committed already: a peer that has just started may be building the image itself.
     deployment.isNew ? (node, pkg) => imageless(deployment, node, pkg) : undefined,
   );
   const prepared = targets.map((target) => ({ target, steps: runtime.beforehand(target.organization) }));
   const preparedFor = (target: Target) =>
     prepared.filter((each) => each.target === target).flatMap(({ steps }) => steps);
-  // Any of them may give its image, or the package.
+  // Any of these peers may have to give its image, or the package, to another one.
   const giving = places.flatMap(({ target, node }) => (isLate(target, node) ? [] : [node]));
   const installs = places.map(({ target, node }) => {
     const before = runtime.beforeInstall(node);
@@ -74,7 +74,7 @@ export async function stepsFor(
   ];
 }
 
-/** Once the definition is committed the channel would run what this peer cannot start. */
+/** The failure when no daemon has the image: with the definition committed, this peer could not start the chaincode. */
 function imageless({ channel, definition }: Deployment, node: FabricNode, { id }: PackageToDeploy): FabricError {
   return new FabricError(
     "not-found",
@@ -89,7 +89,7 @@ function imageless({ channel, definition }: Deployment, node: FabricNode, { id }
   );
 }
 
-/** Those that are late are not waited for. */
+/** The steps of all peers but the late ones, which nothing waits for. */
 function punctual(
   running: readonly { readonly target: Target; readonly node: FabricNode; readonly step: Step }[],
 ): readonly Step[] {

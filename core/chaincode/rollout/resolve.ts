@@ -33,8 +33,8 @@ import { readCollections, wantedTerms } from "../deployment/terms.ts";
 import { notJoined } from "../deployment/unknown-name.ts";
 
 /**
- * What a request comes to on a channel as it is now. Throws `usage` for what Fabric or the channel would refuse, `conflict` when another
- * organization has approved something else.
+ * The deployment that a request means on the channel as it is now. Throws `usage` for what Fabric or the channel would refuse, `conflict`
+ * when another organization has approved something else.
  */
 export async function deploymentFor(
   network: OpenNetwork,
@@ -80,7 +80,8 @@ export async function deploymentFor(
     }),
   );
   const speaker = await reachPeer(network, places[0]?.gateway ?? first.gateway, signal);
-  // Who names what is to run agrees; who only looks after images, or peers that were away, changes no channel for another.
+  // A request that names what is to run agrees to another organization's pending definition. A request that names nothing (for images, or
+  // for peers that were away) must not change the channel for another organization.
   const isNamed = [request.path, request.image, request.packageId].some((source) => source !== undefined);
   const pending = committed && isNamed ? withNewPackage(wanted, committed) : undefined;
   const isPending =
@@ -110,8 +111,9 @@ export async function deploymentFor(
 }
 
 /**
- * Whether another organization has approved this already, to bring a package of its own under the terms that are wanted here, too. It
- * waits for those whose package stays: who runs the command for these has nothing to change, and agrees. Says so.
+ * Whether another organization has already approved `pending`, to bring a package of its own under the terms that are wanted here, too.
+ * That definition needs the approval of organizations whose package stays, although they have nothing to change. If so, a notice says that
+ * they approve it.
  */
 async function isApprovedElsewhere(
   network: OpenNetwork,
@@ -132,7 +134,7 @@ async function isApprovedElsewhere(
   return true;
 }
 
-/** Arguments of a call that would not be made: the user takes them for done. */
+/** Throws `usage` for arguments of Init when no call of Init is made: the user would take it for done. */
 function checkInit({ name, channel, initArguments }: DeployRequest, definition: ChaincodeDefinition): void {
   if (!initArguments || definition.initRequired) return;
   throw new FabricError(
@@ -163,7 +165,7 @@ function runtimeFor(
   return chooseRuntime(network, { chaincode, channel, label, organizations, chosen, prepare }, request, signal);
 }
 
-/** What the peers' own daemons are to run, when the request brings it. */
+/** The package for the peers' own daemons; undefined when the request brings neither image nor source. */
 async function packageForDaemons(
   network: OpenNetwork,
   request: DeployRequest,
@@ -182,7 +184,7 @@ async function packageForDaemons(
   return packageAtHand(pkg);
 }
 
-/** What each organization has approved at a sequence; nothing is when nothing has been committed. */
+/** What each organization has approved at a sequence; undefined for all when nothing has been committed. */
 async function approvals(
   network: OpenNetwork,
   { channel, name }: DeployRequest,
@@ -240,7 +242,10 @@ function formerSequence(
   });
 }
 
-/** An organization may have approved something else at that sequence than what was committed then. */
+/**
+ * The former definition, on which all organizations have to agree (`conflict`): each may have approved something else at that sequence than
+ * what was committed.
+ */
 function agreedFormer(former: readonly (ApprovedDefinition | undefined)[]): ApprovedDefinition | undefined {
   const known = former.filter((definition) => definition !== undefined);
   const [first] = known;

@@ -22,7 +22,7 @@ export function newDindRuntime(
     beforeInstall: (node) => (name === "on-demand" ? [idleStep(network, node)] : []),
     beforehand: () => [],
     started: warmStep,
-    // Whose package stays may need its service yet.
+    // An organization that keeps its package may still need its service.
     afterwards: (target, after) =>
       request.chosen && target.pkg.type !== "ccaas"
         ? [unlessService(target.pkg, leftoversStep(network, request, target.organization, undefined, after))]
@@ -30,7 +30,10 @@ export function newDindRuntime(
   };
 }
 
-/** The package may itself be one that is called as a service. Of one that is only known by its ID a peer tells, where it matters. */
+/**
+ * Leaves the services alone when the package itself is called as a service. When only its ID is known, it is loaded from a peer, but only
+ * if there is something to remove.
+ */
 function unlessService(pkg: PackageToDeploy, leftovers: Step): Step {
   return {
     ...leftovers,
@@ -43,7 +46,7 @@ function unlessService(pkg: PackageToDeploy, leftovers: Step): Step {
   };
 }
 
-/** A peer's daemon stops chaincode that nobody calls: a matter of its Pod, for all its chaincode. */
+/** A peer's daemon stops chaincode that nobody calls. The annotation for this is the Pod's, and holds for all chaincode of the peer. */
 function idleStep(network: OpenNetwork, node: FabricNode): Step {
   const { namespace } = node.organization;
   return {

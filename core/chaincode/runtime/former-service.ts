@@ -6,13 +6,13 @@ import type { OpenNetwork } from "../../network/session/open-network.ts";
 import type { PeerOrganization } from "../../network/resources/spec.ts";
 import type { PackageToDeploy } from "../deployment/deployment.ts";
 
-/** "cc-asset-1f.org1:9999"; where each peer has its own, it fills in its name: "cc-asset-1f-{{.peername}}.org1:9999". */
+/** "cc-asset-1f.org1:9999". With one server for each peer, the peer fills in its own name: "cc-asset-1f-{{.peername}}.org1:9999". */
 const inCluster =
   /^(?<service>[a-z][-a-z0-9]*)(?<ofPeer>\{\{[^}]*\}\})?(\.(?<namespace>[-a-z0-9]+)(\.svc(\.[-.a-z0-9]+)?)?)?(:\d+)?$/;
 
 /**
- * A package that peers have from before may say that they dial a service in their organization's namespace. Throws `usage` when that
- * service is gone: what came after it has removed it. Who may not look is not held up.
+ * Peers may have a former package that names a service in their organization's namespace. Throws `usage` when that service is gone: a later
+ * deployment has removed it. Nothing is checked when the user may not list Services.
  */
 export async function checkServed(
   { cluster }: Pick<OpenNetwork, "cluster">,
@@ -22,7 +22,7 @@ export async function checkServed(
 ): Promise<void> {
   const loaded = await pkg.load(signal);
   if (loaded.metadata.type !== "ccaas") return;
-  // What no peer could read either is its builder's to say.
+  // An address that cannot be read is for the external builder to report.
   const address = await connectionAddress(loaded).catch(() => undefined);
   const { service, ofPeer, namespace: where = namespace } = inCluster.exec(address ?? "")?.groups ?? {};
   if (service === undefined || service === "localhost" || where !== namespace) return;

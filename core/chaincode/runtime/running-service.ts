@@ -78,7 +78,7 @@ async function runningService(
     packageId,
     image: spec?.template.spec?.containers[0]?.image ?? "",
     ...(name === service ? {} : { peer: name.slice(service.length + 1) }),
-    // One that was scaled to none has nothing to wait for, and serves nobody.
+    // A Deployment that was scaled to 0 is rolled out, but serves nobody.
     ready: verdict.so === true && wanted > 0,
     status,
     selector: spec?.selector.matchLabels ?? {},

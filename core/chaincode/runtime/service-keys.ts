@@ -15,7 +15,7 @@ import { clientSecretName, keysSecretName, serversOf, type ServiceDesign } from 
 
 /** A server certificate is made anew when it has fewer days left than this. */
 const renewalDays = 30;
-/** The client's certificate is part of the package: another one would be an upgrade. It ends with its authority. */
+/** Days, as long as its authority: the client's certificate is part of the package, and another one would be an upgrade. */
 const clientDays = 3650;
 
 /** The chaincode server's key and certificate, from the organization's TLS authority; renewed by the next deploy-cc. */
@@ -44,7 +44,7 @@ export function keysStep(network: OpenNetwork, design: ServiceDesign): Step {
   };
 }
 
-/** Why keys cannot serve any longer. */
+/** Why these keys have to be made anew; undefined when they are good. */
 export function keysDefect(
   { "tls.crt": certificate, "tls.key": privateKey }: Readonly<Record<string, string>>,
   root: string,
@@ -74,7 +74,7 @@ export async function serverCertificate(
   throw new FabricError("not-ready", `expected tls.crt in Secret ${ref.namespace}/${ref.name}, found none`);
 }
 
-/** What peers show to a chaincode that asks for it, and the Secret that has to hold it. */
+/** The peers' client certificate for a chaincode that asks for one, and the step for the Secret that holds it. */
 export interface ClientKeys {
   readonly credential: Credential;
   readonly step: Step;

@@ -11,8 +11,8 @@ import { chaincodeSelector, serviceOfLabels } from "./service-name.ts";
 const kinds = ["Deployment", "Service", "NetworkPolicy", "Secret"] as const;
 
 /**
- * Services of this chaincode and channel that its definition has left behind are gone. `kept` is the one that runs now;
- * none when chaincode has moved into the peers' own daemons.
+ * Services that the chaincode's definition on this channel no longer uses are gone. `kept` names the one that runs now; none when the
+ * chaincode has moved into the peers' own daemons.
  */
 export function leftoversStep(
   { cluster }: OpenNetwork,
@@ -40,7 +40,7 @@ export function leftoversStep(
         const left = await found(signal);
         return left.length === 0 ? { is: "so" } : { is: "differs", change: described(left) };
       } catch (error) {
-        // Who deploys into daemons only needs no right to see Deployments, and then has made none.
+        // A user who deploys only into daemons needs no right to see Deployments, and then has made none.
         if (kept === undefined && error instanceof FabricError && error.code === "forbidden") {
           return { is: "so", detail: "not looked for: no right to list Deployments" };
         }

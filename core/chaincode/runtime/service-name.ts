@@ -31,7 +31,7 @@ export function serviceName(identity: ServiceIdentity): string {
   return `cc-${readable}-${digest}`;
 }
 
-/** What finds everything that ever ran a chaincode of a channel as a service, within the organization's namespace. */
+/** Labels of all objects of services that ran a chaincode of a channel, within the organization's namespace. */
 export function chaincodeSelector(chaincode: string, channel: string): Record<string, string> {
   return {
     ...managedBy,

@@ -19,7 +19,7 @@ const keysFolder = "/etc/hyperledger/chaincode";
 export interface ServiceDesign {
   readonly identity: ServiceIdentity;
   readonly organization: PeerOrganization;
-  /** How the chaincode introduces itself to peers. */
+  /** The ID by which the chaincode registers at peers. */
   readonly packageId: string;
   /** What starts it; the image knows unless told. */
   readonly start?: readonly string[] | undefined;
@@ -45,7 +45,10 @@ export function serversOf({ identity, organization }: ServiceDesign): readonly S
 export const keysSecretName = (identity: ServiceIdentity): string => `${serviceName(identity)}-tls`;
 export const clientSecretName = (identity: ServiceIdentity): string => `${serviceName(identity)}-client`;
 
-/** Service, Deployment and NetworkPolicy of each server. `certificate` tells one TLS certificate from the next: Pods read it once. */
+/**
+ * Service, Deployment and NetworkPolicy of each server. `certificate` is a digest of the TLS certificate: Pods read it once, and another
+ * digest replaces them.
+ */
 export function serviceObjects(
   network: FabricNetwork,
   design: ServiceDesign,
@@ -82,7 +85,7 @@ function service(network: FabricNetwork, design: ServiceDesign, server: Server):
   };
 }
 
-/** Whoever reaches a chaincode server can act as its peer and feed it any state: only peers of the organization may. */
+/** Only peers of the organization may reach a chaincode server: any client that does can act as its peer and feed it any state. */
 function networkPolicy(network: FabricNetwork, design: ServiceDesign, server: Server): V1NetworkPolicy {
   const peers = {
     "app.kubernetes.io/component": "peer",

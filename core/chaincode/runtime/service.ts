@@ -111,7 +111,7 @@ function runningSteps(network: OpenNetwork, { design, client }: ServicePart): re
   return [...(client ? [client.step] : []), keys, objects, ...ready];
 }
 
-/** Which certificate the Pods are to read is known only when it is there. */
+/** The objects have the certificate's digest in them, so they can be made only when it is there. */
 function objectsStep(network: OpenNetwork, design: ServiceDesign, after: Step): Step {
   const id = `service/${design.organization.name}/deployment`;
   const title = `${design.organization.name} runs ${design.identity.image} as ${serviceName(design.identity)}`;
@@ -141,7 +141,7 @@ function answersStep(
     title: `${hostOf(node)} reaches ${name}`,
     after,
     isCheck: true,
-    // What is wrong for good looks the same as what is not there yet.
+    // A permanent failure looks the same as a server that is not there yet.
     patience: { with: ["connection", "not-ready", "chaincode", "rejected"], within: aMinute },
     // Only a call tells.
     observe: async () => ({ is: "differs", change: "by a call that is not submitted" }),
@@ -153,7 +153,7 @@ function answersStep(
   };
 }
 
-/** A peer can fill in its name: networks made before it had to know it need `init` once more. */
+/** A peer knows its name, which it fills into the address. A network from before this variable needs `init` once more. */
 function peerNameStep(network: OpenNetwork, node: FabricNode): Step {
   const { namespace } = node.organization;
   const { name: variable, value } = builderSettings(node);

@@ -33,10 +33,10 @@ export function warmStep(
         if (container && container.state !== "created") return { is: "so" };
       } catch (error) {
         if (!(error instanceof FabricError) || !["not-found", "forbidden"].includes(error.code)) throw error;
-        // No daemon of ours, or none that we may look into: whoever runs chaincode there starts it.
+        // There is no daemon, or the user may not look into it: the peer starts the chaincode with its first call.
         return { is: "so", detail: "there is no daemon to look into" };
       }
-      // Of a package that stays only the ID is known: it may be that of a service.
+      // When the package stays, only its ID is known: it may be a service's.
       const type = pkg.type ?? (await pkg.load(signal)).metadata.type;
       return isBuiltByDocker(type)
         ? { is: "differs", change: "by a call that is not submitted" }

@@ -2,11 +2,11 @@ import { FabricError } from "../../error.ts";
 import { answers, says } from "../../fabric/node/answers.ts";
 import type { StepContext } from "../../engine/step.ts";
 
-/** Peers that would all build the same: one does. */
+/** Of several peers that would build the same, one does. */
 export interface BuildTurn {
   /**
-   * Builds, if nobody is at it: true. Else waits for who is: false, then it is time to look again.
-   * A build that failed for what is in the package would fail everywhere: it is not tried again.
+   * True: it has built. False: it has waited for another peer's build, and the caller looks again. A build that failed because of what is
+   * in the package would fail everywhere: then every later call throws.
    */
   take(host: string, build: () => Promise<void>, context: StepContext): Promise<boolean>;
 }

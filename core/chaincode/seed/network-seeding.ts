@@ -9,8 +9,8 @@ import { seedPeer, type SeedPeer } from "../image/seed-peer.ts";
 import { newSeedings, type SeededPackage, type Seeding } from "./seeding.ts";
 
 /**
- * The seeding of each package over the peers of some organizations: any of them may have the image already. What one has built
- * the others run, so none but those that a command is about are asked.
+ * The seeding of each package over the peers of some organizations: any of these peers may have the image already. A peer runs what another
+ * one has built, so only organizations that the command is about take part.
  */
 export function networkSeedings(
   network: OpenNetwork,

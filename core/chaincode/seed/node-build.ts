@@ -68,7 +68,7 @@ async function followed(engine: Engine, container: string, { signal, progress }:
   const log = await containerLog(engine, container, { follow: true, signal });
   for await (const chunk of log.setEncoding("utf8") as AsyncIterable<string>) {
     output = (output + chunk).slice(-keptOutput);
-    // Whoever wrote the chaincode wrote this: no control characters for anybody's terminal.
+    // The chaincode's author controls this text: no control characters may reach a terminal.
     const line = output
       .trimEnd()
       .split("\n")
@@ -80,7 +80,7 @@ async function followed(engine: Engine, container: string, { signal, progress }:
   return output;
 }
 
-/** In Fabric's words. */
+/** With the text that Fabric has for it. */
 function failure(status: number, output: string): unknown {
   return readableBuildFailure(
     new FabricError("rejected", `docker build failed: Error returned from build: ${status} "${output}"`),
@@ -97,7 +97,7 @@ export function builtLayer(built: Readable): Readable {
     const tar = extract();
     const ended = await Promise.allSettled([moveAll(tar, layer), pipeline(built, tar)]);
     const failures = ended.flatMap((end): unknown[] => (end.status === "rejected" ? [end.reason] : []));
-    // One that gives up breaks the other: what it had to say itself counts.
+    // The failure of one makes the other fail, too: a FabricError is the first cause.
     if (failures.length > 0) throw failures.find((one) => one instanceof FabricError) ?? failures[0];
     layer.finalize();
   };

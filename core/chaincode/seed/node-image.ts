@@ -42,7 +42,7 @@ export function reasonToBuild(files: readonly ArchiveFile[]): string | undefined
   return missingDependency(sources, source, root) ?? unrunScript(sources);
 }
 
-/** The first dependency that is not installed where Node looks for it, theirs included. */
+/** Why a dependency, or one of its own dependencies, is not usable as it is in the package; undefined when all are. */
 function missingDependency(
   sources: ReadonlyMap<string, ArchiveFile>,
   folder: string,

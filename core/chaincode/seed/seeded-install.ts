@@ -17,8 +17,8 @@ export interface SeededInstallation {
 }
 
 /**
- * An installation for which the peer builds nothing, as its image is there already: composed, or copied from the one peer that
- * has built it. A peer without a daemon that we may look into does as it always did.
+ * An installation for which the peer builds nothing, as its image is brought first: composed, or copied from the one peer that has built
+ * it. A peer whose daemon we cannot look into installs and builds as usual.
  */
 export function seededInstall({ install, pkg, peer, seeding, onProvision, whenLeft }: SeededInstallation): ActingStep {
   const built = async (signal: AbortSignal): Promise<boolean> =>
@@ -46,7 +46,7 @@ export function seededInstall({ install, pkg, peer, seeding, onProvision, whenLe
       installed = observation.is === "so";
       if (!installed || (pkg.type !== undefined && !isBuiltByDocker(pkg.type))) return observation;
       if ((await image(seeding, peer, context.signal)) !== "missing") return observation;
-      // Of a package that is only known by its ID: an external builder's has no image.
+      // The type may have been unknown until now: an external builder's package has no image.
       return (await built(context.signal)) ? { is: "differs", change: "its image is gone" } : observation;
     },
     act,

@@ -35,8 +35,8 @@ export interface Seeding {
   /** Whether the peer's daemon has the image under the name that the peer looks for. Throws as `SeedPeer.withDaemon` does. */
   has(peer: SeedPeer, signal: AbortSignal): Promise<boolean>;
   /**
-   * Gets it there: composed, copied from a daemon that has it, or else built in one daemon while the other peers wait: by us, or
-   * where we do not know how by `build`, the peer's own. Without `build` it may be left.
+   * Brings the image into the peer's daemon: composed, copied from a daemon that has it, or else built in one daemon while the other peers
+   * wait. Node chaincode we build ourselves; what we cannot build, `build` does: the peer's own. Without `build` it may be left.
    */
   provide(peer: SeedPeer, context: StepContext, build?: () => Promise<void>): Promise<Provision>;
   /** Removes what its builds have left, and deletes what was kept on the way. */
@@ -58,7 +58,7 @@ export function newSeeding(pkg: SeededPackage, peers: readonly SeedPeer[]): Seed
   return new PackageSeeding(pkg, peers, transfers, () => transfers.close());
 }
 
-/** Seedings of several packages over the same peers, one for each: what one has sent the others need not. */
+/** One seeding for each of several packages, over the same peers: a layer that one has read the others need not read again. */
 export interface Seedings {
   of(pkg: SeededPackage): Seeding;
   /** Ends all. */
@@ -90,7 +90,7 @@ export function isBuiltByDocker(type: string): boolean {
 interface Content {
   /** The image that it stands for, if it does. */
   readonly image: string | undefined;
-  /** Kept, where nothing has to be built: what the build would add. */
+  /** The layer that a build would add, kept in the store; undefined when something has to be built. */
   readonly layer: string | undefined;
 }
 
@@ -104,7 +104,7 @@ class PackageSeeding implements Seeding {
   readonly #closeTransfers: () => Promise<void>;
   readonly #turn = newBuildTurn();
   readonly #names = new Map<string, Promise<string>>();
-  /** Of each peer's daemon: the image by this name, as it was seen last. */
+  /** By host: the image in the peer's daemon, as it was seen last. */
   readonly #seen = new Map<string, Promise<Image | undefined>>();
   /** What we built, one for each kind of processor. */
   readonly #built: ImageSource[] = [];
@@ -178,7 +178,7 @@ class PackageSeeding implements Seeding {
     try {
       return await this.#transfers.send(peer, source, name, context);
     } catch (error) {
-      // Who was to give it may be gone: it is looked at anew.
+      // The peer that was to give it may be gone: its daemon is looked at anew.
       this.#seen.delete(source.from);
       throw error;
     } finally {
@@ -186,7 +186,7 @@ class PackageSeeding implements Seeding {
     }
   }
 
-  /** The first other daemon that has it, for the same processor. One that cannot be reached has it not. */
+  /** The image in the first other daemon that has it for the same processor. A daemon that cannot be reached counts as without it. */
   async #elsewhere(target: SeedPeer, signal: AbortSignal): Promise<ImageSource | undefined> {
     const others = this.#peers.filter(({ host }) => host !== target.host);
     const looks = others.map(async (peer) => {
@@ -214,9 +214,9 @@ class PackageSeeding implements Seeding {
   }
 
   /**
-   * What the peer itself would build, without its detours: it packs what it has built into a build context, of which its daemon
-   * makes a layer, and who wants that layer has it save the whole image. Undefined where the daemon refuses, too: then the peer
-   * says why.
+   * Builds what the peer itself would build, without the peer's detours: it packs the result into a build context, of which its daemon
+   * makes a layer, and that layer can be had only by saving the whole image. Undefined for other languages, without the base image in this
+   * daemon, and where the daemon refuses: then the peer's own build says why.
    */
   async #prebuilt(peer: SeedPeer, context: StepContext): Promise<ImageSource | undefined> {
     const pkg = await this.#pkg.load(context.signal);
@@ -240,7 +240,9 @@ class PackageSeeding implements Seeding {
     return image && this.#givenSource(id, () => image(this.#reader, context));
   }
 
-  /** What stands for an image has no sources: a build of it would be something else by its name. */
+  /**
+   * Throws `not-found` for a package that stands for an image: it has no sources, and a build of it would be another image by that name.
+   */
   async #checkSources(signal: AbortSignal): Promise<void> {
     const { image } = await this.#contentOnce(signal);
     if (image === undefined) return;
@@ -272,7 +274,7 @@ class PackageSeeding implements Seeding {
     return { image, layer: composes ? await this.#reader.store.keepNew(nodeLayer(files)) : undefined };
   }
 
-  /** The peer's own, another daemon's, or pulled by the peer's. */
+  /** The base image: the peer's own, another daemon's, or pulled by the peer's daemon. */
   async #baseFor(
     peer: SeedPeer,
     reference: string,
@@ -304,7 +306,7 @@ function sent(peer: SeedPeer, { from }: ImageSource, bytes: number): Provision {
   return from === peer.host ? { how: "prebuilt", bytes } : { how: "copied", from, bytes };
 }
 
-/** Also after Ctrl-C. What cannot be removed is left to `cleanup`, which knows it. */
+/** Works also after Ctrl-C, as it has a time limit of its own. A container that stays is left to `cleanup`, which knows it. */
 async function discarded(peer: SeedPeer, container: string): Promise<void> {
   const signal = AbortSignal.timeout(20_000);
   await peer.withDaemon(signal, ({ engine }) => removeContainer(engine, container, signal)).catch(() => {});

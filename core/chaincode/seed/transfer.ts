@@ -6,7 +6,7 @@ import type { StepContext } from "../../engine/step.ts";
 import { newLayerReader, type ImageSource, type LayerReader } from "../image/image-source.ts";
 import type { SeedPeer } from "../image/seed-peer.ts";
 
-/** All images on their way: what one has brought is not brought again by another. */
+/** All images that are being sent: a layer that one image has brought is not read again for another. */
 export interface Transfers {
   /** Each layer is read once, for whichever image. */
   readonly reader: LayerReader;
