@@ -40,7 +40,7 @@ export interface Operations {
     readonly collections?: string | undefined;
     readonly initRequired?: boolean | undefined;
     readonly clientAuth?: true | undefined;
-    /** In its name alone, until enough others have approved. */
+    /** The only organization that installs and approves; it commits once enough others have approved. */
     readonly organization?: string | undefined;
   };
   readonly invoke: { readonly channel?: string };
@@ -54,7 +54,7 @@ export interface Operations {
   readonly inject: { readonly file?: string };
   readonly eject: { readonly namespace?: string };
   readonly cleanup: {
-    /** Not asked for. */
+    /** Removes what was found; without it nothing is removed. */
     readonly yes?: true;
     readonly olderThan?: string | undefined;
     readonly organizations?: readonly string[] | undefined;
@@ -101,7 +101,7 @@ interface OperationOf<Name extends OperationName> {
 
 export type Operation = { readonly [Name in OperationName]: OperationOf<Name> }[OperationName];
 
-/** A setting of the operation that has failed, or of the one that was named last; `false`: it is denied. */
+/** A setting of the failed operation, or of the operation that was named last; `false` negates it. */
 interface Setting {
   readonly setting: SettingName;
   readonly to?: SettingValue;
@@ -112,7 +112,7 @@ export interface KubernetesCommand {
   readonly kubectl: readonly string[];
 }
 
-/** Remedies as one, those that are there. */
+/** Joins remedies into one; undefined ones are left out. */
 export function joined(remedies: readonly (Remedy | undefined)[], between = ""): readonly RemedyPart[] {
   const there = remedies.filter((remedy) => remedy !== undefined);
   return there.flatMap((remedy, index) => {

@@ -160,7 +160,7 @@ function peerFinding(about: string, pod: V1Pod, optedIn: boolean): readonly Find
   const wished = skipReason(pod) === undefined;
   if (wished && annotations[annotationKeys.injected] === undefined && !hasSidecar(pod)) {
     const text = `peer ${name} asks for injection and has none: it was made while nobody was asked`;
-    // What a Pod has in an emptyDir, a ledger perhaps, goes with it.
+    // Deleting the Pod deletes what it has in an emptyDir, a ledger perhaps.
     const remake: Remedy = ownerReferences.some(({ controller }) => controller === true)
       ? [{ kubectl: ["-n", namespace, "delete", "pod", name] }, ": its controller makes it anew"]
       : [

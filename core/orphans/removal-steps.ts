@@ -9,7 +9,7 @@ import { remembered } from "./judgement/remembered.ts";
 const freshFor = 2000; // milliseconds
 
 /**
- * Steps that remove the orphans. Each step looks again before: a thing that is gone by now is so, one that is needed by now stays.
+ * Steps that remove the orphans. Each step looks again first: a thing that is gone by now is done, and one that is needed by now stays.
  * Images come after the containers of their daemon.
  */
 export function removalSteps(

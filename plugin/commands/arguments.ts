@@ -30,7 +30,7 @@ function time(value: string, least: number): { readonly count: number; readonly 
   return { count, unit: unit as Unit };
 }
 
-/** A time that is not nothing, as seconds. */
+/** A time of a second or more, as seconds. */
 export function duration(value: string): number {
   const { count, unit } = time(value, 1);
   return count * secondsOf[unit];
@@ -66,7 +66,7 @@ const cronFields: readonly { readonly first: number; readonly last: number; read
   { first: 0, last: 6, names: weekdays },
 ];
 
-/** When, as the API server takes it in a CronJob (github.com/robfig/cron v3, ParseStandard): "17 3 * * *", "@daily". */
+/** A schedule as the API server takes it in a CronJob (github.com/robfig/cron v3, ParseStandard): "17 3 * * *", "@daily". */
 export function cronSchedule(value: string): string {
   const fields = value.trim().split(/\s+/);
   const isShort = /^@(yearly|annually|monthly|weekly|daily|midnight|hourly|every ([0-9.]+(h|m|s))+)$/.test(value);

@@ -16,10 +16,10 @@ interface CleanupOptions extends PlanOptions, CleanupScope {
   readonly yes: boolean;
 }
 
-/** What files and the cluster have for a request: what the options name, read; and `nodes` as they are unless told. */
+/** The parts of a request that are read from files, and the cluster's defaults for `nodes`. */
 type LookedUp = Pick<CleanupRequest, "sources" | "identities" | "nodes">;
 
-/** What to look at, and for what. --yes is no part of it: it decides what is done then. */
+/** What to look at, and what to look for. --yes is no part of it: it decides what happens to what was found. */
 export function cleanupRequest(
   options: GlobalOptions & CleanupOptions,
   { sources, identities, nodes }: LookedUp,
@@ -113,7 +113,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
   const cluster = await connect(options, terminal);
   const lasting = cluster.lasting();
   if (options.network !== undefined) await findNetwork(cluster, options.network, () => {}, signal);
-  // Of each: what another network's peer needs is needed, whichever was named.
+  // All networks, whichever was named: what a peer of another network needs is needed, too.
   const definitions = await agreedNetworks(cluster, noticeOn(terminal), signal);
   const networks = definitions.map((definition) => networkOn(cluster, definition));
   const nodes = { namespace: cluster.namespace, ...nodeAccessDefaults };
@@ -123,7 +123,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     let found: Survey = opened;
     let report: PlansReport | undefined;
     let mayComeBack: readonly Doubt[] = [];
-    // Both read what is known by then: `found` is another one when the plans have looked again.
+    // Both functions read `found` when they are called: it has changed when the plans have looked again.
     const blindPlaces = () =>
       found.blind.map(({ hint, ...place }) => (hint === undefined ? place : { ...place, hint: typed(hint, options) }));
     const resultOf = (removed?: PlansReport, mayComeBack?: readonly Doubt[]) => {
@@ -166,7 +166,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
 const withVerdict = ({ findings }: Survey, wanted: Verdict): readonly Finding[] =>
   findings.filter(({ verdict }) => verdict === wanted);
 
-/** All but the nodes' own daemons unless told. Throws `usage` for a name that is none. */
+/** The named sources; all but the nodes' own daemons unless given. Throws `usage` for an unknown name. */
 export async function sourcesOf(told: readonly string[] | undefined): Promise<readonly Source[]> {
   const [{ sources }, { FabricError }] = await Promise.all([
     import("../../core/orphans/judgement/finding.ts"),
@@ -187,7 +187,7 @@ interface ScheduleOptions extends Pick<CleanupOptions, "dryRun" | "timeout" | "o
 
 const day = 86_400; // seconds
 
-/** The CronJobs' own cleanup; which organizations get one is asked beside it. */
+/** The cleanup that each CronJob runs. Which organizations get a CronJob is asked separately. */
 export function scheduleRequest(options: ScheduleOptions, sources: readonly Source[]): Schedule {
   return {
     cron: options.cron,
@@ -197,7 +197,7 @@ export function scheduleRequest(options: ScheduleOptions, sources: readonly Sour
   };
 }
 
-/** Docker in the peers' Pods, and services, unless told. Throws `usage` for what no schedule may look at. */
+/** The named sources; Docker in the peers' Pods, and services, unless given. Throws `usage` for a source that no schedule may look at. */
 export async function scheduledSources(told: readonly string[] | undefined): Promise<readonly Source[]> {
   const [{ schedulable }, { FabricError }] = await Promise.all([
     import("../../core/orphans/schedule.ts"),

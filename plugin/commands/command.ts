@@ -53,7 +53,7 @@ export function refuseForeign(program: Command, command: Command): void {
   }
 }
 
-/** Refuses an option that is said and denied: else the last one wins, without a word. */
+/** Refuses an option together with its negation: else the last one wins silently. */
 export function neverBoth(command: Command, name: string): void {
   let first: string | undefined;
   for (const said of [name, `no-${name}`]) {
@@ -64,12 +64,12 @@ export function neverBoth(command: Command, name: string): void {
   }
 }
 
-/** A command whose result has not all the forms: others are refused before it does anything. */
+/** A command whose result has only these formats: others are refused before it does anything. */
 export function printsOnly(command: Command, formats: readonly OutputFormat[]): Command {
   return command.hook("preAction", () => expectFormat(command, formats));
 }
 
-/** Refuses an option or a name that is empty: mostly a variable of the shell that is not set. Of a chaincode's arguments one may be. */
+/** Refuses empty options and names: usually a variable of the shell that is not set. A chaincode's arguments may be empty. */
 export function refuseEmpty(_: Command, command: Command): void {
   for (let each: Command | null = command; each; each = each.parent) {
     for (const option of each.options) {
@@ -91,7 +91,7 @@ const emptyValue = (name: string): FabricError =>
     hint: "is a variable of the shell not set? Without a value leave it out",
   });
 
-/** Throws `usage` when another form was asked for. `doing`: with which options it has these forms only. */
+/** Throws `usage` when -o asks for another format. `doing`: the options with which the command has only these, for the message. */
 export function expectFormat(command: Command, formats: readonly OutputFormat[], doing = ""): void {
   const { output, ...given } = optionsOf(command);
   if (formats.includes(output)) return;

@@ -7,7 +7,7 @@ import type { GlobalOptions, PlanOptions } from "./command.ts";
 
 type Timed = GlobalOptions & Partial<Pick<PlanOptions, "timeout">>;
 
-/** Whoever has a deadline waits for the API server as long as that. */
+/** Connects to the cluster. A command with a deadline waits for an absent API server until then. */
 export async function connect({ kubeconfig, context, timeout }: Timed, terminal: Terminal): Promise<Cluster> {
   const { env, signal } = terminal;
   const patience = timeout === undefined ? undefined : timeout * 1000;

@@ -16,7 +16,7 @@ export async function printEdited(
   }
   if (after.templates.length === 0) terminal.stderr.write("notice: nothing in it has a Pod template\n");
   const text = options.diff ? await difference(before, after) : await rendered(options, after);
-  // As a table is, a manifest is for people only on a terminal; else for kubectl, to the letter.
+  // A manifest is for people only on a terminal, as a table is. In a pipe it is for kubectl, and stays as it is.
   const isText = options.diff || options.output === "table";
   const forPeople = options.output === "name" || (isText && terminal.stdout.isTTY === true);
   terminal.stdout.write(forPeople ? visible(text) : text);

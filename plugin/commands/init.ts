@@ -22,7 +22,7 @@ interface InitOptions extends PlanOptions {
   readonly ordererMemory?: string;
 }
 
-/** What a file says instead. */
+/** The options that a file replaces. */
 const definingOptions = [
   "fabricVersion",
   "peerOrgs",

@@ -10,10 +10,10 @@ import { organizations, type FabricNetwork, type Organization } from "../../core
 import { ifAnswered } from "../../core/engine/if-answered.ts";
 import { joined, type Operation, type Remedy } from "../../core/remedy.ts";
 
-/** What to do after a command, as long as that is still to be done; undefined also where the user may not look. */
+/** What to do after a command; undefined when it is done already, or the user may not look. */
 export type NextCommand = Promise<Remedy | undefined>;
 
-/** A network, where there is none. */
+/** `init`, when there is no network. */
 export function afterWebhook(cluster: Cluster, signal: AbortSignal): NextCommand {
   return unlessThere(
     { operation: "init" },
@@ -22,7 +22,7 @@ export function afterWebhook(cluster: Cluster, signal: AbortSignal): NextCommand
   );
 }
 
-/** A channel, where there is none; where there are some, those that new nodes have not joined as others of their organization have. */
+/** `join`: when there is no channel, or when new nodes have not joined the channels of other nodes of their organization. */
 export async function afterInit(
   network: OpenNetwork,
   signal: AbortSignal,
@@ -39,7 +39,10 @@ export async function afterInit(
   return left.length === 0 ? undefined : joined(left, "; ");
 }
 
-/** What joins nodes that are in no channel to those of others of their organization; of a node that did not answer nothing is known. Pure. */
+/**
+ * The `join` operations for nodes that are in no channel while others of their organization are. Nothing is known of a node that did not
+ * answer (undefined). Pure.
+ */
 export function joinsLeft(
   network: FabricNetwork,
   heights: ReadonlyMap<string, Heights | undefined>,
@@ -57,7 +60,7 @@ export function joinsLeft(
   });
 }
 
-/** A chaincode, where the channel has none. */
+/** `deploy`, when the channel has no chaincode. */
 export function afterJoin(network: OpenNetwork, channel: string, signal: AbortSignal): NextCommand {
   const there = async () => {
     const [organization] = network.definition.spec.peerOrganizations;

@@ -22,7 +22,7 @@ export function planOptions(command: Command, defaultTimeout: string): Command {
 
 /** One part of what a command does; its steps are asked for only when those of the parts before are so. */
 export interface Plan extends Section {
-  /** Whoever typed the command wants removed what its steps remove. */
+  /** The user wants removed what steps remove. It holds for the whole run as soon as one plan has it. */
   readonly consent?: true;
 }
 
@@ -33,7 +33,7 @@ export interface PlansReport {
   readonly wouldChange: number;
   /** Where it did not come to its end. */
   readonly failure?: FailureData | undefined;
-  /** Of the parts that were begun: none is after one that failed. */
+  /** The steps of the parts that were begun; after a part that failed none is. */
   readonly steps: readonly StepReport[];
 }
 
@@ -51,9 +51,9 @@ interface StepReport {
 }
 
 /**
- * Runs plans as one graph, each after the one before, with progress on standard error. In a dry run a plan behind one that would change
- * something cannot be looked at, unless it says so, and is named only. Throws the failure, after which no plan is begun; before that json
- * and yaml get what was done, as `resultOf` has it in the command's own result.
+ * Runs plans as one graph, each after the one before, with progress on standard error. In a dry run a plan after one that would change
+ * something is only named, unless it has `looksAhead`. Throws the failure of the run. Before that, json and yaml show what was done, in the
+ * form that `resultOf` gives it.
  */
 export async function runPlans(
   terminal: Terminal,
@@ -89,7 +89,7 @@ export async function runPlans(
   throw failure;
 }
 
-/** What is looked at once all is done. Undefined where that fails or is interrupted: what was done has to be told all the same. */
+/** A look after the run, for the output alone. Undefined when it fails or is interrupted: the result is printed all the same. */
 export async function lastLook<T>(look: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   try {
     return await look;

@@ -18,7 +18,10 @@ interface TransactionOptions {
   readonly timeout: number;
 }
 
-/** Without transient data, which is in files. Throws `usage` unless the function is named, and once. */
+/**
+ * The request that the command line makes, without the transient data of its files. Throws `usage` unless the function is named exactly
+ * once.
+ */
 export function transactionRequest(
   [chaincode = "", ...words]: readonly string[],
   options: TransactionOptions,
@@ -53,7 +56,7 @@ export function transactionCommand(command: Command): Command {
     .addOption(new Option("--timeout <time>", "give up after this time").argParser(duration).default(60, "60s"));
 }
 
-/** What only a transaction that is submitted has. */
+/** Options that only a submitted transaction has. */
 export function submitOptions(command: Command): Command {
   return command
     .option(
@@ -110,14 +113,14 @@ function calledWith(
   return args ?? words;
 }
 
-/** What chaincode returned: into a pipe as it is, a line where it is text; on a terminal to be seen, whatever it is. */
+/** What the chaincode returned: in a pipe unchanged, with a line end when it is text; on a terminal always visible text. */
 export function shownPayload(payload: Uint8Array, onTerminal: boolean): string | Uint8Array {
   if (payload.length === 0) return "";
   if (onTerminal) return `${visible(text(payload))}\n`;
   return isText(payload) ? `${text(payload)}\n` : payload;
 }
 
-/** As text, and as what it means where it is JSON; bytes that are no text in base64. */
+/** The result for json and yaml: the payload as text, or in base64 when it is no text; decoded, too, when it is JSON. */
 function readable({ payload, event, ...rest }: TransactionResult): object {
   const decoded = decodedJson(payload);
   return {

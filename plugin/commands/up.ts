@@ -76,7 +76,7 @@ Examples:
       import("../terminal/output.ts"),
       import("./next-command.ts"),
     ]);
-    // It comes last, and may be wrong from the beginning.
+    // The deployment comes last, but its request may be wrong from the beginning.
     await checkBeforehand(deployment);
     const cluster = await connect(options, terminal);
     const definition = await definitionFor(cluster, request.network, noticeOn(terminal), terminal.signal);

@@ -10,7 +10,7 @@ interface InstallOptions extends PlanOptions {
   readonly policy?: boolean;
 }
 
-/** A policy that is there already stays: `policy` is open unless told. */
+/** `policy` stays undefined unless given: an installed policy is then kept. */
 export function webhookRequest({ image, replicas, policy }: InstallOptions): WebhookRequest {
   return { image, replicas, policy };
 }

@@ -1,7 +1,7 @@
 import { joined, type Operation, type OperationName, type Operations } from "../../core/remedy.ts";
 import type { Remedy, RemedyPart, SettingName, SettingValue } from "../../core/remedy.ts";
 
-/** How a command line has found its cluster and its network. */
+/** The options by which a command line has chosen its cluster and its network. */
 export interface GivenCluster {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
@@ -9,8 +9,8 @@ export interface GivenCluster {
 }
 
 /**
- * A remedy as it is to be typed, on the cluster and the network that this command line was about: each command has the options that were
- * given, save for those that it names itself. What another administrator is to type goes to their own.
+ * A remedy as the user has to type it, on the cluster and the network of this command line: each command repeats the options that were
+ * given, unless it names them itself. A command for another administrator does not: it goes to their own cluster.
  */
 export function typed(remedy: Remedy, given: GivenCluster = {}): string {
   return joined([remedy])
@@ -64,7 +64,7 @@ function optionWords(option: string, value: SettingValue, repeated: boolean): re
 /** Those that are called otherwise than the operation. */
 const commands: Readonly<Partial<Record<OperationName, string>>> = { deploy: "deploy-cc" };
 
-/** The option of each setting, in whichever command. */
+/** The option of each setting; exceptions are in `ownOptions`. */
 const options: Readonly<Record<SettingName, string>> = {
   build: "--build",
   chaincodeIdle: "--chaincode-idle",
@@ -130,7 +130,7 @@ function optionOf(operation: OperationName, setting: SettingName): string {
   return own[setting] ?? options[setting];
 }
 
-/** Given once for each of several values, which may have commas. */
+/** Whether the option is repeated for each value: a value may have commas. */
 const isRepeated = (setting: string): boolean => setting === "identities" || setting === "loadImage";
 
 /** A word as a shell takes it. What is in brackets, "[ARGUMENT...]", is for the user to fill in, as capitals are. */

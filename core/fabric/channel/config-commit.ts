@@ -69,8 +69,8 @@ async function send(
 }
 
 /**
- * Waits until a block after a change was accepted brings another configuration, or the change counts as lost: an orderer that accepts an
- * update may still lose it (its leader went away). Tells which.
+ * Waits for the block of an accepted change: true. False when the change counts as lost: an orderer that accepts an update may still lose
+ * it (its leader went away).
  */
 export async function configArrived(
   orderer: NodeClient,

@@ -1,7 +1,7 @@
 import { answers, says } from "./answers.ts";
 import type { Remedy } from "../../remedy.ts";
 
-/** What helps, for refusals that say little. */
+/** A hint for refusals that say little; undefined for all others. */
 export function rejectionHint(message: string): Remedy | undefined {
   if (says(message, answers.accessDenied, answers.policyUnsatisfied)) {
     return "this needs another identity: an administrator of the node's own organization, or a member of the channel";

@@ -61,7 +61,7 @@ async function stuckPods(
   return pods.filter((pod) => isStuck(pod, revision));
 }
 
-/** Its StatefulSet has a newer template, and waits for it to become ready. Pure. */
+/** Whether a Pod of a former revision is not ready: its StatefulSet waits for that before it replaces the Pod. Pure. */
 function isStuck(pod: V1Pod, updateRevision: string): boolean {
   const revision = pod.metadata?.labels?.["controller-revision-hash"];
   const isEnding = pod.metadata?.deletionTimestamp !== undefined;

@@ -74,7 +74,7 @@ export async function channelGenesis(network: OpenNetwork, name: string, signal:
   return {
     name,
     consensus: { type: "raft", consenters },
-    // Fabric's samples wait 2 s for a block to fill; who deploys chaincode or tries an invoke waits every time.
+    // Fabric's samples wait 2 s for a block to fill; each invoke and each step of a deployment would wait that long.
     batch: { timeout: "500ms", maxMessageCount: 500 },
     ordererOrganizations: [
       {

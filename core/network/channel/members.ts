@@ -11,8 +11,8 @@ import { reachOrganization } from "../session/reach.ts";
 import type { PeerOrganization } from "../resources/spec.ts";
 
 /**
- * All these organizations are members of the channel, if there is one: peers of another would keep a ledger that they get no block for,
- * and never leave it. Throws `conflict`, before anything is done.
+ * All these organizations are members of the channel, if it exists: peers of another one would join, get no block, and could never leave.
+ * Throws `conflict`, before anything is done.
  */
 export function membersStep(network: OpenNetwork, channel: string, wanted: readonly PeerOrganization[]): Step {
   return {
@@ -53,7 +53,9 @@ function hintFor({ definition }: OpenNetwork, channel: string, members: readonly
     : joined([{ operation: "join", of: channel, with: { organizations: own } }, another], "; ");
 }
 
-/** MSP IDs, as a peer that has joined has them in force, else as the channel began; undefined where there is none. */
+/**
+ * MSP IDs of the members: from the configuration in force at a peer that has joined, else from the genesis block; undefined without one.
+ */
 async function channelMembers(
   network: OpenNetwork,
   channel: string,

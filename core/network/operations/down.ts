@@ -42,8 +42,8 @@ export async function networkNamespaces(
 }
 
 /**
- * Each namespace is gone, with all that was in it. What was made anew under its name since it was found is not ours to delete.
- * Nor is one that somebody has made theirs since: its step throws `conflict`.
+ * Each namespace is gone, with all that was in it. A namespace that was made again under its name since it was listed is not deleted. For
+ * one that somebody else has taken over since, the step throws `conflict`.
  */
 export function downSteps(cluster: Cluster, namespaces: readonly ListedObject[]): readonly Step[] {
   return namespaces.map((listed) => {
@@ -70,7 +70,7 @@ export function downSteps(cluster: Cluster, namespaces: readonly ListedObject[])
         return isEnding ? going : { is: "differs", change: "ledgers, keys and Pods are deleted" };
       },
       async act({ signal }) {
-        // Who may not delete it ends nothing in it either.
+        // Without the right to delete the namespace, nothing in it is deleted either.
         if (!emptying) await remove(cluster, ref, { uid, dryRun: true, signal });
         emptying ??= newEmptying(cluster, name);
         const ending = await emptying.next(signal);
@@ -82,25 +82,25 @@ export function downSteps(cluster: Cluster, namespaces: readonly ListedObject[])
   });
 }
 
-/** Milliseconds after which a namespace is deleted although Pods of it still end: Kubernetes goes on ending them. */
+/** Milliseconds after which a namespace is deleted although some of its Pods have not ended yet: Kubernetes goes on ending them. */
 const patience = 120_000;
 
 interface Emptying {
-  /** Has the next objects deleted that need time to end; undefined when there are none left, or nobody is to wait for them. */
+  /** Deletes the next objects that need time to end. Undefined when there are none left, or when they are not waited for any more. */
   next(signal: AbortSignal): Promise<Waiting | undefined>;
 }
 
 /**
- * What needs time to end does so before its namespace is deleted, Pods and then their claims: a namespace that still has any is looked at
- * again only 5 s later, and with Pods after half of the time that they may take to end, however soon they have
- * (pkg/controller/namespace/deletion/namespaced_resources_deleter.go). Who may not do this has it done by the namespace's own end.
+ * Objects that need time to end do so before their namespace is deleted: Pods, then their claims. Kubernetes looks again at a namespace
+ * that still has objects only 5 s later, and at one with Pods after half of the time that they may take to end, however soon they end
+ * (pkg/controller/namespace/deletion/namespaced_resources_deleter.go). When the user may not delete them, the end of the namespace does.
  */
 function newEmptying(cluster: Cluster, namespace: string): Emptying {
   const rest = [["StatefulSet", "Deployment"], ["PersistentVolumeClaim"]] as const;
   let next = 0;
   const limit = AbortSignal.timeout(patience);
   let isOver = false;
-  /** Undefined, and nothing more is waited for, where it takes too long, or is not for this user to do. */
+  /** Undefined when the work takes too long, or the user may not do it: then nothing more is waited for. */
   const tolerant = async <T>(
     signal: AbortSignal,
     work: (within: AbortSignal) => Promise<T>,

@@ -62,15 +62,15 @@ function genesisStep(network: OpenNetwork, channel: string, { wanted, after, now
       const block = kept ?? genesisBlock(await channelGenesis(network, channel, signal), { now: now() });
       // Created, never applied: two genesis blocks would be two channels.
       await createOrGet(network.cluster, channelConfigMap(network, channel, block.serializeBinary()), { signal });
-      // While it was lost nobody could tell.
+      // While the genesis block was lost, `membersStep` could not check this.
       if (kept) await checkMembers(network, channel, wanted, signal);
     },
   };
 }
 
 /**
- * The genesis block of a channel whose ConfigMap was lost, from a peer's ledger; undefined where no node that answers has the channel.
- * Throws `conflict` where of these orderers alone have it: another genesis block would make another channel of the same name.
+ * The genesis block of a channel whose ConfigMap was lost, from a peer's ledger; undefined when no node that answers has the channel.
+ * Throws `conflict` when only orderers have it: another genesis block would make another channel of the same name.
  */
 async function keptGenesis(
   network: OpenNetwork,
@@ -130,7 +130,7 @@ function ordererStep(network: OpenNetwork, channel: string, node: FabricNode, af
 
 const followsOnly = "it only follows the channel, which does not name it as a consenter";
 
-/** What an orderer does in a channel that it joins: one that is added to the network later is no consenter of a channel from before. */
+/** What an orderer does in a channel that it joins. An orderer that was added to the network after the channel is no consenter of it. */
 export function partIn(genesis: Uint8Array | undefined, node: FabricNode): string {
   const named = genesis && consenters(configOf(readBlock(genesis))).map(({ host }) => host);
   return named?.includes(hostOf(node)) === false ? followsOnly : "it orders the channel";

@@ -9,9 +9,9 @@ import type { FabricNode } from "../resources/nodes.ts";
 export interface PodLook {
   /** Why it is not ready; undefined when it is. */
   readonly problem: string | undefined;
-  /** Another one after the Pod was replaced, or one of its containers started again. */
+  /** Changes when the Pod is replaced, or one of its containers starts again. */
   readonly incarnation: string;
-  /** What its node's own container runs, whatever is wanted; undefined without a Pod. */
+  /** The image of the node's own container, which may not be the wanted one; undefined without a Pod. */
   readonly image: string | undefined;
 }
 

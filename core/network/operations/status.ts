@@ -26,9 +26,9 @@ interface NodeStatus {
   readonly ready: boolean;
   /** The user may not look at it: nobody knows whether it is ready. */
   readonly forbidden?: true;
-  /** What its Pod runs, whatever is wanted; undefined when it has none. */
+  /** The image that its Pod runs, which may not be the wanted one; undefined without a Pod. */
   readonly image?: string;
-  /** What it is to run instead; undefined when it runs that. */
+  /** The image that it is to run instead; undefined when it runs that, or the user may not look. */
   readonly wantedImage?: string;
   /** Why it is not ready, or could not be asked. */
   readonly problem?: string;
@@ -39,7 +39,7 @@ interface NodeStatus {
 
 export interface NetworkStatus {
   readonly network: string;
-  /** What is wanted. */
+  /** The version that the definition asks for. */
   readonly fabricVersion: string;
   /** Whether every node that the user may look at runs the image that is wanted. */
   readonly upToDate: boolean;

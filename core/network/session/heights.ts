@@ -26,7 +26,7 @@ async function ordererHeights(network: OpenNetwork, node: FabricNode, signal: Ab
   return new Map(await Promise.all(heights));
 }
 
-/** An orderer's port for who administers it (osnadmin). */
+/** The endpoint that an orderer has for its administrator (as osnadmin uses it). */
 async function ordererAdministration(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<Endpoint> {
   const [endpoint, { tls }] = await Promise.all([
     network.endpoint(node, ports.ordererAdmin, signal),
@@ -60,16 +60,16 @@ export interface CatchingUp {
   readonly pause?: number;
 }
 
-/** Milliseconds: a node that was ready, and cannot be connected for so long, has gone again. */
+/** Milliseconds: a node that was ready and then cannot be connected for so long has gone again. */
 const silence = 120_000;
 
-/** A node that has just started is not yet all there. */
+/** Failures of a node that has just started. */
 const notYet: readonly ErrorCode[] = ["connection", "cluster-unreachable", "not-ready", "timeout"];
 
 /**
- * Waits until a node that was restarted has the blocks that the others of its kind had at that moment, of those that can be asked:
- * a large ledger takes its time. Says so where nobody may look. Throws `not-ready` with what it lacks when the command's time is over,
- * and when the node cannot be connected for two minutes.
+ * Waits until a restarted node has the blocks that the other nodes of its kind had at that moment; those that do not answer are left out.
+ * Gives the result in words, also when the user may not look. Throws `not-ready`, with what the node lacks, at the command's deadline, and
+ * when the node cannot be connected for two minutes. A large ledger takes its time.
  */
 export async function caughtUp(
   network: OpenNetwork,
@@ -91,7 +91,7 @@ export async function caughtUp(
       if (error.code === "forbidden") return "restarted; not allowed to look whether it has caught up";
       if (!notYet.includes(error.code)) throw error;
       lacking = messageOf(error);
-      // Who answers, however late, is on the way.
+      // A node that answers too late is still on the way.
       if (error.code === "timeout") heard = performance.now();
       if (performance.now() - heard > silence) throw staysBehind(node, lacking);
     }
@@ -115,7 +115,7 @@ const staysBehind = (node: FabricNode, lacking: string): FabricError =>
     ],
   });
 
-/** Of those that do not answer nothing is known. */
+/** The heights of the other nodes of its kind; those that do not answer are left out. */
 async function heightsOfOthers(
   network: OpenNetwork,
   { component, organization, name }: FabricNode,

@@ -33,9 +33,9 @@ export interface Administrator {
 }
 
 /**
- * A network and the ways into it, for the time of a command or for months. What is read from the cluster is kept for minutes; a connection
- * closes while nobody uses it (`grpcTarget`), and opens again by itself. Local ports stay until `close`: an idle one costs the cluster
- * nothing, and whoever holds a connection over it may go on.
+ * A network and connections to its nodes, for the time of a command or for months. What is read from the cluster is kept for minutes. A
+ * connection closes while nobody uses it (`grpcTarget`), and opens again by itself. Local ports stay until `close`: an idle one costs the
+ * cluster nothing, and a caller may still hold a connection over it.
  */
 export interface OpenNetwork {
   readonly cluster: Cluster;
@@ -48,7 +48,7 @@ export interface OpenNetwork {
   endpoint(node: FabricNode, port: number, signal: AbortSignal): Promise<Endpoint>;
   /** The gRPC services of a node, over one connection for all who ask; a new one when its TLS authority has changed. */
   connection(node: FabricNode, signal: AbortSignal): Promise<NodeConnection>;
-  /** To be done when all is over, however it ends. */
+  /** Registers something that `close` has to do. */
   atClose(cleanup: () => Promise<void>): void;
   close(): Promise<void>;
 }
@@ -56,9 +56,9 @@ export interface OpenNetwork {
 /** Milliseconds that certificates and administrators are kept: long beside the many questions of one command, short beside a renewal. */
 const readAgainAfter = 60_000;
 /**
- * Milliseconds that a node is taken to have a running Pod. Longer: under a command a Pod that is replaced should be met as a lost
- * connection, which the engine tries again, and not as `not-ready`, which it does not. In a process of months a node that is gone for
- * good has to become `not-ready`: only then is another one of its organization asked.
+ * Milliseconds for which a node counts as having a running Pod. Longer than `readAgainAfter`: when a Pod is replaced during a command, the
+ * command should meet a lost connection, which the engine tries again, and not `not-ready`, which it does not. In a process of months a
+ * node that is gone for good has to become `not-ready`: only then is another one of its organization asked.
  */
 const lookAgainAfter = 5 * 60_000;
 
@@ -77,11 +77,11 @@ export function openNetwork(
   const lookOnce = onceEach<PodPort>({ keptFor: () => lookAgainAfter, now });
   const forwardOnce = onceEach<Forward>();
   const forwards: Forward[] = [];
-  /** By node and TLS authority: who has one of before may still be using it. */
+  /** By node and TLS authority. Former connections stay: a caller may still be using one. */
   const connections = new Map<string, NodeConnection>();
   const cleanups: (() => Promise<void>)[] = [];
   let closed = false;
-  /** Of several that were asked side by side one failed, and all is closed: what another opens only then would stay open. */
+  /** After one failure of several parallel requests all is closed: what another request opens only then would stay open. */
   const checkOpen = () => {
     if (closed) throw new FabricError("interrupted", "the network was closed");
   };
@@ -101,7 +101,7 @@ export function openNetwork(
   const endpoint: OpenNetwork["endpoint"] = async (node, port, signal) => {
     const target = nodeTarget(node, port);
     const place = `${hostOf(node)}:${port}`;
-    // Of a connection that cannot be made a client of the forward sees only a reset: say before that no Pod runs.
+    // A client of the local port sees only a reset when the connection cannot be made: so say before that no Pod runs.
     const [{ tlsRoot }] = await Promise.all([
       certificates(node.organization, signal),
       lookOnce(place, () => resolveTarget(cluster, target, signal)),

@@ -6,7 +6,7 @@ import type { OpenNetwork } from "./open-network.ts";
 import { hostOf, nodesOf, type FabricNode } from "../resources/nodes.ts";
 import type { Organization } from "../resources/spec.ts";
 
-/** A node, asked by the administrator of its organization, as long as the signal lets it. */
+/** A client that asks a node as the administrator of its organization, until the signal is aborted. */
 export async function reachPeer(network: OpenNetwork, node: FabricNode, signal: AbortSignal): Promise<NodeClient> {
   const [connection, { identity }] = await Promise.all([
     network.connection(node, signal),
@@ -15,7 +15,7 @@ export async function reachPeer(network: OpenNetwork, node: FabricNode, signal: 
   return { connection, identity, signal };
 }
 
-/** Of an organization's nodes the first that runs, and for a peer its gateway. */
+/** The first of an organization's nodes that runs, with its gateway. */
 export async function reachOrganization(
   network: OpenNetwork,
   organization: Organization,

@@ -18,7 +18,10 @@ import { fabricImage, type FabricNetwork } from "../resources/spec.ts";
 /** Waits until a restarted node has the others' blocks; returns the result in words. */
 export type CaughtUp = (node: FabricNode, context: StepContext) => Promise<string>;
 
-/** A node is there as wanted, and ready. One that runs and has to be restarted for it waits for its turn, and for the others to be ready. */
+/**
+ * A node is there as wanted, and ready. A running node that has to be restarted for this waits for its turn, and for the other nodes to be
+ * ready.
+ */
 export function nodeSteps(
   cluster: Cluster,
   network: FabricNetwork,
@@ -45,7 +48,7 @@ function changedStep(
     after: [after],
   };
   const rollout = rolledOutStep(cluster, { ...step, ref: statefulSetOf(node) });
-  /** How its restart in this run has gone; undefined while it is on the way, or where there was none. */
+  /** Set when this run has restarted the node; `gone` is what came of it, once the node has caught up. */
   let restart: { gone?: string } | undefined;
   const came = async (context: StepContext) => {
     restart = { gone: await caughtUp(node, context) };
@@ -213,7 +216,7 @@ function changeOf(looks: readonly ObjectLook[]): string {
 export const podOf = ({ name, organization: { namespace } }: FabricNode) =>
   ({ kind: "Pod", namespace, name: `${name}-0` }) as const;
 
-/** Where the rest of an organization cannot do without this node: what it waits for. */
+/** What to wait for when too many nodes of the organization would be down with this one; undefined when it may be restarted now. */
 async function othersReady(cluster: Cluster, node: FabricNode, signal: AbortSignal): Promise<Waiting | undefined> {
   const all = nodesOf(node.organization);
   const others = all.filter(({ name }) => name !== node.name);

@@ -56,7 +56,7 @@ Examples:
         import("../../terminal/visible.ts"),
       ]);
       const { signal, stdout } = terminal;
-      // In a pipe the bytes are what somebody asked for.
+      // A pipe gets the bytes unchanged.
       const shown = (line: string): string => (stdout.isTTY ? visible(line) : line);
       const network = await openNetwork(options, terminal);
       try {

@@ -16,7 +16,7 @@ interface PackageOptions {
   readonly offline: boolean;
 }
 
-/** How the package is made. Its label is asked for beside it, for the folder's name is the default. */
+/** How the package is made. Its label is asked for separately: the default is the folder's name. */
 export function packageRequest({ offline, include }: PackageOptions): PreparationOptions {
   return { offline, include };
 }

@@ -107,7 +107,7 @@ function formerRows(former: readonly FormerDefinition[], width: number | undefin
   return table(["sequence", "version", "policy", "collections", "package"], rows, width);
 }
 
-/** A package for people: what it is called, and what is in it, folders of dependencies as one line each. */
+/** A package as `packageTable` shows it. */
 export interface PackageView {
   readonly id: string;
   readonly metadata: { readonly type: string; readonly path: string };
@@ -128,7 +128,7 @@ export function packageTable({ id, metadata, bytes, files, file }: PackageView, 
   return `${id}\n${metadata.type}${path}\n\n${table(["file", "size"], rows, width)}\n${total}${written}`;
 }
 
-/** Nobody reads 2,000 lines of dependencies. */
+/** One line for each folder of dependencies: nobody reads 2,000 lines of them. */
 function grouped(files: PackageView["files"]): readonly { name: string; size: number; count: number }[] {
   const groups = new Map<string, { name: string; size: number; count: number }>();
   for (const { name, size } of files) {

@@ -8,8 +8,8 @@ import { timeOf } from "../arguments.ts";
 import type { Plan, PlansReport } from "../plan-run.ts";
 
 /**
- * Removes what was found: the images that a peer would build again as soon as the peer is through with its start, all else at once.
- * Then what peers that were seen to build have built meanwhile, of which `looked` is told.
+ * Removes what was found: images that a starting peer would build again only after that peer is through with its start, all else at once.
+ * A second plan removes what such peers were seen to build meanwhile, and calls `looked` with it.
  */
 export function cleanupPlans(opened: Cleanup, looked: (found: Leftovers) => void): readonly Plan[] {
   const { starts, steps, findings } = opened;
@@ -41,10 +41,10 @@ export function cleanupPlans(opened: Cleanup, looked: (found: Leftovers) => void
   ];
 }
 
-/** What is built again has the name of what was removed. */
+/** A scope for ids: an image that was built again has the name of the one that was removed. */
 const meanwhile = "meanwhile";
 
-/** What was found at first and what came later, each thing once; all else as it was last. */
+/** The findings of both surveys, each thing once; everything else as the later survey has it. */
 export function together(first: Survey, later: Survey): Survey {
   const known = new Set(first.findings.map(findingKey));
   const fresh = later.findings.filter((finding) => !known.has(findingKey(finding)));
@@ -65,7 +65,7 @@ export interface CleanupScope {
   readonly nodeSocket?: string;
 }
 
-/** What removes what was shown, and nothing else. */
+/** The operation that removes what was shown, and nothing else. */
 export function removeOperation(scope: CleanupScope): Operation {
   return {
     operation: "cleanup",
@@ -84,7 +84,7 @@ export function removeOperation(scope: CleanupScope): Operation {
   };
 }
 
-/** What removes what came back. Without an age: what is built anew is young. */
+/** The operation that removes what was built again. Without an age: such an image is young. */
 export function againOperation(scope: CleanupScope): Operation {
   return removeOperation({ ...scope, olderThan: undefined });
 }
@@ -97,7 +97,9 @@ export interface Doubt {
   readonly hint: string;
 }
 
-/** Asked at the end: only a process that still runs has shown what it does not do. */
+/**
+ * Peers that may build again what was removed. Asked at the end: only a process that still runs then is known to be through with its start.
+ */
 export async function doubts(
   starts: readonly PeerStart[],
   removed: readonly Finding[],
@@ -115,7 +117,7 @@ export async function doubts(
   return found.flatMap(({ because, ...doubt }) => (because === undefined ? [] : [{ ...doubt, because }]));
 }
 
-/** Whether another run may find more. Peers that nobody told us an identity of are not a failure: it is the default. */
+/** Whether another run may find more. A peer for which no identity was given (`not-found`) does not count: that is the default. */
 export function isIncomplete(blind: Survey["blind"], mayComeBack: readonly Doubt[]): boolean {
   return mayComeBack.length > 0 || blind.some(({ code }) => code !== "not-found");
 }

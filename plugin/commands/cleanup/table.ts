@@ -29,7 +29,7 @@ export function cleanupTable(
   ].join("");
 }
 
-/** The last sentences: what was done, whether it lasts, and what to type next: `remove`, where nothing was. */
+/** The last sentences: what was done, whether it lasts, and what to type next. `remove` is typed next when nothing was removed. */
 export function cleanupClosing(
   { findings }: Survey,
   report: PlansReport | undefined,
