@@ -45,7 +45,9 @@ export function newLanes(signal: AbortSignal): Lanes {
     return lane && place ? { lane, place } : undefined;
   };
   const leave = (lane: Lane, place: Place, how: Ending) => {
-    if (how !== "done" && place.state === "acts") lane.refusal ??= { is: "refused", by: place.step, how };
+    // One that waits may have acted in a round before.
+    if (how === "waiting" || (how === "failed" && place.state === "acts"))
+      lane.refusal ??= { is: "refused", by: place.step, how };
     place.state = "left";
     place.left.resolve();
   };

@@ -7,6 +7,9 @@ const lostPauses: readonly number[] = [500, 2000, 5000, 10_000];
 /** Codes of failures that follow a lost connection while its cause lasts. */
 const alike: readonly ErrorCode[] = ["connection", "cluster-unreachable"];
 
+/** Milliseconds between two lost connections after which the second counts as a first one. */
+const lasting = 60_000;
+
 const firstPause = 100; // milliseconds
 const longestPause = 2000;
 
@@ -37,23 +40,32 @@ export interface Persistence {
  * counted from `since` or from the first such failure in a row.
  */
 export function newPersistence(patience: Patience | undefined, now: () => number, since?: number): Persistence {
-  const pausesWhenLost = lostPauses.values();
+  let pausesWhenLost = lostPauses.values();
   let isLost = false;
+  let lastLost = -Infinity;
+  let isOver = false;
   const begun = (at: number) => ({ since: at, pause: growingPauses() });
   let row = since === undefined ? undefined : begun(since);
   return {
     after(error, hasActed) {
       if (!(error instanceof FabricError)) return undefined;
-      if (hasActed && patience?.with.includes(error.code)) {
+      if (hasActed && !isOver && patience?.with.includes(error.code)) {
         row ??= begun(now());
         const pause = row.pause();
         if (now() + pause - row.since <= (patience.within ?? Infinity)) return { pause, isLost: false };
-        row = undefined;
+        isOver = true;
       }
       isLost ||= error instanceof LostConnection;
-      const pause = isLost && alike.includes(error.code) ? pausesWhenLost.next().value : undefined;
+      if (!isLost || !alike.includes(error.code)) return undefined;
+      // A connection that had lasted is another one than those that are lost at once.
+      if (now() - lastLost > lasting) pausesWhenLost = lostPauses.values();
+      lastLost = now();
+      const pause = pausesWhenLost.next().value;
       return pause === undefined ? undefined : { pause, isLost: true };
     },
-    worked: () => void (row = undefined),
+    worked() {
+      row = undefined;
+      isOver = false;
+    },
   };
 }

@@ -56,6 +56,8 @@ export function reportOf(
 ): RunReport {
   const told = steps.filter((step) => step.expand === undefined).map(({ id }) => outcomes.get(id)?.result);
   const count = (result: Outcome["result"]) => told.filter((each) => each === result).length;
+  // Who stops it just when it is done has it done.
+  const isAllSo = steps.every(({ id }) => isSo(outcomes.get(id)));
   return {
     steps,
     outcomes,
@@ -63,7 +65,7 @@ export function reportOf(
     unchanged: count("unchanged"),
     wouldChange: count("would-change"),
     waiting: count("waiting"),
-    failure: signal.aborted ? interruption(steps, outcomes, signal.reason) : together(steps, outcomes),
+    failure: signal.aborted && !isAllSo ? interruption(steps, outcomes, signal.reason) : together(steps, outcomes),
   };
 }
 

@@ -33,8 +33,7 @@ export function inTurn(sections: readonly Section[]): readonly Step[] {
 }
 
 /** The same steps with ids that begin with a scope. */
-export function scoped(scope: string, steps: readonly Step[]): readonly Step[] {
-  const made = new Map<Step, Step>();
+export function scoped(scope: string, steps: readonly Step[], made: Map<Step, Step> = new Map()): readonly Step[] {
   const known = new Set(steps);
   const within = (step: Step): Step => {
     const before = made.get(step);
@@ -44,7 +43,7 @@ export function scoped(scope: string, steps: readonly Step[]): readonly Step[] {
       ...step,
       id: `${scope}/${step.id}`,
       after: step.after.map(within),
-      ...(expand ? { expand: async (context) => scoped(scope, await expand(context)) } : {}),
+      ...(expand ? { expand: async (context) => scoped(scope, await expand(context), made) } : {}),
     };
     made.set(step, here);
     return here;

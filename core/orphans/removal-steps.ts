@@ -66,10 +66,10 @@ function removalStep(place: Place, look: Look, finding: Finding, after: readonly
     },
     async act({ signal }) {
       try {
-        return (await place.remove(finding, age(), signal)) ? finding.because : "gone already";
+        return (await place.remove(finding, age(), signal)) ? finding.because : { unchanged: "gone already" };
       } catch (error) {
         // Something has begun to use it since the look: it is no longer an orphan.
-        if (error instanceof FabricError && error.code === "conflict") return `kept: ${error.message}`;
+        if (error instanceof FabricError && error.code === "conflict") return { unchanged: `kept: ${error.message}` };
         throw error;
       }
     },

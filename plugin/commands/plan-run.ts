@@ -20,6 +20,9 @@ export function planOptions(command: Command, defaultTimeout: string): Command {
     );
 }
 
+/** Milliseconds, 24 days: a timer of Node's that is to take longer ends at once. */
+const longestTimer = 2 ** 31 - 1;
+
 /** One part of what a command does; its steps are asked for only when those of the parts before are so. */
 export interface Plan extends Section {
   /** The user wants removed what steps remove. It holds for the whole run as soon as one plan has it. */
@@ -69,7 +72,7 @@ export async function runPlans(
   const deadline = new AbortController();
   const timer = setTimeout(
     () => deadline.abort(new FabricError("timeout", `gave up after ${options.timeout} s`)),
-    options.timeout * 1000,
+    Math.min(options.timeout * 1000, longestTimer),
   );
   const signal = AbortSignal.any([terminal.signal, deadline.signal]);
   const progress = newProgress(terminal, { verbose: options.verbose || options.dryRun });

@@ -15,7 +15,7 @@ export async function imageStep(
   file: string,
 ): Promise<ActingStep> {
   const images = await archivedImages(file);
-  const wanted = images.flatMap((image) => image.names.map((name) => ({ name, id: image.id })));
+  const wanted = images.flatMap(({ id, names }) => (names.length > 0 ? names : [id]).map((name) => ({ name, id })));
   return {
     id: `image/${basename(file)}/${hostOf(node)}`,
     title: `${hostOf(node)} has the images of ${basename(file)}`,

@@ -77,10 +77,10 @@ export async function configArrived(
   { channel }: Pick<ConfigChange, "channel">,
   { newest }: AcceptedChange,
 ): Promise<boolean> {
-  const lost = Date.now() + lostAfter;
+  const lost = performance.now() + lostAfter;
   for (let number = newest + 1; ; number += 1) {
     try {
-      const timeout = Math.max(1, lost - Date.now());
+      const timeout = Math.max(1, lost - performance.now());
       const block = await fetchBlock({ ...orderer, timeout }, "orderer", channel, number, { wait: true });
       if (lastConfigIndex(block) === number) return true;
     } catch (error) {

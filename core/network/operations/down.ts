@@ -117,7 +117,8 @@ function newEmptying(cluster: Cluster, namespace: string): Emptying {
   };
   return {
     async next(signal) {
-      for (; next < rest.length && !isOver; next += 1) {
+      for (; next < rest.length; next += 1) {
+        if (isOver) return undefined;
         const kinds = rest[next] ?? [];
         const objects = await tolerant(signal, (within) => deleteAll(cluster, namespace, kinds, within));
         if (!objects || objects.length === 0) continue;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FabricError } from "../../../../core/error.ts";
+import { FabricError, LostConnection } from "../../../../core/error.ts";
 import type { StepEvent } from "../../../../core/engine/report.ts";
 import { converge, pass, type RunOptions } from "../../../../core/engine/run.ts";
 import { inTurn, scoped } from "../../../../core/engine/section.ts";
@@ -100,6 +100,17 @@ describe("a step that waits", () => {
     expect(pauses).toEqual([100, 200]);
   });
 
+  test("is no worse off for a watch that is cut now and then", async () => {
+    let now = 0;
+    let cuts = 0;
+    const until = async () => {
+      now += 600_000;
+      if (++cuts < 10) throw new LostConnection("cut");
+    };
+    const { step } = seeing("a", [...Array.from({ length: 10 }, () => ({ ...late, until })), so]);
+    expect((await converge([step], { sleep, now: () => now })).changed).toBe(1);
+  });
+
   test("Ctrl-C while it waits is no failure of it", async () => {
     const interrupt = new AbortController();
     const pause: RunOptions["sleep"] = async () => interrupt.abort(new FabricError("interrupted", "stopped by SIGINT"));
@@ -189,6 +200,18 @@ describe("failures that may pass", () => {
     expect(now).toBeLessThanOrEqual(1000);
   });
 
+  test("not longer although they are of the kind of a lost connection, too", async () => {
+    let now = 0;
+    const { step } = seeing("a", [{ is: "differs" }], {
+      patience: { with: ["connection"], within: 60_000 },
+      act: () => Promise.reject(new LostConnection("cut")),
+    });
+    const options: RunOptions = { now: () => now, sleep: async (milliseconds) => void (now += milliseconds) };
+    expect((await converge([step], options)).failure?.message).toBe("cut");
+    // And then as a lost connection, which is 17.5 s at most.
+    expect(now).toBeLessThan(80_000);
+  });
+
   test("do not include what cannot come any more, though it is of their kind", async () => {
     const never = () => Promise.reject(busy);
     const { step, done } = failing(0);
@@ -224,6 +247,13 @@ describe("a single round", () => {
       c: { result: "waiting", missing: "the block is late", acted: false },
     });
     expect([report.waiting, report.failure, done.acts]).toEqual([2, undefined, 0]);
+  });
+
+  test("gives no other step of the lane a turn while one that acted in a round before waits", async () => {
+    const waits = seeing("a", [late], { lane: "nodes" });
+    const other = seeing("b", [{ is: "differs", interrupts: true }], { lane: "nodes" });
+    expect((await pass([waits.step, other.step])).outcomes.get("b")?.result).toBe("waiting");
+    expect(other.done.acts).toBe(0);
   });
 
   test("gives no other step of the lane a turn while one that was given it waits", async () => {
@@ -300,6 +330,12 @@ describe("a removal", () => {
     const { step, done } = removal();
     expect([(await converge([step], { consent: true })).changed, done.acts]).toEqual([1, 1]);
   });
+});
+
+test("a stop that comes when all is done stops nothing", async () => {
+  const stop = new AbortController();
+  const { step } = seeing("a", [{ is: "differs" }], { act: async () => stop.abort(new Error("Ctrl-C")) });
+  expect(await converge([step], { signal: stop.signal })).toMatchObject({ changed: 1, failure: undefined });
 });
 
 describe("sections", () => {
