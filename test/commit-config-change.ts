@@ -5,9 +5,9 @@ import type { NodeClient } from "../core/fabric/node/node-client.ts";
 /** Makes a change of a channel, and waits until its orderer has it in a block. False when there was nothing to change. */
 export async function commitConfigChange(orderer: NodeClient, change: ConfigChange): Promise<boolean> {
   const { signal = AbortSignal.timeout(60_000) } = orderer;
-  for (let isFirst = true; ; isFirst = false) {
+  for (;;) {
     const accepted = await eventually(() => submitConfigChange(orderer, change), { signal, retry: ["not-ready"] });
-    if (!accepted) return !isFirst;
-    await configArrived(orderer, change, accepted);
+    if (!accepted) return false;
+    if (await configArrived(orderer, change, accepted)) return true;
   }
 }

@@ -83,6 +83,7 @@ const beyondThePolicy = [
   "chart-unmounted-socket",
   "own-dind-socket",
   "own-dind-tcp",
+  "own-dind-tls-socket",
   "shared-processes",
   "socket-by-other-ways",
   "socket-directory",
