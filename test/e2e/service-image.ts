@@ -25,9 +25,11 @@ export async function publish(
     const child = kubectl.start([...inDaemon, "save", image]);
     if (!child.stdout) throw new Error("expected kubectl to have an output");
     const exited = once(child, "exit");
+    let said = "";
+    child.stderr?.on("data", (chunk: Buffer) => void (said += chunk.toString()));
     await pipeline(child.stdout, createWriteStream(archive));
     const [code] = (await exited) as [number | null];
-    if (code !== 0) throw new Error(`docker save ${image} ended with ${code}`);
+    if (code !== 0) throw new Error(`docker save ${image} ended with ${code}: ${said}`);
     await docker("rmi", image);
     await sandboxLoad(archive);
   } finally {
