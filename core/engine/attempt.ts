@@ -71,7 +71,7 @@ export async function attempt(
       if (run.dryRun && !next.isDisturbance) return { outcome: wouldWait(step, next) };
       if (run.oneRound)
         return { outcome: { result: "waiting", missing: next.missing, acted: work.acted !== undefined } };
-      next = await waited(next, looks, work).then(
+      next = await waited(next, looks, work, run).then(
         (pause) => (persistence.worked(), { pause }),
         // What cannot come any more is not waited for again: only a lost connection is.
         (error: unknown) => afterFailure(error, work, run, persistence.after(error, false)),
@@ -82,13 +82,16 @@ export async function attempt(
   }
 }
 
+/** Milliseconds: a watch that ends sooner may have ended for nothing. */
+const shortWait = 100;
+
 /** Waits for what is watched; gives the pause until the step is looked at again. */
 async function waited(
   { missing, hint, until, isDisturbance }: Waiting,
   looks: () => number,
   work: Work,
+  { now }: Run,
 ): Promise<number> {
-  const isAgain = work.missing !== undefined;
   const { context } = work;
   const { signal } = context;
   if (!isDisturbance) work.waited = true;
@@ -97,6 +100,7 @@ async function waited(
     context.progress(missing);
     return looks();
   }
+  const started = now();
   try {
     await until(context);
   } catch (error) {
@@ -106,8 +110,8 @@ async function waited(
     if (!isCut) delete work.missing;
     throw error;
   }
-  // A watch that says too soon that it is worth looking again must not have the step look without end.
-  return isAgain ? looks() : 0;
+  // Watches that end at once, again and again, must not have the step look without end. The first one costs nothing.
+  return now() - started < shortWait ? looks() - shortWait : 0;
 }
 
 /** A pause after a failure that may pass by itself; any other failure ends the step. */

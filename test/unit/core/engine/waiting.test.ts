@@ -92,12 +92,21 @@ describe("a step that waits", () => {
     });
   });
 
+  test("looks again at once after a watch that took its time", async () => {
+    let now = 0;
+    const pauses: number[] = [];
+    const watched: Observation = { ...late, until: async () => void (now += 1000) };
+    const { step } = seeing("a", [watched, watched, watched, so]);
+    await converge([step], { now: () => now, sleep: async (milliseconds) => void pauses.push(milliseconds) });
+    expect(pauses).toEqual([]);
+  });
+
   test("looks again after a pause where the watch wakes it for nothing", async () => {
     const pauses: number[] = [];
     const woken: Observation = { ...late, until: async () => {} };
     const { step } = seeing("a", [woken, woken, woken, so]);
     await converge([step], { sleep: async (milliseconds) => void pauses.push(milliseconds) });
-    expect(pauses).toEqual([100, 200]);
+    expect(pauses).toEqual([100, 300]);
   });
 
   test("is no worse off for a watch that is cut now and then", async () => {
