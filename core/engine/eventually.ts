@@ -10,8 +10,6 @@ export interface Eventually {
    * After failures with these codes it tries again: the other side is not there yet. After a lost connection it always does, a few times.
    */
   readonly retry?: readonly ErrorCode[];
-  /** How a pause is made: by the clock unless told. */
-  readonly sleep?: Sleep;
 }
 
 /** Resolves after so many milliseconds, or when the signal is aborted. */
@@ -31,10 +29,7 @@ export const isCutOff = (error: unknown): boolean => error instanceof FabricErro
  * Tries until it works, with growing pauses: for what nobody can watch (a Raft leader, gossip between peers).
  * Throws the last failure when time is over or the signal is aborted, any other failure at once.
  */
-export async function eventually<T>(
-  attempt: () => Promise<T>,
-  { signal, within, retry = [], sleep = byTheClock }: Eventually,
-): Promise<T> {
+export async function eventually<T>(attempt: () => Promise<T>, { signal, within, retry = [] }: Eventually): Promise<T> {
   const persistence = newPersistence({ with: retry, within }, () => performance.now(), performance.now());
   for (let before: unknown; ;) {
     try {
@@ -45,8 +40,8 @@ export async function eventually<T>(
       const further = persistence.after(error, true);
       if (!further) throw error;
       before = error;
-      await sleep(further.pause, signal);
+      // Aborted meanwhile: the next attempt says so in its own words.
+      await byTheClock(further.pause, signal);
     }
-    // Aborted while asleep: the next attempt says so in its own words.
   }
 }

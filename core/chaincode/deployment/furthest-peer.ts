@@ -158,7 +158,7 @@ async function caughtUp(
     if (at < goal) throw lags();
   };
   try {
-    await eventually(look, { signal, within: Infinity, retry: ["not-ready", "connection"] });
+    await eventually(look, { signal, retry: ["not-ready", "connection"] });
   } catch (error) {
     const { reason } = signal as { readonly reason: unknown };
     throw reason instanceof FabricError && reason.code === "timeout" ? lags() : error;
