@@ -7,7 +7,10 @@ export interface Graph {
   readonly steps: () => readonly Step[];
   /** The steps that a heading has brought, and those that these have brought. */
   readonly broughtBy: (step: Step) => readonly Step[];
-  /** Throws `internal` when ids are not unique, a step comes after one that is not there, or steps wait for each other's turn for ever. */
+  /**
+   * Throws `internal` when ids are not unique, a step comes after one that is not there, or steps wait for each other's turn for ever: then
+   * it brings nothing.
+   */
   readonly bring: (by: Step, steps: readonly Step[]) => void;
 }
 
@@ -17,15 +20,21 @@ export function newGraph(plan: readonly Step[]): Graph {
   const broughtBy = (step: Step): readonly Step[] => (brought.get(step) ?? []).flatMap(withBrought);
   const withBrought = (step: Step): readonly Step[] => [step, ...broughtBy(step)];
   const steps = () => plan.flatMap(withBrought);
-  const known: Step[] = [...plan];
+  let known = plan;
   check(known, broughtBy);
   return {
     steps,
     broughtBy,
     bring(by, further) {
+      const all = [...known, ...further];
       brought.set(by, further);
-      known.push(...further);
-      check(known, broughtBy);
+      try {
+        check(all, broughtBy);
+      } catch (error) {
+        brought.delete(by);
+        throw error;
+      }
+      known = all;
     },
   };
 }

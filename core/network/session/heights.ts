@@ -5,6 +5,7 @@ import type { Endpoint } from "../../fabric/node/endpoint.ts";
 import { chainInfo, peerChannels } from "../../fabric/channel/peer-channels.ts";
 import type { StepContext } from "../../engine/step.ts";
 import type { OpenNetwork } from "./open-network.ts";
+import { unawareOf } from "./gossip.ts";
 import { reachPeer } from "./reach.ts";
 import { hostOf, nodesOf, ports, type FabricNode } from "../resources/nodes.ts";
 import { organizations } from "../resources/spec.ts";
@@ -58,6 +59,7 @@ export interface CatchingUp {
   readonly heightsOf?: typeof channelHeights;
   /** Milliseconds. */
   readonly pause?: number;
+  readonly unaware?: typeof unawareOf;
 }
 
 /** Milliseconds: a node that was ready and then cannot be connected for so long has gone again. */
@@ -67,23 +69,30 @@ const silence = 120_000;
 const notYet: readonly ErrorCode[] = ["connection", "cluster-unreachable", "not-ready", "timeout"];
 
 /**
- * Waits until a restarted node has the blocks that the other nodes of its kind had at that moment; those that do not answer are left out.
- * Gives the result in words, also when the user may not look. Throws `not-ready`, with what the node lacks, at the command's deadline, and
- * when the node cannot be connected for two minutes. A large ledger takes its time.
+ * Waits until a restarted node has the blocks that the other nodes of its kind had at that moment, and until the other peers have found a
+ * restarted peer by gossip; those that do not answer are left out. Gives the result in words, also when the user may not look. Throws
+ * `not-ready`, with what the node lacks, at the command's deadline, and when the node cannot be connected for two minutes. A large ledger
+ * takes its time.
  */
 export async function caughtUp(
   network: OpenNetwork,
   node: FabricNode,
-  { signal, progress }: StepContext,
-  { heightsOf = channelHeights, pause = 500 }: CatchingUp = {},
+  context: StepContext,
+  { heightsOf = channelHeights, pause = 500, unaware = unawareOf }: CatchingUp = {},
 ): Promise<string> {
+  const { signal, progress } = context;
   let goals: readonly Heights[] | undefined;
   let heard = performance.now();
   for (let lacking = ""; ;) {
     try {
       goals ??= await heightsOfOthers(network, node, heightsOf, signal);
-      lacking = behind(await heightsOf(network, node, signal), goals).join(", ");
-      if (lacking === "") return "restarted, has caught up";
+      const own = await heightsOf(network, node, signal);
+      lacking = behind(own, goals).join(", ");
+      if (lacking === "") {
+        const missing = node.component === "peer" ? await unaware(network, node, [...own.keys()], context) : [];
+        const but = missing.length === 0 ? "" : `; not yet known to the gossip of ${missing.join(", ")}`;
+        return `restarted, has caught up${but}`;
+      }
       heard = performance.now();
     } catch (error) {
       if (isOver(signal) && lacking !== "") throw staysBehind(node, lacking);

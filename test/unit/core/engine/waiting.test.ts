@@ -429,10 +429,12 @@ describe("sections", () => {
     const facts = new Set<string>();
     const [heading] = inTurn([{ title: "a", steps: () => [{ ...made("brought", facts), lane: "nodes" }] }]) as [Step];
     const behind: Step = { ...made("behind", facts, [heading]), lane: "nodes" };
-    expect((await converge([heading, behind])).failure).toMatchObject({
-      code: "internal",
-      message: expect.stringContaining("wait for each other"),
-    });
+    const { failure, steps, outcomes } = await converge([heading, behind]);
+    expect(failure).toMatchObject({ code: "internal", message: expect.stringContaining("wait for each other") });
+    expect(steps.map(({ id }) => [id, outcomes.get(id)?.result])).toEqual([
+      ["section/a", "failed"],
+      ["behind", "skipped"],
+    ]);
   });
 
   test("an interruption while a section is looked for says where", async () => {

@@ -19,6 +19,7 @@ async function catching(
   others: Answer = at(10),
   signal = new AbortController().signal,
   pause = 1,
+  unaware: readonly string[] = [],
 ) {
   const told: string[] = [];
   const left = [...own];
@@ -32,9 +33,12 @@ async function catching(
   };
   const network = { definition } as OpenNetwork;
   const context = { signal, progress: (text: string) => void told.push(text) };
-  const end = await caughtUp(network, restarted as FabricNode, context, { heightsOf, pause }).catch(
-    (error: unknown) => error,
-  );
+  const end = await caughtUp(network, restarted as FabricNode, context, {
+    heightsOf,
+    pause,
+    unaware: async (_network, node, channels) =>
+      unaware.map((other) => `${other} (of ${hostOf(node)} on ${channels.join()})`),
+  }).catch((error: unknown) => error);
   return { end, told };
 }
 
@@ -96,4 +100,9 @@ test("of others that do not answer nothing is known", async () => {
 test("who may not look goes on, and says so; what else fails ends it", async () => {
   expect((await catching(["forbidden"])).end).toBe("restarted; not allowed to look whether it has caught up");
   expect((await catching(["rejected"])).end).toMatchObject({ code: "rejected" });
+});
+
+test("peers whose gossip has not found it are told, and nothing fails", async () => {
+  const { end } = await catching([at(10)], at(10), undefined, 1, ["peer0.org2"]);
+  expect(end).toBe("restarted, has caught up; not yet known to the gossip of peer0.org2 (of peer0.org1 on mychannel)");
 });
