@@ -62,6 +62,10 @@ export interface Operations {
     readonly sources?: readonly string[] | undefined;
     /** "Org3MSP=FOLDER" */
     readonly identities?: readonly string[] | undefined;
+    /** "Org3MSP=FILE" */
+    readonly tlsAuthorities?: readonly string[] | undefined;
+    /** Files. */
+    readonly keyPassphrases?: readonly string[] | undefined;
     readonly gonePeers?: readonly string[] | undefined;
     readonly nodeNamespace?: string | undefined;
     readonly nodeImage?: string | undefined;

@@ -59,8 +59,14 @@ export const cleanup: CommandDefinition = (program, terminal) => {
     .option("--peer <names>", "only of these peers: peer0.org1, or namespace/pod", list)
     .option("--source <names>", "dind, builder-k8s, service, host-docker (default: all but host-docker)", list)
     .option(
-      "--msp-dir <mspid=folder>",
-      "administrator's MSP folder, for peers that others deployed; can be repeated",
+      "--msp-dir <mspid=path>",
+      "administrator's MSP folder or SDK wallet entry, for peers that others deployed; can be repeated",
+      collect,
+    )
+    .option("--tls-ca-file <mspid=file>", "TLS authorities that are not with the identity; can be repeated", collect)
+    .option(
+      "--key-passphrase-file <file>",
+      "opens encrypted keys, as /dev/fd/3 too (default: asked on the terminal); can be repeated",
       collect,
     )
     .option("--gone-peer <names>", "peers that are gone for good, as [network/]peer: what is theirs is an orphan", list)
@@ -76,6 +82,7 @@ Examples:
   kubectl fabric cleanup --org org1 --source dind -o json
   kubectl fabric cleanup --source host-docker --node-namespace kube-system
   kubectl fabric cleanup --msp-dir Org3MSP=./admin/msp   peers that somebody else deployed
+  kubectl fabric cleanup --msp-dir Org3MSP=./wallet/admin.id --tls-ca-file Org3MSP=./tlsca.pem
   kubectl fabric cleanup schedule                        every night, by a CronJob`,
     );
   planOptions(group, "15m").action(async () => {
@@ -91,7 +98,8 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     { agreedNetworks, findNetwork },
     { openCleanup },
     { againOperation, cleanupPlans, doubts, isIncomplete, removeOperation, together },
-    { readToldIdentity },
+    { readToldIdentities },
+    { passphrasesFrom },
     { nodeAccessDefaults },
     { cleanupClosing, cleanupTable },
     { printResult },
@@ -102,6 +110,7 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
     import("../../core/orphans/cleanup.ts"),
     import("./cleanup/plans.ts"),
     import("../../core/orphans/judgement/told-identity.ts"),
+    import("../terminal/passphrase.ts"),
     import("../../core/orphans/places/node-pod.ts"),
     import("./cleanup/table.ts"),
     import("../terminal/output.ts"),
@@ -109,7 +118,10 @@ async function runCleanup(terminal: Terminal, options: GlobalOptions & CleanupOp
   ]);
   const { signal } = terminal;
   const sources = await sourcesOf(options.source);
-  const identities = await Promise.all((options.mspDir ?? []).map(readToldIdentity));
+  const identities = await readToldIdentities(
+    { identities: options.mspDir ?? [], tlsAuthorities: options.tlsCaFile ?? [] },
+    { passphrases: passphrasesFrom(terminal, options.keyPassphraseFile), now: new Date() },
+  );
   const cluster = await connect(options, terminal);
   const lasting = cluster.lasting();
   if (options.network !== undefined) await findNetwork(cluster, options.network, () => {}, signal);

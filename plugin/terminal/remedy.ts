@@ -83,6 +83,7 @@ const options: Readonly<Record<SettingName, string>> = {
   initArguments: "--init-args",
   initRequired: "--init",
   injectionSettings: "--settings",
+  keyPassphrases: "--key-passphrase-file",
   kubeconfig: "--kubeconfig",
   label: "--label",
   language: "--language",
@@ -115,6 +116,7 @@ const options: Readonly<Record<SettingName, string>> = {
   start: "--start",
   storageClass: "--storage-class",
   timeout: "--timeout",
+  tlsAuthorities: "--tls-ca-file",
   transientFile: "--transient-file",
   version: "--chaincode-version",
   yes: "--yes",
@@ -131,7 +133,8 @@ function optionOf(operation: OperationName, setting: SettingName): string {
 }
 
 /** Whether the option is repeated for each value: a value may have commas. */
-const isRepeated = (setting: string): boolean => setting === "identities" || setting === "loadImage";
+const isRepeated = (setting: string): boolean => repeated.has(setting);
+const repeated: ReadonlySet<string> = new Set(["identities", "keyPassphrases", "loadImage", "tlsAuthorities"]);
 
 /** A word as a shell takes it. What is in brackets, "[ARGUMENT...]", is for the user to fill in, as capitals are. */
 const shellWord = (word: string): string =>

@@ -24,7 +24,7 @@ import { connectNode } from "../../core/fabric/node/node-connection.ts";
 import { openCleanup, type Cleanup, type CleanupRequest } from "../../core/orphans/cleanup.ts";
 import { findingKey } from "../../core/orphans/judgement/finding.ts";
 import { nodeAccessDefaults } from "../../core/orphans/places/node-pod.ts";
-import { readToldIdentity } from "../../core/orphans/judgement/told-identity.ts";
+import { readFileIdentity } from "../../core/fabric/identity/file-identity.ts";
 import { eachBounded } from "../../core/engine/bounded.ts";
 import { eventually as untilItWorks } from "../../core/engine/eventually.ts";
 import type { Outcome } from "../../core/engine/report.ts";
@@ -95,8 +95,11 @@ describe.each(columns)("$name", (column) => {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   });
 
+  const administratorOf = ({ mspId, adminMsp }: PeerNode["organization"]) =>
+    readFileIdentity(mspId, adminMsp, { passphrases: () => [], now: new Date() });
+
   async function reach({ organization, address }: PeerNode): Promise<NodeClient> {
-    const { identity, tlsRootCertificates } = await readToldIdentity(`${organization.mspId}=${organization.adminMsp}`);
+    const { identity, tlsRootCertificates } = await administratorOf(organization);
     const [host = "", port] = address.split(":");
     const connection = connectNode({ host, port: Number(port), serverName: "localhost", tlsRootCertificates });
     return { connection, identity };
@@ -188,9 +191,7 @@ describe.each(columns)("$name", (column) => {
   const request = async (organizations: readonly PeerNode[]): Promise<CleanupRequest> => ({
     sources: ["dind", "builder-k8s", "service"],
     olderThan: 0,
-    identities: await Promise.all(
-      organizations.map(({ organization: { mspId, adminMsp } }) => readToldIdentity(`${mspId}=${adminMsp}`)),
-    ),
+    identities: await Promise.all(organizations.map(({ organization }) => administratorOf(organization))),
     gonePeers: [],
     nodes: { ...nodeAccessDefaults, namespace: "default" },
   });

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { FabricError } from "../../error.ts";
+import { isCertificateBlock, pemBlocks, printPem } from "./pem.ts";
 import { readPrivateKey } from "./private-key.ts";
 
 /** The fields of a certificate that Fabric and its operators use. */
@@ -18,7 +19,7 @@ export interface CertificateInfo {
   readonly isAuthority: boolean;
 }
 
-/** Reads a certificate in PEM. Throws `invalid` when it is none. */
+/** Reads a certificate in PEM; of several the first. Throws `invalid` when it is none. */
 export function readCertificate(pem: string): CertificateInfo {
   const certificate = parse(pem);
   const { subject, issuer } = certificate.toLegacyObject();
@@ -54,19 +55,23 @@ export function daysLeft({ notAfter }: Pick<CertificateInfo, "notAfter">, now: D
 
 /** The certificates of a PEM bundle, one by one. Throws `invalid` when there is none. */
 export function splitCertificates(bundle: string): readonly string[] {
-  const found = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const found = pemBlocks(bundle).filter(isCertificateBlock);
   if (found.length === 0) throw new FabricError("invalid", "expected certificates in PEM, found none");
-  return found.map((pem) => `${pem}\n`);
+  return found.map(({ bytes }) => certificatePem(bytes));
 }
+
+/** A certificate's DER bytes in PEM, as Go writes them: of one certificate always the same text. */
+export const certificatePem = (bytes: Uint8Array): string => printPem({ label: "CERTIFICATE", headers: [], bytes });
 
 /** The certificate's DER bytes. */
 export function certificateBytes(pem: string): Uint8Array {
   return parse(pem).raw;
 }
 
+/** Of several the first, as in Fabric (msp/mspimpl.go, getCertFromPem). */
 function parse(pem: string): X509Certificate {
   try {
-    return new X509Certificate(pem);
+    return new X509Certificate(pemBlocks(pem).find(isCertificateBlock)?.bytes ?? "");
   } catch (cause) {
     throw new FabricError("invalid", "expected a certificate in PEM, found something else", { cause });
   }

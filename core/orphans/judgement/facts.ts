@@ -172,5 +172,6 @@ function unverifiable({ name, mspId = "?" }: PeerPod): FabricError {
   return new FabricError(
     "invalid",
     `expected ${name} to have TLS and a literal CORE_PEER_ADDRESS, and tlscacerts in the MSP folder of ${mspId}`,
+    { hint: [{ setting: "tlsAuthorities", to: `${mspId}=FILE` }, " names TLS authorities that are elsewhere"] },
   );
 }

@@ -1,46 +1,57 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { FabricError, givenByUser } from "../../error.ts";
+import { asUsage, FabricError } from "../../error.ts";
+import { readCertificateBundle, readFileIdentity, type FileIdentity } from "../../fabric/identity/file-identity.ts";
+import type { Passphrases } from "../../fabric/identity/key-search.ts";
 import { checkMspId } from "../../fabric/identity/msp.ts";
-import { newSigningIdentity, type SigningIdentity } from "../../fabric/identity/signing-identity.ts";
+import type { Remedy } from "../../remedy.ts";
 
-/** An administrator's identity from a folder of the user's, for peers that we did not deploy. */
-export interface ToldIdentity {
-  readonly identity: SigningIdentity;
-  /** Of the organization's TLS authorities, PEM; empty when the folder has none. */
-  readonly tlsRootCertificates: string;
+/** An administrator's identity from files of the user's, for peers that we did not deploy. */
+export type ToldIdentity = FileIdentity;
+
+/** Identities that the user names. */
+export interface ToldFiles {
+  /** `MSPID=PATH` each: an MSP folder, or an entry of a wallet. */
+  readonly identities: readonly string[];
+  /** `MSPID=FILE` each: certificates of TLS authorities that are not with the identity. */
+  readonly tlsAuthorities: readonly string[];
 }
 
 /**
- * Reads `MSPID=FOLDER`, an MSP folder in Fabric's own layout (msp/configbuilder.go): signcerts, keystore, tlscacerts.
- * Throws `usage` for any other text, or when the folder is not an MSP folder.
+ * Reads the identities that the user names, one after the other: each may ask for a passphrase. Throws `usage` for any other text, and when
+ * an identity cannot be used.
  */
-export async function readToldIdentity(told: string): Promise<ToldIdentity> {
-  const [, mspId, folder] = /^([^=]+)=(.+)$/.exec(told) ?? [];
-  if (mspId === undefined || folder === undefined) {
-    throw new FabricError("usage", `expected an MSP ID and its administrator's folder, found "${told}"`, {
-      hint: { setting: "identities", to: "Org3MSP=./organizations/org3/users/Admin@org3/msp" },
+export async function readToldIdentities(
+  { identities, tlsAuthorities }: ToldFiles,
+  read: { readonly passphrases: Passphrases; readonly now: Date },
+): Promise<readonly ToldIdentity[]> {
+  const places = identities.map((told) => placeOf(told, identityHint));
+  const authorities = tlsAuthorities.map((told) => placeOf(told, { setting: "tlsAuthorities", to: "Org3MSP=FILE" }));
+  const stranger = authorities.find(({ mspId }) => !places.some((place) => place.mspId === mspId));
+  if (stranger) {
+    throw new FabricError("usage", `expected an identity of ${stranger.mspId} with its TLS authorities, found none`, {
+      hint: { setting: "identities", to: `${stranger.mspId}=FOLDER` },
     });
   }
-  checkMspId(mspId);
-  const [[certificate], [privateKey], tlsRoots] = await Promise.all([
-    contents(folder, "signcerts"),
-    contents(folder, "keystore"),
-    contents(folder, "tlscacerts"),
-  ]);
-  if (certificate === undefined || privateKey === undefined) {
-    const missing = certificate === undefined ? "signcerts" : "keystore";
-    throw new FabricError("usage", `expected a file in ${join(folder, missing)}, found none`, {
-      hint: "an MSP folder of an administrator has signcerts and keystore",
+  const found: ToldIdentity[] = [];
+  for (const { mspId, path } of places) {
+    const { identity, tlsRootCertificates } = await readFileIdentity(mspId, path, read).catch((error: unknown) => {
+      throw asUsage(error);
     });
+    const bundles: string[] = [];
+    for (const authority of authorities) {
+      if (authority.mspId === mspId) bundles.push(await readCertificateBundle(authority.path));
+    }
+    found.push({ identity, tlsRootCertificates: [tlsRootCertificates, ...bundles].join("") });
   }
-  const identity = givenByUser(() => newSigningIdentity(mspId, { certificate, privateKey }));
-  return { identity, tlsRootCertificates: tlsRoots.join("\n") };
+  return found;
 }
 
-async function contents(folder: string, part: string): Promise<readonly string[]> {
-  const names = await readdir(join(folder, part)).catch(() => []);
-  return Promise.all(
-    names.toSorted((one, other) => (one < other ? -1 : 1)).map((name) => readFile(join(folder, part, name), "utf8")),
-  );
+const identityHint: Remedy = { setting: "identities", to: "Org3MSP=./organizations/org3/users/Admin@org3/msp" };
+
+function placeOf(told: string, hint: Remedy): { readonly mspId: string; readonly path: string } {
+  const [, mspId, path] = /^([^=]+)=(.+)$/.exec(told) ?? [];
+  if (mspId === undefined || path === undefined) {
+    throw new FabricError("usage", `expected an MSP ID and where its files are, found "${told}"`, { hint });
+  }
+  checkMspId(mspId);
+  return { mspId, path };
 }

@@ -59,6 +59,8 @@ export interface CleanupScope {
   readonly peer?: readonly string[];
   readonly source?: readonly string[];
   readonly mspDir?: readonly string[];
+  readonly tlsCaFile?: readonly string[];
+  readonly keyPassphraseFile?: readonly string[];
   readonly gonePeer?: readonly string[];
   readonly nodeNamespace?: string;
   readonly nodeImage?: string;
@@ -76,6 +78,8 @@ export function removeOperation(scope: CleanupScope): Operation {
       peers: scope.peer,
       sources: scope.source,
       identities: scope.mspDir,
+      tlsAuthorities: scope.tlsCaFile,
+      keyPassphrases: scope.keyPassphraseFile,
       gonePeers: scope.gonePeer,
       nodeNamespace: scope.nodeNamespace,
       nodeImage: scope.nodeImage,

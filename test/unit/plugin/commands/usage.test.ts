@@ -117,7 +117,9 @@ describe("wrong usage ends with 2", () => {
     ["chaincode package FOLDER", /expected package\.json, go\.mod/],
     ["chaincode package FOLDER/text.tar.gz", /tar\.gz archive/],
     ["chaincode package test/chaincode/counter --file FOLDER/nosuch/a.tar.gz", /cannot write/],
-    ["cleanup --msp-dir Org3MSP=FOLDER/nosuch", /expected a file in .*signcerts/],
+    ["cleanup --msp-dir Org3MSP=FOLDER/nosuch", /expected an MSP folder or an entry of a wallet at/],
+    ["cleanup --msp-dir FOLDER", /expected an MSP ID and where its files are/],
+    ["cleanup --tls-ca-file Org3MSP=FOLDER/text.yaml", /expected an identity of Org3MSP with its TLS authorities/],
     // What the cluster shows.
     ["status --context nosuch", /expected a context named "nosuch"/],
     ["status --kubeconfig FOLDER/nosuch", /expected a kubeconfig at/],

@@ -160,6 +160,8 @@ const operations: {
       peers: ["peer0.org1"],
       sources: ["dind"],
       identities: ["A=./a", "B=./b c"],
+      tlsAuthorities: ["A=./tls.pem", "B=./t,ls.pem"],
+      keyPassphrases: ["./p,1", "/dev/fd/3"],
       gonePeers: ["peer9"],
       nodeNamespace: "kube-system",
       nodeImage: "docker:28-cli",

@@ -13,6 +13,8 @@ import { asTyped, planned, table, unplanned, type Lists, type Table } from "./ta
 /** What is so unless told. */
 const nodes = { namespace: "default", image: "docker:28-dind", socket: "/run/docker.sock" };
 
+const untold = { mspDir: undefined, tlsCaFile: undefined, keyPassphraseFile: undefined };
+
 /** Of the commands about a network and its cluster. */
 export const networkTables: Readonly<Record<string, Table>> = {
   up: table(
@@ -109,17 +111,15 @@ export const networkTables: Readonly<Record<string, Table>> = {
   ),
   cleanup: table(
     async (command) => {
-      const { source, mspDir } = optionsOf<Lists>(command);
+      const { source, mspDir, tlsCaFile, keyPassphraseFile } = optionsOf<Lists>(command);
       const lookedUp = { sources: await sourcesOf(source), identities: [], nodes };
-      return { ...cleanupRequest(optionsOf(command), lookedUp), mspDirs: mspDir };
+      return { ...cleanupRequest(optionsOf(command), lookedUp), mspDir, tlsCaFile, keyPassphraseFile };
     },
-    [
-      "cleanup",
-      { sources: ["dind", "builder-k8s", "service"], identities: [], gonePeers: [], nodes, mspDirs: undefined },
-    ],
+    ["cleanup", { sources: ["dind", "builder-k8s", "service"], identities: [], gonePeers: [], nodes, ...untold }],
     [
       "--network trade cleanup --yes --older-than 7d --org org1 --org org2,org3 --peer peer0.org1 --peer other/peer-0,peer1.org1 " +
         "--source host-docker --source dind,service --msp-dir Org3MSP=a --msp-dir Org4MSP=b,c --gone-peer peer9.org1 " +
+        "--tls-ca-file Org3MSP=t --tls-ca-file Org4MSP=u,v --key-passphrase-file p,q --key-passphrase-file /dev/fd/3 " +
         "--gone-peer test/peer8,peer7 --node-namespace kube-system --node-image docker:1 --node-socket /docker.sock " +
         "--dry-run --timeout 7s",
       {
@@ -131,7 +131,9 @@ export const networkTables: Readonly<Record<string, Table>> = {
         identities: [],
         gonePeers: ["peer9.org1", "test/peer8", "peer7"],
         nodes: { namespace: "kube-system", image: "docker:1", socket: "/docker.sock" },
-        mspDirs: ["Org3MSP=a", "Org4MSP=b,c"],
+        mspDir: ["Org3MSP=a", "Org4MSP=b,c"],
+        tlsCaFile: ["Org3MSP=t", "Org4MSP=u,v"],
+        keyPassphraseFile: ["p,q", "/dev/fd/3"],
       },
     ],
     [
@@ -141,7 +143,7 @@ export const networkTables: Readonly<Record<string, Table>> = {
         identities: [],
         gonePeers: [],
         nodes: { ...nodes, image: "docker:1" },
-        mspDirs: undefined,
+        ...untold,
       },
     ],
   ),
