@@ -83,7 +83,7 @@ export type MentionedSetting =
   | ("kubeconfig" | "context" | "network" | "timeout")
   | ("peerOrganizations" | "ordererOrganization" | "peerMemory" | "ordererMemory")
   | ("build" | "initArguments" | "loadImage")
-  | ("endorsingOrganizations" | "transientFile")
+  | ("endorsingOrganizations" | "transientBase64File" | "transientFile")
   | "injectionSettings";
 
 export type OperationName = keyof Operations;

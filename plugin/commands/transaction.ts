@@ -1,5 +1,6 @@
 import { Option, type Command } from "commander";
 import type { TransactionRequest, TransactionResult } from "../../core/chaincode/daily/transact.ts";
+import type { TransientSources } from "../../core/chaincode/daily/transient.ts";
 import { FabricError } from "../../core/error.ts";
 import type { Terminal } from "../terminal/io.ts";
 import { visible } from "../terminal/visible.ts";
@@ -11,6 +12,7 @@ interface TransactionOptions {
   readonly org?: string;
   readonly args?: readonly string[];
   readonly transientFile?: readonly string[];
+  readonly transientBase64File?: readonly string[];
   readonly endorsingOrgs?: readonly string[];
   readonly waitEvent?: string;
   readonly init?: boolean;
@@ -39,6 +41,14 @@ export function transactionRequest(
   };
 }
 
+/** The files of transient data; undefined when none are named. */
+export function transientSources({
+  transientFile: plain,
+  transientBase64File: base64,
+}: Pick<TransactionOptions, "transientFile" | "transientBase64File">): TransientSources | undefined {
+  return plain || base64 ? { plain: plain ?? [], base64: base64 ?? [] } : undefined;
+}
+
 /** Arguments and options that `invoke` and `query` have in common. */
 export function transactionCommand(command: Command): Command {
   return command
@@ -51,7 +61,16 @@ export function transactionCommand(command: Command): Command {
       'function and arguments in JSON instead, as \'{"Args":["ReadAsset","a1"]}\'',
       callArguments,
     )
-    .option("--transient-file <file>", "transient data: a JSON object of values, or NAME=FILE for one value", collect)
+    .option(
+      "--transient-file <file>",
+      "transient data: a JSON object of values as they are, or NAME=FILE for one value",
+      collect,
+    )
+    .option(
+      "--transient-base64-file <file>",
+      "transient data: a JSON object of values in base64, as the peer command takes it",
+      collect,
+    )
     .option("--org <name>", "the organization whose administrator signs (default: the first that you may read)")
     .addOption(new Option("--timeout <time>", "give up after this time").argParser(duration).default(60, "60s"));
 }
@@ -78,7 +97,8 @@ export async function runTransaction(command: Command, terminal: Terminal, kind:
     import("../../core/chaincode/daily/transient.ts"),
     import("../terminal/output.ts"),
   ]);
-  const transient = options.transientFile && (await readTransient(options.transientFile));
+  const sources = transientSources(options);
+  const transient = sources && (await readTransient(sources));
   const network = await openNetwork(options, terminal);
   try {
     const { chaincode, channel } = request;

@@ -117,6 +117,7 @@ const options: Readonly<Record<SettingName, string>> = {
   storageClass: "--storage-class",
   timeout: "--timeout",
   tlsAuthorities: "--tls-ca-file",
+  transientBase64File: "--transient-base64-file",
   transientFile: "--transient-file",
   version: "--chaincode-version",
   yes: "--yes",

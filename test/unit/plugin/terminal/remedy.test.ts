@@ -187,6 +187,7 @@ const mentioned: Readonly<Record<MentionedSetting, string>> = {
   initArguments: "deploy-cc",
   loadImage: "deploy-cc",
   endorsingOrganizations: "invoke",
+  transientBase64File: "invoke",
   transientFile: "invoke",
   injectionSettings: "inject",
 };

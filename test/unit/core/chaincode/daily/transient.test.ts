@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readTransient } from "../../../../../core/chaincode/daily/transient.ts";
+import { readTransient as readSources } from "../../../../../core/chaincode/daily/transient.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -13,6 +13,11 @@ const file = async (name: string, content: string | Uint8Array) => {
   await writeFile(join(folder, name), content);
   return join(folder, name);
 };
+
+const readTransient = (plain: readonly string[], base64: readonly string[] = []) => readSources({ plain, base64 });
+
+/** As `echo -n TEXT | base64` writes it. */
+const inBase64 = (text: string): string => Buffer.from(text).toString("base64");
 
 test("values of a JSON file, and files that are values", async () => {
   const json = await file("values.json", '{"price":"100","asset":{"id":1}}');
@@ -42,3 +47,48 @@ test("a file that is not there is named", async () => {
     /cannot read the transient data in .*none.json/,
   );
 });
+
+test("values in base64, as the peer command takes them", async () => {
+  const values = {
+    properties: inBase64('{"size":5}'),
+    picture: "/wA=",
+    lines: "YWJj\r\nZGVm\n",
+    empty: "",
+    none: null,
+  };
+  const read = await readTransient([], [await file("base64.json", JSON.stringify(values))]);
+  expect(Object.entries(read).map(([name, bytes]) => [name, Buffer.from(bytes).toString("latin1")])).toEqual([
+    ["properties", '{"size":5}'],
+    ["picture", "\xff\0"],
+    ["lines", "abcdef"],
+    ["empty", ""],
+    ["none", ""],
+  ]);
+});
+
+test.each(["100", "MTA", "MTA-", "MT A=", 100, {}, ["MTAw"]])("%j is no value in base64", async (price) => {
+  const json = await file("no-base64.json", JSON.stringify({ price }));
+  await expect(readTransient([], [json])).rejects.toThrow(
+    /^expected base64 as the value of price in .*no-base64\.json, found something else$/,
+  );
+});
+
+test("JSON in base64 is not taken as it is, unless it is a file of its own", async () => {
+  const json = await file("peer.json", JSON.stringify({ a: inBase64('{"size":5}'), b: inBase64(" [1]") }));
+  await expect(readTransient([json])).rejects.toMatchObject({
+    code: "usage",
+    message: `expected values as they are in ${json}, found JSON in base64, as the peer command takes it`,
+  });
+  const one = await file("value", inBase64('{"size":5}'));
+  expect(Buffer.from((await readTransient([`a=${one}`]))["a"] ?? []).toString()).toBe(inBase64('{"size":5}'));
+});
+
+test.each([{ a: inBase64("100") }, { a: "abcd" }, { a: inBase64("{}"), b: "100" }, { a: inBase64("{broken") }, {}])(
+  "%j may be meant as it is",
+  async (values) => {
+    const read = await readTransient([await file("plain.json", JSON.stringify(values))]);
+    expect(
+      Object.fromEntries(Object.entries(read).map(([name, bytes]) => [name, Buffer.from(bytes).toString()])),
+    ).toEqual(values);
+  },
+);

@@ -4,14 +4,14 @@ import { packageRequest } from "../../../../../plugin/commands/chaincode/package
 import { seedRequest } from "../../../../../plugin/commands/chaincode/seed.ts";
 import { optionsOf } from "../../../../../plugin/commands/command.ts";
 import { deployRequest } from "../../../../../plugin/commands/deploy-cc.ts";
-import { transactionRequest } from "../../../../../plugin/commands/transaction.ts";
-import { asTyped, planned, table, unplanned, type Lists, type Table } from "./table.ts";
+import { transactionRequest, transientSources } from "../../../../../plugin/commands/transaction.ts";
+import { asTyped, planned, table, unplanned, type Table } from "./table.ts";
 
 const first = ({ args: [name = ""] }: Command): string => name;
 
 const transaction = (command: Command) => ({
   ...transactionRequest(command.args, optionsOf(command)),
-  transientFiles: optionsOf<Lists>(command)["transientFile"],
+  transient: transientSources(optionsOf(command)),
 });
 
 /** Of the commands about chaincode. */
@@ -59,10 +59,11 @@ export const chaincodeTables: Readonly<Record<string, Table>> = {
     transaction,
     [
       "invoke asset Ping -C c",
-      { chaincode: "asset", channel: "c", function: "Ping", arguments: [], isInit: false, transientFiles: undefined },
+      { chaincode: "asset", channel: "c", function: "Ping", arguments: [], isInit: false, transient: undefined },
     ],
     [
-      "invoke asset contract:Create a1 '' -C c --org org2 --transient-file t.json --transient-file price=p --endorsing-orgs org1,org2 " +
+      "invoke asset contract:Create a1 '' -C c --org org2 --transient-file t.json --transient-file price=p " +
+        "--transient-base64-file u.json --transient-base64-file v.json --endorsing-orgs org1,org2 " +
         "--endorsing-orgs org3 --wait-event Created --timeout 7s",
       {
         chaincode: "asset",
@@ -73,29 +74,29 @@ export const chaincodeTables: Readonly<Record<string, Table>> = {
         endorsingOrganizations: ["org1", "org2", "org3"],
         waitEvent: "Created",
         isInit: false,
-        transientFiles: ["t.json", "price=p"],
+        transient: { plain: ["t.json", "price=p"], base64: ["u.json", "v.json"] },
       },
     ],
     [
       "invoke asset -C c --init --args []",
-      { chaincode: "asset", channel: "c", function: "", arguments: [], isInit: true, transientFiles: undefined },
+      { chaincode: "asset", channel: "c", function: "", arguments: [], isInit: true, transient: undefined },
     ],
   ),
   query: table(
     transaction,
     [
       "query asset Read a1 -C c",
-      { chaincode: "asset", channel: "c", function: "Read", arguments: ["a1"], transientFiles: undefined },
+      { chaincode: "asset", channel: "c", function: "Read", arguments: ["a1"], transient: undefined },
     ],
     [
-      'query asset -C c --args {"Args":["Read","a1"]} --org org2 --transient-file t.json --transient-file u.json --timeout 7s',
+      'query asset -C c --args {"Args":["Read","a1"]} --org org2 --transient-file u.json --transient-base64-file t.json --timeout 7s',
       {
         chaincode: "asset",
         channel: "c",
         function: "Read",
         arguments: ["a1"],
         organization: "org2",
-        transientFiles: ["t.json", "u.json"],
+        transient: { plain: ["u.json"], base64: ["t.json"] },
       },
     ],
   ),
