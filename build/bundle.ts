@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { build as bundle, type BuildOptions } from "esbuild";
 import { readManifests } from "../core/installation/manifests.ts";
 import { builtins } from "./builtins.ts";
@@ -25,7 +25,10 @@ const options: BuildOptions = {
   logLevel: "warning",
 };
 
-/** Splits the plugin into chunks: as one file it would be 5.5 MB, and every `--help` would take 150 ms longer to parse it. */
+/**
+ * Splits the plugin into chunks: as one file it would be 5.5 MB, and every `--help` would take 150 ms longer to parse it. A package.json beside
+ * them says that they are ECMAScript modules: Node asks the nearest one, and further up is whatever is in the user's home.
+ */
 export async function bundlePlugin(directory: string): Promise<void> {
   await bundle({
     ...options,
@@ -35,6 +38,7 @@ export async function bundlePlugin(directory: string): Promise<void> {
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
   });
+  writeFileSync(`${directory}/package.json`, '{ "type": "module" }\n');
 }
 
 /**

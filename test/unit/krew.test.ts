@@ -1,7 +1,7 @@
 // Whether krew can install what `npm pack` makes, as krew.yaml tells it. krew itself is not here: these are its moves (krew,
 // internal/installation/move.go, commit db921d5).
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, normalize } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -142,6 +142,24 @@ describe("the archive that npm packs", () => {
     expect(stderr).toBe("");
     expect(stdout).toContain(`Usage: ${["kubectl fabric", ...args.slice(0, -1)].join(" ")}`);
     expect(status).toBe(0);
+  });
+
+  // npm init writes "commonjs", and without a type Node tries and warns.
+  describe.each([{ type: "commonjs" }, {}])("below a folder whose package.json says %j", (manifest) => {
+    test.each(["plugin", "packed/dist"])("%s starts, and says nothing of it", (folder) => {
+      const home = mkdtempSync(join(work, "home-"));
+      const store = join(home, ".krew/store/fabric/v0");
+      cpSync(join(work, folder), store, { recursive: true });
+      writeFileSync(join(home, "package.json"), JSON.stringify({ name: "home", version: "1.0.0", ...manifest }));
+      const link = join(home, "kubectl-fabric");
+      symlinkSync(join(store, "kubectl-fabric.js"), link);
+      const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string };
+      expect(spawnSync(process.execPath, [link, "--version"], { encoding: "utf8" })).toMatchObject({
+        stdout: `${version}\n`,
+        stderr: "",
+        status: 0,
+      });
+    });
   });
 
   test("injects, and shows what that changes: manifests and settings need no file beside the program", () => {
