@@ -20,7 +20,12 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   "core/fabric": [], // what its rooms share
   "core/fabric/node": ["core/fabric/identity"],
   "core/fabric/channel": ["core/fabric/identity", "core/fabric/policy", "core/fabric/node"],
-  "core/fabric/package": ["core/fabric/json-text.ts", "core/fabric/identity", "core/fabric/node"],
+  "core/fabric/package": [
+    "core/fabric/go-fields.ts",
+    "core/fabric/json-text.ts",
+    "core/fabric/identity",
+    "core/fabric/node",
+  ],
   "core/fabric/chaincode": ["core/fabric"],
   "core/docker": ["core/engine", "core/kubernetes"],
   "core/injection": [],

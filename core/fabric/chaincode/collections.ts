@@ -1,7 +1,8 @@
 import { peer } from "@hyperledger/fabric-protos";
 import { z } from "zod";
 import { FabricError } from "../../error.ts";
-import { memberPolicy, parseEndorsementPolicy } from "../policy/endorsement-policy.ts";
+import { channelPolicy, memberPolicy, parseEndorsementPolicy } from "../policy/endorsement-policy.ts";
+import { goFields } from "../go-fields.ts";
 import { describeProblem, readJson } from "../json-text.ts";
 import { parseSignaturePolicy, type SignaturePolicy } from "../policy/signature-policy.ts";
 
@@ -42,12 +43,12 @@ export function parseCollections(text: string): readonly Collection[] {
   return read.value.map(readCollection);
 }
 
-/** Unlike Go, this refuses unknown fields: a mistyped memberOnlyRead would be lost. Names may be in any case, as in Go. */
+/** Unlike Go, this refuses unknown fields: a mistyped memberOnlyRead would be lost. */
 const collectionSchema = z.strictObject({
   name: z.string(),
   policy: z.string(),
-  requiredPeerCount: z.int().optional(),
-  maxPeerCount: z.int().optional(),
+  requiredPeerCount: z.int32().optional(),
+  maxPeerCount: z.int32().optional(),
   blockToLive: z.int().min(0).optional(),
   memberOnlyRead: z.boolean().optional(),
   memberOnlyWrite: z.boolean().optional(),
@@ -56,35 +57,25 @@ const collectionSchema = z.strictObject({
     .optional(),
 });
 
-const fieldNames = new Map(
-  [...Object.keys(collectionSchema.shape), "signaturePolicy", "channelConfigPolicy"].map((name) => [
-    name.toLowerCase(),
-    name,
-  ]),
-);
+const fieldNames = Object.keys(collectionSchema.shape);
 
 function readCollection(value: unknown, index: number): Collection {
-  const written = withFieldNames(value);
-  const { name, policy } = (written ?? {}) as Record<string, unknown>;
+  const fields = goFields(value, fieldNames);
+  const { name, policy, endorsementPolicy } = fields;
   if (typeof name !== "string" || typeof policy !== "string") {
     throw new FabricError(
       "usage",
       `expected name and policy in collection ${index + 1}, found ${JSON.stringify(value)}`,
     );
   }
-  const parsed = collectionSchema.safeParse(written);
+  const isObject = typeof endorsementPolicy === "object" && !Array.isArray(endorsementPolicy);
+  const endorsement = goFields(endorsementPolicy, ["signaturePolicy", "channelConfigPolicy"]);
+  const parsed = collectionSchema.safeParse({ ...fields, ...(isObject ? { endorsementPolicy: endorsement } : {}) });
   if (parsed.success) return parsed.data as Collection;
   const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "fields"}: ${message}`);
   throw new FabricError("usage", `collection ${name}: ${problems.join("; ")}`, {
-    hint: `a collection has ${Object.keys(collectionSchema.shape).join(", ")}`,
+    hint: `a collection has ${fieldNames.join(", ")}`,
   });
-}
-
-function withFieldNames(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [fieldNames.get(name.toLowerCase()) ?? name, withFieldNames(inner)]),
-  );
 }
 
 function collectionConfig(collection: Collection): peer.CollectionConfig {
@@ -117,8 +108,10 @@ function collectionConfig(collection: Collection): peer.CollectionConfig {
     );
   }
   // As in Go, an empty string counts as unset.
-  const endorsement = signaturePolicy || channelConfigPolicy;
-  if (endorsement) config.setEndorsementPolicy(ofCollection(name, () => parseEndorsementPolicy(endorsement)));
+  if (channelConfigPolicy) config.setEndorsementPolicy(channelPolicy(channelConfigPolicy));
+  else if (signaturePolicy) {
+    config.setEndorsementPolicy(ofCollection(name, () => parseEndorsementPolicy(signaturePolicy)));
+  }
   const wrapped = new peer.CollectionConfig();
   wrapped.setStaticCollectionConfig(config);
   return wrapped;

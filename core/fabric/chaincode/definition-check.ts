@@ -67,17 +67,29 @@ function checkSatisfiable(envelope: common.SignaturePolicyEnvelope | undefined, 
   }
 }
 
-/** common/policies/policy.go: "/Channel/Application/Endorsement" is the policy Endorsement of the group Application. */
+/**
+ * "/Channel/Application/Endorsement" is the policy Endorsement of the group Application, and so is "Application/Endorsement", without the
+ * first slash from the channel on (common/policies/policy.go, GetPolicy). "Channel/Application/Endorsement" is nothing: a peer commits it, and
+ * then refuses every transaction.
+ */
 function checkReference(channel: string, config: common.Config, reference: string, what: string): void {
-  const [, root, ...path] = reference.split("/");
-  const name = path.pop();
-  let group = root === "Channel" ? config.getChannelGroup() : undefined;
-  for (const part of path) group = group?.getGroupsMap().get(part);
-  if (name !== undefined && group?.getPoliciesMap().has(name)) return;
+  if (hasPolicy(config, reference)) return;
+  const meant = [`/${reference}`, `/Channel/Application/${reference}`].find((path) => hasPolicy(config, path));
   throw new FabricError(
     "usage",
     `expected a policy of ${channel} (${policyPaths(config).join(", ")}) in ${what}, found ${reference}`,
+    meant === undefined ? {} : { hint: `${meant} is one` },
   );
+}
+
+function hasPolicy(config: common.Config, reference: string): boolean {
+  const [, absolute, relative = ""] = /^(\/Channel\/)?(.*)$/s.exec(reference) ?? [];
+  if (absolute === undefined && reference.startsWith("/")) return false;
+  const path = relative.split("/");
+  const name = path.pop() ?? "";
+  let group = config.getChannelGroup();
+  for (const part of path) group = group?.getGroupsMap().get(part);
+  return group?.getPoliciesMap().has(name) ?? false;
 }
 
 /** Paths of the policies in the group Application. */

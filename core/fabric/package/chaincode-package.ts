@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { FabricError } from "../../error.ts";
+import { goFields } from "../go-fields.ts";
 import { describeProblem, readJson } from "../json-text.ts";
 import { checkChaincodeLabel } from "./chaincode-label.ts";
 import { checkPackageEntries } from "./package-check.ts";
@@ -96,12 +97,18 @@ function readMetadata(json: Uint8Array): ChaincodePackageMetadata {
   if ("problem" in read) {
     throw new FabricError("invalid", `expected JSON in metadata.json: ${describeProblem(read.problem)}`);
   }
-  const { path, type, label } = (read.value ?? {}) as Record<string, unknown>;
+  const { path, type, label } = goFields(read.value, ["path", "type", "label"]);
   if (typeof type !== "string" || typeof label !== "string") {
     throw new FabricError("invalid", "expected type and label in metadata.json, found none");
   }
   checkChaincodeLabel(label);
-  return { path: typeof path === "string" ? path : "", type, label };
+  return { path: typeof path === "string" ? path : "", type: builtType(type), label };
+}
+
+/** A peer builds its own languages by their names in any case (core/container/dockercontroller/dockercontroller.go, Build). */
+function builtType(type: string): string {
+  const lower = type.toLowerCase();
+  return ["golang", "java", "node"].includes(lower) ? lower : type;
 }
 
 function listOf(files: readonly ArchiveFile[]): string {

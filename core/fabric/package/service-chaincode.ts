@@ -1,3 +1,4 @@
+import { goFields } from "../go-fields.ts";
 import { type Address, printAddress } from "../node/address.ts";
 import { chaincodeFiles, type ChaincodePackage, packChaincode } from "./chaincode-package.ts";
 import type { Credential } from "../identity/certificate-authority.ts";
@@ -59,6 +60,6 @@ export async function connectionAddress(pkg: ChaincodePackage): Promise<string |
   const files = await chaincodeFiles(pkg);
   const connection = files.find(({ name }) => name.replace(/^\.?\/?/, "") === "connection.json");
   if (!connection) return undefined;
-  const { address } = JSON.parse(Buffer.from(connection.content).toString("utf8")) as { readonly address?: unknown };
+  const { address } = goFields(JSON.parse(Buffer.from(connection.content).toString("utf8")), ["address"]);
   return typeof address === "string" ? address : undefined;
 }

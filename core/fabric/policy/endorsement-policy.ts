@@ -12,9 +12,16 @@ import {
  * policy of the channel (`/Channel/Application/Endorsement`). Throws `usage`.
  */
 export function parseEndorsementPolicy(text: string): peer.ApplicationPolicy {
+  if (/^[^'"()\s]*\/[^'"()\s]*$/.test(text)) return channelPolicy(text);
   const policy = new peer.ApplicationPolicy();
-  if (text.startsWith("/")) policy.setChannelConfigPolicyReference(text);
-  else policy.setSignaturePolicy(signaturePolicyEnvelope(parseSignaturePolicy(text)));
+  policy.setSignaturePolicy(signaturePolicyEnvelope(parseSignaturePolicy(text)));
+  return policy;
+}
+
+/** A policy of the channel by its path, as it is written: so the peer command takes it, and approvals have to be equal byte for byte. */
+export function channelPolicy(path: string): peer.ApplicationPolicy {
+  const policy = new peer.ApplicationPolicy();
+  policy.setChannelConfigPolicyReference(path);
   return policy;
 }
 

@@ -43,11 +43,35 @@ describe("collections", () => {
     ]);
   });
 
+  test("come with fields that are null, which are absent in Go", () => {
+    const absent = { requiredPeerCount: null, maxPeerCount: null, blockToLive: null, memberOnlyRead: null };
+    const text = JSON.stringify([
+      { name: "a", policy: "p", ...absent, endorsementPolicy: null },
+      { name: "b", policy: "p", endorsementPolicy: { signaturePolicy: null, ChannelConfigPolicy: "/Channel/x" } },
+    ]);
+    expect(parseCollections(text)).toEqual([
+      { name: "a", policy: "p" },
+      { name: "b", policy: "p", endorsementPolicy: { channelConfigPolicy: "/Channel/x" } },
+    ]);
+  });
+
+  test.each(["/Channel/Application/Endorsement", "Application/Endorsement", "Admins"])(
+    "name a policy of the channel, %s, as it is written",
+    (path) => {
+      const bytes = collectionsBytes([{ ...secrets, endorsementPolicy: { channelConfigPolicy: path } }]);
+      const [config] = peer.CollectionConfigPackage.deserializeBinary(bytes).getConfigList();
+      expect(config?.getStaticCollectionConfig()?.getEndorsementPolicy()?.getChannelConfigPolicyReference()).toBe(path);
+    },
+  );
+
   test.each([
     ['[\n  {"name": "a",}\n]', /^expected JSON in the collections file: a name .*, found "}" at line 2, column 16$/],
     ["{}", "expected a list of collections"],
     ['[{"name":"a"}]', 'expected name and policy in collection 1, found {"name":"a"}'],
     ["[null]", "found null"],
+    ['[{"name":"a","policy":null}]', "expected name and policy in collection 1"],
+    ['[{"name":"a","policy":"p","maxPeerCount":2147483648}]', /collection a: maxPeerCount: /],
+    ['[{"name":"a","policy":"p","endorsementPolicy":"x"}]', /collection a: endorsementPolicy: /],
     ['[{"name":"a","policy":"p","memberOnlyReed":true}]', /collection a: fields: .*memberOnlyReed/],
     ['[{"name":"a","policy":"p","blockToLive":"3"}]', /collection a: blockToLive: /],
     ['[{"name":"a","policy":"p","endorsementPolicy":{"policy":"x"}}]', /collection a: endorsementPolicy: .*policy/],

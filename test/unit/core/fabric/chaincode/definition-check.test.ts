@@ -31,6 +31,9 @@ describe("an endorsement policy", () => {
     `AND(${a}, OutOf(0, ${b}))`,
     `OR(${a}, OutOf(2, ${b}))`,
     "/Channel/Application/Endorsement",
+    "/Channel/Application/Org1MSP/Endorsement",
+    // From the channel on, as a peer takes it.
+    "Application/Endorsement",
   ])("%s is taken", (policy) => expect(() => check(policy)).not.toThrow());
 
   test.each([`OutOf(3, ${a}, ${b})`, `AND(${a}, OutOf(2, ${b}))`, `OutOf(2, ${a}, OutOf(2, ${b}))`])(
@@ -64,6 +67,39 @@ describe("an endorsement policy", () => {
   test("of a collection is held to the same, and named", () => {
     expect(() => check(`OR(${a})`, `OutOf(2, ${a})`)).toThrow(
       "expected the endorsement policy of collection secrets to be one that endorsements can satisfy, found OutOf(2, 'Org1MSP.peer')",
+    );
+  });
+
+  test.each([
+    ["Channel/Application/Endorsement", "/Channel/Application/Endorsement is one"],
+    ["/Application/Endorsement", undefined],
+    ["/Channel/Application/endorsement", undefined],
+    ["/Channel/Application/", undefined],
+    ["/", undefined],
+  ])("%s is no policy of the channel: it is refused, with what may be meant", (policy, hint) => {
+    expect(() => check(policy)).toThrow(
+      expect.objectContaining({
+        code: "usage",
+        message: expect.stringMatching(
+          /^expected a policy of .* \(.*\/Channel\/Application\/Endorsement.*\) in the endorsement policy, found .*$/,
+        ) as string,
+        hint,
+      }),
+    );
+  });
+
+  test("of a collection, by a path without its first slash, is refused", () => {
+    const endorsementPolicy = { channelConfigPolicy: "Endorsement" };
+    const collections = collectionsBytes([{ name: "secrets", policy: "OR('Org1MSP.member')", endorsementPolicy }]);
+    expect(() =>
+      checkDefinition(config, { endorsementPolicy: parseEndorsementPolicy(`OR(${a})`).serializeBinary(), collections }),
+    ).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining(
+          "in the endorsement policy of collection secrets, found Endorsement",
+        ) as string,
+        hint: "/Channel/Application/Endorsement is one",
+      }),
     );
   });
 

@@ -11,10 +11,11 @@ import { checkChaincodeLabel } from "../../../../../core/fabric/package/chaincod
 import {
   chaincodeFiles,
   checkPackageSize,
+  packChaincode,
   readChaincodePackage,
 } from "../../../../../core/fabric/package/chaincode-package.ts";
 import { packageChaincodeFolder } from "../../../../../core/fabric/package/chaincode-source.ts";
-import { packServiceChaincode } from "../../../../../core/fabric/package/service-chaincode.ts";
+import { connectionAddress, packServiceChaincode } from "../../../../../core/fabric/package/service-chaincode.ts";
 import { listTarball, packTarball, unpackTarball } from "../../../../../core/fabric/package/tarball.ts";
 
 let folder: string;
@@ -82,6 +83,18 @@ describe("a chaincode package", () => {
     expect(read).toEqual({ ...made, metadata: { path: "", type: "node", label: "basic_1.0" } });
   });
 
+  test.each<[string, object]>([
+    ['{"Path":"","Type":"node","Label":"asset_1"}', { path: "", type: "node", label: "asset_1" }],
+    ['{"PATH":"a/b","type":"GOLANG","label":"x","Label":"asset_1"}', { path: "a/b", type: "golang", label: "asset_1" }],
+    ['{"path":null,"type":"CCaaS","label":"asset_1"}', { path: "", type: "CCaaS", label: "asset_1" }],
+  ])("reads metadata.json as Go does: %s", async (json, metadata) => {
+    const bytes = await packTarball([
+      { name: "metadata.json", content: Buffer.from(json) },
+      { name: "code.tar.gz", content: Buffer.of(1) },
+    ]);
+    expect((await readChaincodePackage(bytes)).metadata).toEqual(metadata);
+  });
+
   test("keeps names that tar has no room for", async () => {
     const deep = `${"folder-with-a-long-name/".repeat(12)}index.js`;
     await write({ "package.json": launched, [deep]: "x" });
@@ -127,6 +140,16 @@ describe("a chaincode package", () => {
       tls_required: false,
     });
   });
+});
+
+test.each([
+  ['{"Address":"basic.org1:9999","dial_timeout":null}', "basic.org1:9999"],
+  ['{"address":null}', undefined],
+  ["null", undefined],
+])("the address in connection.json is read as Go does: %s", async (json, address) => {
+  const label = "basic_1.0";
+  const files = [{ name: "connection.json", content: Buffer.from(json) }];
+  expect(await connectionAddress(await packChaincode({ path: "", type: "ccaas", label }, files))).toBe(address);
 });
 
 describe("packaging Node chaincode", () => {

@@ -89,9 +89,12 @@ describe("signature policies", () => {
 });
 
 describe("endorsement policies", () => {
-  test.each(["/Channel/Application/Endorsement", "OR('Org1MSP.peer', AND('Org2MSP.peer', 'Org3MSP.peer'))"])(
-    "%s reads back from a definition's bytes",
-    (text) => expect(printEndorsementPolicy(parseEndorsementPolicy(text).serializeBinary())).toBe(text),
+  test.each([
+    "/Channel/Application/Endorsement",
+    "Application/Endorsement",
+    "OR('Org1MSP.peer', AND('Org2MSP.peer', 'Org3MSP.peer'))",
+  ])("%s reads back from a definition's bytes", (text) =>
+    expect(printEndorsementPolicy(parseEndorsementPolicy(text).serializeBinary())).toBe(text),
   );
 });
 
