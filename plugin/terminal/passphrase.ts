@@ -48,10 +48,11 @@ async function ask({ stdin, stderr, signal }: Terminal, key: string, again: bool
       },
     );
   }
-  stderr.write(visible(`${again ? "That does not open it. " : ""}Passphrase of ${key}: `));
   // What is typed goes to `output`, and nowhere else.
   const output = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: stdin, output, terminal: true, historySize: 0 });
+  // By now the terminal itself shows nothing of what is typed.
+  stderr.write(visible(`${again ? "That does not open it. " : ""}Passphrase of ${key}: `));
   const closed = new Promise<never>((_resolve, reject) => {
     lines.once("close", () => reject(new FabricError("interrupted", "no passphrase was typed: nothing was changed")));
   });

@@ -22,8 +22,12 @@ export function readPrivateKey(pem: string): KeyObject {
   const block = pemBlocks(pem).find(isKeyBlock);
   const key = block && keyOf(block);
   if (typeof key === "object") return key;
-  const found = key === "locked" ? "an encrypted one" : "something else";
-  throw new FabricError("invalid", `expected a private key in PEM, found ${found}`);
+  if (key === "locked") {
+    throw new FabricError("invalid", "expected a private key in PEM, found an encrypted one", {
+      hint: "nobody can be asked for its passphrase here: put the key there without one (openssl pkey)",
+    });
+  }
+  throw new FabricError("invalid", "expected a private key in PEM, found something else");
 }
 
 export const isKeyBlock = ({ label }: PemBlock): boolean => label.endsWith("PRIVATE KEY");

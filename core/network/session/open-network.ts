@@ -146,7 +146,7 @@ async function readAdministrator(
   if (identity && !("missing" in identity)) {
     const signing = { certificate: identity["msp-cert.pem"], privateKey: identity["msp-key.pem"] };
     return {
-      identity: newSigningIdentity(organization.mspId, signing),
+      identity: inSecret(`${namespace}/${name}`, () => newSigningIdentity(organization.mspId, signing)),
       tls: { certificate: identity["tls-cert.pem"], privateKey: identity["tls-key.pem"] },
     };
   }
@@ -158,6 +158,16 @@ async function readAdministrator(
       hint: [{ operation: "init" }, " makes what is missing"],
     },
   );
+}
+
+/** Puts the Secret's name before the message of an error in what it holds. */
+function inSecret<Result>(secret: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof FabricError)) throw cause;
+    throw new FabricError(cause.code, `Secret ${secret}: ${cause.message}`, { hint: cause.hint, cause });
+  }
 }
 
 async function readCertificates(

@@ -67,6 +67,16 @@ test("is asked for on a terminal, three times, and never shown", async () => {
   expect(to.said()).not.toContain("\u001b");
 });
 
+test("the terminal stops to show what is typed before the question, and shows it again after the answer", async () => {
+  const to = terminal(true);
+  const setRawMode = (raw: boolean) => void to.stderr.write(raw ? "<hidden>" : "<shown>");
+  const stdin = Object.assign(to.stdin, { setRawMode });
+  const asked = passphrasesFrom({ ...to, stdin }, undefined)("key").next();
+  stdin.write("secret\r");
+  await asked;
+  expect(to.said()).toBe("<hidden>Passphrase of key: <shown>\n");
+});
+
 test.each([
   ["Ctrl-C", "\u0003"],
   ["Ctrl-D", "\u0004"],

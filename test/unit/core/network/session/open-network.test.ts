@@ -1,3 +1,4 @@
+import { createPrivateKey } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { mspConfigMapName } from "../../../../../core/network/identity/identities.ts";
 import type { ApiRequest, Cluster } from "../../../../../core/kubernetes/cluster.ts";
@@ -75,6 +76,27 @@ describe("of a network that is open for long", () => {
     expect(tls.certificate).toBe(entry(cluster.read("Secret", "admin-identity", "orderer"), "tls-cert.pem"));
     expect(identity.creator).not.toEqual(administrators[0]?.identity.creator);
     expect(asked(secret)).toBe(2);
+  });
+
+  test("an administrator's Secret may hold what people put there; a key that is encrypted is told with its Secret", async () => {
+    const { creator } = (await network.administrator(organization, signal)).identity;
+    const object = cluster.read("Secret", "admin-identity", "org1");
+    const key = createPrivateKey(entry(object, "msp-key.pem"));
+    const put = (privateKey: string) => {
+      const certificate = `Certificate:\r\n${entry(object, "msp-cert.pem")}${entry(object, "msp-ca.pem")}`;
+      const base64 = (text: string) => Buffer.from(text).toString("base64");
+      const data = { "msp-cert.pem": base64(certificate), "msp-key.pem": base64(privateKey) };
+      cluster.put({ ...object, data: { ...(object.data as object), ...data } });
+      now += minute;
+      return network.administrator(organization, signal);
+    };
+    const { identity } = await put(`\ufeff${key.export({ type: "sec1", format: "pem" })}`);
+    expect(identity.creator).toEqual(creator);
+    const encrypted = key.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" });
+    await expect(put(encrypted)).rejects.toMatchObject({
+      code: "invalid",
+      message: "Secret org1/admin-identity: expected a private key in PEM, found an encrypted one",
+    });
   });
 
   test("who loses the right to an administrator's Secret is refused a minute later, and served again at once", async () => {
