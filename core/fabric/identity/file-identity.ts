@@ -115,11 +115,14 @@ async function keyless(
     search.keys > 0
       ? `found ${search.keys === 1 ? "one of another certificate" : `${search.keys} of other certificates`}`
       : listed(keys.files);
+  const isUnread = keys.files?.some(({ unread }) => unread !== undefined) ?? false;
   return new FabricError(
     "usage",
     `expected the private key of ${commonName(certificate.subject)} in ${keys.where}, ${found}`,
     {
-      hint: "the key is made where the identity is enrolled, and lies in keystore there; one in a hardware module cannot be used",
+      hint: isUnread
+        ? "who may read the key has to run this, as what ran as root may have made it"
+        : "the key is made where the identity is enrolled, and lies in keystore there; one in a hardware module cannot be used",
     },
   );
 }

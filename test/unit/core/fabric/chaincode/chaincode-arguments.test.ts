@@ -5,6 +5,10 @@ test.each([
   ['{"Args":["ReadAsset","a1"]}', ["ReadAsset", "a1"]],
   ['{"args":["ReadAsset","a1"]}', ["ReadAsset", "a1"]],
   ['{"function":"ReadAsset","Args":["a1"]}', ["ReadAsset", "a1"]],
+  ['{"Function":"","ARGS":["ReadAsset","a1"]}', ["ReadAsset", "a1"]],
+  ['{"function":null,"Args":["ReadAsset","a1"],"args":null}', ["ReadAsset", "a1"]],
+  ['{"function":"GetAllAssets"}', ["GetAllAssets"]],
+  ['{"function":"GetAllAssets","Args":null}', ["GetAllAssets"]],
   ['["ReadAsset","a1"]', ["ReadAsset", "a1"]],
   ['["Put",{"a":1},2,true,null]', ["Put", '{"a":1}', "2", "true", "null"]],
   ["[]", []],
@@ -18,6 +22,16 @@ test("of what is no JSON the place is said", () => {
   );
 });
 
-test.each(["", "{", "5", "null", '{"Args":"x"}', '{"function":1,"Args":[]}', "{}"])("%j is refused", (text) => {
+test.each([
+  "",
+  "{",
+  "5",
+  "null",
+  '{"Args":"x"}',
+  '{"function":1,"Args":[]}',
+  '{"function":["f"]}',
+  '{"Args":null}',
+  "{}",
+])("%j is refused", (text) => {
   expect(() => parseCallArguments(text)).toThrow(expect.objectContaining({ code: "usage" }));
 });
