@@ -14,6 +14,7 @@ import { checkPeerImage, findPeerContainer, type PeerContainer } from "./peer-co
 import { commandWarnings, dockerWarnings, fabricWarnings, wirePeer } from "./peer-wiring.ts";
 import { checkPod, checkProfile, podWarnings, reservedName, sharedGraph } from "./pod-checks.ts";
 import { checkShape } from "./pod-shape.ts";
+import { podResourceOperations } from "./pod-resources.ts";
 import { preloadOf } from "./preload.ts";
 import { dockerEndpoint, socketGroup } from "./profile.ts";
 import { parseRequest, type InjectionRequest } from "./request.ts";
@@ -263,7 +264,11 @@ function sidecarOperations(
   peer: PeerContainer,
   { initContainers, containers }: PlannedInjection,
 ): readonly Operation[] {
-  const first = listOperations("/spec/initContainers", spec?.initContainers, { prepend: initContainers });
+  const resources = spec === undefined ? [] : podResourceOperations(spec, [...initContainers, ...containers]);
+  const first = [
+    ...resources,
+    ...listOperations("/spec/initContainers", spec?.initContainers, { prepend: initContainers }),
+  ];
   if (containers.length === 0) return first;
   const named = metadata?.annotations?.[defaultContainerAnnotation] !== undefined;
   const path = `/metadata/annotations/${escapePathComponent(defaultContainerAnnotation)}`;

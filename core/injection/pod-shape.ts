@@ -68,14 +68,24 @@ function optional(check: Check): Check {
   return (value) => (value === undefined || value === null ? undefined : check(value));
 }
 
-function texts(value: unknown): Misfit | undefined {
-  if (!isObject(value)) return noObject(value);
-  for (const key in value) {
-    const misfit = text(value[key]);
-    if (misfit !== undefined) return below(`.${key}`, misfit);
-  }
-  return undefined;
+function map(check: Check): Check {
+  return (value) => {
+    if (!isObject(value)) return noObject(value);
+    for (const key in value) {
+      const misfit = check(value[key]);
+      if (misfit !== undefined) return below(`.${key}`, misfit);
+    }
+    return undefined;
+  };
 }
+
+function quantity(value: unknown): Misfit | undefined {
+  const fits = typeof value === "string" || typeof value === "number";
+  return fits ? undefined : { path: "", value, allowed: "a quantity" };
+}
+
+const quantities = optional(map(optional(quantity)));
+const resources = optional(object({ requests: quantities, limits: quantities }));
 
 const containerShape = object({
   name: text,
@@ -84,15 +94,17 @@ const containerShape = object({
   args: optional(list(text)),
   env: optional(list(object({ name: text, value: optional(text) }), mostVariables)),
   volumeMounts: optional(list(object({ name: text, mountPath: text, subPath: optional(text) }))),
+  resources,
 });
 
 const podShape = object({
-  metadata: object({ annotations: texts }),
+  metadata: object({ annotations: map(text) }),
   spec: object({
     containers: list(containerShape),
     initContainers: optional(list(containerShape)),
     volumes: optional(list(object({ name: text, hostPath: optional(object({ path: text })) }))),
     imagePullSecrets: optional(list(object({ name: optional(text) }))),
+    resources,
     securityContext: optional(object({ supplementalGroups: optional(list(() => undefined)) })),
     os: optional(object({})),
   }),

@@ -14,7 +14,8 @@ import { fieldsOf, valueAt } from "./pod-template.ts";
 /** Paths of the Pod's lists, with the container by its name: "/spec/containers/peer/env". */
 const listPath = /^\/spec\/(?:volumes|initContainers|containers|securityContext\/supplementalGroups)$/;
 const containerListPath = /^\/spec\/containers\/[^/]+\/(?:env|volumeMounts)$/;
-const fieldPath = /^\/(?:spec\/(?:securityContext|hostUsers|runtimeClassName)|metadata\/annotations\/[^/]+)$/;
+const fieldPath =
+  /^\/(?:spec\/(?:securityContext|hostUsers|runtimeClassName|resources\/(?:requests|limits)(?:\/(?:cpu|memory))?)|metadata\/annotations\/[^/]+)$/;
 
 const listSchema = z.strictObject({
   path: z.string().refine((path) => listPath.test(path) || containerListPath.test(path)),
@@ -28,7 +29,8 @@ const listSchema = z.strictObject({
 });
 const fieldSchema = z.strictObject({
   path: z.string().refine((path) => fieldPath.test(path)),
-  wrote: z.unknown(),
+  /** Missing when the field was removed. */
+  wrote: z.unknown().optional(),
   /** Missing when the field did not exist. */
   was: z.unknown().optional(),
 });
@@ -84,8 +86,7 @@ function inList(change: ListChange, operation: Operation, list: readonly unknown
 }
 
 function inField(operation: Operation, parent: Readonly<Record<string, unknown>>, key: string): FieldChange {
-  const wrote: unknown = "value" in operation ? operation.value : undefined;
-  const change = { path: operation.path, wrote };
+  const change = { path: operation.path, ...("value" in operation ? { wrote: operation.value as unknown } : {}) };
   return Object.hasOwn(parent, key) ? { ...change, was: parent[key] } : change;
 }
 
@@ -208,7 +209,9 @@ function label(recorded: unknown): string {
 
 function restoreField(pod: V1Pod, change: FieldChange, kept: string[]): readonly Operation[] {
   const { path, wrote } = change;
-  const found = valueAt(pod, path.split("/").slice(1).map(unescapePathComponent));
+  const keys = path.split("/").slice(1).map(unescapePathComponent);
+  const found = valueAt(pod, keys);
+  if (!("wrote" in change)) return restoreRemoved(pod, change, keys, kept);
   if (found === undefined) return [];
   const ours = path === `/metadata/annotations/${escapePathComponent(annotationKeys.injected)}`;
   if (!ours && !isDeepStrictEqual(found, wrote)) {
@@ -216,4 +219,18 @@ function restoreField(pod: V1Pod, change: FieldChange, kept: string[]): readonly
     return [];
   }
   return "was" in change ? [{ op: "replace", path, value: change.was }] : [{ op: "remove", path }];
+}
+
+function restoreRemoved(
+  pod: V1Pod,
+  { path, was }: FieldChange,
+  keys: readonly string[],
+  kept: string[],
+): readonly Operation[] {
+  const parent = valueAt(pod, keys.slice(0, -1));
+  if (typeof parent === "object" && parent !== null && !Object.hasOwn(parent, keys.at(-1) ?? "")) {
+    return [{ op: "add", path, value: was }];
+  }
+  kept.push(path);
+  return [];
 }

@@ -1,10 +1,11 @@
-import type { V1Pod } from "@kubernetes/client-node";
+import type { V1Container, V1Pod } from "@kubernetes/client-node";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { annotationKeys } from "../../../../core/injection/annotations.ts";
 import { isNodeSocket } from "../../../../core/injection/node-socket.ts";
 import { injectPod } from "../../../../core/injection/inject.ts";
 import { dockerEndpoint, socketGroup } from "../../../../core/injection/profile.ts";
+import { cpuQuantity, memoryQuantity, nanoUnits } from "../../../../core/injection/quantity.ts";
 import { sidecarName } from "../../../../core/injection/sidecar.ts";
 import { context, peerPod, pod } from "./pod-arbitrary.ts";
 
@@ -61,6 +62,44 @@ test(
         expect(all.filter(({ name }) => name === sidecarName)).toHaveLength(1);
         const sockets = (spec?.volumes ?? []).filter(isNodeSocket).map(({ name }) => name);
         expect((peer?.volumeMounts ?? []).filter(({ name }) => sockets.includes(name))).toEqual([]);
+      }),
+      { numRuns: runs },
+    );
+  },
+  timeoutMs,
+);
+
+/** What Kubernetes adds up of the containers of a Pod (component-helpers/resource, AggregateContainerRequests). */
+function requestsOfContainers({ spec }: V1Pod, name: string): bigint {
+  const of = ({ resources }: V1Container): bigint =>
+    nanoUnits(String(resources?.requests?.[name] ?? resources?.limits?.[name] ?? 0)) ?? 0n;
+  const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+  let sidecars = 0n;
+  let starting = 0n;
+  for (const container of spec?.initContainers ?? []) {
+    if (container.restartPolicy === "Always") sidecars += of(container);
+    starting = most(starting, container.restartPolicy === "Always" ? sidecars : sidecars + of(container));
+  }
+  return most((spec?.containers ?? []).map(of).reduce((sum, size) => sum + size, 0n) + sidecars, starting);
+}
+
+test(
+  "requests of the Pod itself that were enough for its containers are enough for the injected ones, too",
+  () => {
+    fc.assert(
+      fc.property(peerPod, context, fc.constantFrom("cpu", "memory"), (any, given, name) => {
+        const print = name === "cpu" ? cpuQuantity : memoryQuantity;
+        const enough = print(requestsOfContainers(any, name));
+        const own = { requests: { [name]: enough }, limits: { [name]: enough } };
+        const { pod: made } = injectPod({ ...any, spec: { containers: [], ...any.spec, resources: own } }, given);
+        if (made === undefined) throw new Error("no Pod");
+        const { requests, limits } = made.spec?.resources ?? {};
+        expect(nanoUnits(String(requests?.[name])) ?? -1n).toBeGreaterThanOrEqual(requestsOfContainers(made, name));
+        const sizes = (made.spec?.containers ?? []).flatMap(({ name: one, resources }) =>
+          one === sidecarName ? [nanoUnits(String(resources?.limits?.[name])) ?? 0n] : [],
+        );
+        const limit = limits?.[name] === undefined ? undefined : nanoUnits(String(limits[name]));
+        expect(sizes.filter((size) => limit !== undefined && size > limit)).toEqual([]);
       }),
       { numRuns: runs },
     );

@@ -52,6 +52,12 @@ const variable = fc.record({
   valueFrom: maybe(fc.constant({ fieldRef: { fieldPath: "status.podIP" } })),
 });
 
+const amounts = fc.dictionary(
+  fc.constantFrom("cpu", "memory", "hugepages-2Mi"),
+  fc.constantFrom("0", 0, "250m", 1.5, "1", "100n", "512Mi", "1.5Gi", "1G", "2e9", null),
+);
+const resources = fc.record({ requests: maybe(amounts), limits: maybe(amounts) }, { requiredKeys: [] });
+
 const container = fc.record({
   name: fc.constantFrom("peer", "couchdb", "docker", "cli", "x"),
   image: maybe(fc.constantFrom(...images)),
@@ -59,6 +65,7 @@ const container = fc.record({
   args: maybe(fc.constantFrom(...commands, ["--host=tcp://0.0.0.0:2375"], ["-H", "unix:///run/docker.sock"])),
   env: maybe(fc.array(variable, { maxLength: 8 })),
   restartPolicy: maybe(fc.constant("Always")),
+  resources: maybe(resources),
   volumeMounts: maybe(
     fc.array(
       fc.record({
@@ -106,6 +113,7 @@ export const pod = fc.record({
     initContainers: maybe(fc.array(container, { maxLength: 2 })),
     volumes: maybe(fc.array(volume, { maxLength: 4 })),
     hostNetwork: maybe(fc.boolean()),
+    resources: maybe(resources),
     securityContext: maybe(fc.record({ supplementalGroups: maybe(fc.array(fc.nat(9000))), fsGroup: maybe(fc.nat()) })),
   }),
 }) as unknown as fc.Arbitrary<V1Pod>;

@@ -4,7 +4,7 @@ import jsonPatch from "fast-json-patch";
 import { expect, test } from "vitest";
 import { imageMatches, imageVersion, parseImage } from "../../../../core/injection/image.ts";
 import { listOperations } from "../../../../core/injection/list-edit.ts";
-import { quantity } from "../../../../core/injection/quantity.ts";
+import { cpuQuantity, memoryQuantity, nanoUnits, quantity } from "../../../../core/injection/quantity.ts";
 import { compareVersions, isOlder, parseVersion } from "../../../../core/injection/version.ts";
 
 test.each([
@@ -24,6 +24,45 @@ test.each([
 test.each(["", "-1", "1 Gi", "Gi", "1gi", "1KB", "0x10", "1e", "NaN", "1Gi\n"])("%j is no quantity", (text) => {
   expect(quantity(text)).toBeUndefined();
 });
+
+test.each([
+  [["500m", "1"], "1500m"],
+  [["1.0005", "100n"], "1001m"],
+  [["0.5", ".5"], "1"],
+  [["1e-3", "2E0"], "2001m"],
+  [["0", "0"], "0"],
+])("the CPU of %j together", (texts, together) => {
+  expect(cpuQuantity(sumOf(texts))).toBe(together);
+});
+
+test.each([
+  [["200Mi", "256Mi"], "456Mi"],
+  [["1.5Gi", "512Mi"], "2Gi"],
+  [["1G", "2e9"], "3G"],
+  [["1G", "1Gi"], "2073741824"],
+  [["0.1Gi", "0"], "107374183"],
+  [["100m", "0"], "1"],
+  [["1000Ki", "24Ki"], "1Mi"],
+  [["15E", "1Ei"], "15774337406842624Ki"],
+  [["0", "0"], "0"],
+])("the memory of %j together", (texts, together) => {
+  expect(memoryQuantity(sumOf(texts))).toBe(together);
+});
+
+test("a sum is written exactly, but for what is below the finest that counts", () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 2n ** 70n }), (nano) => {
+      const [cpu, memory] = [nanoUnits(cpuQuantity(nano)) ?? -1n, nanoUnits(memoryQuantity(nano)) ?? -1n];
+      expect([cpu >= nano, cpu - nano < 10n ** 6n, memory >= nano, memory - nano < 10n ** 9n]).not.toContain(false);
+    }),
+  );
+});
+
+test.each(["", "-1", "1 GB", "0x10", "9".repeat(50)])("%j is nothing to add", (text) => {
+  expect(nanoUnits(text)).toBeUndefined();
+});
+
+const sumOf = (texts: readonly string[]): bigint => texts.reduce((sum, text) => sum + (nanoUnits(text) ?? 0n), 0n);
 
 test.each([
   ["v1.33.2-gke.1", { major: 1, minor: 33, patch: 2 }],
