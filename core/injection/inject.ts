@@ -5,6 +5,7 @@ import jsonPatch, { escapePathComponent, type Operation } from "fast-json-patch"
 import { annotationKeys, documentationOf } from "./annotations.ts";
 import type { ClusterFacts } from "./cluster.ts";
 import { removeNodeSockets } from "./docker-socket.ts";
+import { builderWarnings } from "./external-builder.ts";
 import { checkFound, contentOf, nameOfOurs, secondGraph, type PlannedInjection } from "./found-injection.ts";
 import { idleContainer } from "./idle.ts";
 import { listOperations } from "./list-edit.ts";
@@ -91,6 +92,7 @@ function decide(pod: V1Pod, context: InjectionContext): Outcome {
     warnings: plan.warnings,
     peerContainer: peer.container.name,
     profile: request.profile.name,
+    ...(plan.ownDaemon === undefined ? {} : { ownDaemon: plan.ownDaemon }),
   };
 }
 
@@ -106,6 +108,7 @@ interface Plan {
   readonly warnings: readonly Warning[];
   /** The injection in the resulting Pod, for its fingerprint. */
   readonly content: unknown;
+  readonly ownDaemon?: { readonly container: string; readonly endpoint: string };
 }
 
 /** A hash of an injection: equal when injecting again would give the same. */
@@ -118,7 +121,11 @@ function planFor(pod: V1Pod, peer: PeerContainer, request: InjectionRequest, con
   const marked = pod.metadata?.annotations?.[annotationKeys.injected] !== undefined;
   if (ours !== undefined && !marked) throw reservedName(ours);
   const daemon = findOwnDaemon(pod, peer.container, request.dockerSocket === "deny");
-  const warnings = [...fabricWarnings(peer.container), ...commandWarnings(peer.container)];
+  const warnings = [
+    ...fabricWarnings(peer.container),
+    ...commandWarnings(peer.container),
+    ...builderWarnings(peer.container, request.wiring),
+  ];
   if (daemon !== undefined) {
     if (ours !== undefined) throw reservedName(ours);
     if (context.settings.ownDaemon === "deny") throw notAllowed(daemon.container);
@@ -132,7 +139,12 @@ function planFor(pod: V1Pod, peer: PeerContainer, request: InjectionRequest, con
     const image = container.image ?? "";
     const wired = wire(pod, peer, request, endpoint, { volumes: [], mounts: [] });
     const found = [...warnings, ...daemon.warnings, ...dockerWarnings(peer.container, image)];
-    return { ...wired, warnings: [...found, ...wired.warnings], content: { endpoint, wiring: request.wiring } };
+    return {
+      ...wired,
+      warnings: [...found, ...wired.warnings],
+      content: { endpoint, wiring: request.wiring },
+      ownDaemon: { container: container.name, endpoint },
+    };
   }
   return withSidecar(pod, peer, request, context, { warnings, found: ours !== undefined });
 }

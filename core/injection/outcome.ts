@@ -41,6 +41,7 @@ type WarningReason =
   | "fabric-version"
   | "docker-version"
   | "command-overrides"
+  | "external-builder"
   | "container-fallback"
   | "fs-group"
   | "process-namespace"
@@ -77,6 +78,8 @@ interface Injected {
   readonly warnings: readonly Warning[];
   readonly peerContainer: string;
   readonly profile: string;
+  /** The Docker daemon of the Pod's own to which the peer is wired; without one it got a sidecar. */
+  readonly ownDaemon?: { readonly container: string; readonly endpoint: string };
 }
 
 interface Denied {

@@ -40,7 +40,8 @@ export function wirePeer(
   return { ...setVariables(env, values), prepend: before.filter(({ name }) => !has(name)) };
 }
 
-function chaincodePort(peer: V1Container): string {
+/** The port on which a peer serves chaincode. */
+export function chaincodePort(peer: V1Container): string {
   const listen = literal(peer, "CORE_PEER_CHAINCODELISTENADDRESS") ?? "";
   return /:(\d{1,5})$/.exec(listen)?.[1] ?? defaultChaincodePort;
 }

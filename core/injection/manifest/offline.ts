@@ -51,6 +51,7 @@ export function ejectManifest(text: string, source: string): EditedManifest {
 interface TemplateEdit {
   readonly operations: readonly Operation[];
   readonly report: TemplateReport;
+  readonly notices?: readonly string[];
 }
 
 function edit(text: string, source: string, change: (template: PodTemplate) => TemplateEdit): EditedManifest {
@@ -70,8 +71,8 @@ function editOne(document: ManifestDocument, change: (template: PodTemplate) => 
     operations.length === 0 ? [] : [{ path, operations }],
   );
   const templates = found.map(({ report }) => report);
-  const misplaced = misplacedAnnotations(document.object);
-  if (edits.length === 0) return { ...document, changed: false, templates, notices: misplaced };
+  const said = [...misplacedAnnotations(document.object), ...found.flatMap(({ notices = [] }) => notices)];
+  if (edits.length === 0) return { ...document, changed: false, templates, notices: said };
   const { text, rewritten } = editManifest(document, edits);
   const lost = `${ownerOf(document.object)}: written anew without comments, for it uses anchors where it had to change`;
   return {
@@ -79,7 +80,7 @@ function editOne(document: ManifestDocument, change: (template: PodTemplate) => 
     changed: text !== document.text,
     object: readManifest(text, "")[0]?.object,
     templates,
-    notices: rewritten ? [...misplaced, lost] : misplaced,
+    notices: rewritten ? [...said, lost] : said,
   };
 }
 
@@ -106,10 +107,19 @@ function injectTemplate({ pod, owner }: PodTemplate, source: string, context: In
     detail: `peer in container ${outcome.peerContainer}`,
     warnings: outcome.warnings.map(({ message }) => message),
   };
+  const notices = outcome.ownDaemon === undefined ? [] : [reusedDaemon(owner, outcome.ownDaemon)];
   const again = isDeepStrictEqual(applyOperations(before, operations), pod);
   if (again)
-    return { operations: [], report: { ...report, result: "unchanged", detail: "already injected, the same" } };
-  return { operations: [...undone, ...operations], report };
+    return {
+      operations: [],
+      report: { ...report, result: "unchanged", detail: "already injected, the same" },
+      notices,
+    };
+  return { operations: [...undone, ...operations], report, notices };
+}
+
+function reusedDaemon(owner: string, { container, endpoint }: { container: string; endpoint: string }): string {
+  return `${owner}: container ${container} runs Docker already: the peer uses it, at ${endpoint}, and no other was added`;
 }
 
 /** The Pod before the injection that is recorded in it. */

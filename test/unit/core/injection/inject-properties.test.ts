@@ -91,14 +91,15 @@ test(
         const print = name === "cpu" ? cpuQuantity : memoryQuantity;
         const enough = print(requestsOfContainers(any, name));
         const own = { requests: { [name]: enough }, limits: { [name]: enough } };
-        const { pod: made } = injectPod({ ...any, spec: { containers: [], ...any.spec, resources: own } }, given);
+        const spec = Object.assign({}, any.spec, { resources: own });
+        const { pod: made } = injectPod(Object.assign({}, any, { spec }), given);
         if (made === undefined) throw new Error("no Pod");
         const { requests, limits } = made.spec?.resources ?? {};
         expect(nanoUnits(String(requests?.[name])) ?? -1n).toBeGreaterThanOrEqual(requestsOfContainers(made, name));
         const sizes = (made.spec?.containers ?? []).flatMap(({ name: one, resources }) =>
           one === sidecarName ? [nanoUnits(String(resources?.limits?.[name])) ?? 0n] : [],
         );
-        const limit = limits?.[name] === undefined ? undefined : nanoUnits(String(limits[name]));
+        const limit = limits?.[name] === undefined ? undefined : nanoUnits(limits[name]);
         expect(sizes.filter((size) => limit !== undefined && size > limit)).toEqual([]);
       }),
       { numRuns: runs },

@@ -203,6 +203,17 @@ test("the reading is kubectl's: `on` is no text, 0400 is octal, and a text that 
   expect(deployment?.spec.template.spec.volumes.find(({ secret }) => secret)?.secret?.defaultMode).toBe(256);
 });
 
+test("a daemon of the Pod's own is used, and said to be", () => {
+  const text = readFileSync(join(golden, "own-dind-socket", "pod.yaml"), "utf8");
+  const notices = [
+    "Pod peer0: container docker runs Docker already: the peer uses it, at unix:///host/var/run/docker.sock, and no other was added",
+  ];
+  const there = injected(text);
+  expect(there.notices).toEqual(notices);
+  expect(injected(there.text)).toMatchObject({ changed: false, notices });
+  expect(ejected(there.text).notices).toEqual([]);
+});
+
 test("annotations in the wrong place or form are said", () => {
   const misplaced = deploymentText.replace(
     "  name: peer0 #",
