@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Operation } from "fast-json-patch";
 import jsonPatch, { escapePathComponent } from "fast-json-patch";
-import { Document, parseDocument, stringify, type Tags, type YAMLParseError } from "yaml";
+import { Document, stringify, YAMLParseError } from "yaml";
 import { FabricError, messageOf } from "../../error.ts";
 import { editDocument } from "./document-edit.ts";
+import { parseYaml, valueOf, yamlOptions, type RepeatedKey } from "./kubernetes-yaml.ts";
 import type { Path } from "./pod-template.ts";
+import { jsonOf, looksLikeJson, splitManifest } from "./split-manifest.ts";
 
 /** A change to a part of a document: JSON patch operations over what stands at a path. */
 export interface PartialEdit {
@@ -18,7 +20,12 @@ export interface ManifestDocument {
   readonly text: string;
   /** The object that kubectl reads; null for an empty document. */
   readonly object: unknown;
+  /** Keys that stand in a map more than once, with their lines in the manifest. */
+  readonly repeated: readonly { readonly path: Path; readonly lines: readonly number[] }[];
 }
+
+/** A mark of the byte order, with which editors on Windows begin a text. kubectl passes over it. */
+export const byteOrderMark = "\uFEFF";
 
 /** A document after a change. */
 export interface EditedText {
@@ -27,49 +34,76 @@ export interface EditedText {
   readonly rewritten: boolean;
 }
 
-/*
- * kubectl reads YAML 1.1 (sigs.k8s.io/yaml): `n` and `off` are booleans, 0644 is octal. It knows neither dates nor numbers to
- * base 60.
- */
-const yamlOptions = {
-  version: "1.1",
-  customTags: (tags: Tags): Tags =>
-    tags.filter((tag) => typeof tag === "string" || (tag.tag !== "tag:yaml.org,2002:timestamp" && !isSexagesimal(tag))),
-} as const;
-
-function isSexagesimal(tag: object): boolean {
-  return "format" in tag && tag.format === "TIME";
-}
-
 /**
- * Splits a manifest: YAML with one or more documents, or JSON. The documents' texts joined are the manifest.
+ * Splits a manifest: YAML with one or more documents, JSON, or several objects of JSON one after another. The documents' texts joined
+ * are the manifest, without a byte order mark.
  * Throws `invalid` when the text is not YAML or JSON; the message names the source and the place.
  */
 export function readManifest(text: string, source: string): readonly ManifestDocument[] {
-  if (isJson(text)) return [{ text, object: parseJson(text, source) }];
-  // A line that begins with `---` begins a document wherever it stands (YAML 1.2.2, 9.1.2).
-  const texts = text.split(/^(?=---(?:\s|$))/m);
-  let line = 0;
-  return texts.map((part) => {
-    const object = objectOf(parse(part), source, line);
-    line += part.split("\n").length - 1;
-    return { text: part, object };
+  let line = 1;
+  return splitManifest(text.startsWith(byteOrderMark) ? text.slice(1) : text).map((part) => {
+    const document = readPart(part, source, line);
+    line += linesIn(part);
+    return document;
   });
 }
 
+function readPart(text: string, source: string, line: number): ManifestDocument {
+  const json = jsonOf(text);
+  if (json !== undefined) return { text, object: json.value, repeated: [] };
+  try {
+    const { value, repeated } = readYaml(text);
+    return {
+      text,
+      object: value,
+      repeated: repeated.map((key) => ({ path: key.path, lines: linesOf(key, text, line) })),
+    };
+  } catch (cause) {
+    throw looksLikeJson(text) ? notJson(text, source) : notYaml(text, source, placed(cause, line), cause);
+  }
+}
+
+/** Throws what the library throws, or the first error of the document. */
+function readYaml(text: string) {
+  const document = parseYaml(text);
+  const [error] = document.errors;
+  if (error !== undefined) throw error;
+  return { document, ...valueOf(document) };
+}
+
+function linesIn(text: string): number {
+  return text.split("\n").length - 1;
+}
+
+function linesOf({ offsets }: RepeatedKey, text: string, first: number): readonly number[] {
+  return offsets.map((offset) => first + linesIn(text.slice(0, offset)));
+}
+
 /** Changes parts of a document. Keeps comments and layout as far as the YAML library does. */
-export function editManifest({ text, object }: ManifestDocument, edits: readonly PartialEdit[]): EditedText {
+export function editManifest(
+  { text, object }: Pick<ManifestDocument, "text" | "object">,
+  edits: readonly PartialEdit[],
+): EditedText {
   const expected: unknown = jsonPatch.applyPatch(
     unshared(object),
     edits.flatMap(({ path, operations }) => operations.map((operation) => below(path, operation))),
     true,
   ).newDocument;
-  if (isJson(text)) return { text: `${JSON.stringify(expected, null, jsonIndent(text))}\n`, rewritten: false };
-  const edited = keepLayout(text, edits);
-  if (edited !== undefined && isDeepStrictEqual(parse(edited).toJS(), expected)) return ends(text, edited, false);
-  const header = /^---[^\n]*\n/.exec(text)?.[0] ?? "";
-  const rewritten = new Document(expected, yamlOptions);
-  return ends(text, `${header}${rewritten.toString(layoutOf(text))}`, true);
+  const json = jsonOf(text);
+  if (json !== undefined) {
+    const printed = `${json.before}${JSON.stringify(expected, null, jsonIndent(json.text))}${json.after}`;
+    return { text: text.includes("\r\n") ? printed.replace(/\r?\n/g, "\r\n") : printed, rewritten: false };
+  }
+  // The library would move a comment out of this line.
+  const header = /^---[ \t]*(?:#[^\n]*)?\r?\n/.exec(text)?.[0] ?? "";
+  const body = text.slice(header.length);
+  const edited = keepLayout(body, edits);
+  if (edited !== undefined && isDeepStrictEqual(readYaml(edited).value, expected))
+    return ends(text, header + edited, false);
+  const rewritten = new Document(expected, yamlOptions).toString(layoutOf(text));
+  // A key "<<" would be a merge key: JSON is YAML, too, and says what it means.
+  const same = isDeepStrictEqual(readYaml(rewritten).value, expected);
+  return ends(text, header + (same ? rewritten : `${JSON.stringify(expected, null, 2)}\n`), true);
 }
 
 /** A copy in which every alias has a value of its own. */
@@ -85,7 +119,7 @@ function below(path: Path, operation: Operation): Operation {
 
 /** Undefined when an edit is not possible in place: it leads through an alias or a merge key. */
 function keepLayout(text: string, edits: readonly PartialEdit[]): string | undefined {
-  const document = parse(text);
+  const { document } = readYaml(text);
   const possible = edits.every(({ path, operations }) =>
     operations.every((operation) => editDocument(document, path, operation)),
   );
@@ -113,49 +147,38 @@ function layoutOf(text: string) {
   };
 }
 
-function isJson(text: string): boolean {
-  return /^\s*\{/.test(text);
-}
-
-function parseJson(text: string, source: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new FabricError("invalid", `${source} begins like JSON and is none: ${messageOf(cause)}`, { cause });
-  }
-}
-
 function jsonIndent(text: string): string | number {
-  return /^\s*\{\r?\n([ \t]+)"/.exec(text)?.[1] ?? 0;
+  return /^\{\r?\n([ \t]+)"/.exec(text)?.[1] ?? 0;
 }
 
-function parse(text: string) {
-  return parseDocument(text, yamlOptions);
-}
-
-function objectOf(document: ReturnType<typeof parse>, source: string, linesBefore: number): unknown {
-  const [error] = document.errors;
-  if (error !== undefined) throw notYaml(source, placed(error, linesBefore), error);
+function notJson(text: string, source: string): FabricError {
   try {
-    return document.toJS() as unknown;
+    JSON.parse(text);
+    return new FabricError("internal", `expected text that is no JSON in ${source}`);
   } catch (cause) {
-    throw notYaml(source, messageOf(cause), cause); // an alias without its anchor, or far too many of them
+    return new FabricError("invalid", `${source} begins like JSON and is none: ${messageOf(cause)}`, { cause });
   }
 }
 
-/** An error's place in the manifest: the library counts lines from the document's begin. */
-function placed(error: YAMLParseError, linesBefore: number): string {
+/** An error's sentence, with its place in the manifest where it has one: the library counts lines from the document's begin. */
+function placed(error: unknown, first: number): string {
+  // The stack is at its end for a text that is nested very deep.
+  if (error instanceof RangeError) return "it is nested too deep";
+  if (!(error instanceof YAMLParseError)) return messageOf(error);
   const [position] = error.linePos ?? [];
   const sentence = error.message.split("\n")[0]?.replace(/ at line \d+, column \d+:?$/, "") ?? "";
-  return position === undefined ? sentence : `line ${linesBefore + position.line}: ${sentence}`;
+  return position === undefined ? sentence : `line ${first - 1 + position.line}: ${sentence}`;
 }
 
-function notYaml(source: string, what: string, cause: unknown): FabricError {
-  return new FabricError("invalid", `${source} is not YAML: ${what}`, {
+function notYaml(text: string, source: string, what: string, cause: unknown): FabricError {
+  const template = {
     hint: [
       "is it a Helm template? Render it first: helm template ... | ",
       { operation: "inject", with: { file: "-" } },
     ],
+  } as const;
+  return new FabricError("invalid", `${source} is not YAML: ${what}`, {
+    ...(text.includes("{{") ? template : {}),
     cause,
   });
 }
@@ -164,5 +187,5 @@ function notYaml(source: string, what: string, cause: unknown): FabricError {
 export function printObjects(objects: readonly unknown[], format: "json" | "yaml"): string {
   const [only] = objects;
   const whole = objects.length === 1 ? only : { apiVersion: "v1", kind: "List", items: objects };
-  return format === "json" ? `${JSON.stringify(whole, null, 2)}\n` : stringify(whole, { version: "1.1" });
+  return format === "json" ? `${JSON.stringify(whole, null, 2)}\n` : stringify(whole, yamlOptions);
 }

@@ -5,9 +5,10 @@ import { applyOperations, inject, type InjectionContext } from "../inject.ts";
 import { skipSentences } from "../outcome.ts";
 import { FabricError } from "../../error.ts";
 import type { V1Pod } from "../../kubernetes/client-node.ts";
-import { editManifest, readManifest, type ManifestDocument, type PartialEdit } from "./manifest.ts";
+import { byteOrderMark, editManifest, readManifest, type ManifestDocument, type PartialEdit } from "./manifest.ts";
+import { operatorNotices } from "./operator-resource.ts";
 import { originalOf, recordOriginal, restore } from "./original.ts";
-import { fieldsOf, ownerOf, podTemplatesOf, type PodTemplate } from "./pod-template.ts";
+import { fieldsOf, itemsOf, ownerOf, podTemplatesOf, type Path, type PodTemplate } from "./pod-template.ts";
 
 /** The result for one Pod template. */
 export interface TemplateReport {
@@ -57,7 +58,7 @@ interface TemplateEdit {
 function edit(text: string, source: string, change: (template: PodTemplate) => TemplateEdit): EditedManifest {
   const documents = readManifest(text, source).map((document) => editOne(document, change));
   return {
-    text: documents.map((document) => document.text).join(""),
+    text: `${text.startsWith(byteOrderMark) ? byteOrderMark : ""}${documents.map((document) => document.text).join("")}`,
     changed: documents.some(({ changed }) => changed),
     objects: documents.flatMap(({ object }) => (object === null || object === undefined ? [] : [object])),
     templates: documents.flatMap(({ templates }) => templates),
@@ -71,7 +72,12 @@ function editOne(document: ManifestDocument, change: (template: PodTemplate) => 
     operations.length === 0 ? [] : [{ path, operations }],
   );
   const templates = found.map(({ report }) => report);
-  const said = [...misplacedAnnotations(document.object), ...found.flatMap(({ notices = [] }) => notices)];
+  const said = [
+    ...repeatedKeys(document),
+    ...misplacedAnnotations(document.object),
+    ...operatorNotices(document.object),
+    ...found.flatMap(({ notices = [] }) => notices),
+  ];
   if (edits.length === 0) return { ...document, changed: false, templates, notices: said };
   const { text, rewritten } = editManifest(document, edits);
   const lost = `${ownerOf(document.object)}: written anew without comments, for it uses anchors where it had to change`;
@@ -181,11 +187,39 @@ function requireTexts({ metadata }: V1Pod, owner: string): void {
 
 /** Notices about annotations on a workload itself, where they have no effect. */
 function misplacedAnnotations(object: unknown): readonly string[] {
-  const items = fieldsOf(object)["items"];
-  if (Array.isArray(items)) return items.flatMap(misplacedAnnotations);
+  const items = itemsOf(object);
+  if (items !== undefined) return items.flatMap(misplacedAnnotations);
   const templates = podTemplatesOf(object);
   if (templates.length === 0 || templates.some(({ path }) => path.length === 0)) return [];
   const own = fieldsOf(fieldsOf(fieldsOf(object)["metadata"])["annotations"]);
   const keys = Object.keys(own).filter((key) => key.startsWith(annotationPrefix));
   return keys.map((key) => `${ownerOf(object)}: ${key} has no effect here: it belongs to the Pod template`);
+}
+
+/** Notices about a document are bounded: it may have any number of equal keys. */
+const mostRepeated = 5;
+
+function repeatedKeys({ object, repeated }: ManifestDocument): readonly string[] {
+  const owner = ownerOf(object);
+  const said = repeated.slice(0, mostRepeated).map(({ path, lines }) => {
+    return `${owner}: ${pathText(path)} is there ${times(lines.length)} (${lineText(lines)}): the last counts, as for kubectl and Helm`;
+  });
+  const more = repeated.length - said.length;
+  return more > 0 ? [...said, `${owner}: ${more} more keys are there more than once`] : said;
+}
+
+function lineText(lines: readonly number[]): string {
+  const all = [...new Set(lines)];
+  const last = all.pop();
+  return all.length === 0 ? `line ${last}` : `lines ${all.join(", ")} and ${last}`;
+}
+
+const times = (count: number): string => (count === 2 ? "twice" : `${count} times`);
+
+/** metadata.labels["app.kubernetes.io/name"], spec.containers[0] */
+function pathText(path: Path): string {
+  const steps = path.map((step) =>
+    typeof step === "number" ? `[${step}]` : /^\w+$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`,
+  );
+  return steps.join("").replace(/^\./, "");
 }

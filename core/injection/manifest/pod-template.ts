@@ -22,8 +22,9 @@ const templatePaths: readonly Path[] = [
 /** Every Pod template of an object, also of a List's items; empty for an object without any. */
 export function podTemplatesOf(object: unknown): readonly PodTemplate[] {
   const fields = fieldsOf(object);
-  if (Array.isArray(fields["items"]) && textOf(fields["kind"]).endsWith("List")) {
-    return fields["items"].flatMap((item, index) =>
+  const items = itemsOf(object);
+  if (items !== undefined) {
+    return items.flatMap((item, index) =>
       podTemplatesOf(item).map(({ path, ...template }) => ({ ...template, path: ["items", index, ...path] })),
     );
   }
@@ -34,6 +35,21 @@ export function podTemplatesOf(object: unknown): readonly PodTemplate[] {
   );
   if (path === undefined) return [];
   return [{ path, pod: { apiVersion: "v1", kind: "Pod", ...fieldsOf(valueAt(object, path)) }, owner }];
+}
+
+/**
+ * The objects of a List; undefined for what is none. Those of a PodList, as the API has it, do not say their kind: the list's says it
+ * (cli-runtime, pkg/resource; apimachinery, UnstructuredList).
+ */
+export function itemsOf(object: unknown): readonly unknown[] | undefined {
+  const { kind, items } = fieldsOf(object);
+  if (!Array.isArray(items) || !textOf(kind).endsWith("List")) return undefined;
+  const implied = textOf(kind).slice(0, -"List".length);
+  if (implied === "") return items;
+  return items.map((item: unknown) => {
+    const fields = fieldsOf(item);
+    return fields["kind"] === undefined && Object.keys(fields).length > 0 ? { ...fields, kind: implied } : item;
+  });
 }
 
 /** "Deployment peer0"; without a name "Deployment", without a kind "object peer0". */

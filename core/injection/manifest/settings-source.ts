@@ -13,7 +13,13 @@ export const settingsKey = "settings.yaml";
  */
 export function settingsOf(text: string | undefined, source: string): InjectionSettings {
   if (text === undefined) return defaultSettings;
-  const [only, another] = readManifest(text, source)
+  const documents = readManifest(text, source);
+  const [repeated] = documents.flatMap((document) => document.repeated);
+  if (repeated !== undefined) {
+    const [key, lines] = [repeated.path.join("."), repeated.lines.join(", ")];
+    throw new FabricError("invalid", `${source}: expected each key once, found ${key} in lines ${lines}`);
+  }
+  const [only, another] = documents
     .map(({ object }) => object)
     .filter((object) => object !== null && object !== undefined);
   if (another !== undefined) throw new FabricError("invalid", `${source}: expected one document, found several`);

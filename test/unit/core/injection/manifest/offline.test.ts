@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { ejectManifest, injectManifest } from "../../../../../core/injection/manifest/offline.ts";
 import type { InjectionContext } from "../../../../../core/injection/inject.ts";
+import type { FabricError } from "../../../../../core/error.ts";
 import { defaultSettings } from "../../../../../core/injection/settings.ts";
 
 const context: InjectionContext = { settings: defaultSettings, cluster: {}, version: "0.0.0" };
@@ -214,6 +215,118 @@ test("a daemon of the Pod's own is used, and said to be", () => {
   expect(ejected(there.text).notices).toEqual([]);
 });
 
+const chartText = `---
+# Source: peer/templates/service.yaml
+apiVersion: v1
+kind: Service
+metadata:
+  name: peer0
+  labels: {app.kubernetes.io/name: peer, app.kubernetes.io/name: "peer0"}
+---
+# Source: peer/templates/deployment.yaml
+${deploymentText
+  .replace("replicas: 1", "replicas: 1\n  replicas: 2 # theirs")
+  .replace("        env:", "        env: [{name: GONE, value: x}]\n        env:")}`;
+
+test("of equal keys the last one counts, and the notice names them; what has no peer stays byte for byte", () => {
+  const there = injected(chartText);
+  expect(there.notices).toEqual([
+    'Service peer0: metadata.labels["app.kubernetes.io/name"] is there twice (line 7): the last counts, as for kubectl and Helm',
+    "Deployment peer0: spec.replicas is there twice (lines 16 and 17): the last counts, as for kubectl and Helm",
+    "Deployment peer0: spec.template.spec.containers[0].env is there twice (lines 32 and 33): the last counts, as for kubectl and Helm",
+  ]);
+  expect(there.text.startsWith(chartText.slice(0, chartText.indexOf("---\n# Source: peer/templates/dep")))).toBe(true);
+  expect(there.text).toContain("  replicas: 1\n  replicas: 2 # theirs\n");
+  expect(there.objects).toEqual([
+    expect.objectContaining({ metadata: { name: "peer0", labels: { "app.kubernetes.io/name": "peer0" } } }),
+    expect.objectContaining({ spec: expect.objectContaining({ replicas: 2 }) as unknown }),
+  ]);
+  const names = JSON.stringify(there.objects[1]).match(/"name":"[A-Z_]+"/g);
+  expect(names).toContain('"name":"CORE_VM_ENDPOINT"');
+  expect(names).not.toContain('"name":"GONE"');
+  expect(ejected(there.text).text).toBe(chartText);
+  expect(injected(there.text)).toMatchObject({ text: there.text, changed: false });
+});
+
+test("a key that is there far too often is named, and others are counted", () => {
+  const text = `kind: ConfigMap\ndata: {${"abcdefgh".replaceAll(/./g, "k$&: 1, k$&: 2, k$&: 3, ")}}\n`;
+  const { notices } = injected(text);
+  expect(notices).toHaveLength(6);
+  expect(notices[0]).toBe("ConfigMap: data.ka is there 3 times (line 2): the last counts, as for kubectl and Helm");
+  expect(notices[5]).toBe("ConfigMap: 3 more keys are there more than once");
+});
+
+test("objects of JSON one after another, and JSON between lines of ---", () => {
+  const deployment = JSON.stringify(parse(deploymentText, { version: "1.1" }));
+  const service = '{ "kind":  "Service" }';
+  for (const text of [
+    `${service}${deployment}\n\n${service}\n`,
+    `${service}\n---\n${deployment}\n--- # last\n${service}`,
+    `${service}\r\n${JSON.stringify(JSON.parse(deployment), null, "\t").replaceAll("\n", "\r\n")}`,
+  ]) {
+    const there = injected(text);
+    expect(there.templates).toMatchObject([{ result: "injected" }]);
+    expect(there.text.startsWith(service)).toBe(true);
+    expect(there.text.replaceAll("\r\n", "").includes("\n")).toBe(!text.includes("\r"));
+    expect(ejected(there.text).text).toBe(text);
+  }
+});
+
+test("a byte order mark stays, and is no part of what is read", () => {
+  for (const text of [`\uFEFF${deploymentText}`, `\uFEFF---\n${deploymentText}`, '\uFEFF{"kind":"Service"}']) {
+    const there = injected(text);
+    expect(there.text.startsWith("\uFEFF")).toBe(true);
+    expect(there.text.lastIndexOf("\uFEFF")).toBe(0);
+    expect(ejected(there.text).text).toBe(text);
+  }
+});
+
+test("the objects of a PodList do not say their kind, the list does", () => {
+  const text = JSON.stringify({
+    kind: "PodList",
+    items: [{ metadata: { name: "peer0", ...pod.metadata }, spec: pod.spec }],
+  });
+  const there = injected(text);
+  expect(there.templates).toMatchObject([{ owner: "Pod peer0", result: "injected" }]);
+  expect(ejected(there.text).text).toBe(text);
+});
+
+test("a peer of another operator's is named, with what to do instead", () => {
+  const text = `apiVersion: hlf.kungfusoftware.es/v1alpha1
+kind: FabricPeer
+metadata: {name: org1-peer0}
+spec: {image: hyperledger/fabric-peer, externalBuilders: []}
+---
+apiVersion: ibp.com/v1beta1
+kind: IBPPeer
+metadata: {name: peer1}
+---
+apiVersion: example.com/v1
+kind: FabricPeer
+`;
+  expect(injected(text).notices).toEqual([
+    "FabricPeer org1-peer0: nothing can be injected here, for bevel-operator-fabric writes the Deployment: annotate the Pod template of that one, for the webhook (docs/injection.md#peers-of-operators)",
+    expect.stringMatching(/^IBPPeer peer1: nothing can be injected here, for fabric-operator writes the Deployment/),
+  ]);
+});
+
+test("what is nested too deep is no defect of ours", () => {
+  for (const text of [`a: ${"[".repeat(200_000)}`, `a: ${"{b: ".repeat(50_000)}`, "- ".repeat(100_000)])
+    expect(() => injected(text)).toThrow(expect.objectContaining({ code: "invalid" }) as Error);
+});
+
+test("Helm is named where a template stands, and not where none does", () => {
+  const hintOf = (text: string): unknown => {
+    try {
+      return injected(text).text;
+    } catch (error) {
+      return (error as FabricError).hint;
+    }
+  };
+  expect(hintOf("a: {{ .Values.a }}\n")).toContain("is it a Helm template? Render it first: helm template ... | ");
+  expect(hintOf("a: [b\n")).toBeUndefined();
+});
+
 test("annotations in the wrong place or form are said", () => {
   const misplaced = deploymentText.replace(
     "  name: peer0 #",
@@ -238,7 +351,7 @@ test.each([
   ["what is no JSON", "{", "invalid", /begins like JSON/],
   [
     "an alias bomb",
-    `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n`,
+    `a: &a [${"x,".repeat(99)}]\nb: &b [${"*a,".repeat(99)}]\nc: [${"*b,".repeat(99)}]\n`,
     "invalid",
     /alias/i,
   ],
