@@ -249,6 +249,20 @@ describe.each(apiServerVersions)("Kubernetes %s", (version) => {
     expect(JSON.parse(ejectManifest(injected, "").text)).toEqual(JSON.parse(text));
   });
 
+  test("resources of the Pod itself come out the same by the webhook and by `kubectl fabric inject`, and are taken", async () => {
+    const withResources = ending("patch.json").filter((name) => name.startsWith("pod-resources"));
+    const given = { settings: defaultSettings, cluster: {}, version: "9.9.9" };
+    const results = withResources.map(async (name) => {
+      const written = injectManifest(JSON.stringify(podOf(name)), "peer.json", given).text;
+      const [byWebhook, byFile] = await Promise.all([dryRun(podOf(name)), dryRun(JSON.parse(written) as V1Pod)]);
+      expect(byWebhook.spec?.resources).toEqual(byFile.spec?.resources);
+      return byWebhook.spec?.resources?.limits?.["cpu"];
+    });
+    // Before 1.34 the API server drops the field, unless told otherwise.
+    const limits = ["3", "3500m", "6", "3501m", "1", undefined];
+    expect(new Set(await Promise.all(results))).toEqual(new Set(version === "1.36" ? limits : [undefined]));
+  });
+
   test("archives of images are volumes where the cluster has image volumes, and are pulled elsewhere", async () => {
     const { spec } = await dryRun(podOf("preload-archives"));
     const images = (spec?.volumes ?? []).flatMap(({ image }) => image?.reference ?? []);
