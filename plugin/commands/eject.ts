@@ -5,6 +5,7 @@ import { conclusion, planOptions, runPlans } from "./plan-run.ts";
 interface EjectOptions extends PlanOptions {
   readonly file?: string;
   readonly diff: boolean;
+  readonly path?: string;
   readonly namespace?: string;
   readonly yes: boolean;
 }
@@ -20,6 +21,7 @@ export const eject: CommandDefinition = (program, terminal) => {
     .argument("[workload...]", "deployment/NAME, statefulset/NAME, daemonset/NAME or cronjob/NAME")
     .option("-f, --file <file>", "a manifest instead; - for standard input")
     .option("--diff", "with -f: print what would change instead; ends with 3 when nothing would", false)
+    .option("--path <path>", "with -f: of Pod templates in a custom resource, as for inject")
     .option("-n, --namespace <name>", "of the workloads (default: the context's)")
     .option("-y, --yes", "do not ask, where a workload is a peer that `kubectl fabric init` made", false)
     .addHelpText(
@@ -41,6 +43,9 @@ Examples:
       throw new FabricError("usage", "expected -f FILE with --diff, found workloads", {
         hint: "--dry-run shows what would change in a workload",
       });
+    }
+    if (options.path !== undefined && options.file === undefined) {
+      throw new FabricError("usage", "expected -f FILE with --path, found workloads");
     }
     if (options.diff) expectFormat(command, ["table"], " --diff");
     if (options.file !== undefined) return ejectFile(options.file, options);
@@ -71,14 +76,16 @@ Examples:
   });
 
   async function ejectFile(file: string, options: ReturnType<typeof optionsOf<EjectOptions>>): Promise<void> {
-    const [{ ejectManifest }, { readNamed }, { printEdited }, { exitCodes }] = await Promise.all([
+    const [{ ejectManifest }, { readNamed }, { templatePath }, { printEdited }, { exitCodes }] = await Promise.all([
       import("../../core/injection/manifest/offline.ts"),
       import("../../core/injection/manifest/manifest-file.ts"),
+      import("../../core/injection/manifest/template-path.ts"),
       import("./edited-manifest.ts"),
       import("../terminal/failure.ts"),
     ]);
     const manifest = await readNamed(file, terminal.stdin);
-    const edited = givenByUser(() => ejectManifest(manifest.text, manifest.source));
+    const templates = options.path === undefined ? undefined : templatePath(options.path);
+    const edited = givenByUser(() => ejectManifest(manifest.text, manifest.source, templates));
     await printEdited(terminal, options, manifest, edited);
     if (options.diff && !edited.changed) process.exitCode = exitCodes.notReady;
   }

@@ -5,6 +5,7 @@ import { expectFormat, optionsOf, type CommandDefinition } from "./command.ts";
 interface InjectOptions {
   readonly file: string;
   readonly diff: boolean;
+  readonly path?: string;
   readonly settings?: string;
   readonly kubernetesVersion?: string;
 }
@@ -20,6 +21,7 @@ export const inject: CommandDefinition = (program, terminal) => {
     )
     .requiredOption("-f, --file <file>", "a manifest (YAML, one or more documents, or JSON); - for standard input")
     .option("--diff", "print what would change instead of the manifest; ends with 3 when nothing would", false)
+    .option("--path <path>", "of Pod templates in a custom resource, such as 'spec.peers[*].template'")
     .option(
       "--settings <file>",
       "the operator's settings, or the ConfigMap with them (default: the webhook's defaults)",
@@ -36,6 +38,7 @@ Examples:
   kubectl fabric inject -f peer.yaml --diff
   kubectl fabric inject -f peer.yaml > injected.yaml
   helm template my-peer ./chart | kubectl fabric inject -f - | kubectl apply -f -
+  kustomize build . | kubectl fabric inject -f - | kubectl apply -f -
   kubectl -n kubectl-fabric-system get configmap kubectl-fabric-webhook -o yaml > settings.yaml
   kubectl fabric inject -f peer.yaml --settings settings.yaml --kubernetes-version 1.28
 
@@ -50,6 +53,7 @@ The manifest goes to standard output, what happened to each template to standard
       { injectManifest },
       { readNamed },
       { settingsOf },
+      { templatePath },
       { printEdited },
       { parseVersion },
       { version },
@@ -58,6 +62,7 @@ The manifest goes to standard output, what happened to each template to standard
       import("../../core/injection/manifest/offline.ts"),
       import("../../core/injection/manifest/manifest-file.ts"),
       import("../../core/injection/manifest/settings-source.ts"),
+      import("../../core/injection/manifest/template-path.ts"),
       import("./edited-manifest.ts"),
       import("../../core/injection/version.ts"),
       import("../../core/process/version.ts"),
@@ -71,6 +76,7 @@ The manifest goes to standard output, what happened to each template to standard
         settings: settingsOf(given?.text, given?.source ?? ""),
         cluster: { apiServer: oldest, oldestKubelet: oldest },
         version,
+        templates: options.path === undefined ? undefined : templatePath(options.path),
       }),
     );
     await printEdited(terminal, options, manifest, edited);

@@ -6,6 +6,7 @@ import { skipSentences } from "../outcome.ts";
 import { FabricError } from "../../error.ts";
 import type { V1Pod } from "../../kubernetes/client-node.ts";
 import { byteOrderMark, editManifest, readManifest, type ManifestDocument, type PartialEdit } from "./manifest.ts";
+import { templatesBelow, type TemplatePath } from "./template-path.ts";
 import { operatorNotices } from "./operator-resource.ts";
 import { originalOf, recordOriginal, restore } from "./original.ts";
 import { fieldsOf, itemsOf, ownerOf, podTemplatesOf, type Path, type PodTemplate } from "./pod-template.ts";
@@ -35,18 +36,23 @@ export interface EditedManifest {
 /**
  * Injects every Pod template of a manifest that asks for it, as the webhook would, and records in it how to undo that. A template
  * that this function has injected before is injected anew.
- * Throws `invalid` when the text is no manifest, `rejected` when a Pod is denied, with the webhook's sentence.
+ * `templates` is where custom resources have Pod templates besides.
+ * Throws `usage` when there is none at that path, `invalid` when the text is no manifest, `rejected` when a Pod is denied, with the webhook's sentence.
  */
-export function injectManifest(text: string, source: string, context: InjectionContext): EditedManifest {
-  return edit(text, source, (template) => injectTemplate(template, source, context));
+export function injectManifest(
+  text: string,
+  source: string,
+  context: InjectionContext & { readonly templates?: TemplatePath | undefined },
+): EditedManifest {
+  return edit(text, source, context.templates, (template) => injectTemplate(template, source, context));
 }
 
 /**
  * Undoes `injectManifest`.
  * Throws `invalid` when the text is no manifest, or when the webhook injected a template: the webhook records nothing.
  */
-export function ejectManifest(text: string, source: string): EditedManifest {
-  return edit(text, source, ejectTemplate);
+export function ejectManifest(text: string, source: string, templates?: TemplatePath): EditedManifest {
+  return edit(text, source, templates, ejectTemplate);
 }
 
 interface TemplateEdit {
@@ -55,8 +61,18 @@ interface TemplateEdit {
   readonly notices?: readonly string[];
 }
 
-function edit(text: string, source: string, change: (template: PodTemplate) => TemplateEdit): EditedManifest {
-  const documents = readManifest(text, source).map((document) => editOne(document, change));
+function edit(
+  text: string,
+  source: string,
+  path: TemplatePath | undefined,
+  change: (template: PodTemplate) => TemplateEdit,
+): EditedManifest {
+  const read = readManifest(text, source);
+  const custom = read.map(({ object }) => (path === undefined ? [] : templatesBelow(object, path)));
+  if (path !== undefined && custom.every((found) => found.length === 0)) {
+    throw new FabricError("usage", `${source}: expected a Pod template at the path, found none with spec.containers`);
+  }
+  const documents = read.map((document, index) => editOne(document, custom[index] ?? [], change));
   return {
     text: `${text.startsWith(byteOrderMark) ? byteOrderMark : ""}${documents.map((document) => document.text).join("")}`,
     changed: documents.some(({ changed }) => changed),
@@ -66,8 +82,14 @@ function edit(text: string, source: string, change: (template: PodTemplate) => T
   };
 }
 
-function editOne(document: ManifestDocument, change: (template: PodTemplate) => TemplateEdit) {
-  const found = podTemplatesOf(document.object).map((template) => ({ template, ...change(template) }));
+function editOne(
+  document: ManifestDocument,
+  custom: readonly PodTemplate[],
+  change: (template: PodTemplate) => TemplateEdit,
+) {
+  const known = podTemplatesOf(document.object);
+  const others = custom.filter((template) => !known.some(({ path }) => isDeepStrictEqual(path, template.path)));
+  const found = [...known, ...others].map((template) => ({ template, ...change(template) }));
   const edits = found.flatMap(({ template: { path }, operations }): PartialEdit[] =>
     operations.length === 0 ? [] : [{ path, operations }],
   );

@@ -34,7 +34,11 @@ export function podTemplatesOf(object: unknown): readonly PodTemplate[] {
     Array.isArray(fieldsOf(fieldsOf(valueAt(object, place))["spec"])["containers"]),
   );
   if (path === undefined) return [];
-  return [{ path, pod: { apiVersion: "v1", kind: "Pod", ...fieldsOf(valueAt(object, path)) }, owner }];
+  return [podTemplateAt(object, path, owner)];
+}
+
+export function podTemplateAt(object: unknown, path: Path, owner: string): PodTemplate {
+  return { path, pod: { apiVersion: "v1", kind: "Pod", ...fieldsOf(valueAt(object, path)) }, owner };
 }
 
 /**

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
+import { templatePath } from "../../../../../core/injection/manifest/template-path.ts";
 import { ejectManifest, injectManifest } from "../../../../../core/injection/manifest/offline.ts";
 import type { InjectionContext } from "../../../../../core/injection/inject.ts";
 import type { FabricError } from "../../../../../core/error.ts";
@@ -289,6 +290,24 @@ test("the objects of a PodList do not say their kind, the list does", () => {
   const there = injected(text);
   expect(there.templates).toMatchObject([{ owner: "Pod peer0", result: "injected" }]);
   expect(ejected(there.text).text).toBe(text);
+});
+
+test("templates of a custom resource are injected where a path leads to them, there and back", () => {
+  const text = stringify({
+    kind: "Peers",
+    items: 1,
+    spec: { peers: [{ name: "a", template: structuredClone(pod) }, { template: pod }] },
+  });
+  const templates = templatePath("spec.peers[*].template");
+  const there = injectManifest(text, "peer.yaml", { ...context, templates });
+  expect(there.templates).toMatchObject([{ owner: "Peers", result: "injected" }, { result: "injected" }]);
+  expect(injected(text)).toMatchObject({ changed: false, templates: [] });
+  expect(ejectManifest(there.text, "peer.yaml", templates).text).toBe(text);
+  expect(() => injectManifest(serviceText, "peer.yaml", { ...context, templates })).toThrow(
+    "peer.yaml: expected a Pod template at the path, found none with spec.containers",
+  );
+  const all = { ...context, templates: templatePath("spec.template") };
+  expect(injectManifest(deploymentText, "peer.yaml", all).text).toBe(injected(deploymentText).text);
 });
 
 test("a peer of another operator's is named, with what to do instead", () => {

@@ -98,12 +98,22 @@ export const networkTables: Readonly<Record<string, Table>> = {
   inject: asTyped(
     ["inject -f -", { words: [], file: "-", diff: false }],
     [
-      "inject -f peer.yaml --diff --settings settings.yaml --kubernetes-version 1.28",
-      { words: [], file: "peer.yaml", diff: true, settings: "settings.yaml", kubernetesVersion: "1.28" },
+      "inject -f peer.yaml --diff --path spec.template --settings settings.yaml --kubernetes-version 1.28",
+      {
+        words: [],
+        file: "peer.yaml",
+        diff: true,
+        path: "spec.template",
+        settings: "settings.yaml",
+        kubernetesVersion: "1.28",
+      },
     ],
   ),
   eject: asTyped(
-    ["eject -f peer.yaml --diff", { words: [], file: "peer.yaml", diff: true, yes: false, dryRun: false, timeout: 60 }],
+    [
+      "eject -f peer.yaml --diff --path spec.template",
+      { words: [], file: "peer.yaml", diff: true, path: "spec.template", yes: false, dryRun: false, timeout: 60 },
+    ],
     [
       "eject deployment/a statefulset/b -n org1 --yes --dry-run --timeout 7s",
       { words: ["deployment/a", "statefulset/b"], namespace: "org1", diff: false, yes: true, ...planned },
