@@ -3,6 +3,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  LineCounter,
   parseDocument,
   type Document,
   type Pair,
@@ -84,7 +85,7 @@ export const yamlOptions = {
 } as const;
 
 /** A key that stands in a map more than once. */
-export interface RepeatedKey {
+interface RepeatedKey {
   /** Where the map's value of that key is: ["metadata", "labels", "app"]. */
   readonly path: Path;
   /** Offsets in the text, ascending: the last one counts. */
@@ -97,8 +98,9 @@ interface ReadValue {
   readonly repeated: readonly RepeatedKey[];
 }
 
-export function parseYaml(text: string): Document.Parsed {
-  return parseDocument(text, yamlOptions);
+/** Parses a document; `lineCounter` learns where its lines begin. */
+export function parseYaml(text: string, lineCounter = new LineCounter()): Document.Parsed {
+  return parseDocument(text, { ...yamlOptions, lineCounter });
 }
 
 /** Nodes that aliases may add to a document: far more than any manifest has, far fewer than an alias of aliases of aliases. */

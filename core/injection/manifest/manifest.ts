@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Operation } from "fast-json-patch";
 import jsonPatch, { escapePathComponent } from "fast-json-patch";
-import { Document, stringify, YAMLParseError } from "yaml";
+import { Document, LineCounter, stringify, YAMLParseError } from "yaml";
 import { FabricError, messageOf } from "../../error.ts";
 import { editDocument } from "./document-edit.ts";
-import { parseYaml, valueOf, yamlOptions, type RepeatedKey } from "./kubernetes-yaml.ts";
+import { parseYaml, valueOf, yamlOptions } from "./kubernetes-yaml.ts";
 import type { Path } from "./pod-template.ts";
 import { jsonOf, looksLikeJson, splitManifest } from "./split-manifest.ts";
 
@@ -43,40 +43,34 @@ export function readManifest(text: string, source: string): readonly ManifestDoc
   let line = 1;
   return splitManifest(text.startsWith(byteOrderMark) ? text.slice(1) : text).map((part) => {
     const document = readPart(part, source, line);
-    line += linesIn(part);
+    line += part.split("\n").length - 1;
     return document;
   });
 }
 
-function readPart(text: string, source: string, line: number): ManifestDocument {
+function readPart(text: string, source: string, first: number): ManifestDocument {
   const json = jsonOf(text);
   if (json !== undefined) return { text, object: json.value, repeated: [] };
+  const lines = new LineCounter();
   try {
-    const { value, repeated } = readYaml(text);
+    const { value, repeated } = readYaml(text, lines);
+    const lineOf = (offset: number): number => first - 1 + lines.linePos(offset).line;
     return {
       text,
       object: value,
-      repeated: repeated.map((key) => ({ path: key.path, lines: linesOf(key, text, line) })),
+      repeated: repeated.map(({ path, offsets }) => ({ path, lines: offsets.map(lineOf) })),
     };
   } catch (cause) {
-    throw looksLikeJson(text) ? notJson(text, source) : notYaml(text, source, placed(cause, line), cause);
+    throw looksLikeJson(text) ? notJson(text, source) : notYaml(text, source, placed(cause, first), cause);
   }
 }
 
 /** Throws what the library throws, or the first error of the document. */
-function readYaml(text: string) {
-  const document = parseYaml(text);
+function readYaml(text: string, lines?: LineCounter) {
+  const document = parseYaml(text, lines);
   const [error] = document.errors;
   if (error !== undefined) throw error;
   return { document, ...valueOf(document) };
-}
-
-function linesIn(text: string): number {
-  return text.split("\n").length - 1;
-}
-
-function linesOf({ offsets }: RepeatedKey, text: string, first: number): readonly number[] {
-  return offsets.map((offset) => first + linesIn(text.slice(0, offset)));
 }
 
 /** Changes parts of a document. Keeps comments and layout as far as the YAML library does. */

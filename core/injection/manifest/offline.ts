@@ -233,7 +233,8 @@ function repeatedKeys({ object, repeated }: ManifestDocument): readonly string[]
 function lineText(lines: readonly number[]): string {
   const all = [...new Set(lines)];
   const last = all.pop();
-  return all.length === 0 ? `line ${last}` : `lines ${all.join(", ")} and ${last}`;
+  const more = all.length > mostRepeated ? ", …" : "";
+  return all.length === 0 ? `line ${last}` : `lines ${all.slice(0, mostRepeated).join(", ")}${more} and ${last}`;
 }
 
 const times = (count: number): string => (count === 2 ? "twice" : `${count} times`);
