@@ -42,7 +42,7 @@ Examples:
   kubectl -n kubectl-fabric-system get configmap kubectl-fabric-webhook -o yaml > settings.yaml
   kubectl fabric inject -f peer.yaml --settings settings.yaml --kubernetes-version 1.28
 
-The manifest goes to standard output, what happened to each template to standard error. ` +
+As a post-renderer of Helm: docs/injection.md. The manifest goes to standard output, what happened to each template to standard error. ` +
         // One paragraph: where it breaks is the terminal's.
         "-o json prints the objects, -o name the names of what was injected.",
     );
