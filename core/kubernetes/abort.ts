@@ -14,6 +14,19 @@ export function abortError(signal: AbortSignal, what: string): FabricError {
   );
 }
 
+/** What a promise gives, unless the signal is aborted before. What it gives afterwards is passed over. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(abortError(signal, what));
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
 /** The signal that is aborted when any of these is; undefined entries do not count. */
 export function anySignal(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
   const given = signals.filter((signal) => signal !== undefined);

@@ -1,5 +1,5 @@
 // The one door to @kubernetes/client-node: values are named here, one by one, so that a bundler can leave out the rest.
-export { KubeConfig, V1MicroTime } from "@kubernetes/client-node";
+export { V1MicroTime } from "@kubernetes/client-node";
 export type {
   CoreV1Event,
   KubernetesObject,

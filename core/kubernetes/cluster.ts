@@ -1,13 +1,14 @@
 import { X509Certificate } from "node:crypto";
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
-import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import { request as httpsRequest, type RequestOptions } from "node:https";
 import { text } from "node:stream/consumers";
 import { WebSocket } from "ws";
 import { FabricError, messageOf } from "../error.ts";
-import { abortError, anySignal } from "./abort.ts";
+import { abortError, anySignal, unlessAborted } from "./abort.ts";
 import { ApiError, parseStatus } from "./api-error.ts";
 import { lost } from "./channel-stream.ts";
-import { Credentials } from "./credentials.ts";
+import { Connections } from "./connections.ts";
+import { Credentials, type Identity } from "./credentials.ts";
 import { loadKubeconfig, type KubeconfigSource, type LoadedKubeconfig } from "./kubeconfig.ts";
 import { mayHaveArrived, outwaited, pauseBefore, waitOut } from "./outage.ts";
 import { passingFailure, unreachable } from "./unreachable.ts";
@@ -99,11 +100,13 @@ class ApiServer implements Cluster {
   readonly namespace: string;
   readonly #loaded: LoadedKubeconfig;
   readonly #credentials: Credentials;
+  readonly #connections: Connections;
   readonly #closed = new AbortController();
   readonly #signal: AbortSignal;
   readonly #patience: number;
   readonly #onAway: (because: string) => void;
-  #agents: Agents | undefined;
+  /** The client certificate of the last request. */
+  #certificate: string | undefined;
   /** Whether the server has ever answered. */
   #isKnown = false;
   #away: { readonly since: number; readonly last: number } | undefined;
@@ -114,12 +117,14 @@ class ApiServer implements Cluster {
   constructor(
     loaded: LoadedKubeconfig,
     { signal, patience = patienceMilliseconds, onAway = () => {} }: Omit<ConnectOptions, keyof KubeconfigSource>,
+    credentials = new Credentials(loaded),
   ) {
     this.context = loaded.context;
     this.server = loaded.server;
     this.namespace = loaded.namespace;
     this.#loaded = loaded;
-    this.#credentials = new Credentials(loaded);
+    this.#credentials = credentials;
+    this.#connections = new Connections(loaded);
     this.#signal = anySignal(signal, this.#closed.signal);
     this.#patience = patience;
     this.#onAway = onAway;
@@ -151,9 +156,11 @@ class ApiServer implements Cluster {
     protocols: readonly string[],
     signal?: AbortSignal,
   ): Promise<WebSocket> {
-    const open = (options: RequestOptions) => this.#upgraded(path, query, protocols, options, signal);
+    // An upgraded connection never returns to the agent.
+    const open = (identity: Identity) =>
+      this.#upgraded(path, query, protocols, this.#connections.options(identity), signal);
     try {
-      return await this.#patiently({ signal }, () => this.#admitted(open));
+      return await this.#patiently({ signal }, () => this.#admitted(open, signal));
     } catch (error) {
       // Unknown whether the server has begun the command: only the caller knows whether it may be sent twice.
       if (this.#isKnown && passingFailure(error) === "cut") throw lost("cut before it was open", error);
@@ -174,8 +181,6 @@ class ApiServer implements Cluster {
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url, [...protocols], {
       ...options,
-      // An upgraded connection never returns to the agent.
-      agent: options.agent,
       perMessageDeflate: false,
       handshakeTimeout: connectMilliseconds,
       // The channels' frames are small; a bound keeps a faulty proxy from filling the memory.
@@ -213,15 +218,15 @@ class ApiServer implements Cluster {
   }
 
   lasting(): Cluster {
-    const lasting = new ApiServer(this.#loaded, { patience: lastingPatienceMilliseconds });
+    // The same credentials: a plugin may have asked the person for them.
+    const lasting = new ApiServer(this.#loaded, { patience: lastingPatienceMilliseconds }, this.#credentials);
     lasting.#isKnown = this.#isKnown;
     return lasting;
   }
 
   close(): void {
     this.#closed.abort(new FabricError("interrupted", "the connection to the cluster was closed"));
-    this.#agents?.kept.destroy();
-    this.#agents?.single.destroy();
+    this.#connections.close();
   }
 
   /** Sends a request, again after passing failures, until an answer comes, the server has been away too long, or the signal is aborted. */
@@ -276,8 +281,8 @@ class ApiServer implements Cluster {
   }
 
   async #accepted(request: ApiRequest): Promise<IncomingMessage> {
-    return this.#admitted(async (options) => {
-      const answer = await this.#send(request, options);
+    return this.#admitted(async (identity) => {
+      const answer = await this.#send(request, identity);
       const status = answer.statusCode ?? 0;
       if (status >= 200 && status < 300) return answer;
       try {
@@ -285,94 +290,62 @@ class ApiServer implements Cluster {
       } catch (error) {
         throw this.#failure(error, request.signal);
       }
-    });
+    }, request.signal);
   }
 
   /** Asks with the present credentials, and after a 401 once more with renewed ones. */
-  async #admitted<T>(ask: (options: RequestOptions) => Promise<T>): Promise<T> {
-    const { impersonation } = this.#loaded;
+  async #admitted<T>(ask: (identity: Identity) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     // Without TLS (`kubectl proxy`) we send no credentials: the proxy has its own.
-    if (this.server.startsWith("http:")) return ask({ headers: impersonation });
-    const credentials = await this.#credentials.get();
+    if (this.server.startsWith("http:")) return ask({});
+    const credentials = await this.#identified(this.#credentials.get(this.#signal), signal);
     try {
-      return await ask(this.#options(credentials));
+      return await ask(credentials);
     } catch (error) {
       if (!(error instanceof ApiError) || error.httpStatus !== 401) throw error;
-      const renewed = await this.#credentials.renewed(credentials);
+      const renewed = await this.#identified(this.#credentials.renewed(credentials, this.#signal), signal);
       if (renewed === undefined) throw error;
-      return ask(this.#options(renewed));
+      return ask(renewed);
     }
   }
 
-  async #send(request: ApiRequest, options: RequestOptions): Promise<IncomingMessage> {
+  /** Waits for credentials no longer than the request may; a plugin that is asked goes on for the other requests. */
+  async #identified<T extends Identity | undefined>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const identity = await unlessAborted(asked, anySignal(this.#signal, signal), "the wait for credentials");
+    this.#certificate = identity?.cert;
+    return identity;
+  }
+
+  async #send(request: ApiRequest, identity: Identity): Promise<IncomingMessage> {
     const signal = anySignal(this.#signal, request.signal);
     if (signal.aborted) throw abortError(signal, `${request.method} ${request.path}`);
+    // An idle connection may be lost, so that a request has to be sent again. One that may not arrive twice gets a connection of its own.
+    const options = this.#connections.options(identity, { kept: isRepeatable(request) });
     try {
-      const connected = isRepeatable(request) ? options : this.#unkept(options);
-      return await exchange(withQuery(this.server + request.path, request.query), request, connected, signal);
+      return await exchange(withQuery(this.server + request.path, request.query), request, options, signal);
     } catch (error) {
       throw this.#failure(error, signal);
     }
-  }
-
-  #options(credentials: RequestOptions): RequestOptions {
-    const headers = { ...(credentials.headers as OutgoingHttpHeaders | undefined), ...this.#loaded.impersonation };
-    // For a proxy of the kubeconfig, client-node makes the agent.
-    const agent = this.#hasProxy() ? credentials.agent : this.#agentsFor(credentials).kept;
-    return { ...credentials, headers, agent };
-  }
-
-  /** An idle connection may be lost, so that a request has to be sent again. One that may not arrive twice gets a connection of its own. */
-  #unkept(options: RequestOptions): RequestOptions {
-    if (this.server.startsWith("http:")) return { ...options, agent: false };
-    return this.#hasProxy() ? options : { ...options, agent: this.#agentsFor(options).single };
-  }
-
-  #hasProxy(): boolean {
-    return Boolean(this.#loaded.config.getCurrentCluster()?.proxyUrl);
-  }
-
-  /** Agents for the client certificate in `options`; kept until the certificate changes. */
-  #agentsFor(options: RequestOptions): Agents {
-    const { ca, cert, key, servername, rejectUnauthorized } = options;
-    const identity = [cert, key].map(String).join();
-    if (this.#agents?.identity !== identity) {
-      const tls = Object.fromEntries(
-        Object.entries({ ca, cert, key, servername, rejectUnauthorized }).filter(([, value]) => value !== undefined),
-      );
-      // proxyEnv: HTTPS_PROXY and NO_PROXY count, as they do for kubectl.
-      const newAgent = (keepAlive: boolean) => new Agent({ ...tls, keepAlive, proxyEnv: process.env });
-      this.#agents = { identity, kept: newAgent(true), single: newAgent(false) };
-    }
-    return this.#agents;
   }
 
   #failure(error: unknown, signal: AbortSignal | undefined): FabricError {
     if (error instanceof FabricError) return error;
     if (this.#signal.aborted) return abortError(this.#signal, `the call of ${this.server}`);
     if (signal?.aborted) return abortError(signal, `the call of ${this.server}`);
-    return unreachable(error, { ...this.#loaded, certificate: this.#certificate() });
+    return unreachable(error, { ...this.#loaded, certificate: certificateOf(this.#certificate) });
   }
 
   #refusal({ statusCode = 0, headers }: IncomingMessage, body: string): ApiError {
     const seconds = Number(headers["retry-after"]);
     return new ApiError(statusCode, parseStatus(statusCode, body), this.context, seconds >= 0 ? seconds : undefined);
   }
-
-  #certificate(): X509Certificate | undefined {
-    const user = this.#loaded.config.getCurrentUser();
-    try {
-      return user?.certData ? new X509Certificate(Buffer.from(user.certData, "base64")) : undefined;
-    } catch {
-      return undefined;
-    }
-  }
 }
 
-interface Agents {
-  readonly identity: string;
-  readonly kept: Agent;
-  readonly single: Agent;
+function certificateOf(pem: string | undefined): X509Certificate | undefined {
+  try {
+    return pem === undefined ? undefined : new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
 }
 
 const isRepeatable = ({ method, repeatable }: Partial<ApiRequest>): boolean => method === "GET" || repeatable === true;
@@ -410,7 +383,8 @@ async function exchange(
     });
     sent.on("error", reject);
   });
-  sent.end(body);
+  // As bytes: with a text, Node would send the headers as UTF-8 once more.
+  sent.end(body === undefined ? undefined : Buffer.from(body));
   return answer;
 }
 

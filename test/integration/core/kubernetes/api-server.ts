@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
-import { KubeConfig } from "../../../../core/kubernetes/client-node.ts";
 import { newCluster, type Cluster } from "../../../../core/kubernetes/cluster.ts";
+import { readKubeconfigFile } from "../../../../core/kubernetes/kubeconfig-file.ts";
+import { chooseContext } from "../../../../core/kubernetes/kubeconfig.ts";
 
 /** A loopback server that answers as a test says, for what a real API server cannot be made to do. */
 export interface ScriptedServer {
@@ -68,22 +69,20 @@ export async function serve(
 export const v5 = "v5.channel.k8s.io";
 export const v4 = "v4.channel.k8s.io";
 
-/** A cluster at an address, without credentials unless told. */
+/** A cluster at an address, without credentials unless told. Fields are a kubeconfig's. */
 export function clusterAt(
   server: string,
   user: object = {},
   cluster: object = {},
   options: Parameters<typeof newCluster>[1] = {},
 ): Cluster {
-  const config = new KubeConfig();
-  config.loadFromClusterAndUser(
-    { name: "scripted", server, skipTLSVerify: false, ...cluster },
-    { name: "ann", ...user },
-  );
-  return newCluster(
-    { config, context: "scripted", server, namespace: "default", user: "ann", impersonation: {} },
-    options,
-  );
+  const kubeconfig = JSON.stringify({
+    clusters: [{ name: "scripted", cluster: { server, ...cluster } }],
+    users: [{ name: "ann", user }],
+    contexts: [{ name: "scripted", context: { cluster: "scripted", user: "ann" } }],
+  });
+  const files = [readKubeconfigFile(kubeconfig, "the test's kubeconfig")];
+  return newCluster(chooseContext(files, { name: "scripted", env: process.env }), options);
 }
 
 export function answerJson(

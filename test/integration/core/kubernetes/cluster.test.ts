@@ -138,6 +138,9 @@ describe("a call", () => {
   });
 });
 
+const known = { token: "t" };
+const trusting = (caData: string) => ({ "certificate-authority-data": caData });
+
 describe("TLS", () => {
   const showsAuthorization = ({ headers: { authorization } }: IncomingMessage, response: ServerResponse) =>
     answerJson(response, { tls: true, authorization });
@@ -145,10 +148,10 @@ describe("TLS", () => {
   test("the kubeconfig's CA is trusted, another is not", async () => {
     const one = await tlsServer(showsAuthorization);
     const other = await tlsServer(showsAuthorization);
-    const cluster = clusterAt(one.url, {}, { caData: one.caData });
-    expect(await cluster.call(version)).toEqual({ tls: true });
+    const cluster = clusterAt(one.url, known, trusting(one.caData));
+    expect(await cluster.call(version)).toEqual({ tls: true, authorization: "Bearer t" });
     cluster.close();
-    await expect(clusterAt(one.url, {}, { caData: other.caData }).call(version)).rejects.toMatchObject({
+    await expect(clusterAt(one.url, known, trusting(other.caData)).call(version)).rejects.toMatchObject({
       code: "cluster-unreachable",
       message: expect.stringContaining('a certificate that context "scripted" does not trust') as string,
     });
@@ -156,36 +159,41 @@ describe("TLS", () => {
 
   test("a server whose certificate has expired is told so", async () => {
     const { url, caData } = await tlsServer(showsAuthorization, new Date("2021-01-01"));
-    await expect(clusterAt(url, {}, { caData }).call(version)).rejects.toMatchObject({
+    await expect(clusterAt(url, known, trusting(caData)).call(version)).rejects.toMatchObject({
       code: "cluster-unreachable",
       message: expect.stringContaining("certificate has expired") as string,
     });
   });
 
-  test("a credential plugin that fails is told with what it wrote", async () => {
+  test("a credential plugin that fails is told", async () => {
     const { url, caData } = await tlsServer(showsAuthorization);
     const exec = {
       apiVersion: "client.authentication.k8s.io/v1",
+      interactiveMode: "Never",
       command: "sh",
-      args: ["-c", "echo please log in >&2; exit 1"],
+      args: ["-c", "exit 3"],
     };
-    await expect(clusterAt(url, { exec }, { caData }).call(version)).rejects.toMatchObject({
+    await expect(clusterAt(url, { exec }, trusting(caData)).call(version)).rejects.toMatchObject({
       code: "forbidden",
-      message: 'expected credentials for user "ann", the credential plugin sh failed: please log in',
+      message: 'expected credentials for user "ann", the credential plugin sh failed: it ended with exit code 3',
     });
     await expect(
-      clusterAt(url, { exec: { ...exec, command: "no-such-login" } }, { caData }).call(version),
+      clusterAt(url, { exec: { ...exec, command: "no-such-login" } }, trusting(caData)).call(version),
     ).rejects.toMatchObject({
       code: "forbidden",
-      message: expect.stringContaining("no-such-login") as string,
+      message: 'expected credentials for user "ann", the credential plugin no-such-login failed: it was not found',
     });
   });
 
   test("a credential plugin's token is used", async () => {
     const { url, caData } = await tlsServer(showsAuthorization);
-    const credential = '{"kind":"ExecCredential","status":{"token":"t1"}}';
-    const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "echo", args: [credential] };
-    expect(await clusterAt(url, { exec }, { caData }).call(version)).toEqual({ tls: true, authorization: "Bearer t1" });
+    const apiVersion = "client.authentication.k8s.io/v1";
+    const credential = JSON.stringify({ kind: "ExecCredential", apiVersion, status: { token: "t1" } });
+    const exec = { apiVersion, interactiveMode: "Never", command: "echo", args: [credential] };
+    expect(await clusterAt(url, { exec }, trusting(caData)).call(version)).toEqual({
+      tls: true,
+      authorization: "Bearer t1",
+    });
   });
 
   test("credentials are not sent to a server without TLS", async () => {

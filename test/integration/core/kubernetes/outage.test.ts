@@ -289,8 +289,9 @@ describe("credentials that are refused before their time", () => {
     const folder = await mkdtemp(join(tmpdir(), "credentials-"));
     onTestFinished(async () => rm(folder, { recursive: true }));
     const runs = join(folder, "runs");
-    const script = `echo run >> ${runs}; n=$(wc -l < ${runs}); sleep 0.2; printf '{"kind":"ExecCredential","status":{"token":"t%d"}}' $n`;
-    const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "sh", args: ["-c", script] };
+    const apiVersion = "client.authentication.k8s.io/v1";
+    const script = `echo run >> ${runs}; n=$(wc -l < ${runs}); sleep 0.2; printf '{"apiVersion":"${apiVersion}","status":{"token":"t%d"}}' $n`;
+    const exec = { apiVersion, interactiveMode: "Never", command: "sh", args: ["-c", script] };
     return { exec, runs: async () => (await readFile(runs, "utf8")).trim().split("\n").length };
   }
 
@@ -302,7 +303,7 @@ describe("credentials that are refused before their time", () => {
       if (authorization === valid) answerJson(response, { authorization });
       else answerJson(response, { kind: "Status", code: 401, message: "Unauthorized" }, 401);
     });
-    const cluster = clusterAt(url, { exec }, { caData });
+    const cluster = clusterAt(url, { exec }, { "certificate-authority-data": caData });
     const call = async () => cluster.call({ method: "POST", path: "/version", body: {} });
     const several = () => Promise.all([call(), call(), call(), call()]);
     expect(new Set((await several()).map((answer) => JSON.stringify(answer)))).toEqual(
@@ -324,7 +325,7 @@ describe("credentials that are refused before their time", () => {
       const code = headers.authorization === "Bearer t2" ? 404 : 401;
       answerJson(response, { kind: "Status", code, message: "no" }, code);
     });
-    const cluster = clusterAt(url, { exec }, { caData });
+    const cluster = clusterAt(url, { exec }, { "certificate-authority-data": caData });
     const target = { namespace: "a", pod: "p", container: "c", command: ["true"] };
     await expect(execCapture(cluster, target)).rejects.toMatchObject({ httpStatus: 404 });
     expect(await runs()).toBe(2);
@@ -337,7 +338,7 @@ describe("credentials that are refused before their time", () => {
       asked++;
       answerJson(response, { kind: "Status", code: 401, message: "Unauthorized" }, 401);
     });
-    const cluster = clusterAt(url, { token: "expired" }, { caData });
+    const cluster = clusterAt(url, { token: "expired" }, { "certificate-authority-data": caData });
     await expect(cluster.call({ method: "GET", path: "/version" })).rejects.toMatchObject({ httpStatus: 401 });
     expect(asked).toBe(1);
     cluster.close();

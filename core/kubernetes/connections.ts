@@ -1,0 +1,71 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent, type AgentOptions, type RequestOptions } from "node:https";
+import { SocksProxyAgent } from "socks-proxy-agent";
+import type { Identity } from "./credentials.ts";
+import { read } from "./kubeconfig-check.ts";
+import type { LoadedKubeconfig } from "./kubeconfig.ts";
+
+/**
+ * The connections to the API server of a kubeconfig: whom they trust, by which certificate and through which proxy, the same for plain
+ * requests and WebSockets. They are kept until the certificates change.
+ */
+export class Connections {
+  readonly #loaded: LoadedKubeconfig;
+  #agents: Agents | undefined;
+
+  constructor(loaded: LoadedKubeconfig) {
+    this.#loaded = loaded;
+  }
+
+  /** For a request as this identity. With `kept: false` it gets a connection of its own: an idle one may be lost just then. */
+  options({ authorization, cert, key }: Identity, { kept = true }: { readonly kept?: boolean } = {}): RequestOptions {
+    const agents = this.#agentsFor(this.#tls(cert, key));
+    return {
+      headers: { ...(authorization === undefined ? {} : { authorization }), ...this.#loaded.impersonation },
+      agent: kept ? agents.kept : agents.single,
+    };
+  }
+
+  close(): void {
+    this.#agents?.kept.destroy();
+    this.#agents?.single.destroy();
+  }
+
+  #tls(cert: string | undefined, key: string | undefined): AgentOptions {
+    const { cluster } = this.#loaded;
+    const file = cluster["certificate-authority"];
+    const what = `certificate-authority of ${this.#loaded.server}`;
+    const ca = cluster["certificate-authority-data"] ?? (file === undefined ? undefined : read(file, what));
+    const servername = cluster["tls-server-name"];
+    return {
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert, key }),
+      ...(servername === undefined ? {} : { servername }),
+      ...(cluster["insecure-skip-tls-verify"] === true ? { rejectUnauthorized: false } : {}),
+    };
+  }
+
+  #agentsFor(tls: AgentOptions): Agents {
+    const identity = [tls.ca, tls.cert, tls.key].map(String).join();
+    if (this.#agents?.identity !== identity) {
+      const newAgent = (keepAlive: boolean) => agentOf(this.#loaded, { ...tls, keepAlive });
+      this.#agents?.kept.destroy();
+      this.#agents = { identity, kept: newAgent(true), single: newAgent(false) };
+    }
+    return this.#agents;
+  }
+}
+
+interface Agents {
+  readonly identity: string;
+  readonly kept: HttpAgent;
+  readonly single: HttpAgent;
+}
+
+/** Node's agents know proxies by HTTP, but judge by NO_PROXY in their own way: they are told nothing but the proxy. */
+function agentOf({ server, proxy }: LoadedKubeconfig, options: AgentOptions): HttpAgent {
+  // Go lets a SOCKS proxy resolve names, which this package calls socks5h.
+  if (proxy?.startsWith("socks")) return new SocksProxyAgent(proxy.replace(/^socks5h?:/, "socks5h:"), options);
+  if (server.startsWith("http:")) return new HttpAgent({ ...options, proxyEnv: { HTTP_PROXY: proxy } });
+  return new HttpsAgent({ ...options, proxyEnv: { HTTPS_PROXY: proxy } });
+}
