@@ -1,7 +1,7 @@
-import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import { request as httpRequest, type OutgoingHttpHeaders } from "node:http";
+import { request as httpsRequest, type RequestOptions } from "node:https";
 import { text } from "node:stream/consumers";
 import type {
-  KubeConfig,
   V1MutatingWebhookConfiguration,
   V1Namespace,
   V1NodeList,
@@ -9,10 +9,13 @@ import type {
   VersionInfo,
 } from "@kubernetes/client-node";
 import { webhookObjects } from "../core/injection/webhook-objects.ts";
+import { Connections } from "../core/kubernetes/connections.ts";
+import { Credentials } from "../core/kubernetes/credentials.ts";
+import type { LoadedKubeconfig } from "../core/kubernetes/kubeconfig.ts";
 
 /**
- * The few calls of the Kubernetes API that the webhook makes. With client-node's credentials, but not its typed API: that loads
- * 700 models and undici, which took two thirds of the time to the first answer and a third of the memory.
+ * The few calls of the Kubernetes API that the webhook makes. With the plugin's credentials, but not client-node's typed API: that
+ * loads 700 models and undici, which took two thirds of the time to the first answer and a third of the memory.
  */
 export interface ClusterApi {
   getCode(): Promise<Pick<VersionInfo, "gitVersion">>;
@@ -48,8 +51,8 @@ const answerMs = 10_000;
 const configurationsPath = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
 /** The API of the cluster that a configuration names. */
-export function newClusterApi(config: KubeConfig): ClusterApi {
-  const call = newCaller(config);
+export function newClusterApi(loaded: LoadedKubeconfig): ClusterApi {
+  const call = newCaller(loaded);
   const get = async <T>(path: string): Promise<T> => (await call("GET", path)) as T;
   const secret = ({ name, namespace }: NamespacedName): string => `/api/v1/namespaces/${namespace}/secrets/${name}`;
   return {
@@ -70,31 +73,22 @@ export function newClusterApi(config: KubeConfig): ClusterApi {
 
 type Call = (method: string, path: string, contentType?: string, body?: object) => Promise<unknown>;
 
-function newCaller(config: KubeConfig): Call {
-  const server = config.getCurrentCluster()?.server ?? "";
-  let agent = new Agent();
-  let identity: string | undefined;
+function newCaller(loaded: LoadedKubeconfig): Call {
+  const { server } = loaded;
+  const isTls = server.startsWith("https:");
+  const credentials = new Credentials(loaded);
+  const connections = new Connections(loaded);
   return async (method, path, contentType, body) => {
-    const options: RequestOptions = {};
-    // For each call, because a service account's token changes.
-    await config.applyToHTTPSOptions(options);
-    const { ca, cert, key, servername } = options;
-    const found = [ca, cert, key, servername].map(String).join("\n");
-    // The cluster's CA may be another one after years: connections are made anew then.
-    if (found !== identity) {
-      const tls = Object.fromEntries(Object.entries({ ca, cert, key, servername }).filter(([, value]) => value));
-      agent.destroy();
-      agent = new Agent({ ...tls, keepAlive: true });
-      identity = found;
-    }
+    // For each call, because a service account's token changes, and after years the cluster's CA.
+    const options = connections.options(isTls ? await credentials.get() : {});
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const headers = {
-      ...(options.headers as Record<string, string> | undefined),
+      ...(options.headers as OutgoingHttpHeaders | undefined),
       accept: "application/json",
       "user-agent": webhookObjects.name,
       ...(payload && { "content-type": contentType, "content-length": Buffer.byteLength(payload) }),
     };
-    const sent = () => exchange(new URL(server + path), { method, headers, agent, timeout: answerMs }, payload);
+    const sent = () => exchange(new URL(server + path), { ...options, method, headers, timeout: answerMs }, payload);
     // Reads may be repeated: the server may have closed an idle connection just when it was used.
     return method === "GET" ? sent().catch((thrown: unknown) => again(thrown, sent)) : sent();
   };
@@ -108,14 +102,15 @@ function again(thrown: unknown, send: () => Promise<unknown>): Promise<unknown> 
 
 async function exchange(url: URL, options: RequestOptions, payload: string | undefined): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const outgoing = httpsRequest(url, options, (answer) => {
+  const open = url.protocol === "https:" ? httpsRequest : httpRequest;
+  const outgoing = open(url, options, (answer) => {
     const status = answer.statusCode ?? 0;
     void text(answer)
       .then((body) => read(url.pathname, status, body))
       .then(resolve, reject);
   });
   outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer to ${url.pathname} within ${answerMs} ms`)));
-  outgoing.on("error", reject).end(payload);
+  outgoing.on("error", reject).end(payload && Buffer.from(payload));
   return promise;
 }
 

@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { KubeConfig } from "@kubernetes/client-node";
 import { newAdmissionApp } from "./admission.ts";
 import { newClusterStore } from "./certificates/cluster-store.ts";
 import { issuer } from "./certificates/issue.ts";
@@ -9,6 +8,7 @@ import { newRenewal, type Renewal, type RenewalDependencies } from "./certificat
 import { newClusterApi, type ClusterApi } from "./cluster-api.ts";
 import { newClusterReader } from "./cluster-reader.ts";
 import { parseConfiguration, serviceHosts, type Configuration } from "./configuration.ts";
+import { loadKubeconfig } from "../core/kubernetes/kubeconfig.ts";
 import { gatherLines, newLog, reasonOf, type Log } from "../core/process/log.ts";
 import { newMetrics } from "./metrics.ts";
 import { newProbesApp } from "./probes.ts";
@@ -24,9 +24,7 @@ async function run(configuration: Configuration, log: Log): Promise<void> {
   const signalled = endingSignal();
   const ending = new AbortController();
   const metrics = newMetrics(version);
-  const cluster = new KubeConfig();
-  cluster.loadFromDefault();
-  const api = newClusterApi(cluster);
+  const api = newClusterApi(loadKubeconfig());
   const reader = newClusterReader({ api, mtu: await readMtu(), now, log });
   reader.begin();
   const settings = await openSettings(configuration.settings, { log, valid: (is) => metrics.settingsValid(is) });

@@ -135,7 +135,13 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   "plugin/terminal": ["core/engine"],
   plugin: ["core", "plugin"],
-  webhook: ["core/process", "core/injection"],
+  webhook: [
+    "core/process",
+    "core/kubernetes/kubeconfig.ts",
+    "core/kubernetes/credentials.ts",
+    "core/kubernetes/connections.ts",
+    "core/injection",
+  ],
   runner: ["core/process"],
   build: ["core/installation", "plugin/terminal"],
 };
