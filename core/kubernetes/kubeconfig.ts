@@ -137,7 +137,7 @@ export function chooseContext(files: readonly KubeconfigFile[], choice: Choice):
   if (cluster === undefined) throw notThere(name, "cluster", clusterName);
   const user = firstOfEachName(files.map(({ users }) => users)).get(userName);
   const server = serverUrl(cluster.fields.server, `cluster ${clusterName} in ${cluster.source}`);
-  if (user === undefined && userName !== "" && server.protocol === "https:") throw notThere(name, "user", userName);
+  if (user === undefined && server.protocol === "https:") throw notThere(name, "user", userName);
   return completed(
     { context: name, namespace: namespaceOf(namespace, `context ${name}`) ?? choice.namespace ?? "default", env },
     server,
@@ -225,9 +225,15 @@ function noContext(name: string, others: readonly string[], told: boolean): Fabr
 }
 
 function notThere(context: string, kind: string, name: string): FabricError {
-  return new FabricError("invalid", `context "${context}" names the ${kind} "${name}", which is not there`, {
-    hint: { kubectl: ["config", "view"] },
-  });
+  return new FabricError(
+    "invalid",
+    name === ""
+      ? `expected a ${kind} in context "${context}", found none`
+      : `context "${context}" names the ${kind} "${name}", which is not there`,
+    {
+      hint: { kubectl: ["config", "view"] },
+    },
+  );
 }
 
 interface Pod {

@@ -30,6 +30,10 @@ beforeAll(() => {
   writeFileSync(file("dangling"), "contexts: [{name: x, context: {cluster: z, user: z}}]\ncurrent-context: x\n");
   writeFileSync(file("broken"), "clusters: [\n");
   writeFileSync(
+    file("bare"),
+    "clusters: [{name: x, cluster: {server: 'https://x'}}]\ncontexts: [{name: no-cluster}, {name: no-user, context: {cluster: x}}]\n",
+  );
+  writeFileSync(
     file("exec"),
     entry("e", "https://e").replace(
       "{token: e}",
@@ -115,6 +119,15 @@ describe("what can be wrong", () => {
   test("a context whose cluster is not there", () => {
     expect(() => loadKubeconfig({ kubeconfig: file("dangling") })).toThrow(
       expect.objectContaining({ code: "usage", message: 'context "x" names the cluster "z", which is not there' }),
+    );
+  });
+
+  test("a context without a cluster, and one without a user", () => {
+    expect(() => loadKubeconfig({ kubeconfig: file("bare"), context: "no-cluster" })).toThrow(
+      'expected a cluster in context "no-cluster", found none',
+    );
+    expect(() => loadKubeconfig({ kubeconfig: file("bare"), context: "no-user" })).toThrow(
+      'expected a user in context "no-user", found none',
     );
   });
 
