@@ -51,7 +51,7 @@ const oneFile: BuildOptions = { ...options, format: "cjs", banner: {} };
 export async function bundleWebhook(outfile: string): Promise<readonly string[]> {
   const { metafile } = await bundle({
     ...oneFile,
-    plugins: [embeddedText, leanClientNode],
+    plugins: [embeddedText],
     entryPoints: ["webhook/main.ts"],
     outfile,
     metafile: true,

@@ -4,16 +4,12 @@ const clientNodePath = /[\\/]@kubernetes[\\/]client-node[\\/]/;
 
 /**
  * An esbuild plugin that keeps of client-node only the exports named in client-node.ts. The package does not declare its modules free of
- * side effects, so a bundler would keep all 700 models; and KubeConfig imports undici only for the typed API, which we do not use.
- * One read of the API, start included: 242 ms and 1.9 MB without, 125 ms and 0.4 MB with it; kubectl 121 ms (medians, one machine).
+ * side effects, so a bundler would keep all 700 models. One read of the API, start included: 242 ms and 1.9 MB without, 125 ms and 0.4 MB
+ * with it; kubectl 121 ms (medians, one machine).
  */
 export const leanClientNode: Plugin = {
   name: "lean-client-node",
   setup(build) {
-    build.onResolve({ filter: /^undici$/ }, ({ importer }) =>
-      clientNodePath.test(importer) ? { path: "undici", namespace: "left-out", sideEffects: false } : undefined,
-    );
-    build.onLoad({ filter: /^undici$/, namespace: "left-out" }, () => ({ contents: leftOut, loader: "js" }));
     build.onResolve(
       { filter: /^(\.|@kubernetes\/client-node)/ },
       async ({ path, importer, resolveDir, kind, pluginData }) => {
@@ -24,10 +20,3 @@ export const leanClientNode: Plugin = {
     );
   },
 };
-
-const leftOut = `
-const absent = () => { throw new Error("undici is not bundled: client-node's typed API cannot be used here"); };
-export const fetch = absent;
-export class Agent { constructor() { absent(); } }
-export class ProxyAgent { constructor() { absent(); } }
-`;
