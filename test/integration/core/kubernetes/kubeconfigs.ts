@@ -160,6 +160,11 @@ export function kubeconfigs({
     "a folder": { files: { "config/x": "" }, refused: /^expected a kubeconfig in .*config, got: EISDIR/ },
     "no YAML": { files: { config: "clusters: [\n" }, refused: /^expected a kubeconfig in .*config, got: / },
     "a text": { files: { config: "s3cret\n" }, refused: /got: expected fields in the file, found a string$/ },
+    "two documents": {
+      files: { config: `${config()}\n---\n${config()}` },
+      refused: /got: several documents$/,
+      kubectl: "reads the first",
+    },
     "another kind": { files: { config: "kind: Pod\napiVersion: v1\n" }, refused: /expected kind: Config, found Pod$/ },
     "two entries of a name in a file": {
       files: with_(null, { more: { users: ["a", "b"].map((token) => ({ name: "lab", user: { token } })) } }),
