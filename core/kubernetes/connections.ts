@@ -4,6 +4,7 @@ import { SocksProxyAgent } from "socks-proxy-agent";
 import type { Identity } from "./credentials.ts";
 import { read } from "./kubeconfig-check.ts";
 import type { LoadedKubeconfig } from "./kubeconfig.ts";
+import { TlsProxyAgent } from "./tls-proxy-agent.ts";
 
 /**
  * The connections to the API server of a kubeconfig: whom they trust, by which certificate and through which proxy, the same for plain
@@ -67,5 +68,6 @@ function agentOf({ server, proxy }: LoadedKubeconfig, options: AgentOptions): Ht
   // Go lets a SOCKS proxy resolve names, which this package calls socks5h.
   if (proxy?.startsWith("socks")) return new SocksProxyAgent(proxy.replace(/^socks5h?:/, "socks5h:"), options);
   if (server.startsWith("http:")) return new HttpAgent({ ...options, proxyEnv: { HTTP_PROXY: proxy } });
+  if (proxy?.startsWith("https:")) return new TlsProxyAgent(proxy, options);
   return new HttpsAgent({ ...options, proxyEnv: { HTTPS_PROXY: proxy } });
 }

@@ -20,7 +20,7 @@ export interface Row {
 
 export interface Facts extends Pick<
   RecordingServers,
-  "tlsPort" | "httpPort" | "proxyPort" | "socksPort" | "authority"
+  "tlsPort" | "httpPort" | "proxyPort" | "tlsProxyPort" | "socksPort" | "authority"
 > {
   readonly ann: KeyPair;
   readonly other: KeyPair;
@@ -56,6 +56,7 @@ export function kubeconfigs({
   tlsPort,
   httpPort,
   proxyPort,
+  tlsProxyPort,
   socksPort,
   authority,
   ann,
@@ -547,6 +548,17 @@ export function kubeconfigs({
       files: at(server, { "proxy-url": `http://ann:p%40@${proxy}` }),
       env: { NO_PROXY: "*", HTTPS_PROXY: "http://127.0.0.1:9" },
       sends: { ...bearer("t"), proxy: `CONNECT 127.0.0.1:${tlsPort} as ann:p@` },
+    },
+    "proxy-url of a proxy with TLS, which is trusted as the server is": {
+      files: at(behind, { "proxy-url": `https://ann:p@localhost:${tlsProxyPort}` }),
+      sends: { ...bearer("t"), serverName: "api.lab.example", proxy: "CONNECT api.lab.example:6443 as ann:p" },
+    },
+    "proxy-url of a proxy with TLS that is not trusted": {
+      files: at(behind, {
+        "proxy-url": `https://localhost:${tlsProxyPort}`,
+        "certificate-authority-data": base64(other.cert),
+      }),
+      refused: /a certificate that context "lab" does not trust/,
     },
     "proxy-url of SOCKS: the proxy resolves names": {
       files: at(behind, { "proxy-url": `socks5://${socks}` }),

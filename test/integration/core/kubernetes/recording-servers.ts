@@ -30,6 +30,7 @@ export interface RecordingServers {
   readonly tlsPort: number;
   readonly httpPort: number;
   readonly proxyPort: number;
+  readonly tlsProxyPort: number;
   readonly socksPort: number;
   /** Whom the server with TLS is known by. It is 127.0.0.1, 0.0.0.0, localhost, and api.lab.example behind a proxy. */
   readonly authority: KeyPair;
@@ -57,22 +58,24 @@ export async function startRecordingServers(): Promise<RecordingServers> {
   const tls = createTlsServer(options, answer).on("upgrade", refuse);
   const http = createHttpServer(answer).on("upgrade", refuse);
   const toServer = (client: Duplex): void => relay(client, connect((tls.address() as AddressInfo).port, "127.0.0.1"));
+  const tunnel = (request: IncomingMessage, client: Duplex): void => {
+    proxied.push(proxyLine(request));
+    client.write("HTTP/1.1 200 OK\r\n\r\n");
+    toServer(client);
+  };
+  const tlsProxy = createTlsServer(authority).on("connect", tunnel);
   const proxy = createHttpServer((request, response) => {
     proxied.push(proxyLine(request));
     answer(request, response);
   })
-    .on("connect", (request: IncomingMessage, client: Duplex) => {
-      proxied.push(proxyLine(request));
-      client.write("HTTP/1.1 200 OK\r\n\r\n");
-      toServer(client);
-    })
+    .on("connect", tunnel)
     .on("upgrade", (request: IncomingMessage, socket: Duplex) => {
       proxied.push(proxyLine(request));
       refuse(request, socket);
     });
   const socks = createServer((client) => void greet(client, proxied).then(() => toServer(client)));
 
-  const servers: readonly Server[] = [tls, http, proxy, socks];
+  const servers: readonly Server[] = [tls, http, proxy, tlsProxy, socks];
   for (const server of servers) {
     server.on("connection", (socket: Socket) => {
       open.add(socket);
@@ -81,13 +84,14 @@ export async function startRecordingServers(): Promise<RecordingServers> {
     server.listen(0, "0.0.0.0");
     await once(server, "listening");
   }
-  const [tlsPort = 0, httpPort = 0, proxyPort = 0, socksPort = 0] = servers.map(
+  const [tlsPort = 0, httpPort = 0, proxyPort = 0, tlsProxyPort = 0, socksPort = 0] = servers.map(
     (server) => (server.address() as AddressInfo).port,
   );
   return {
     tlsPort,
     httpPort,
     proxyPort,
+    tlsProxyPort,
     socksPort,
     authority,
     taken: () => {
