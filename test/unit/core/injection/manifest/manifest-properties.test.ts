@@ -8,8 +8,8 @@ import { ejectManifest, injectManifest } from "../../../../../core/injection/man
 import { defaultSettings } from "../../../../../core/injection/settings.ts";
 
 const context: InjectionContext = { settings: defaultSettings, cluster: {}, version: "0.0.0" };
-const runs = Number(process.env["MANIFEST_RUNS"] ?? 100);
-const timeoutMs = 20_000 + runs * 20;
+const runs = Number(process.env["MANIFEST_RUNS"] ?? 30);
+const timeoutMs = 60_000 + runs * 200;
 
 const word = fc.constantFrom(
   "on",
@@ -213,13 +213,10 @@ const expected = ["changed", "the same", "in words"];
 test(
   "whatever the text, there is a manifest or an error in words",
   () => {
-    const texts = fc.oneof(
-      fc.array(scrap, { maxLength: 30 }).map((all) => all.join("")),
-      fc.string({ unit: "binary" }),
-    );
+    const texts = fc.array(fc.oneof({ weight: 4, arbitrary: scrap }, fc.string({ maxLength: 3 })), { maxLength: 30 });
     fc.assert(
-      fc.property(texts, (text) => {
-        expect(expected).toContain(outcomeOf(text));
+      fc.property(texts, (pieces) => {
+        expect(expected).toContain(outcomeOf(pieces.join("")));
       }),
       { numRuns: runs },
     );
