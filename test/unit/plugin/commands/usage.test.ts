@@ -124,7 +124,7 @@ describe("wrong usage ends with 2", () => {
     ["status --context nosuch", /expected a context named "nosuch"/],
     ["status --kubeconfig FOLDER/nosuch", /expected a kubeconfig at/],
     ["status --kubeconfig FOLDER/text.yaml", /expected a kubeconfig in/],
-    ["status --kubeconfig FOLDER/other.yaml", /expected a current context, found no context/],
+    ["status --kubeconfig FOLDER/other.yaml", /expected fields of a kubeconfig, found a/],
     ["status --network nosuch", /expected the Fabric network nosuch .* found fabric/],
     ["init --peers 1", /has peer1\.org1, peer1\.org2, which the new definition lacks/],
     ["invoke asset Create -C mychannel --org org9", /expected a peer organization of the network \(org1, org2\)/],
