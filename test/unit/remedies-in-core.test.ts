@@ -68,7 +68,7 @@ const elsewhere = {
 /** Options of kubectl that are called as ours are. */
 const kubectl = {
   "core/doctor/node-findings.ts": ["--replicas"],
-  "core/kubernetes/kubeconfig.ts": ["--kubeconfig"],
+  "core/kubernetes/kubeconfig-file.ts": ["--kubeconfig"],
   "core/kubernetes/unreachable.ts": ["--context"],
   "core/network/resources/definition.ts": ["--namespace"],
 };
