@@ -81,7 +81,7 @@ export const deployCc: CommandDefinition = (program, terminal) => {
     .addOption(
       new Option(
         "--language <language>",
-        "how a peer starts that image (default: by its label, or what it offers)",
+        "how a peer starts that image (default: by its label, or what it offers), or builds a folder that has several",
       ).choices(["golang", "node", "java"]),
     )
     .requiredOption("-C, --channel <name>", "the channel")

@@ -2,7 +2,7 @@ import { FabricError } from "../../error.ts";
 import type { Remedy } from "../../remedy.ts";
 import { checkChaincodeName, checkChaincodeVersion } from "../../fabric/chaincode/chaincode-definition.ts";
 import { checkChaincodeLabel } from "../../fabric/package/chaincode-label.ts";
-import type { ChaincodeLanguage } from "../../fabric/package/chaincode-source.ts";
+import type { ChaincodeLanguage } from "../../fabric/package/package-rules.ts";
 import type { RuntimeOptions } from "./runtime-options.ts";
 import type { Terms } from "./terms.ts";
 
@@ -10,7 +10,7 @@ import type { Terms } from "./terms.ts";
 export interface DeployRequest extends Omit<Terms, "collections">, RuntimeOptions {
   readonly name: string;
   readonly channel: string;
-  /** How a peer starts the image that it is given; found out unless told. */
+  /** How a peer starts the image that it is given, or as what it builds the folder; found out unless told. */
   readonly language?: ChaincodeLanguage | undefined;
   readonly label?: string | undefined;
   /** A package that peers have, instead of `path`. */
@@ -57,8 +57,8 @@ export function checkRequest(request: DeployRequest): void {
       ],
     });
   }
-  if (request.language !== undefined && request.image === undefined) {
-    throw new FabricError("usage", "expected --language together with --image only: sources say it themselves");
+  if (request.language !== undefined && request.image === undefined && request.path === undefined) {
+    throw new FabricError("usage", "expected --language together with --image or --path only");
   }
   if (request.include !== undefined && request.path === undefined) {
     throw new FabricError("usage", "expected --include together with --path only: it names files of that folder");

@@ -9,7 +9,7 @@ import { inspectImage, pullImage, type Image } from "../../docker/images.ts";
 import { checkedConfig, eachFile } from "../../docker/saved-image.ts";
 import { FabricError, messageOf } from "../../error.ts";
 import type { ChaincodePackage } from "../../fabric/package/chaincode-package.ts";
-import type { ChaincodeLanguage } from "../../fabric/package/chaincode-source.ts";
+import type { ChaincodeLanguage } from "../../fabric/package/package-rules.ts";
 import type { StepContext } from "../../engine/step.ts";
 import { archivedImages } from "./image-archive.ts";
 import { architectureOfExecutable, executableLayer, isExecutable } from "./executable.ts";

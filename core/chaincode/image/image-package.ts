@@ -1,7 +1,7 @@
 import type { ChaincodePackage } from "../../fabric/package/chaincode-package.ts";
 import { packChaincode } from "../../fabric/package/chaincode-package.ts";
 import type { ArchiveFile } from "../../fabric/package/tarball.ts";
-import type { ChaincodeLanguage } from "../../fabric/package/chaincode-source.ts";
+import type { ChaincodeLanguage } from "../../fabric/package/package-rules.ts";
 
 const marker = "src/image.json";
 

@@ -3,7 +3,7 @@ import type { Engine } from "../../docker/engine.ts";
 import { isAbsent } from "../../docker/engine.ts";
 import { inspectImage } from "../../docker/images.ts";
 import { FabricError } from "../../error.ts";
-import type { ChaincodeLanguage } from "../../fabric/package/chaincode-source.ts";
+import type { ChaincodeLanguage } from "../../fabric/package/package-rules.ts";
 
 interface StartCommand {
   /** What a peer runs, whatever the image's own command is (core/container/dockercontroller/dockercontroller.go, GetArgs). */

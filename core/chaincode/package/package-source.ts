@@ -2,18 +2,14 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { onceEach } from "../../engine/once.ts";
 import { asUsage, FabricError, LostConnection, messageOf } from "../../error.ts";
-import type { Remedy } from "../../remedy.ts";
+import { joined, type Remedy } from "../../remedy.ts";
 import {
   checkPackageContent,
   packChaincode,
   readChaincodePackage,
   type ChaincodePackage,
 } from "../../fabric/package/chaincode-package.ts";
-import {
-  readChaincodeSource,
-  type ChaincodeLanguage,
-  type SourceOptions,
-} from "../../fabric/package/chaincode-source.ts";
+import { readChaincodeSource, type SourceOptions } from "../../fabric/package/chaincode-source.ts";
 import { installedChaincodes, installedPackage } from "../../fabric/chaincode/lifecycle.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { reachPeer } from "../../network/session/reach.ts";
@@ -43,12 +39,13 @@ export interface PreparedPackage {
 export async function preparePackage(
   path: string,
   label: string,
-  { offline = false, include }: PreparationOptions = {},
+  { offline = false, include, language }: PreparationOptions = {},
 ): Promise<PreparedPackage> {
-  if (await isFolder(path)) return fromFolder(path, label, { offline, include });
+  if (await isFolder(path)) return fromFolder(path, label, { offline, include, language });
   if (isPackageFile(path)) {
-    if (include !== undefined)
-      throw new FabricError("usage", `expected --include with a folder, found the package ${basename(resolve(path))}`, {
+    const given = include !== undefined ? "--include" : language !== undefined ? "--language" : undefined;
+    if (given !== undefined)
+      throw new FabricError("usage", `expected ${given} with a folder, found the package ${basename(resolve(path))}`, {
         hint: "what is in a package is decided; name the folder that it was made of",
       });
     try {
@@ -79,25 +76,18 @@ async function fromFolder(
       "usage",
       `expected everything that ${path} needs in the package, found no ${listed(downloads)}`,
       {
-        hint: bringIt[language],
+        hint: source.withoutNetwork,
       },
     );
   }
   const pkg = await packChaincode({ path: source.path, type: language, label }, source.files);
   const build =
     downloads.length > 0
-      ? [`the peer's build downloads ${listed(downloads)}; without a network: ${bringIt[language]}`]
+      ? [joined([`the peer's build downloads ${listed(downloads)}; without a network: `, source.withoutNetwork])]
       : [];
   const entries = source.files.map(({ name, content }) => ({ name, kind: "file", size: content.length, mode: 0o644 }));
   return { pkg, entries, notices: [...notices, ...build] };
 }
-
-/** How a package comes to need no network. */
-const bringIt = {
-  node: "npm ci --omit=dev, in the folder, then package it",
-  golang: "go mod vendor, in the folder, then package it",
-  java: "build the jar first (mvn package, gradle shadowJar) and put it into the folder",
-} as const satisfies Record<ChaincodeLanguage, string>;
 
 /** Whether a path that is no folder names a package. A package has its label already. */
 export const isPackageFile = (path: string): boolean => /\.(tar\.gz|tgz)$/.test(path);

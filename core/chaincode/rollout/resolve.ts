@@ -23,6 +23,7 @@ import { differentPackages } from "../lifecycle/different-packages.ts";
 import { checkAgreed, disagreements } from "../deployment/disagreement.ts";
 import { furthest } from "../deployment/furthest-peer.ts";
 import { agree, described, nextDefinition, withNewPackage } from "../deployment/next-definition.ts";
+import { serviceNotices } from "../package/service-notices.ts";
 import { checkInstalled, packageOnPeers, preparePackage } from "../package/package-source.ts";
 import { chooseRuntime } from "../runtime/choice.ts";
 import { checkServed } from "../runtime/former-service.ts";
@@ -151,12 +152,13 @@ function checkInit({ name, channel, initArguments }: DeployRequest, definition: 
 }
 
 /** Where the chaincode is to run. As a service each organization has a package of its own, with its own address. */
-function runtimeFor(
+async function runtimeFor(
   network: OpenNetwork,
   request: DeployRequest,
   places: readonly Place[],
   signal: AbortSignal,
 ): Promise<Runtime> {
+  for (const notice of await serviceNotices(request)) request.notice?.(notice);
   const { name: chaincode, channel, label = chaincode } = request;
   const organizations = chosenOrganizations(network, request.organizations);
   const { path, image, packageId, rollbackTo } = request;

@@ -1,5 +1,5 @@
 import { FabricError } from "../../error.ts";
-import { readChaincodeSource } from "../../fabric/package/chaincode-source.ts";
+import { readIndexes } from "../../fabric/package/source-files.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { newDindRuntime } from "./dind.ts";
 import type { Runtime } from "../deployment/deployment.ts";
@@ -29,7 +29,7 @@ export async function chooseRuntime(
     });
   }
   const per = perOf(options.per ?? "organization");
-  const metadata = path === undefined ? [] : await indexes(path);
+  const metadata = path === undefined ? [] : await readIndexes(path);
   const service = { image, per, clientAuth: options.clientAuth ?? false, start, metadata };
   return newServiceRuntime(network, request, service, signal);
 }
@@ -50,9 +50,4 @@ function rejectServiceOptions(name: RuntimeName, options: RuntimeOptions): void 
   const given = keys.filter((key) => options[key] !== undefined).map((key) => serviceOptions[key]);
   if (given.length === 0) return;
   throw new FabricError("usage", `expected ${given.join(", ")} with --runtime service only, found --runtime ${name}`);
-}
-
-async function indexes(folder: string) {
-  const { files } = await readChaincodeSource(folder);
-  return files.filter((file) => file.name.startsWith("META-INF/"));
 }

@@ -10,10 +10,10 @@ export interface FolderFile {
   readonly file: string;
 }
 
-/** Whether to take the file or folder at a relative path; false for a folder leaves out everything below it. */
-export type PathFilter = (path: string, kind: "file" | "folder") => boolean;
-
-/** A PathFilter that also gets the target of links, as a relative path: without links, `origin` is `path`. */
+/**
+ * Whether to take the file or folder at a relative path; false for a folder leaves out everything below it. `origin` is the target of
+ * links, as a relative path: without links, `path`.
+ */
 export type LinkFilter = (path: string, kind: "file" | "folder", origin: string) => boolean;
 
 /**
@@ -81,6 +81,11 @@ interface Kind {
 function kindOf(entry: Kind): "file" | "folder" | undefined {
   if (entry.isFile()) return "file";
   return entry.isDirectory() ? "folder" : undefined;
+}
+
+/** Throws `usage` unless it is a folder. */
+export async function checkFolder(folder: string): Promise<void> {
+  await realRoot(folder);
 }
 
 async function realRoot(folder: string): Promise<string> {

@@ -1,44 +1,54 @@
-import { join } from "node:path";
-import dockerignore from "@balena/dockerignore";
+import { join, posix } from "node:path";
 import ignore from "ignore";
-import { readFileIfAny, type PathFilter } from "./chaincode-folder.ts";
+import { FabricError } from "../../error.ts";
+import { readFileIfAny } from "./chaincode-folder.ts";
+import { ruleOf } from "./package-rules.ts";
+import type { Judge } from "./sieve.ts";
 
-/** The rules of a folder's ignore files. */
-export interface IgnoreRules {
-  /** Files that were read, for people. */
-  readonly sources: readonly string[];
-  /** Whether something is left out. */
-  readonly excludes: PathFilter;
-}
-
-/** The ignore files that count, each with a reader of its pattern language. */
-const readers = {
-  /** Docker's language: patterns begin at the root, and a later "!" brings back a file below an ignored folder. */
-  ".dockerignore": (text: string): PathFilter => {
-    const rules = dockerignore.default().add(text);
-    const negated = /^\s*!/m.test(text);
-    return (path, kind) => (kind === "folder" ? !negated && rules.ignores(path) : rules.ignores(path));
-  },
-  /** Git's language, as npm documents it (https://docs.npmjs.com/cli/using-npm/developers#keeping-files-out-of-your-package). */
-  ".npmignore": (text: string): PathFilter => {
-    const rules = ignore().add(text);
-    return (path, kind) => rules.ignores(kind === "folder" ? `${path}/` : path);
-  },
+/** Ignore files that have a say, with the rule about them. */
+const files = {
+  ".fabricignore": ruleOf(".fabricignore"),
+  ".npmignore": ruleOf(".npmignore, outside node_modules"),
 } as const;
 
-/** Reads the ignore files of a folder. package.json, go.mod and META-INF are never left out: a package needs them. */
-export async function readIgnoreRules(folder: string, names: readonly (keyof typeof readers)[]): Promise<IgnoreRules> {
-  const found = await Promise.all(
-    names.map(async (name) => {
-      const text = (await readFileIfAny(join(folder, name)))?.toString("utf8");
-      return text === undefined ? [] : [{ name, excludes: readers[name](text) }];
-    }),
-  );
-  const rules = found.flat();
-  return {
-    sources: rules.map(({ name }) => name),
-    excludes: (path, kind) => !isNeeded(path) && rules.some((rule) => rule.excludes(path, kind)),
+export type IgnoreFile = keyof typeof files;
+
+/**
+ * What the ignore file of a folder leaves out; undefined where there is none. Its language is that of Git: IBM's extension for Visual Studio
+ * Code, which introduced `.fabricignore`, reads it by the same library, and npm documents it for `.npmignore`
+ * (https://docs.npmjs.com/cli/using-npm/developers#keeping-files-out-of-your-package). `below` is where the folder is in what is packed.
+ */
+export async function ignoreFileJudge(folder: string, name: IgnoreFile, below = ""): Promise<Judge | undefined> {
+  const text = (await readFileIfAny(join(folder, name)))?.toString("utf8");
+  if (text === undefined) return undefined;
+  const file = posix.join(below, name);
+  const rules = readRules(text, file);
+  const prefix = below === "" ? "" : `${below}/`;
+  return (path, kind) => {
+    if (!path.startsWith(prefix) || path === below) return undefined;
+    const own = path.slice(prefix.length);
+    const { rule } = rules.test(kind === "folder" ? `${own}/` : own);
+    return rule && { rule: rule.pattern, file, line: Number(rule.mark), why: files[name].why };
   };
 }
 
-const isNeeded = (path: string): boolean => /^(package\.json|go\.mod|META-INF(\/.*)?)$/.test(path);
+function readRules(text: string, file: string): ReturnType<typeof ignore> {
+  const rules = ignore();
+  for (const [index, line] of text
+    .replace(/^\ufeff/, "")
+    .split(/\r?\n/)
+    .entries()) {
+    try {
+      rules.add({ pattern: line, mark: String(index + 1) });
+    } catch (cause) {
+      throw new FabricError("usage", `expected a pattern in line ${index + 1} of ${file}, found ${line}`, { cause });
+    }
+  }
+  return rules;
+}
+
+/** Leaves paths inside node_modules to themselves, as npm does (npm/npm-packlist, lib/index.js). */
+export const outsideNodeModules =
+  (judge: Judge): Judge =>
+  (path, kind, origin) =>
+    /(^|\/)node_modules(\/|$)/.test(path) ? undefined : judge(path, kind, origin);

@@ -1,36 +1,70 @@
 import { posix } from "node:path";
 import { FabricError } from "../../error.ts";
+import type { Remedy } from "../../remedy.ts";
+import type { NodeManifest } from "./node-manifest.ts";
+import { entryOf, mainOf, programsOf } from "./node-start.ts";
+import { describeLeftOut, whyLeftOut, type LeftOut } from "./sieve.ts";
 
-/** The fields of package.json that packaging reads. */
-export interface NodeManifest {
-  readonly main?: unknown;
-  readonly scripts?: Readonly<Record<string, unknown>> | undefined;
-  readonly dependencies?: Readonly<Record<string, unknown>> | undefined;
-  readonly devDependencies?: Readonly<Record<string, unknown>> | undefined;
+/** What is known of a folder of Node chaincode. */
+export interface NodeFolder {
+  /** For people. */
+  readonly where: string;
+  readonly manifest: NodeManifest;
+  /** What is packed. */
+  readonly paths: ReadonlySet<string>;
+  readonly leftOut: readonly LeftOut[];
 }
 
 /**
  * Checks that a peer can start the package: it runs "npm start" (dockercontroller.go, GetArgs). Returns notices for the user.
- * Throws `usage` when there is no start script, or it starts a file that is not there. `where` is the folder.
+ * Throws `usage` when there is no start script, or it starts a file that is not there.
  */
-export function checkNodeSource(where: string, manifest: NodeManifest, paths: ReadonlySet<string>): readonly string[] {
-  const start = manifest.scripts?.["start"];
-  if (typeof start !== "string") {
+export function checkNodeSource(folder: NodeFolder): readonly Remedy[] {
+  const { where, manifest } = folder;
+  if (typeof manifest.scripts?.["start"] !== "string") {
     throw new FabricError("usage", `expected a start script in ${posix.join(where, "package.json")}, found none`, {
       hint: '"scripts": { "start": "node node_modules/fabric-shim/cli.js start" }',
     });
   }
-  return [...entryNotices(where, manifest, start, paths), ...developmentNotices(manifest, paths)];
+  checkExecuted(folder);
+  return [...entryNotices(folder), ...developmentNotices(folder)];
 }
 
-function entryNotices(
-  where: string,
-  { main, scripts = {} }: NodeManifest,
-  start: string,
-  paths: ReadonlySet<string>,
-): readonly string[] {
-  const entry = entryOf(start, main);
-  if (entry === undefined || isThere(entry, paths)) return [];
+/** Files that a script of the start runs by themselves, or by a shell. */
+function checkExecuted({ where, manifest, paths, leftOut }: NodeFolder): void {
+  for (const name of ["prestart", "start"]) {
+    for (const program of programsOf(manifest, name)) {
+      if (program.kind !== "file" || !program.sure) continue;
+      const { file, executed } = program;
+      if (!paths.has(file)) {
+        const by = whyLeftOut(leftOut, file);
+        throw new FabricError("usage", `expected ${file} in ${where}, which "npm start" runs, ${notThere(by)}`);
+      }
+      if (executed) {
+        throw new FabricError(
+          "usage",
+          `expected a ${name} script that a peer can run, found ./${file}: no file of a package is executable`,
+          { hint: `"${name}": "sh ${file}"` },
+        );
+      }
+    }
+  }
+}
+
+const notThere = (by: LeftOut | undefined): string =>
+  by === undefined ? "found none" : `found it left out by ${describeLeftOut(by)}`;
+
+function entryNotices({ where, manifest, paths, leftOut }: NodeFolder): readonly Remedy[] {
+  const { scripts = {} } = manifest;
+  const entry = entryOf(manifest);
+  if (entry === undefined || fileOfEntry(entry, paths) !== undefined) return [];
+  const by = candidates(entry).flatMap((path) => whyLeftOut(leftOut, path) ?? [])[0];
+  if (by !== undefined) {
+    throw new FabricError("usage", `expected ${entry} in ${where}, which "npm start" runs, ${notThere(by)}`, {
+      hint:
+        by.file === undefined ? undefined : `take that line out of ${by.file}, or add: !${by.rule.replace(/^!/, "")}`,
+    });
+  }
   // npm runs these in the peer's build, and they may make the file.
   const made = ["preinstall", "install", "postinstall", "prepare", "prestart"].find((name) => name in scripts);
   if (made !== undefined)
@@ -38,7 +72,7 @@ function entryNotices(
   const typescript = [...paths].some((path) => path.endsWith(".ts") && !path.includes("node_modules/"));
   if (!typescript) {
     throw new FabricError("usage", `expected ${entry} in ${where}, which "npm start" runs, found none`, {
-      hint: 'name the file as "main" in package.json, and keep it out of .npmignore and .dockerignore',
+      hint: 'name the file as "main" in package.json',
     });
   }
   throw new FabricError("usage", `expected TypeScript to be compiled, found no ${entry} in ${where}`, {
@@ -46,26 +80,39 @@ function entryNotices(
   });
 }
 
-/** The file that "npm start" runs, if the script tells: fabric-shim's own command runs "main" of package.json, as Node does. */
-export function entryOf(start: string, main: unknown): string | undefined {
-  if (/fabric-chaincode-node\b|fabric-shim\/cli(\.js)?\b/.test(start)) {
-    return start.includes("--module-path") ? undefined : posix.normalize(typeof main === "string" ? main : "index.js");
-  }
-  const file = /^node\s+(?:-\S+\s+)*([^\s-]\S*)/.exec(start)?.[1];
-  return file === undefined || file.startsWith("node_modules/") ? undefined : posix.normalize(file);
-}
+/** The packed file that Node reads for a name (nodejs.org/api/modules.html, "All together"). */
+export const fileOfEntry = (entry: string, paths: ReadonlySet<string>): string | undefined =>
+  candidates(entry).find((candidate) => paths.has(candidate));
 
-/** nodejs.org/api/modules.html, "All together". */
-function isThere(entry: string, paths: ReadonlySet<string>): boolean {
+function candidates(entry: string): readonly string[] {
   const file = entry.replace(/\/$/, "");
-  const candidates = [file, `${file}.js`, `${file}.json`, `${file}.cjs`, `${file}.mjs`, posix.join(file, "index.js")];
-  return candidates.some((candidate) => paths.has(candidate));
+  const names = [file, `${file}.js`, `${file}.json`, `${file}.cjs`, `${file}.mjs`];
+  return [...names, posix.join(file, "index.js"), posix.join(file, "package.json")];
 }
 
-function developmentNotices(
-  { dependencies = {}, devDependencies = {} }: NodeManifest,
-  paths: ReadonlySet<string>,
-): readonly string[] {
+/** Files of the folder that a program requires, as it names them, from the folder. */
+function requiredFiles(file: string, text: string): readonly string[] {
+  const names = text.matchAll(/(?:\brequire\s*\(\s*|\bfrom\s+|\bimport\s*\(?\s*)["'](\.{1,2}\/[^"'\n]*|\.{1,2})["']/g);
+  return [...names]
+    .map(([, name = ""]) => posix.join(posix.dirname(file), name))
+    .filter((name) => !name.startsWith(".."));
+}
+
+/** Throws `usage` when a file that a program requires is left out. `file` is the program, with its `text`. */
+export function checkRequired({ paths, leftOut }: NodeFolder, file: string, text: string): readonly string[] {
+  return requiredFiles(file, text).flatMap((name) => {
+    const found = name === "." ? fileOfEntry(mainOf(undefined), paths) : fileOfEntry(name, paths);
+    if (found !== undefined) return [found];
+    const by = candidates(name).flatMap((path) => whyLeftOut(leftOut, path) ?? [])[0];
+    if (by?.file === undefined) return [];
+    throw new FabricError("usage", `expected ${name} in the package, which ${file} requires, ${notThere(by)}`, {
+      hint: `take that line out of ${by.file}`,
+    });
+  });
+}
+
+function developmentNotices({ manifest, paths }: NodeFolder): readonly string[] {
+  const { dependencies = {}, devDependencies = {} } = manifest;
   const unneeded = Object.keys(devDependencies).filter((name) => !(name in dependencies) && isInstalled(name, paths));
   if (unneeded.length === 0) return [];
   return [`${unneeded.join(", ")} only for development, but packed: npm ci --omit=dev makes the package smaller`];

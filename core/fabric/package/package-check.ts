@@ -27,11 +27,20 @@ export function checkPackageEntries(type: string, entries: readonly ArchiveEntry
       throw new FabricError("invalid", `expected names inside code.tar.gz, found ${name}`);
     }
   }
-  const needed = needs.get(type.toLowerCase());
-  if (!needed || entries.some(({ name, kind }) => kind === "file" && needed.test(name))) return;
-  throw new FabricError("invalid", `expected ${wordsFor.get(type.toLowerCase())} in code.tar.gz, found none`, {
+  const missing = missingFor(
+    type,
+    entries.filter(({ kind }) => kind === "file").map(({ name }) => name),
+  );
+  if (missing === undefined) return;
+  throw new FabricError("invalid", `expected ${missing} in code.tar.gz, found none`, {
     hint: "sources belong below src/: packaging the folder itself does it right",
   });
+}
+
+/** In words, the file that a peer's build begins with, if it is not among the files of a package. */
+export function missingFor(type: string, names: readonly string[]): string | undefined {
+  const needed = needs.get(type.toLowerCase());
+  return !needed || names.some((name) => needed.test(name)) ? undefined : wordsFor.get(type.toLowerCase());
 }
 
 const wordsFor: ReadonlyMap<string, string> = new Map([

@@ -12,13 +12,14 @@ interface PackageOptions {
   readonly file?: string;
   readonly label?: string;
   readonly include?: readonly string[];
+  readonly language?: "golang" | "node" | "java";
   readonly build: boolean;
   readonly offline: boolean;
 }
 
 /** How the package is made. Its label is asked for separately: the default is the folder's name. */
-export function packageRequest({ offline, include }: PackageOptions): PreparationOptions {
-  return { offline, include };
+export function packageRequest({ offline, include, language }: PackageOptions): PreparationOptions {
+  return { offline, include, language };
 }
 
 export const chaincodePackage: CommandDefinition = (group, terminal) => {
@@ -29,8 +30,8 @@ export const chaincodePackage: CommandDefinition = (group, terminal) => {
     .description(
       "Packages Go, Node, TypeScript or Java chaincode as deploy-cc does: the same source and label give the same package\n" +
         "ID on any machine. Unless --label says it, the label here is the folder's name, that of deploy-cc the chaincode's.\n" +
-        "What .dockerignore and .npmignore name is left out. Shows the package ID, each file and its size, and what\n" +
-        "the peer's build would have to download. Asks no cluster.",
+        "What .fabricignore names (Node: else .npmignore) is left out. Shows the package ID, each file and its size, and\n" +
+        "what the peer's build would have to download. Asks no cluster.",
     )
     .option("-f, --file <file>", "write the package, as deploy-cc --path and other tools take it")
     .addOption(
@@ -38,6 +39,13 @@ export const chaincodePackage: CommandDefinition = (group, terminal) => {
         "--label <label>",
         "label of the package (default: the folder's name; that of deploy-cc: the chaincode's)",
       ),
+    )
+    .addOption(
+      new Option("--language <language>", "where the folder can be chaincode in several").choices([
+        "golang",
+        "node",
+        "java",
+      ]),
     )
     .option("--build", "run the folder's npm run build before (TypeScript)", false)
     .option("--include <files>", "though they look like keys or passwords, as .npmrc,tls/root.pem", list)

@@ -208,7 +208,7 @@ describe("packaging Node chaincode", () => {
       { "package.json": launched, "META-INF/statedb/couchdb/indexes/a.json": "{" },
       "expected JSON in META-INF",
     ],
-    ["nothing to build", { "README.md": "" }, "expected package.json, go.mod, pom.xml or build.gradle"],
+    ["nothing to build", { "README.md": "" }, "expected package.json, go.mod, pom.xml, build.gradle or jars"],
   ])("refuses %s", async (_, files, message) => {
     await write(files);
     await expect(packageChaincodeFolder(folder, "basic_1.0")).rejects.toThrow(message);

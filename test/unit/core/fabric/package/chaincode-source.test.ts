@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { checkPackageContent, packChaincode } from "../../../../../core/fabric/package/chaincode-package.ts";
 import { readChaincodeSource } from "../../../../../core/fabric/package/chaincode-source.ts";
-import { requiredModules } from "../../../../../core/fabric/package/go-module.ts";
-import { entryOf } from "../../../../../core/fabric/package/node-source-check.ts";
+import { readGoMod } from "../../../../../core/fabric/package/go-module.ts";
+import { entryOf } from "../../../../../core/fabric/package/node-start.ts";
 import { typedAs } from "../../../../typed-as.ts";
 import { typed } from "../../../../../plugin/terminal/remedy.ts";
 
@@ -157,16 +157,19 @@ describe("ignore files", () => {
     expect((await readChaincodeSource(folder)).notices).toEqual([".npmignore decided what is left out"]);
   });
 
-  test(".dockerignore speaks Docker's: patterns begin at the root, and ! brings back", async () => {
+  test(".dockerignore has no say, which is said where what it names is large", async () => {
     await write({
       "package.json": manifest(),
       "index.js": "",
       "docs/a.md": "",
-      "docs/keep.md": "",
-      "lib/docs/b.md": "",
-      ".dockerignore": "docs\n!docs/keep.md\n.dockerignore\n",
+      ".dockerignore": "docs\n.dockerignore\n",
     });
-    expect(await names()).toEqual(["docs/keep.md", "index.js", "lib/docs/b.md", "package.json"]);
+    expect(await names()).toEqual([".dockerignore", "docs/a.md", "index.js", "package.json"]);
+    expect((await readChaincodeSource(folder)).notices).toEqual([]);
+    await write({ "docs/b.bin": "x".repeat(1024 * 1024) });
+    expect((await readChaincodeSource(folder)).notices).toEqual([
+      ".dockerignore has no say in a package: 3 files that it names (1.0 MiB) are packed; .fabricignore leaves out",
+    ]);
   });
 
   test("package.json and META-INF stay whatever they say", async () => {
@@ -183,8 +186,11 @@ describe("ignore files", () => {
       "node_modules/fabric-shim/package.json": "{}",
     });
     expect((await readChaincodeSource(folder)).downloads).toEqual([]);
-    await write({ ".dockerignore": "node_modules\n" });
-    expect((await readChaincodeSource(folder)).downloads).toEqual(["fabric-shim"]);
+    await write({ ".fabricignore": "node_modules\n" });
+    expect(await readChaincodeSource(folder)).toMatchObject({
+      downloads: ["fabric-shim"],
+      withoutNetwork: `take line 1 (node_modules) out of .fabricignore, in ${folder}`,
+    });
   });
 });
 
@@ -198,7 +204,7 @@ describe("Node chaincode", () => {
     ["node node_modules/launcher/cli.js", undefined, undefined],
     ["./start.sh", undefined, undefined],
   ])("npm start as %j with main %j begins with %j", (script, main, entry) => {
-    expect(entryOf(script, main)).toBe(entry);
+    expect(entryOf({ scripts: { start: script }, main })).toBe(entry);
   });
 
   test("TypeScript that was not compiled is refused, with what to type", async () => {
@@ -242,16 +248,16 @@ describe("Go chaincode", () => {
     "module example.com/cc\n\ngo 1.22\n\nrequire example.com/a v1.0.0\n\nrequire (\n\texample.com/b v1.2.3 // indirect\n)\n";
 
   test("modules that a go.mod requires", () => {
-    expect(requiredModules(module)).toEqual([
-      { path: "example.com/b", version: "v1.2.3" },
+    expect(readGoMod(module).require).toEqual([
       { path: "example.com/a", version: "v1.0.0" },
+      { path: "example.com/b", version: "v1.2.3" },
     ]);
-    expect(requiredModules("module x\n")).toEqual([]);
+    expect(readGoMod("module x\n").require).toEqual([]);
   });
 
   test("without vendor its modules have to be downloaded, with it nothing", async () => {
     await write({ "go.mod": module, "main.go": "package main\n" });
-    expect((await readChaincodeSource(folder)).downloads).toEqual(["example.com/b v1.2.3", "example.com/a v1.0.0"]);
+    expect((await readChaincodeSource(folder)).downloads).toEqual(["example.com/a v1.0.0", "example.com/b v1.2.3"]);
     await write({
       "vendor/modules.txt": "# example.com/a v1.0.0\n## explicit\nexample.com/a\n# example.com/b v1.2.3\n## explicit\n",
     });
@@ -260,7 +266,9 @@ describe("Go chaincode", () => {
 
   test("vendored modules that go.mod does not agree with are refused, as Go does", async () => {
     await write({ "go.mod": module, "main.go": "package main\n", "vendor/modules.txt": "# example.com/a v0.9.0\n" });
-    await expect(readChaincodeSource(folder)).rejects.toThrow(/found no example.com\/b v1.2.3, example.com\/a v1.0.0/);
+    await expect(readChaincodeSource(folder)).rejects.toThrow(
+      /found no example.com\/a v1.0.0; no example.com\/b v1.2.3/,
+    );
   });
 
   test("a folder without package main is refused", async () => {

@@ -107,8 +107,8 @@ export const chaincodeTables: Readonly<Record<string, Table>> = {
     },
     ["chaincode package ./asset", { path: "./asset", label: undefined, offline: false }],
     [
-      "chaincode package ./asset -f asset.tar.gz --label asset_1 --build --include .npmrc --include a.pem,b.pem --offline",
-      { path: "./asset", label: "asset_1", offline: true, include: [".npmrc", "a.pem", "b.pem"] },
+      "chaincode package ./asset -f asset.tar.gz --label asset_1 --language golang --build --include .npmrc --include a.pem,b.pem --offline",
+      { path: "./asset", label: "asset_1", language: "golang", offline: true, include: [".npmrc", "a.pem", "b.pem"] },
     ],
   ),
   "chaincode list": asTyped(["chaincode list", { words: [] }], ["chaincode list -C c", { words: [], channel: "c" }]),

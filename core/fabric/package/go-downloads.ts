@@ -1,0 +1,82 @@
+import { join, relative, resolve } from "node:path";
+import { FabricError } from "../../error.ts";
+import { readFileIfAny } from "./chaincode-folder.ts";
+import { describeModule, isFolderPath, replacementOf, type GoModFile, type GoModule } from "./go-module.ts";
+import type { GoFile } from "./go-file.ts";
+import type { GoWorkspace } from "./go-workspace.ts";
+
+interface GoModuleFolder {
+  readonly root: string;
+  readonly module: GoModFile;
+  readonly workspace: GoWorkspace | undefined;
+  readonly hasVendor: boolean;
+  readonly sources: readonly GoFile[];
+}
+
+interface GoDownloads {
+  readonly downloads: readonly string[];
+  readonly notices: readonly string[];
+}
+
+/** What the peer's build downloads of modules. Throws `usage` for those that it can find nowhere: folders outside the package. */
+export async function goDownloads(folder: GoModuleFolder): Promise<GoDownloads> {
+  const { root, module, workspace, hasVendor } = folder;
+  checkImports(folder);
+  if (hasVendor) return { downloads: [], notices: [] };
+  const vendor = workspace ? "GOWORK=off go mod vendor" : "go mod vendor";
+  for (const { old, by } of module.replace) {
+    const isUsed = module.require.some((wanted) => replacementOf(module.replace, wanted) === by);
+    if (!isUsed || !isFolderPath(by.path) || isInside(root, by.path)) continue;
+    throw new FabricError(
+      "usage",
+      `expected modules that the peer's build finds, found ${describeModule(old)} replaced by ${by.path}, outside the module`,
+      { hint: `${vendor}, in ${root}: it copies what the chaincode needs of it` },
+    );
+  }
+  const sums = (await readFileIfAny(join(root, "go.sum")))?.toString("utf8") ?? "";
+  const needed = module.require.flatMap((wanted) => replaced(module, wanted) ?? []);
+  const used = needed.filter(({ path }) => workspace?.modules.has(path));
+  const nowhere = used.find(({ path, version }) => !sums.includes(`${path} ${version}`));
+  if (nowhere) throw inWorkspace(root, describeModule(nowhere), nowhere.path, workspace, "");
+  const notices = used.map(
+    (one) =>
+      `${describeModule(one)} is downloaded, not taken from ${workspace?.modules.get(one.path)}: no go.work is packed`,
+  );
+  return { downloads: needed.map(describeModule), notices };
+}
+
+/** What is downloaded for a module; undefined for a folder in the package. */
+function replaced({ replace }: GoModFile, wanted: GoModule): GoModule | undefined {
+  const by = replacementOf(replace, wanted);
+  if (by === undefined) return wanted;
+  return isFolderPath(by.path) ? undefined : by;
+}
+
+const isInside = (root: string, path: string): boolean =>
+  !/^(\.\.([\\/]|$)|\/|[A-Za-z]:)/.test(relative(root, resolve(root, path)));
+
+/** Modules of the workspace that are imported, and that go.mod does not know: only a go.work finds them. */
+function checkImports({ root, module, workspace, sources }: GoModuleFolder): void {
+  if (workspace === undefined) return;
+  for (const [path] of workspace.modules) {
+    if (module.require.some((wanted) => wanted.path === path)) continue;
+    const user = sources.find((source) => !source.path.startsWith("vendor/") && importsModule(source.text, path));
+    if (user)
+      throw inWorkspace(root, `${path}, which ${user.path} imports,`, path, workspace, `-require=${path}@v0.0.0 `);
+  }
+}
+
+const importsModule = (text: string, path: string): boolean =>
+  [...text.matchAll(/^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\n]+)"/gm)].some(
+    ([, found = ""]) => found === path || found.startsWith(`${path}/`),
+  );
+
+function inWorkspace(root: string, what: string, path: string, workspace: GoWorkspace | undefined, require: string) {
+  const folder = workspace?.modules.get(path) ?? "";
+  const replacement = isFolderPath(folder) ? folder : `./${folder}`;
+  return new FabricError(
+    "usage",
+    `expected modules that the peer's build finds, found ${what} only in the workspace of a go.work (${folder})`,
+    { hint: `go mod edit ${require}-replace=${path}=${replacement} && GOWORK=off go mod vendor, in ${root}` },
+  );
+}
