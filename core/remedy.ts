@@ -29,6 +29,7 @@ export interface Operations {
     readonly per?: string | undefined;
     readonly path?: string | undefined;
     readonly include?: readonly string[] | undefined;
+    readonly bundle?: boolean | undefined;
     readonly image?: string | undefined;
     readonly language?: string | undefined;
     readonly packageId?: string | undefined;

@@ -26,6 +26,7 @@ interface DeployOptions extends PlanOptions {
   readonly build: boolean;
   readonly offline: boolean;
   readonly include?: readonly string[];
+  readonly bundle?: boolean;
   readonly runtime?: string;
   readonly per?: string;
   readonly clientAuth?: boolean;
@@ -45,6 +46,7 @@ export function deployRequest(name: string, options: DeployOptions): DeployReque
     label: options.label,
     offline: options.offline,
     include: options.include,
+    bundle: options.bundle,
     version: options.chaincodeVersion,
     policy: options.policy,
     collections: options.collections,
@@ -86,6 +88,11 @@ export const deployCc: CommandDefinition = (program, terminal) => {
     )
     .requiredOption("-C, --channel <name>", "the channel")
     .option("--build", "run the folder's npm run build before (TypeScript)", false)
+    .option(
+      "--bundle",
+      "Node: install the lock file's production dependencies for the package (default: where npm can)",
+    )
+    .option("--no-bundle", "pack node_modules as they lie")
     .option("--offline", "refuse what the peer's build would have to download", false)
     .option("--include <files>", "of the folder, though they look like keys or passwords: .npmrc,tls/root.pem", list)
     .option("--label <label>", "label of the package (default: the chaincode's name)")
@@ -144,6 +151,7 @@ Examples:
   kubectl fabric deploy-cc asset --runtime service --image registry.example.com/asset:1 -C mychannel`,
     );
   neverBoth(command, "init");
+  neverBoth(command, "bundle");
   planOptions(command, "15m").action(async (name: string) => {
     const options = optionsOf<DeployOptions>(command);
     if (options.build && options.path === undefined) {

@@ -1,9 +1,10 @@
 import { basename, resolve } from "node:path";
+import { Option } from "commander";
 import type { DeployRequest } from "../../core/chaincode/deployment/deploy-request.ts";
 import type { NetworkRequest } from "../../core/network/resources/network-request.ts";
 import { noticeOn } from "../terminal/notice.ts";
 import { collect, list } from "./arguments.ts";
-import { optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
+import { neverBoth, optionsOf, type CommandDefinition, type GlobalOptions, type PlanOptions } from "./command.ts";
 import { conclusion, planOptions, runPlans, type Plan, type PlansReport } from "./plan-run.ts";
 
 export interface UpOptions extends PlanOptions {
@@ -13,6 +14,8 @@ export interface UpOptions extends PlanOptions {
   readonly fabricVersion?: string;
   readonly loadImage?: readonly string[];
   readonly include?: readonly string[];
+  readonly bundle?: boolean;
+  readonly language?: "golang" | "node" | "java";
 }
 
 /** What the four commands that `up` stands for are asked. */
@@ -23,11 +26,11 @@ export interface UpRequest {
 }
 
 export function upRequest(options: GlobalOptions & UpOptions): UpRequest {
-  const { chaincode: path, name = basename(resolve(path)), channel, loadImage, include } = options;
+  const { chaincode: path, name = basename(resolve(path)), channel, loadImage, include, bundle, language } = options;
   return {
     network: { name: options.network, fabricVersion: options.fabricVersion },
     channel,
-    deployment: { name, path, channel, loadImage, include },
+    deployment: { name, path, channel, loadImage, include, bundle, language },
   };
 }
 
@@ -43,6 +46,18 @@ export const up: CommandDefinition = (program, terminal) => {
     .option("-C, --channel <name>", "the channel", "mychannel")
     .option("--fabric-version <tag>", "tag of Fabric's images (default: 3.1)")
     .option("--include <files>", "of the folder, though they look like keys or passwords: .npmrc,tls/root.pem", list)
+    .option(
+      "--bundle",
+      "Node: install the lock file's production dependencies for the package (default: where npm can)",
+    )
+    .option("--no-bundle", "pack node_modules as they lie")
+    .addOption(
+      new Option("--language <language>", "where the folder can be chaincode in several").choices([
+        "golang",
+        "node",
+        "java",
+      ]),
+    )
     .option("--load-image <file>", "image archive to load into each peer's daemon before", collect)
     .addHelpText(
       "after",
@@ -51,6 +66,7 @@ Examples:
   kubectl fabric up --chaincode ./my-chaincode
   kubectl fabric up --chaincode ./my-chaincode --dry-run`,
     );
+  neverBoth(command, "bundle");
   planOptions(command, "20m").action(async () => {
     const options = optionsOf<UpOptions>(command);
     const request = upRequest(options);

@@ -67,6 +67,7 @@ const commands: Readonly<Partial<Record<OperationName, string>>> = { deploy: "de
 /** The option of each setting; exceptions are in `ownOptions`. */
 const options: Readonly<Record<SettingName, string>> = {
   build: "--build",
+  bundle: "--bundle",
   chaincodeIdle: "--chaincode-idle",
   channel: "--channel",
   clientAuth: "--client-auth",

@@ -30,6 +30,7 @@ async function saidIn(file: string): Promise<readonly string[]> {
 const messages = {
   "core/chaincode/daily/logs.ts": ["kubectl fabric"],
   "core/chaincode/deployment/deploy-request.ts": [
+    "--bundle",
     "--image",
     "--include",
     "--init-args",
@@ -45,7 +46,7 @@ const messages = {
   ],
   "core/chaincode/deployment/unknown-name.ts": ["--endorsing-orgs"],
   "core/chaincode/image/given-image.ts": ["--language"],
-  "core/chaincode/package/package-source.ts": ["--include", "--language"],
+  "core/chaincode/package/package-source.ts": ["--bundle", "--include", "--language"],
   "core/chaincode/rollout/resolve.ts": ["--init", "--init-args"],
   "core/chaincode/runtime/choice.ts": ["--client-auth", "--image", "--per", "--runtime", "--start"],
   "core/fabric/package/secret-files.ts": ["--include"],

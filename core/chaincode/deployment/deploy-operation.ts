@@ -25,6 +25,7 @@ export function deployOperation(request: DeployRequest, organization: string, te
       per: said.per,
       path: said.path,
       include: said.include,
+      bundle: said.bundle,
       image: said.image,
       language: said.language,
       packageId: said.packageId,

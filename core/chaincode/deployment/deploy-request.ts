@@ -31,6 +31,8 @@ export interface DeployRequest extends Omit<Terms, "collections">, RuntimeOption
   readonly offline?: boolean | undefined;
   /** Files of the folder that come along although they look like keys or passwords. */
   readonly include?: readonly string[] | undefined;
+  /** Node: install the dependencies of the lock file for the package; where that can be, unless told. */
+  readonly bundle?: boolean | undefined;
   /** Milliseconds for a Pod that goes meanwhile to come back; a minute unless told. */
   readonly patience?: number | undefined;
   /** Called with notices: about the package, waits, and other organizations. */
@@ -63,6 +65,9 @@ export function checkRequest(request: DeployRequest): void {
   if (request.include !== undefined && request.path === undefined) {
     throw new FabricError("usage", "expected --include together with --path only: it names files of that folder");
   }
+  if (request.bundle !== undefined && request.path === undefined) {
+    throw new FabricError("usage", "expected --bundle together with --path only: it is of that folder");
+  }
   const isService = request.runtime === "service";
   if (request.offline === true && (request.path === undefined || isService)) {
     throw new FabricError("usage", "expected --offline together with --path only: it looks at what that folder lacks");
@@ -86,6 +91,7 @@ const daemonOptions = {
   rollbackTo: "--rollback-to",
   language: "--language",
   include: "--include",
+  bundle: "--bundle",
 } as const;
 
 function rejectDaemonOptions(request: DeployRequest): void {

@@ -10,15 +10,20 @@ import {
   type ChaincodePackage,
 } from "../../fabric/package/chaincode-package.ts";
 import { readChaincodeSource, type SourceOptions } from "../../fabric/package/chaincode-source.ts";
+import type { Bundle } from "../../fabric/package/node-source.ts";
+import type { LeftOut } from "../../fabric/package/sieve.ts";
+import type { ChaincodeSource } from "../../fabric/package/source-files.ts";
+import { languageOf } from "../../fabric/package/source-language.ts";
 import { installedChaincodes, installedPackage } from "../../fabric/chaincode/lifecycle.ts";
 import type { OpenNetwork } from "../../network/session/open-network.ts";
 import { reachPeer } from "../../network/session/reach.ts";
 import type { FabricNode } from "../../network/resources/nodes.ts";
 import type { ArchiveEntry } from "../../fabric/package/tarball.ts";
+import { bundlePlan, emptyBundle, withBundle, type BundleOptions, type BundlePlan } from "./npm-bundle.ts";
 import type { PackageToDeploy } from "../deployment/deployment.ts";
 
 /** What a user says about how a package comes to be. */
-export interface PreparationOptions extends SourceOptions {
+export interface PreparationOptions extends Omit<SourceOptions, "bundled">, BundleOptions {
   /** Refuse what the peer's build would have to download. */
   readonly offline?: boolean | undefined;
 }
@@ -30,6 +35,8 @@ export interface PreparedPackage {
   readonly entries: readonly ArchiveEntry[];
   /** In sentences. */
   readonly notices: readonly Remedy[];
+  /** What is in the folder, and not in the package. */
+  readonly leftOut: readonly LeftOut[];
 }
 
 /**
@@ -39,18 +46,19 @@ export interface PreparedPackage {
 export async function preparePackage(
   path: string,
   label: string,
-  { offline = false, include, language }: PreparationOptions = {},
+  options: PreparationOptions = {},
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<PreparedPackage> {
-  if (await isFolder(path)) return fromFolder(path, label, { offline, include, language });
+  if (await isFolder(path)) return fromFolder(path, label, options, signal);
   if (isPackageFile(path)) {
-    const given = include !== undefined ? "--include" : language !== undefined ? "--language" : undefined;
+    const given = givenForFolders(options);
     if (given !== undefined)
       throw new FabricError("usage", `expected ${given} with a folder, found the package ${basename(resolve(path))}`, {
         hint: "what is in a package is decided; name the folder that it was made of",
       });
     try {
       const pkg = await readChaincodePackage(await contentOf(path));
-      return { pkg, entries: await checkPackageContent(pkg), notices: [] };
+      return { pkg, entries: await checkPackageContent(pkg), notices: [], leftOut: [] };
     } catch (error) {
       throw asUsage(error);
     }
@@ -64,13 +72,58 @@ export async function preparePackage(
   );
 }
 
+/** Throws `usage` as `preparePackage` would, as far as that is known before anything is installed for a bundle. */
+export async function checkSource(path: string, label: string, options: PreparationOptions): Promise<void> {
+  const plan = (await isFolder(path)) ? await planOf(path, { ...options, notice: undefined }) : undefined;
+  if (plan) await readChaincodeSource(path, { ...sourceOptions(options), bundled: emptyBundle(path) });
+  else await preparePackage(path, label, { ...options, bundle: false });
+}
+
+function givenForFolders({ include, language, bundle }: PreparationOptions): string | undefined {
+  if (include !== undefined) return "--include";
+  if (language !== undefined) return "--language";
+  return bundle === undefined ? undefined : "--bundle";
+}
+
+const sourceOptions = ({ include, language }: PreparationOptions): SourceOptions => ({ include, language });
+
+/** A bundle is one of Node chaincode. */
+async function planOf(path: string, options: PreparationOptions): Promise<BundlePlan | undefined> {
+  const { language } = await languageOf(path, options.language);
+  if (language === "node") return bundlePlan(path, options);
+  if (options.bundle !== true) return undefined;
+  throw new FabricError(
+    "usage",
+    `expected --bundle with a folder of Node chaincode, found ${path}, in another language`,
+  );
+}
+
 async function fromFolder(
   path: string,
   label: string,
-  { offline, ...options }: SourceOptions & { readonly offline: boolean },
+  options: PreparationOptions,
+  signal: AbortSignal,
 ): Promise<PreparedPackage> {
-  const source = await readChaincodeSource(path, options);
-  const { language, downloads, notices } = source;
+  const plan = await planOf(path, options);
+  const bundled = plan && (await fromBundle(path, options, plan, signal));
+  const source = bundled ?? (await readChaincodeSource(path, sourceOptions(options)));
+  return packed(path, label, source, options.offline ?? false);
+}
+
+async function fromBundle(path: string, options: PreparationOptions, plan: BundlePlan, signal: AbortSignal) {
+  // What is wrong with the folder itself is told before npm is waited for.
+  await readChaincodeSource(path, { ...sourceOptions(options), bundled: emptyBundle(path) });
+  const read = (bundled: Bundle) => readChaincodeSource(path, { ...sourceOptions(options), bundled });
+  return withBundle(plan, read, options.notice, signal);
+}
+
+async function packed(
+  path: string,
+  label: string,
+  source: ChaincodeSource,
+  offline: boolean,
+): Promise<PreparedPackage> {
+  const { language, downloads, notices, leftOut } = source;
   if (offline && downloads.length > 0) {
     throw new FabricError(
       "usage",
@@ -86,7 +139,7 @@ async function fromFolder(
       ? [joined([`the peer's build downloads ${listed(downloads)}; without a network: `, source.withoutNetwork])]
       : [];
   const entries = source.files.map(({ name, content }) => ({ name, kind: "file", size: content.length, mode: 0o644 }));
-  return { pkg, entries, notices: [...notices, ...build] };
+  return { pkg, entries, notices: [...notices, ...build], leftOut };
 }
 
 /** Whether a path that is no folder names a package. A package has its label already. */

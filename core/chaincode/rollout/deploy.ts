@@ -3,7 +3,7 @@ import type { OpenNetwork } from "../../network/session/open-network.ts";
 import type { Step } from "../../engine/step.ts";
 import { checkRequest, type DeployRequest } from "../deployment/deploy-request.ts";
 import { archivedImages } from "../image/image-archive.ts";
-import { preparePackage } from "../package/package-source.ts";
+import { checkSource } from "../package/package-source.ts";
 import { stepsFor } from "./plan.ts";
 import { deploymentFor } from "./resolve.ts";
 
@@ -11,7 +11,7 @@ import { deploymentFor } from "./resolve.ts";
 export async function checkBeforehand(request: DeployRequest): Promise<void> {
   checkRequest(request);
   checkChannelName(request.channel);
-  if (request.path !== undefined) await preparePackage(request.path, request.label ?? request.name, request);
+  if (request.path !== undefined) await checkSource(request.path, request.label ?? request.name, request);
   await Promise.all((request.loadImage ?? []).map(archivedImages));
 }
 

@@ -181,7 +181,7 @@ async function packageForDaemons(
     return { ...packageAtHand(pkg), image };
   }
   if (request.path === undefined) return undefined;
-  const { pkg, notices } = await preparePackage(request.path, request.label ?? request.name, request);
+  const { pkg, notices } = await preparePackage(request.path, request.label ?? request.name, request, signal);
   for (const notice of notices) request.notice?.(notice);
   return packageAtHand(pkg);
 }

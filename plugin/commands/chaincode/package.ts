@@ -6,20 +6,21 @@ import type { ChaincodePackage } from "../../../core/fabric/package/chaincode-pa
 import { noticeOn } from "../../terminal/notice.ts";
 import { typed } from "../../terminal/remedy.ts";
 import { list } from "../arguments.ts";
-import { optionsOf, type CommandDefinition } from "../command.ts";
+import { neverBoth, optionsOf, type CommandDefinition } from "../command.ts";
 
 interface PackageOptions {
   readonly file?: string;
   readonly label?: string;
   readonly include?: readonly string[];
+  readonly bundle?: boolean;
   readonly language?: "golang" | "node" | "java";
   readonly build: boolean;
   readonly offline: boolean;
 }
 
 /** How the package is made. Its label is asked for separately: the default is the folder's name. */
-export function packageRequest({ offline, include, language }: PackageOptions): PreparationOptions {
-  return { offline, include, language };
+export function packageRequest({ offline, include, language, bundle }: PackageOptions): PreparationOptions {
+  return { offline, include, language, bundle };
 }
 
 export const chaincodePackage: CommandDefinition = (group, terminal) => {
@@ -49,6 +50,11 @@ export const chaincodePackage: CommandDefinition = (group, terminal) => {
     )
     .option("--build", "run the folder's npm run build before (TypeScript)", false)
     .option("--include <files>", "though they look like keys or passwords, as .npmrc,tls/root.pem", list)
+    .option(
+      "--bundle",
+      "Node: install the lock file's production dependencies for the package (default: where npm can)",
+    )
+    .option("--no-bundle", "pack node_modules as they lie")
     .option("--offline", "refuse what the peer's build would have to download", false)
     .addHelpText(
       "after",
@@ -59,33 +65,38 @@ Examples:
   kubectl fabric chaincode package ./chaincode --label asset_1.0 --file asset.tar.gz
   kubectl fabric chaincode package ./typescript --build --offline -o name
   kubectl fabric chaincode package ./asset.tar.gz -o json`,
-    )
-    .action(async (path: string) => {
-      const options = optionsOf<PackageOptions>(command);
-      const [{ preparePackage, labelOf, isPackageFile }, { packageTable }, { printResult }, { buildSource }] =
-        await Promise.all([
-          import("../../../core/chaincode/package/package-source.ts"),
-          import("./table.ts"),
-          import("../../terminal/output.ts"),
-          import("../../../core/chaincode/package/source-build.ts"),
-        ]);
-      if (options.build) await buildSource(path, terminal.stderr, terminal.signal);
-      const label = options.label ?? labelOf(path);
-      const { pkg, entries, notices: found } = await preparePackage(path, label, packageRequest(options));
-      const notices = [
-        ...found.map((notice) => typed(notice)),
-        ...(options.label === undefined && !isPackageFile(path) ? [labelNotice(path, pkg)] : []),
-      ];
-      if (options.file !== undefined) await write(options.file, pkg.bytes);
-      const { id, metadata, bytes } = pkg;
-      const files = entries.filter(({ kind }) => kind === "file").map(({ name, size }) => ({ name, size }));
-      for (const notice of notices) noticeOn(terminal)(notice);
-      await printResult(terminal, options.output, {
-        data: { packageId: id, ...metadata, bytes: bytes.length, file: options.file, files, notices },
-        table: (width) => packageTable({ id, metadata, bytes: bytes.length, files, file: options.file }, width),
-        names: () => [id],
-      });
+    );
+  neverBoth(command, "bundle");
+  command.action(async (path: string) => {
+    const options = optionsOf<PackageOptions>(command);
+    const [{ preparePackage, labelOf, isPackageFile }, { packageTable }, { printResult }, { buildSource }] =
+      await Promise.all([
+        import("../../../core/chaincode/package/package-source.ts"),
+        import("./table.ts"),
+        import("../../terminal/output.ts"),
+        import("../../../core/chaincode/package/source-build.ts"),
+      ]);
+    if (options.build) await buildSource(path, terminal.stderr, terminal.signal);
+    const label = options.label ?? labelOf(path);
+    const {
+      pkg,
+      entries,
+      notices: found,
+    } = await preparePackage(path, label, { ...packageRequest(options), notice: noticeOn(terminal) }, terminal.signal);
+    const notices = [
+      ...found.map((notice) => typed(notice)),
+      ...(options.label === undefined && !isPackageFile(path) ? [labelNotice(path, pkg)] : []),
+    ];
+    if (options.file !== undefined) await write(options.file, pkg.bytes);
+    const { id, metadata, bytes } = pkg;
+    const files = entries.filter(({ kind }) => kind === "file").map(({ name, size }) => ({ name, size }));
+    for (const notice of notices) noticeOn(terminal)(notice);
+    await printResult(terminal, options.output, {
+      data: { packageId: id, ...metadata, bytes: bytes.length, file: options.file, files, notices },
+      table: (width) => packageTable({ id, metadata, bytes: bytes.length, files, file: options.file }, width),
+      names: () => [id],
     });
+  });
 };
 
 /** The label is a part of the package ID, and deploy-cc takes another one unless it is told. */

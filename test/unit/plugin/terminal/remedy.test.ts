@@ -129,6 +129,7 @@ const operations: {
       per: "peer",
       path: "./my chaincode",
       include: [".npmrc"],
+      bundle: true,
       image: "asset:1",
       language: "node",
       packageId: "asset:0a",

@@ -20,7 +20,7 @@ export const chaincodeTables: Readonly<Record<string, Table>> = {
     (command) => deployRequest(first(command), optionsOf(command)),
     ["deploy-cc asset -C c", { name: "asset", channel: "c", offline: false, runtime: "dind" }],
     [
-      "deploy-cc asset --channel c --path ./asset --image asset:1 --language node --build --offline --include .npmrc " +
+      "deploy-cc asset --channel c --path ./asset --image asset:1 --language node --build --bundle --offline --include .npmrc " +
         "--include a.pem,b.pem --label asset_1 --chaincode-version 1.2 --policy OR('Org1MSP.peer','Org2MSP.peer') " +
         '--collections c.json --init --init-args {"Args":["Init","a"]} --package-id asset:0a --rollback-to 3 ' +
         "--orgs org1,org2 --orgs org3 --peers peer0.org1 --peers peer0.org2,peer0.org3 --load-image a.tar --load-image b.tar " +
@@ -32,6 +32,7 @@ export const chaincodeTables: Readonly<Record<string, Table>> = {
         image: "asset:1",
         language: "node",
         offline: true,
+        bundle: true,
         include: [".npmrc", "a.pem", "b.pem"],
         label: "asset_1",
         version: "1.2",
@@ -49,6 +50,10 @@ export const chaincodeTables: Readonly<Record<string, Table>> = {
         per: "peer",
         clientAuth: true,
       },
+    ],
+    [
+      "deploy-cc asset -C c --path ./asset --no-bundle",
+      { name: "asset", channel: "c", path: "./asset", bundle: false, offline: false, runtime: "dind" },
     ],
     [
       "deploy-cc asset -C c --org org2 --no-init",
@@ -106,9 +111,17 @@ export const chaincodeTables: Readonly<Record<string, Table>> = {
       return { path: first(command), label, ...packageRequest(optionsOf(command)) };
     },
     ["chaincode package ./asset", { path: "./asset", label: undefined, offline: false }],
+    ["chaincode package ./asset --no-bundle", { path: "./asset", label: undefined, bundle: false, offline: false }],
     [
-      "chaincode package ./asset -f asset.tar.gz --label asset_1 --language golang --build --include .npmrc --include a.pem,b.pem --offline",
-      { path: "./asset", label: "asset_1", language: "golang", offline: true, include: [".npmrc", "a.pem", "b.pem"] },
+      "chaincode package ./asset -f asset.tar.gz --label asset_1 --language golang --build --bundle --include .npmrc --include a.pem,b.pem --offline",
+      {
+        path: "./asset",
+        label: "asset_1",
+        language: "golang",
+        bundle: true,
+        offline: true,
+        include: [".npmrc", "a.pem", "b.pem"],
+      },
     ],
   ),
   "chaincode list": asTyped(["chaincode list", { words: [] }], ["chaincode list -C c", { words: [], channel: "c" }]),

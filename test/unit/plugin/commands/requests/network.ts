@@ -29,7 +29,7 @@ export const networkTables: Readonly<Record<string, Table>> = {
     ],
     [
       "--network trade up --chaincode ./asset --name basic -C c --fabric-version 2.5 --load-image a.tar --load-image b.tar " +
-        "--include .npmrc --include a.pem,b.pem --dry-run --timeout 7s",
+        "--include .npmrc --include a.pem,b.pem --bundle --language node --dry-run --timeout 7s",
       {
         network: { name: "trade", fabricVersion: "2.5" },
         channel: "c",
@@ -39,7 +39,17 @@ export const networkTables: Readonly<Record<string, Table>> = {
           channel: "c",
           loadImage: ["a.tar", "b.tar"],
           include: [".npmrc", "a.pem", "b.pem"],
+          bundle: true,
+          language: "node",
         },
+      },
+    ],
+    [
+      "up --chaincode ./asset --no-bundle",
+      {
+        network: {},
+        channel: "mychannel",
+        deployment: { name: "asset", path: "./asset", channel: "mychannel", bundle: false },
       },
     ],
   ),
