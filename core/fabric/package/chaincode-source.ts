@@ -1,4 +1,4 @@
-import { FabricError } from "../../error.ts";
+import { FabricError, messageOf } from "../../error.ts";
 import { checkFolder } from "./chaincode-folder.ts";
 import { type ChaincodePackage, packChaincode } from "./chaincode-package.ts";
 import { dockerIgnoreNotices } from "./docker-ignore.ts";
@@ -28,6 +28,15 @@ export async function packageChaincodeFolder(folder: string, label: string): Pro
 
 /** Reads a folder of source code; what it has decides the language, where none is asked for. Throws `usage`. */
 export async function readChaincodeSource(folder: string, options: SourceOptions = {}): Promise<ChaincodeSource> {
+  try {
+    return await readFolder(folder, options);
+  } catch (error) {
+    if (error instanceof FabricError || (error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw new FabricError("usage", `cannot read ${folder}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function readFolder(folder: string, options: SourceOptions): Promise<ChaincodeSource> {
   await checkFolder(folder);
   const found = await languageOf(folder, options.language);
   const secrets = secretFiles(options.include);

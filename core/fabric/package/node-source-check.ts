@@ -66,7 +66,9 @@ function entryNotices({ where, manifest, paths, leftOut }: NodeFolder): readonly
     });
   }
   // npm runs these in the peer's build, and they may make the file.
-  const made = ["preinstall", "install", "postinstall", "prepare", "prestart"].find((name) => name in scripts);
+  const made = ["preinstall", "install", "postinstall", "prepare", "prestart"].find((name) =>
+    makesFiles(manifest, name),
+  );
   if (made !== undefined)
     return [`${entry} is not there: the package's ${made} script has to make it in the peer's build`];
   const typescript = [...paths].some((path) => path.endsWith(".ts") && !path.includes("node_modules/"));
@@ -79,6 +81,12 @@ function entryNotices({ where, manifest, paths, leftOut }: NodeFolder): readonly
     hint: "build" in scripts ? ["npm run build, or ", { setting: "build" }] : "npx tsc",
   });
 }
+
+/** Commands that certainly compile nothing. */
+const idle: ReadonlySet<string> = new Set(["npm", "yarn", "pnpm", "echo", "true", "exit", "husky"]);
+
+const makesFiles = (manifest: NodeManifest, script: string): boolean =>
+  programsOf(manifest, script).some((program) => program.kind !== "bin" || !idle.has(program.name));
 
 /** The packed file that Node reads for a name (nodejs.org/api/modules.html, "All together"). */
 export const fileOfEntry = (entry: string, paths: ReadonlySet<string>): string | undefined =>

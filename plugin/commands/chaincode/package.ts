@@ -16,6 +16,8 @@ interface PackageOptions {
   readonly language?: "golang" | "node" | "java";
   readonly build: boolean;
   readonly offline: boolean;
+  readonly list: boolean;
+  readonly why: boolean;
 }
 
 /** How the package is made. Its label is asked for separately: the default is the folder's name. */
@@ -56,6 +58,8 @@ export const chaincodePackage: CommandDefinition = (group, terminal) => {
     )
     .option("--no-bundle", "pack node_modules as they lie")
     .option("--offline", "refuse what the peer's build would have to download", false)
+    .option("--list", "every file, also of dependencies", false)
+    .option("--why", "what is left out, and the rule, file and line that did it", false)
     .addHelpText(
       "after",
       `
@@ -64,6 +68,7 @@ Examples:
   kubectl fabric chaincode package ./chaincode --label asset      the package of deploy-cc asset --path ./chaincode
   kubectl fabric chaincode package ./chaincode --label asset_1.0 --file asset.tar.gz
   kubectl fabric chaincode package ./typescript --build --offline -o name
+  kubectl fabric chaincode package ./chaincode --list --why      which rule left out which path
   kubectl fabric chaincode package ./asset.tar.gz -o json`,
     );
   neverBoth(command, "bundle");
@@ -82,6 +87,7 @@ Examples:
       pkg,
       entries,
       notices: found,
+      leftOut,
     } = await preparePackage(path, label, { ...packageRequest(options), notice: noticeOn(terminal) }, terminal.signal);
     const notices = [
       ...found.map((notice) => typed(notice)),
@@ -92,8 +98,28 @@ Examples:
     const files = entries.filter(({ kind }) => kind === "file").map(({ name, size }) => ({ name, size }));
     for (const notice of notices) noticeOn(terminal)(notice);
     await printResult(terminal, options.output, {
-      data: { packageId: id, ...metadata, bytes: bytes.length, file: options.file, files, notices },
-      table: (width) => packageTable({ id, metadata, bytes: bytes.length, files, file: options.file }, width),
+      data: {
+        packageId: id,
+        ...metadata,
+        bytes: bytes.length,
+        file: options.file,
+        files,
+        notices,
+        ...(options.why ? { leftOut } : {}),
+      },
+      table: (width) =>
+        packageTable(
+          {
+            id,
+            metadata,
+            bytes: bytes.length,
+            files,
+            file: options.file,
+            leftOut: options.why ? leftOut : undefined,
+            all: options.list,
+          },
+          width,
+        ),
       names: () => [id],
     });
   });

@@ -1,4 +1,5 @@
 import type { ChaincodeState, FormerDefinition, PeerChaincode } from "../../../core/chaincode/daily/state.ts";
+import type { LeftOut } from "../../../core/fabric/package/sieve.ts";
 import { table } from "../../terminal/table.ts";
 
 /** All chaincodes, one a line. */
@@ -115,17 +116,28 @@ export interface PackageView {
   readonly files: readonly { readonly name: string; readonly size: number }[];
   /** Where it was written. */
   readonly file: string | undefined;
+  /** What is not in it, where that is asked for. */
+  readonly leftOut: readonly LeftOut[] | undefined;
+  /** Files of dependencies one by one. */
+  readonly all: boolean;
 }
 
-export function packageTable({ id, metadata, bytes, files, file }: PackageView, width?: number): string {
-  const rows = grouped(files).map(({ name, size, count }) => [
-    count === 1 ? name : `${name} (${count} files)`,
-    kibibytes(size),
-  ]);
+export function packageTable({ id, metadata, bytes, files, file, leftOut, all }: PackageView, width?: number): string {
+  const lines = all ? files.map((each) => ({ ...each, count: 1 })) : grouped(files);
+  const rows = lines.map(({ name, size, count }) => [count === 1 ? name : `${name} (${count} files)`, kibibytes(size)]);
   const path = metadata.path === "" ? "" : `, ${metadata.path}`;
   const written = file === undefined ? "" : `written to ${file}\n`;
   const total = `${files.length} files, package of ${kibibytes(bytes)}\n`;
-  return `${id}\n${metadata.type}${path}\n\n${table(["file", "size"], rows, width)}\n${total}${written}`;
+  return `${id}\n${metadata.type}${path}\n\n${table(["file", "size"], rows, width)}\n${leftOutTable(leftOut, width)}${total}${written}`;
+}
+
+/** What is left out, and by what: a rule in the line of an ignore file, or one of packages (docs/packages.md). */
+function leftOutTable(leftOut: readonly LeftOut[] | undefined, width?: number): string {
+  if (leftOut === undefined) return "";
+  const rows = leftOut.map(({ path, rule, file, line, why }) => {
+    return [path, rule, file === undefined ? "-" : `${file}:${line}`, why];
+  });
+  return rows.length === 0 ? "nothing is left out\n" : `${table(["left out", "by", "line", "why"], rows, width)}\n`;
 }
 
 /** One line for each folder of dependencies: nobody reads 2,000 lines of them. */

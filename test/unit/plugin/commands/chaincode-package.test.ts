@@ -51,4 +51,28 @@ describe("chaincode package", () => {
     expect(stdout).toMatch(/^asset:/);
     expect(stderr).not.toContain("label");
   });
+
+  test("says what is left out, and by which line", async () => {
+    const source = join(folder, "why");
+    await mkdir(join(source, "docs"), { recursive: true });
+    await writeFile(join(source, "package.json"), JSON.stringify({ scripts: { start: "node ." } }));
+    for (const [name, text] of [
+      ["index.js", ""],
+      ["docs/a.md", ""],
+      [".env", ""],
+      [".fabricignore", "# texts\ndocs/\n.fabricignore\n"],
+    ] as const)
+      await writeFile(join(source, name), text);
+    const { stdout } = await session.run("chaincode", "package", source, "--label", "a", "--list", "--why");
+    expect(stdout).toMatch(/^docs\/ +docs\/ +\.fabricignore:2 +written for packages/m);
+    expect(stdout).toMatch(/^\.env +what looks like a key or a password +- +all organizations/m);
+    const json = await session.run("chaincode", "package", source, "--label", "a", "--why", "-o", "json");
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      leftOut: [
+        { path: ".env", rule: "what looks like a key or a password" },
+        { path: ".fabricignore", rule: ".fabricignore", file: ".fabricignore", line: 3 },
+        { path: "docs/", rule: "docs/", file: ".fabricignore", line: 2 },
+      ],
+    });
+  });
 });

@@ -118,6 +118,11 @@ describe("scripts that need devDependencies", () => {
   });
 });
 
+test("a script that only tidies up is none that compiles", async () => {
+  await write({ "package.json": manifest({ start, build: "tsc", postinstall: "npm dedupe" }), "src/index.ts": "" });
+  expect(await refusal()).toContain("expected TypeScript to be compiled, found no dist/index.js");
+});
+
 describe("a server", () => {
   const shim = { dependencies: { "fabric-shim": "2" } };
 

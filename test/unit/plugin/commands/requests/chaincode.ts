@@ -111,7 +111,10 @@ export const chaincodeTables: Readonly<Record<string, Table>> = {
       return { path: first(command), label, ...packageRequest(optionsOf(command)) };
     },
     ["chaincode package ./asset", { path: "./asset", label: undefined, offline: false }],
-    ["chaincode package ./asset --no-bundle", { path: "./asset", label: undefined, bundle: false, offline: false }],
+    [
+      "chaincode package ./asset --no-bundle --list --why",
+      { path: "./asset", label: undefined, bundle: false, offline: false },
+    ],
     [
       "chaincode package ./asset -f asset.tar.gz --label asset_1 --language golang --build --bundle --include .npmrc --include a.pem,b.pem --offline",
       {
