@@ -68,6 +68,7 @@ const elsewhere = {
 
 /** Options of kubectl that are called as ours are. */
 const kubectl = {
+  "core/doctor/namespace-findings.ts": ["--list"],
   "core/doctor/node-findings.ts": ["--replicas"],
   "core/kubernetes/kubeconfig-file.ts": ["--kubeconfig"],
   "core/kubernetes/unreachable.ts": ["--context"],
