@@ -143,7 +143,7 @@ async function outcome(folder: string): Promise<string> {
   }
 }
 
-test("a random folder is a package or a refusal", { timeout: 3_600_000 }, async () => {
+test("a random folder is a package or a refusal", { timeout: 1_200_000 }, async () => {
   const parent = await mkdtemp(join(tmpdir(), "random-"));
   let count = 0;
   try {

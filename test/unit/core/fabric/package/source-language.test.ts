@@ -23,7 +23,7 @@ describe("one language", () => {
       {
         "package.json": JSON.stringify({ main: "dist/a.js", scripts: { start: "node ." } }),
         "dist/a.js": "",
-        "src/a.ts": "",
+        "src/a.d.ts": "",
       },
     ],
     ["golang", go],
