@@ -20,11 +20,13 @@ export class Connections {
 
   /** For a request as this identity. With `kept: false` it gets a connection of its own: an idle one may be lost just then. */
   options({ authorization, cert, key }: Identity, { kept = true }: { readonly kept?: boolean } = {}): RequestOptions {
+    const headers = { ...(authorization === undefined ? {} : { authorization }), ...this.#loaded.impersonation };
+    // Without TLS and proxy, Node's own agent has all that is needed.
+    if (this.#loaded.server.startsWith("http:") && this.#loaded.proxy === undefined) {
+      return kept ? { headers } : { headers, agent: false };
+    }
     const agents = this.#agentsFor(this.#tls(cert, key));
-    return {
-      headers: { ...(authorization === undefined ? {} : { authorization }), ...this.#loaded.impersonation },
-      agent: kept ? agents.kept : agents.single,
-    };
+    return { headers, agent: kept ? agents.kept : agents.single };
   }
 
   close(): void {
