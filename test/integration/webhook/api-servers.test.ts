@@ -35,6 +35,8 @@ const systemNamespace = "kubectl-fabric-system";
 
 const cases = readdirSync(golden).filter((name) => !existsSync(join(golden, name, "context.yaml")));
 const ending = (file: string) => cases.filter((name) => existsSync(join(golden, name, file)));
+/** What an API server itself does not read, or drops (resources of the Pod itself before 1.32): only a file says it to us. */
+const onlyInFiles = new Set(["pod-resources-malformed", "pod-resources-wrong"]);
 const read = (name: string, file: string) => readFileSync(join(golden, name, file), "utf8");
 
 /** As the controller of a namespace would send it: some fixtures name a namespace of their chart's. */
@@ -143,10 +145,13 @@ describe.each(apiServerVersions)("Kubernetes %s", (version) => {
     expect((pod.spec?.containers ?? []).map(literals)).toEqual((expected.spec?.containers ?? []).map(literals));
   });
 
-  test.each(ending("denial.txt"))("hands on the denial of %s", async (name) => {
-    const [, sentence = ""] = read(name, "denial.txt").split("\n");
-    await expect(dryRun(podOf(name))).rejects.toThrow(sentence);
-  });
+  test.each(ending("denial.txt").filter((name) => !onlyInFiles.has(name)))(
+    "hands on the denial of %s",
+    async (name) => {
+      const [, sentence = ""] = read(name, "denial.txt").split("\n");
+      await expect(dryRun(podOf(name))).rejects.toThrow(sentence);
+    },
+  );
 
   test.each(ending("untouched.txt"))("does not change %s", async (name) => {
     const pod = podOf(name);
