@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { rmSync } from "node:fs";
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -94,6 +95,9 @@ export async function withBundle<T>(
   signal: AbortSignal,
 ): Promise<T | undefined> {
   const folder = await mkdtemp(join(tmpdir(), "kubectl-fabric-bundle-"));
+  // A second Ctrl-C ends the program at once, and the copy may have the token of an .npmrc.
+  const removeNow = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", removeNow);
   try {
     for (const name of ["package.json", plan.lockFile, ".npmrc"]) {
       if (await readFileIfAny(join(plan.folder, name))) await copyFile(join(plan.folder, name), join(folder, name));
@@ -105,7 +109,10 @@ export async function withBundle<T>(
     const ran = await npmCi(folder, signal).finally(() => clearTimeout(soon));
     signal.throwIfAborted();
     if (ran === undefined) {
-      if (!plan.asked) return undefined;
+      if (!plan.asked) {
+        notice?.("not bundled: there is no npm on the PATH; with one, the package ID is another");
+        return undefined;
+      }
       throw new FabricError("usage", "cannot run npm ci", { hint: "is npm on the PATH?" });
     }
     if (ran.code !== 0) throw failed(plan, `exit code ${ran.code}: ${ran.lastLines}`);
@@ -114,11 +121,12 @@ export async function withBundle<T>(
     return await use({ folder, has: (path) => isOfPackages(plan.folders, path) });
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    process.off("exit", removeNow);
   }
 }
 
 async function checkInstalled(plan: BundlePlan, folder: string): Promise<void> {
-  for (const path of plan.folders) {
+  for (const path of plan.needed) {
     if (await readFileIfAny(join(folder, path, "package.json"))) continue;
     throw failed(plan, `no ${path}, of ${plan.lockFile}`);
   }

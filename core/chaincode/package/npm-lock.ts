@@ -1,4 +1,3 @@
-import { FabricError } from "../../error.ts";
 import type { NodeManifest } from "../../fabric/package/node-manifest.ts";
 import { readJson } from "../../fabric/json-text.ts";
 import type { Remedy } from "../../remedy.ts";
@@ -7,6 +6,8 @@ import type { Remedy } from "../../remedy.ts";
 export interface LockedPackages {
   /** Folders, as node_modules/a and node_modules/a/node_modules/b. */
   readonly folders: ReadonlySet<string>;
+  /** Those of `folders` that npm must have installed: an optional one it leaves out where it does not fit. */
+  readonly needed: ReadonlySet<string>;
   /** Names of those that are of one processor. */
   readonly ofProcessor: readonly string[];
 }
@@ -30,6 +31,7 @@ interface Entry {
   readonly hasInstallScript?: boolean;
   readonly os?: unknown;
   readonly cpu?: unknown;
+  readonly libc?: unknown;
 }
 
 /** Their install scripts make nothing: they print about versions, or for donations. */
@@ -42,13 +44,13 @@ const idleScripts: ReadonlySet<string> = new Set(["protobufjs", "core-js", "core
 export function lockedPackages(text: string, manifest: NodeManifest, asked: boolean): LockedPackages | NoBundle {
   const packages = entriesIn(text);
   if (packages === undefined)
-    return { because: "its lock file is of npm 6 or before: npm install --package-lock-only" };
+    return { because: "its lock file is none of npm 7 or later: npm install --package-lock-only" };
   if (!agrees(packages[""], manifest))
     return { because: "its lock file and package.json disagree: npm install --package-lock-only" };
   const all = Object.entries(packages).filter(([path, { dev }]) => path !== "" && dev !== true);
   const local = all.find(([path, { link }]) => link === true || !path.startsWith("node_modules/"));
   if (local) return { because: `its lock file has a package of the folder's own (${local[0]})` };
-  const some = all.filter(([, { os }]) => takes(os, "linux")).filter(([, { cpu }]) => takes(cpu, "x64"));
+  const some = all.filter(([, { os, cpu, libc }]) => takes(os, "linux") && takes(cpu, "x64") && takes(libc, "musl"));
   const open = some.find(([, entry]) => entry.inBundle !== true && !isFixed(entry, asked));
   if (open) return { because: `its lock file does not say where ${nameOf(open[0])} comes from, and its checksum` };
   const built = some.filter(
@@ -60,6 +62,7 @@ export function lockedPackages(text: string, manifest: NodeManifest, asked: bool
   }
   return {
     folders: new Set(some.map(([path]) => path)),
+    needed: new Set(some.flatMap(([path, { optional }]) => (optional === true ? [] : [path]))),
     ofProcessor: some.filter(([, { cpu }]) => Array.isArray(cpu)).map(([path]) => nameOf(path)),
   };
 }
@@ -67,7 +70,7 @@ export function lockedPackages(text: string, manifest: NodeManifest, asked: bool
 function entriesIn(text: string): Readonly<Record<string, Entry>> | undefined {
   const read = readJson(text.replace(/^\ufeff/, ""));
   const value = "value" in read ? read.value : undefined;
-  if (typeof value !== "object" || value === null) throw new FabricError("usage", "expected a lock file in JSON");
+  if (typeof value !== "object" || value === null) return undefined;
   const { packages } = value as { readonly packages?: unknown };
   return typeof packages === "object" && packages !== null ? entriesOf(packages) : undefined;
 }
@@ -86,10 +89,10 @@ function agrees(root: Entry | undefined, manifest: NodeManifest): boolean {
   return groups.every((group) => printed(locked[group]) === printed(manifest[group]));
 }
 
-const printed = (names: object = {}): string =>
-  JSON.stringify(Object.entries(names).toSorted(([one], [other]) => (one < other ? -1 : 1)));
+const printed = (names: object | null = {}): string =>
+  JSON.stringify(Object.entries(names ?? {}).toSorted(([one], [other]) => (one < other ? -1 : 1)));
 
-/** package.json's "os" and "cpu": names, or names with "!" that are excluded. */
+/** package.json's "os", "cpu" and "libc": names, or names with "!" that are excluded. */
 function takes(field: unknown, wanted: string): boolean {
   const names = (Array.isArray(field) ? field : []).filter((name) => typeof name === "string");
   if (names.includes(`!${wanted}`)) return false;

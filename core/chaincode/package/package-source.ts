@@ -74,7 +74,8 @@ export async function preparePackage(
 
 /** Throws `usage` as `preparePackage` would, as far as that is known before anything is installed for a bundle. */
 export async function checkSource(path: string, label: string, options: PreparationOptions): Promise<void> {
-  const plan = (await isFolder(path)) ? await planOf(path, { ...options, notice: undefined }) : undefined;
+  if (!(await isFolder(path))) return void (await preparePackage(path, label, options));
+  const plan = await planOf(path, { ...options, notice: undefined });
   if (plan) await readChaincodeSource(path, { ...sourceOptions(options), bundled: emptyBundle(path) });
   else await preparePackage(path, label, { ...options, bundle: false });
 }
@@ -82,7 +83,8 @@ export async function checkSource(path: string, label: string, options: Preparat
 function givenForFolders({ include, language, bundle }: PreparationOptions): string | undefined {
   if (include !== undefined) return "--include";
   if (language !== undefined) return "--language";
-  return bundle === undefined ? undefined : "--bundle";
+  if (bundle === undefined) return undefined;
+  return bundle ? "--bundle" : "--no-bundle";
 }
 
 const sourceOptions = ({ include, language }: PreparationOptions): SourceOptions => ({ include, language });

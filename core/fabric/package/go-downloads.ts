@@ -7,6 +7,8 @@ import type { GoWorkspace } from "./go-workspace.ts";
 
 interface GoModuleFolder {
   readonly root: string;
+  /** The module's own path. */
+  readonly path: string;
   readonly module: GoModFile;
   readonly workspace: GoWorkspace | undefined;
   readonly hasVendor: boolean;
@@ -56,20 +58,28 @@ const isInside = (root: string, path: string): boolean =>
   !/^(\.\.([\\/]|$)|\/|[A-Za-z]:)/.test(relative(root, resolve(root, path)));
 
 /** Modules of the workspace that are imported, and that go.mod does not know: only a go.work finds them. */
-function checkImports({ root, module, workspace, sources }: GoModuleFolder): void {
+function checkImports({ root, path: own, module, workspace, sources }: GoModuleFolder): void {
   if (workspace === undefined) return;
-  for (const [path] of workspace.modules) {
-    if (module.require.some((wanted) => wanted.path === path)) continue;
-    const user = sources.find((source) => !source.path.startsWith("vendor/") && importsModule(source.text, path));
-    if (user)
-      throw inWorkspace(root, `${path}, which ${user.path} imports,`, path, workspace, `-require=${path}@v0.0.0 `);
+  const known = new Set([own, ...module.require.map(({ path }) => path)]);
+  const all = [...known, ...workspace.modules.keys()];
+  for (const { path, text } of sources) {
+    if (path.startsWith("vendor/")) continue;
+    const unknown = importsOf(text)
+      .map((imported) => moduleOf(imported, all))
+      .find((owner) => owner !== undefined && !known.has(owner));
+    if (unknown !== undefined)
+      throw inWorkspace(root, `${unknown}, which ${path} imports,`, unknown, workspace, `-require=${unknown}@v0.0.0 `);
   }
 }
 
-const importsModule = (text: string, path: string): boolean =>
-  [...text.matchAll(/^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\n]+)"/gm)].some(
-    ([, found = ""]) => found === path || found.startsWith(`${path}/`),
-  );
+const importsOf = (text: string): readonly string[] =>
+  [...text.matchAll(/^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\n]+)"/gm)].map(([, found = ""]) => found);
+
+/** Of several modules whose paths begin it, a package is of the longest (cmd/go/internal/modload/import.go). */
+function moduleOf(imported: string, modules: readonly string[]): string | undefined {
+  const owners = modules.filter((path) => imported === path || imported.startsWith(`${path}/`));
+  return owners.toSorted((one, other) => other.length - one.length)[0];
+}
 
 function inWorkspace(root: string, what: string, path: string, workspace: GoWorkspace | undefined, require: string) {
   const folder = workspace?.modules.get(path) ?? "";

@@ -41,7 +41,7 @@ export async function goSource(root: string, folder: string, secrets: SecretFile
   if (hasVendor) checkVendored(module, await vendoredModules(found), root, workspace !== undefined);
   checkMainPackage(sources, leftOut, inside, folder);
   checkEmbeds(embeds, found, leftOut);
-  const { downloads, notices } = await goDownloads({ root, module, workspace, hasVendor, sources });
+  const { downloads, notices } = await goDownloads({ root, path, module, workspace, hasVendor, sources });
   return {
     language: "golang",
     path: posix.join(path, inside),

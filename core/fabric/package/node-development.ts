@@ -62,13 +62,19 @@ function developmentPackage(
   const { name: bin } = program;
   const known = knownBins[bin];
   const candidates = Object.keys(devDependencies).filter(
-    (name) => installed.get(name)?.includes(bin) === true || name === bin || name === known || name.endsWith(`/${bin}`),
+    (name) => installed.get(name)?.includes(bin) === true || name === bin || name === known || isScoped(name, bin),
   );
   // A production dependency may bring the same command.
-  const elsewhere = [...installed].some(([name, bins]) => name in dependencies && bins.includes(bin));
+  const elsewhere =
+    bin in dependencies ||
+    (known !== undefined && known in dependencies) ||
+    [...installed].some(([name, bins]) => name in dependencies && bins.includes(bin));
   const name = elsewhere ? undefined : candidates.find(isDevelopment);
   return name === undefined ? undefined : { runs: bin, name };
 }
+
+/** "@scope/bin" may bring "bin"; "@types/bin" brings types alone. */
+const isScoped = (name: string, bin: string): boolean => name.endsWith(`/${bin}`) && !name.startsWith("@types/");
 
 /** "ts-node/register" is of "ts-node". */
 const packageName = (module: string): string =>

@@ -22,8 +22,9 @@ export function isGoServer(texts: readonly string[]): boolean {
   return /\bshim\.ChaincodeServer\b/.test(code) && [...code.matchAll(/\.\s*Start\s*\(/g)].length <= 1;
 }
 
-/** Whether "npm start" runs fabric-shim's command for a server. */
+/** Whether "npm start" runs fabric-shim's command for a server, and never the one that dials a peer. */
 export const startsServer = (manifest: NodeManifest): boolean =>
+  !startsClient(manifest) &&
   programsOf(manifest, "start").some((program) => program.kind === "shim" && program.does === "server");
 
 /** Whether it runs the command that dials a peer. */

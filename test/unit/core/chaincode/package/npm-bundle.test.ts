@@ -98,8 +98,34 @@ describe("a bundle", () => {
     await write(cc());
     expect((await prepare(false)).names).toEqual(asTheyLie);
     vi.stubEnv("PATH", at("tmp"));
-    expect((await prepare()).names).toEqual(asTheyLie);
+    const { names, notices } = await prepare();
+    expect(names).toEqual(asTheyLie);
+    expect(notices).toEqual(["not bundled: there is no npm on the PATH; with one, the package ID is another"]);
     await expect(prepare(true)).rejects.toMatchObject({ code: "usage", hint: "is npm on the PATH?" });
+  });
+
+  test("lacks what npm leaves out where it does not fit", async () => {
+    const optional = locked({ optional: true });
+    const glibc = { "node_modules/for-glibc": { ...optional, libc: ["glibc"] }, "node_modules/for-node-99": optional };
+    await write(cc(lock({ ...packages, ...glibc })));
+    expect((await prepare()).names.toSorted()).toEqual(bundled);
+    expect(lockedPackages(lock({ ...packages, ...glibc }), manifest, false)).toMatchObject({
+      folders: new Set(["node_modules/lib", "node_modules/lib/node_modules/deep", "node_modules/for-node-99"]),
+      needed: new Set(["node_modules/lib", "node_modules/lib/node_modules/deep"]),
+    });
+  });
+
+  test("is nothing for a package, of which all is decided", async () => {
+    await write(cc());
+    const { pkg } = await preparePackage(at("cc"), "a", { bundle: false });
+    await writeFile(at("cc.tar.gz"), pkg.bytes);
+    await expect(checkSource(at("cc.tar.gz"), "a", {})).resolves.toBeUndefined();
+    for (const [bundle, option] of [
+      [true, "--bundle"],
+      [false, "--no-bundle"],
+    ] as const) {
+      await expect(checkSource(at("cc.tar.gz"), "a", { bundle })).rejects.toThrow(`expected ${option} with a folder`);
+    }
   });
 
   test("that npm cannot make is refused with its last words, and what to type", async () => {
@@ -143,7 +169,9 @@ describe("a lock file that is not for a bundle", () => {
   const with_ = (more: object) => lock({ ...packages, ...more });
 
   test.each([
-    ["of npm 6", '{"lockfileVersion":1,"dependencies":{}}', "its lock file is of npm 6 or before"],
+    ["of npm 6", '{"lockfileVersion":1,"dependencies":{}}', "its lock file is none of npm 7 or later"],
+    ["with the marks of a merge", "<<<<<<< HEAD", "its lock file is none of npm 7 or later"],
+    ["without names", with_({ "": { dependencies: null } }), "its lock file and package.json disagree"],
     [
       "of other dependencies",
       with_({ "": { dependencies: { lib: "^2.0.0" } } }),
@@ -208,14 +236,15 @@ test("what a lock file brings: production, for Linux on x64, but no addon that i
     "node_modules/protobufjs": locked({ hasInstallScript: true }),
     "node_modules/lib/node_modules/inside": { version: "1", inBundle: true },
   };
+  const needed = [
+    "node_modules/lib",
+    "node_modules/lib/node_modules/deep",
+    "node_modules/protobufjs",
+    "node_modules/lib/node_modules/inside",
+  ];
   expect(lockedPackages(lock(all), manifest, false)).toEqual({
-    folders: new Set([
-      "node_modules/lib",
-      "node_modules/lib/node_modules/deep",
-      "node_modules/x64",
-      "node_modules/protobufjs",
-      "node_modules/lib/node_modules/inside",
-    ]),
+    folders: new Set([...needed, "node_modules/x64"]),
+    needed: new Set(needed),
     ofProcessor: ["x64"],
   });
 });

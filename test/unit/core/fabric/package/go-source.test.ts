@@ -158,6 +158,17 @@ describe("a workspace", () => {
     );
   });
 
+  test("may have a module whose path begins that of the chaincode: a package is of the longest", async () => {
+    await write({
+      "go.work": "go 1.22\n\nuse (\n\t.\n\t./cc\n)\n",
+      "go.mod": "module example.com\n",
+      "cc/go.mod": module(),
+      "cc/main.go": 'package main\n\nimport "example.com/cc/contract"\n',
+      "cc/contract/a.go": 'package contract\n\nimport _ "example.com/cc"\n',
+    });
+    expect(await read("cc")).toMatchObject({ downloads: [] });
+  });
+
   test("may have modules that are published, too: that one is built", async () => {
     await write({
       ...around,

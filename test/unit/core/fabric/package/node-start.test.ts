@@ -105,6 +105,8 @@ describe("scripts that need devDependencies", () => {
     [{ prestart: "echo hello && rm -rf tmp" }, typescript],
     [{ pretest: "tsc", prepublishOnly: "tsc" }, typescript],
     [{ prestart: "npm run prestart" }, typescript],
+    [{ prestart: "rimraf tmp" }, { dependencies: { rimraf: "6" }, devDependencies: { "@types/rimraf": "5" } }],
+    [{ prestart: "tsc" }, { dependencies: { typescript: "5" }, devDependencies: { "@own/tsc": "1" } }],
   ])("%j is nothing to say", async (scripts, more) => {
     await write({ ...folder(scripts, more), "dist/index.js": "" });
     expect(await notices()).toEqual([]);
@@ -125,6 +127,12 @@ test("a script that only tidies up is none that compiles", async () => {
 
 describe("a server", () => {
   const shim = { dependencies: { "fabric-shim": "2" } };
+
+  test("that also dials where it is told no address is taken", async () => {
+    const both = 'sh -c "fabric-chaincode-node server" || fabric-chaincode-node start';
+    await write({ "package.json": manifest({ start: both }, shim), "dist/index.js": "" });
+    expect(await notices()).toEqual([]);
+  });
 
   test.each([
     "fabric-chaincode-node server --chaincode-address=$A --chaincode-id=$B",
