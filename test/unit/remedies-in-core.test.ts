@@ -46,7 +46,7 @@ const messages = {
   ],
   "core/chaincode/deployment/unknown-name.ts": ["--endorsing-orgs"],
   "core/chaincode/image/given-image.ts": ["--language"],
-  "core/chaincode/package/package-source.ts": ["--bundle", "--include", "--language"],
+  "core/chaincode/package/package-source.ts": ["--bundle", "--include", "--language", "--no-bundle"],
   "core/chaincode/rollout/resolve.ts": ["--init", "--init-args"],
   "core/chaincode/runtime/choice.ts": ["--client-auth", "--image", "--per", "--runtime", "--start"],
   "core/fabric/package/secret-files.ts": ["--include"],
