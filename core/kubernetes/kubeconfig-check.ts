@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { withoutSecrets } from "./server-url.ts";
 import { FabricError, messageOf } from "../error.ts";
 import type { ClusterFields, ExecFields, UserFields } from "./kubeconfig-file.ts";
 
@@ -29,12 +30,20 @@ export function checkCluster(cluster: ClusterFields, what: string): void {
 /** Throws `invalid` unless it is the address of a proxy of one of these kinds. */
 export function checkProxy(proxy: string, schemes: readonly string[], what: string): void {
   const url = URL.parse(proxy);
-  if (url !== null && url.hostname !== "" && schemes.includes(url.protocol)) return;
+  if (url !== null && url.hostname !== "" && schemes.includes(url.protocol) && isDecodable(url)) return;
   const kinds = schemes.map((scheme) => `${scheme}//`).join(", ");
   throw new FabricError("invalid", `expected an address with ${kinds} in ${what}, found ${withoutSecrets(proxy)}`);
 }
 
-const withoutSecrets = (address: string): string => address.replace(/\/\/[^/]*@/, "//…@");
+/** Node decodes name and password of a proxy, and throws a URIError where they are not UTF-8. */
+function isDecodable({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(`${username}:${password}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Of credentials, only what kubectl reads: with a server without TLS none are sent. */
 export function checkUser(user: UserFields, what: string, isTls: boolean): void {

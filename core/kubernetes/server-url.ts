@@ -9,7 +9,7 @@ export function serverUrl(server: string | undefined, what: string): URL {
   if (url === undefined || url.hostname === "") {
     throw new FabricError(
       "invalid",
-      `expected an address like https://10.0.0.1:6443 as server of ${what}, found ${server ?? "none"}`,
+      `expected an address like https://10.0.0.1:6443 as server of ${what}, found ${withoutSecrets(server ?? "none")}`,
     );
   }
   if (url.username !== "" || url.password !== "") {
@@ -21,6 +21,9 @@ export function serverUrl(server: string | undefined, what: string): URL {
   url.hash = "";
   return url;
 }
+
+/** A password may have any sign, and the host follows the last "@". */
+export const withoutSecrets = (address: string): string => address.replace(/^([a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
 
 function parsed(server: string): URL | undefined {
   if (/^https?:\/\//i.test(server)) return URL.parse(server) ?? undefined;
