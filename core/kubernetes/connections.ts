@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent, type AgentOptions, type RequestOptions } from "node:https";
+import { checkServerIdentity, getCACertificates } from "node:tls";
 import { SocksProxyAgent } from "socks-proxy-agent";
 import type { Identity } from "./credentials.ts";
 import { read } from "./kubeconfig-check.ts";
@@ -38,12 +39,15 @@ export class Connections {
     const { cluster } = this.#loaded;
     const file = cluster["certificate-authority"];
     const what = `certificate-authority of ${this.#loaded.server}`;
-    const ca = cluster["certificate-authority-data"] ?? (file === undefined ? undefined : read(file, what));
+    const told = cluster["certificate-authority-data"] ?? (file === undefined ? undefined : read(file, what));
     const servername = cluster["tls-server-name"];
     return {
-      ...(ca === undefined ? {} : { ca }),
+      ca: told ?? knownAuthorities(),
+      // Go trusts each certificate that is told, also one that others have issued (crypto/x509, verify.go).
+      allowPartialTrustChain: told !== undefined,
       ...(cert === undefined ? {} : { cert, key }),
       ...(servername === undefined ? {} : { servername }),
+      // The kubeconfig's own word, as for kubectl; nothing of ours says it, and no node of Fabric is ever called like this.
       ...(cluster["insecure-skip-tls-verify"] === true ? { rejectUnauthorized: false } : {}),
     };
   }
@@ -59,6 +63,9 @@ export class Connections {
   }
 }
 
+/** The system's, to which Node itself does not look, and those that Node brings. The system's are read once. */
+const knownAuthorities = (): string[] => [...getCACertificates("bundled"), ...getCACertificates("system")];
+
 interface Agents {
   readonly identity: string;
   readonly kept: HttpAgent;
@@ -68,7 +75,15 @@ interface Agents {
 /** Node's agents know proxies by HTTP, but judge by NO_PROXY in their own way: they are told nothing but the proxy. */
 function agentOf({ server, proxy }: LoadedKubeconfig, options: AgentOptions): HttpAgent {
   // Go lets a SOCKS proxy resolve names, which this package calls socks5h.
-  if (proxy?.startsWith("socks")) return new SocksProxyAgent(proxy.replace(/^socks5h?:/, "socks5h:"), options);
+  if (proxy?.startsWith("socks")) {
+    // This package does not say to TLS which host it is: the certificate of an address would have to be that of "localhost".
+    const host = options.servername ?? new URL(server).hostname.replace(/^\[(.*)\]$/, "$1");
+    const checked: AgentOptions = {
+      ...options,
+      checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+    };
+    return new SocksProxyAgent(proxy.replace(/^socks5h?:/, "socks5h:"), checked);
+  }
   if (server.startsWith("http:")) return new HttpAgent({ ...options, proxyEnv: { HTTP_PROXY: proxy } });
   if (proxy?.startsWith("https:")) return new TlsProxyAgent(proxy, options);
   return new HttpsAgent({ ...options, proxyEnv: { HTTPS_PROXY: proxy } });

@@ -316,7 +316,7 @@ export function kubeconfigs({
       files: at(server, { "certificate-authority-data": base64("hello") }),
       refused: /^expected a certificate \(PEM\) in certificate-authority/,
     },
-    "no authority: the system's": {
+    "no authority, and none that the system knows": {
       files: at(server, noCa),
       refused: /a certificate that context "lab" does not trust/,
     },
@@ -563,6 +563,14 @@ export function kubeconfigs({
     "proxy-url of SOCKS: the proxy resolves names": {
       files: at(behind, { "proxy-url": `socks5://${socks}` }),
       sends: { ...bearer("t"), serverName: "api.lab.example", proxy: "SOCKS api.lab.example:6443" },
+    },
+    "proxy-url of SOCKS to an address": {
+      files: at(server, { "proxy-url": `socks5://${socks}` }),
+      sends: { ...bearer("t"), proxy: `SOCKS 127.0.0.1:${tlsPort}` },
+    },
+    "proxy-url of SOCKS to an address that the server's certificate does not have": {
+      files: at("https://192.0.2.1:6443", { "proxy-url": `socks5://${socks}` }),
+      refused: /a certificate that context "lab" does not trust/,
     },
     "proxy-url of SOCKS with name and password, and a client certificate": {
       files: with_(pem, { cluster: { server: behind, "proxy-url": `socks5://ann:pw@${socks}` } }),
