@@ -1,5 +1,5 @@
 import { credentials, type ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
-import type { FabricError } from "../../error.ts";
+import { FabricError, messageOf } from "../../error.ts";
 import type { Credential } from "../identity/certificate-authority.ts";
 
 /**
@@ -41,15 +41,12 @@ const maxMessageBytes = 100 * 1024 * 1024;
  */
 const idleMilliseconds = 5 * 60_000;
 
+/** Throws `invalid` for certificates and keys that cannot be used. */
 export function grpcTarget(endpoint: Endpoint): GrpcTarget {
-  const { host, port, serverName, tlsRootCertificates, client } = endpoint;
+  const { host, port, serverName } = endpoint;
   return {
     address: `${host.includes(":") ? `[${host}]` : host}:${port}`,
-    credentials: credentials.createSsl(
-      Buffer.from(tlsRootCertificates),
-      client ? Buffer.from(client.privateKey) : null,
-      client ? Buffer.from(client.certificate) : null,
-    ),
+    credentials: credentialsFor(endpoint),
     options: {
       // The name sent to the server and checked in its certificate, instead of the (forwarded) address.
       "grpc.ssl_target_name_override": serverName,
@@ -60,4 +57,19 @@ export function grpcTarget(endpoint: Endpoint): GrpcTarget {
       "grpc.client_idle_timeout_ms": idleMilliseconds,
     },
   };
+}
+
+/** Throws `invalid` for certificates and keys of which OpenSSL makes nothing. */
+function credentialsFor(endpoint: Endpoint): ChannelCredentials {
+  const { tlsRootCertificates, client } = endpoint;
+  try {
+    return credentials.createSsl(
+      Buffer.from(tlsRootCertificates),
+      client ? Buffer.from(client.privateKey) : null,
+      client ? Buffer.from(client.certificate) : null,
+    );
+  } catch (cause) {
+    const what = `expected certificates for TLS with ${endpointName(endpoint)}, and the key of ours, got: ${messageOf(cause)}`;
+    throw new FabricError("invalid", what, { hint: [{ operation: "init" }, " makes anew what is not right"], cause });
+  }
 }

@@ -18,7 +18,7 @@ type View = readonly ChannelMember[] | undefined | FabricError;
 /** What each peer's gossip knows, one answer after the other and then the last for good. */
 async function looking(views: Readonly<Record<string, readonly View[]>>, within = 60_000, signal?: AbortSignal) {
   const left = new Map(Object.entries(views).map(([host, all]) => [host, [...all]]));
-  const membersOf: MembersOf = async (_network, node, channel) => {
+  const membersOf: MembersOf = async (node, channel) => {
     expect(channel).toBe("mychannel");
     const mine = left.get(hostOf(node)) ?? [[itself("asset")]];
     const view = mine.length > 1 ? mine.shift() : mine[0];
@@ -67,4 +67,18 @@ test("Ctrl-C ends the wait", async () => {
   const stopped = new FabricError("interrupted", "stopped by SIGINT");
   const interrupt = AbortSignal.abort(stopped);
   await expect(looking({ "peer0.org2": [nobody] }, 60_000, interrupt)).rejects.toBe(stopped);
+});
+
+test("a peer that once refused is not asked again", async () => {
+  const asked: string[] = [];
+  const membersOf: MembersOf = async (node) => {
+    asked.push(hostOf(node));
+    if (hostOf(node) === "peer0.org2") throw new FabricError("rejected", "access denied");
+    const isFirst = asked.filter((host) => host === "peer1.org1").length === 1;
+    return hostOf(node) === "peer1.org1" && isFirst ? nobody : [itself("asset")];
+  };
+  const context = { signal: new AbortController().signal, progress: () => {} };
+  expect(await unawareOf({ definition } as OpenNetwork, restarted, ["mychannel"], context, { membersOf })).toEqual([]);
+  expect(asked.filter((host) => host === "peer1.org1")).toHaveLength(2);
+  expect(asked.filter((host) => host === "peer0.org2")).toHaveLength(1);
 });
