@@ -1,6 +1,10 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Contract } from "@hyperledger/fabric-gateway";
 import { peer } from "@hyperledger/fabric-protos";
 import { afterAll, beforeAll, describe, expect } from "vitest";
+import { newSigningIdentity } from "../../core/fabric/identity/signing-identity.ts";
+import { channelMembers } from "../../core/fabric/node/discovery.ts";
+import { connectNode } from "../../core/fabric/node/node-connection.ts";
 import {
   approve,
   commit,
@@ -96,6 +100,35 @@ describe.each(columns)("$name", (column) => {
       });
       const result = peer.lifecycle.QueryChaincodeDefinitionResult.deserializeBinary(response.getPayload_asU8());
       expect([result.getSequence(), result.getVersion()]).toEqual([1, "1.0"]);
+    });
+
+    test("each tells by discovery who is on the channel, and with which chaincode; the emulator offers none", async () => {
+      const seenBy = async ({ organization, address }: PeerNode) => {
+        const { admin, mspId, tlsCa } = organization;
+        const credential = { certificate: admin.certificate, privateKey: admin.key };
+        const [host = "", port] = address.split(":");
+        const tls = { serverName: "localhost", tlsRootCertificates: tlsCa.certificate, client: credential };
+        const connection = connectNode({ host, port: Number(port), ...tls });
+        try {
+          return await channelMembers({ connection, identity: newSigningIdentity(mspId, credential) }, channelId);
+        } finally {
+          connection.close();
+        }
+      };
+      if (column.release === undefined) return expect(await seenBy(other)).toBeUndefined();
+      const chaincodes = new Map(
+        [first, second, other].map((node) => [
+          node.address,
+          node === second ? ["_lifecycle"] : ["_lifecycle", "assets"],
+        ]),
+      );
+      for (const node of [first, other]) {
+        await eventually(`all peers in the gossip of ${node.address}`, async () => {
+          const members = (await seenBy(node)) ?? [];
+          const found = new Map(members.map((member) => [member.address, member.chaincodes]));
+          return isDeepStrictEqual(found, chaincodes) ? true : undefined;
+        });
+      }
     });
 
     test("only where the package is installed the chaincode runs", async () => {

@@ -10,7 +10,7 @@ import { deadlineOf, type NodeClient, unary } from "./node-client.ts";
 export interface ChannelMember {
   /** The peer's CORE_PEER_GOSSIP_EXTERNALENDPOINT, "host:port". */
   readonly address: string;
-  /** Names of the chaincodes that the peer has installed and that are committed, sorted: for these it counts as an endorser. */
+  /** Names of the chaincodes that the peer has installed and that are committed, and `_lifecycle`, sorted: for these it counts as an endorser. */
   readonly chaincodes: readonly string[];
 }
 
