@@ -80,7 +80,7 @@ function newCaller(loaded: LoadedKubeconfig): Call {
   const connections = new Connections(loaded);
   return async (method, path, contentType, body) => {
     // For each call, because a service account's token changes, and after years the cluster's CA.
-    const options = connections.options(isTls ? await credentials.get() : {});
+    const options = connections.options(isTls ? await credentials.get(AbortSignal.timeout(answerMs)) : {});
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const headers = {
       ...(options.headers as OutgoingHttpHeaders | undefined),
