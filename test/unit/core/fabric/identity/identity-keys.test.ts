@@ -12,6 +12,20 @@ const encryptedSec1 = (passphrase: string): string =>
   key().export({ type: "sec1", format: "pem", cipher: "aes-128-cbc", passphrase });
 const identifier = (): string => createHash("sha256").update(publicPoint(key())).digest("hex");
 
+async function selfSigned(algorithm: { readonly name: string }) {
+  const pair = (await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
+  const notAfter = new Date(now.getTime() + 1e9);
+  const certificate = await X509CertificateGenerator.createSelfSigned(
+    { name: "CN=admin", keys: pair, notBefore: now, notAfter, signingAlgorithm: algorithm },
+    webcrypto,
+  );
+  const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", pair.privateKey));
+  return {
+    certificate: certificate.toString("pem"),
+    key: createPrivateKey({ key: der, format: "der", type: "pkcs8" }),
+  };
+}
+
 describe("a key", () => {
   const withKey = (...keys: readonly string[]) =>
     folderOf({
@@ -56,47 +70,20 @@ describe("a key", () => {
   test("on P-384 and of Ed25519 signs", async () => {
     const curves = [{ name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" }, { name: "Ed25519" }] as const;
     for (const algorithm of curves) {
-      const pair = (await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
-      const certificate = await X509CertificateGenerator.createSelfSigned(
-        {
-          name: "CN=admin",
-          keys: pair,
-          notBefore: now,
-          notAfter: new Date(now.getTime() + 1e9),
-          signingAlgorithm: algorithm,
-        },
-        webcrypto,
-      );
-      const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", pair.privateKey));
-      const pem = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({ type: "pkcs8", format: "pem" });
-      expect(await signs(folderOf({ signcerts: certificate.toString("pem"), keystore: pem }))).toContain("CERTIFICATE");
+      const { certificate, key } = await selfSigned(algorithm);
+      const folder = folderOf({ signcerts: certificate, keystore: key.export({ type: "pkcs8", format: "pem" }) });
+      expect(await signs(folder)).toContain("CERTIFICATE");
     }
   });
 
   test("of RSA does not sign in Fabric, in PKCS#1 or PKCS#8", async () => {
-    const algorithm = {
-      name: "RSASSA-PKCS1-v1_5",
-      hash: "SHA-256",
-      publicExponent: Buffer.of(1, 0, 1),
-      modulusLength: 2048,
-    };
-    const pair = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-    const certificate = await X509CertificateGenerator.createSelfSigned(
-      {
-        name: "CN=admin",
-        keys: pair,
-        notBefore: now,
-        notAfter: new Date(now.getTime() + 1e9),
-        signingAlgorithm: algorithm,
-      },
-      webcrypto,
-    );
-    const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", pair.privateKey));
-    const rsa = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+    const publicExponent = Buffer.of(1, 0, 1);
+    const rsa = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", publicExponent, modulusLength: 2048 };
+    const { certificate, key } = await selfSigned(rsa);
     for (const type of ["pkcs1", "pkcs8"] as const) {
       const folder = folderOf({
-        signcerts: certificate.toString("pem"),
-        keystore: rsa.export({ type, format: "pem" }),
+        signcerts: certificate,
+        keystore: key.export({ type, format: "pem" }),
       });
       expect(await failure(read(folder))).toMatchObject({
         code: "invalid",
