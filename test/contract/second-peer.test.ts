@@ -115,19 +115,16 @@ describe.each(columns)("$name", (column) => {
           connection.close();
         }
       };
-      if (column.release === undefined) return expect(await seenBy(other)).toBeUndefined();
-      const chaincodes = new Map(
-        [first, second, other].map((node) => [
-          node.address,
-          node === second ? ["_lifecycle"] : ["_lifecycle", "assets"],
-        ]),
-      );
+      const chaincodesOf = (node: PeerNode) => (node === second ? ["_lifecycle"] : ["_lifecycle", "assets"]);
+      const members = new Map([first, second, other].map((node) => [node.address, chaincodesOf(node)]));
+      const expected = column.release === undefined ? undefined : members;
       for (const node of [first, other]) {
-        await eventually(`all peers in the gossip of ${node.address}`, async () => {
-          const members = (await seenBy(node)) ?? [];
-          const found = new Map(members.map((member) => [member.address, member.chaincodes]));
-          return isDeepStrictEqual(found, chaincodes) ? true : undefined;
+        const isKnown = await eventually(`all peers in the gossip of ${node.address}`, async () => {
+          const found = await seenBy(node);
+          const seen = found && new Map(found.map(({ address, chaincodes }) => [address, chaincodes]));
+          return isDeepStrictEqual(seen, expected) ? true : undefined;
         });
+        expect(isKnown).toBe(true);
       }
     });
 
