@@ -297,20 +297,21 @@ class ApiServer implements Cluster {
   async #admitted<T>(ask: (identity: Identity) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     // Without TLS (`kubectl proxy`) we send no credentials: the proxy has its own.
     if (this.server.startsWith("http:")) return ask({});
-    const credentials = await this.#identified(this.#credentials.get(this.#signal), signal);
+    const waits = anySignal(this.#signal, signal);
+    const credentials = await this.#identified(this.#credentials.get(waits), waits);
     try {
       return await ask(credentials);
     } catch (error) {
       if (!(error instanceof ApiError) || error.httpStatus !== 401) throw error;
-      const renewed = await this.#identified(this.#credentials.renewed(credentials, this.#signal), signal);
+      const renewed = await this.#identified(this.#credentials.renewed(credentials, waits), waits);
       if (renewed === undefined) throw error;
       return ask(renewed);
     }
   }
 
-  /** Waits for credentials no longer than the request may; a plugin that is asked goes on for the other requests. */
-  async #identified<T extends Identity | undefined>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const identity = await unlessAborted(asked, anySignal(this.#signal, signal), "the wait for credentials");
+  /** Waits for credentials no longer than the request may; a plugin that is asked goes on while other requests wait for it. */
+  async #identified<T extends Identity | undefined>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
+    const identity = await unlessAborted(asked, signal, "the wait for credentials");
     this.#certificate = identity?.cert;
     return identity;
   }

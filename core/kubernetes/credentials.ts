@@ -27,7 +27,7 @@ export class Credentials {
   readonly #now: () => number;
   readonly #file: TokenFile | undefined;
   #answer: PluginAnswer | undefined;
-  #asked: Promise<PluginAnswer> | undefined;
+  #asked: Asked | undefined;
 
   constructor(loaded: LoadedKubeconfig, now: () => number = Date.now) {
     this.#loaded = loaded;
@@ -36,7 +36,7 @@ export class Credentials {
     this.#file = tokenFile === undefined ? undefined : new TokenFile(tokenFile, token, now);
   }
 
-  /** Throws `forbidden` when a plugin fails, `invalid` for what cannot be read. The signal ends a plugin. */
+  /** Throws `forbidden` when a plugin fails, `invalid` for what cannot be read. A plugin ends when the signals of all who wait for it are aborted. */
   async get(signal?: AbortSignal): Promise<Identity> {
     const { credentials, user } = this.#loaded;
     const what = `user ${user}`;
@@ -69,15 +69,45 @@ export class Credentials {
 
   async #plugin(exec: NonNullable<UserFields["exec"]>, signal: AbortSignal | undefined): Promise<PluginAnswer> {
     if (this.#answer !== undefined && this.#now() <= this.#answer.expires) return this.#answer;
-    this.#asked ??= askPlugin(exec, this.#loaded, signal).finally(() => (this.#asked = undefined));
+    const asked = (this.#asked ??= this.#ask(exec));
+    const leave = () => {
+      asked.waiting -= 1;
+      if (asked.waiting > 0) return;
+      // Who comes now asks anew.
+      if (this.#asked === asked) this.#asked = undefined;
+      asked.stop.abort();
+    };
+    asked.waiting += 1;
+    signal?.addEventListener("abort", leave, { once: true });
+    if (signal?.aborted) leave();
     try {
-      this.#answer = await this.#asked;
-      return this.#answer;
+      return await asked.answer;
     } catch (cause) {
       if (signal?.aborted) throw abortError(signal, `the credential plugin ${exec.command}`);
       throw pluginFailure(cause, exec, this.#loaded.user);
+    } finally {
+      signal?.removeEventListener("abort", leave);
     }
   }
+
+  #ask(exec: NonNullable<UserFields["exec"]>): Asked {
+    const stop = new AbortController();
+    const answer = askPlugin(exec, this.#loaded, stop.signal).then((told) => (this.#answer = told));
+    const asked: Asked = { stop, answer, waiting: 0 };
+    const over = () => {
+      if (this.#asked === asked) this.#asked = undefined;
+    };
+    answer.then(over, over);
+    return asked;
+  }
+}
+
+/** A plugin that is being asked. */
+interface Asked {
+  readonly answer: Promise<PluginAnswer>;
+  readonly stop: AbortController;
+  /** So many requests. */
+  waiting: number;
 }
 
 /** A token that is kept for a minute but 10 s (client-go transport/token_source.go), and longer while its file cannot be read. */

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -125,6 +125,29 @@ describe("a credential plugin", () => {
     const asked = new Credentials(loaded).get(interrupt.signal);
     interrupt.abort();
     await expect(asked).rejects.toMatchObject({ code: "interrupted" });
+  });
+
+  test("goes on while somebody waits for it, is ended when nobody does, and is asked anew by who comes then", async () => {
+    const answer = `{"apiVersion":"${apiVersion}","kind":"ExecCredential","status":{"token":"t"}}`;
+    const script = `echo run >> runs; while [ ! -e go ]; do sleep 0.05; done; echo '${answer}'`;
+    const loaded = loadedWith({
+      exec: { apiVersion, command: "sh", args: ["-c", `cd ${folder}; ${script}`], interactiveMode: "Never" },
+    });
+    const ann = new Credentials(loaded);
+    const [first, second, third] = [new AbortController(), new AbortController(), new AbortController()];
+    const both = [ann.get(first.signal), ann.get(second.signal)];
+    const ended = Promise.allSettled(both);
+    await expect.poll(() => existsSync(file("runs")), { timeout: 30_000 }).toBe(true);
+    first.abort();
+    second.abort();
+    expect((await ended).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    await expect(both[1]).rejects.toMatchObject({ code: "interrupted" });
+    const [left, stays] = [ann.get(third.signal), ann.get()];
+    third.abort();
+    writeFileSync(file("go"), "");
+    expect(await Promise.all([left, stays])).toEqual([{ authorization: "Bearer t" }, { authorization: "Bearer t" }]);
+    expect(await ann.get(first.signal)).toEqual({ authorization: "Bearer t" });
+    expect(runs()).toEqual(["run", "run"]);
   });
 
   test("that does not stop to talk is ended", async () => {
